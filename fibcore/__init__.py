@@ -1,0 +1,58 @@
+"""fibcore: the core of fib. It knows contracts, never a concrete plugin.
+
+Public names are loaded at first use, so that ``import fibcore`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from fibcore.context import Context
+    from fibcore.errors import FibError
+    from fibcore.hooks import hookimpl
+    from fibcore.kinds import Adapter, Generator, Metric, Physics, Segmenter, Simulator
+    from fibcore.materials import Material, MaterialParam
+    from fibcore.models import Model
+    from fibcore.plugin import Forecast, Plugin, Trainable, keeps
+    from fibcore.tables import Table
+    from fibcore.volumes import Images, Labels, Volume, VolumeSpec
+
+_HOMES = {
+    "Context": "context",
+    "FibError": "errors",
+    "hookimpl": "hooks",
+    "Adapter": "kinds",
+    "Generator": "kinds",
+    "Metric": "kinds",
+    "Physics": "kinds",
+    "Segmenter": "kinds",
+    "Simulator": "kinds",
+    "Material": "materials",
+    "MaterialParam": "materials",
+    "Model": "models",
+    "Forecast": "plugin",
+    "Plugin": "plugin",
+    "Trainable": "plugin",
+    "keeps": "plugin",
+    "Table": "tables",
+    "Images": "volumes",
+    "Labels": "volumes",
+    "Volume": "volumes",
+    "VolumeSpec": "volumes",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"fibcore.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'fibcore' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

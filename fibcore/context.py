@@ -1,0 +1,124 @@
+"""What a plugin gets from outside: randomness, device, progress, scratch space, a log."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from fibcore.errors import FibError
+
+T = TypeVar("T")
+
+MEMORY_MAP_ABOVE_BYTES = 64 * 2**20
+
+Report = Callable[[str, float, float | None], None]
+"""Progress callback: what is being done, how much is done, how much in all (None: unknown)."""
+
+
+class Context:
+    """The surroundings of one step.
+
+    Args:
+        seed: where all randomness of the step comes from.
+        device: ``cpu``, ``cuda`` or ``mps``; a plugin never picks its own.
+        threads: how many CPU threads loops may use; results never depend on it.
+        scratch: folder for what must survive an interruption (checkpoints); the same folder is
+            given again when the step goes on. Default: a temporary folder.
+        report: called with progress; default: nobody listens.
+        log: where to log; warnings end up in the run's provenance.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        scratch: Path | None = None,
+        report: Report | None = None,
+        log: logging.Logger | None = None,
+    ) -> None:
+        self.seed = int(seed)
+        self.device = device
+        self.threads = threads or os.cpu_count() or 1
+        self.log = log or logging.getLogger("fib")
+        self.kept: dict[str, Any] = {}
+        self._report = report
+        self._scratch = scratch
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._rng: np.random.Generator | None = None
+
+    @classmethod
+    def of(cls, context: Context | None, seed: int | None = None) -> Context:
+        """Return `context`, or a new one with this seed (default 0) where there is none.
+
+        Every plugin method begins with it, so that it can be called without a context.
+        """
+        if context is None:
+            return cls(0 if seed is None else seed)
+        if seed is not None:
+            raise FibError("give a context or a seed, not both: a context brings its own seed")
+        return context
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """The step's random generator (the same object at every use)."""
+        if self._rng is None:
+            self._rng = np.random.default_rng(self.seed)
+        return self._rng
+
+    def rng_for(self, *name: int | str) -> np.random.Generator:
+        """Return a generator of its own for a part of the work, e.g. ``rng_for("slice", 7)``.
+
+        What it yields depends on the seed and the name alone, not on the order of calls: parts
+        can be computed in any order, on any number of threads, and again after an interruption.
+        """
+        words = [w if isinstance(w, int) else int.from_bytes(w.encode(), "little") for w in name]
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=tuple(words)))
+
+    @property
+    def scratch(self) -> Path:
+        """Folder for checkpoints and large temporary files; made at first use."""
+        if self._scratch is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="fib-")
+            self._scratch = Path(self._temporary.name)
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        return self._scratch
+
+    def empty(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        """Return an uninitialised array; above 64 MB it is a memory-mapped file in `scratch`.
+
+        With it a plugin writes a result slice by slice without holding it in memory.
+        """
+        nbytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        if nbytes <= MEMORY_MAP_ABOVE_BYTES:
+            return np.empty(shape, dtype)
+        return np.lib.format.open_memmap(
+            self.scratch / f"{name}.npy", mode="w+", dtype=np.dtype(dtype), shape=shape
+        )
+
+    def keep(self, name: str, artefact: Any) -> None:
+        """Keep a further result of the step beside its main one (history, probability, curves).
+
+        A pipeline stores it under this name; in a notebook it is in ``context.kept[name]``.
+        """
+        self.kept[name] = artefact
+
+    def progress(self, done: float, total: float | None = None, what: str = "") -> None:
+        """Report progress: `done` of `total` units of `what`."""
+        if self._report is not None:
+            self._report(what, done, total)
+
+    def track(self, items: Iterable[T], what: str = "", total: int | None = None) -> Iterator[T]:
+        """Yield from `items` and report progress after each."""
+        if total is None and hasattr(items, "__len__"):
+            total = len(items)
+        for i, item in enumerate(items):
+            yield item
+            self.progress(i + 1, total, what)

@@ -1,0 +1,65 @@
+"""The chemical elements Z = 1 to 92.
+
+Standard atomic weights: IUPAC 2021, abridged (for elements without one, the mass number of the
+longest-lived isotope). Densities: those used by the NIST ESTAR database for elements at 20 C (gases
+at one atmosphere; carbon is amorphous).
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from fibcore.errors import FibError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Element:
+    """One chemical element.
+
+    Attributes:
+        atomic_number: Z.
+        symbol: e.g. ``Au``.
+        name: e.g. ``gold``.
+        atomic_weight_g_mol: standard atomic weight.
+        density_g_cm3: at room temperature.
+    """
+
+    atomic_number: int
+    symbol: str
+    name: str
+    atomic_weight_g_mol: float
+    density_g_cm3: float
+
+
+@cache
+def elements() -> dict[str, Element]:
+    """Return every element by its symbol, in order of Z."""
+    text = files("fibcore").joinpath("data/elements.csv").read_text(encoding="utf-8")
+    table = {}
+    for row in csv.DictReader(text.splitlines()):
+        table[row["symbol"]] = Element(
+            atomic_number=int(row["atomic_number"]),
+            symbol=row["symbol"],
+            name=row["name"],
+            atomic_weight_g_mol=float(row["atomic_weight_g_mol"]),
+            density_g_cm3=float(row["density_g_cm3"]),
+        )
+    return table
+
+
+def element(name: str) -> Element:
+    """Return an element by symbol (``Au``) or English name (``gold``, any case).
+
+    Raises:
+        FibError: if there is none of that name; the message names the nearest.
+    """
+    table = elements()
+    if name in table:
+        return table[name]
+    by_name = {entry.name: entry for entry in table.values()}
+    if name.lower() in by_name:
+        return by_name[name.lower()]
+    raise FibError(f"no element {name!r}." + did_you_mean(name, [*table, *by_name]))

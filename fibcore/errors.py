@@ -1,0 +1,90 @@
+"""Errors that a user can cause, each with a message that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+class FibError(Exception):
+    """Something the user can put right.
+
+    The message says what was given, what is allowed and what to do. The command line prints it
+    without a traceback and ends with `exit_code`: 2 when nothing has run, 1 when a step failed.
+    """
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a pipeline, and where.
+
+    Attributes:
+        place: where in the pipeline, e.g. ``steps[2].params.epochs``.
+        message: what was given, what is allowed, what to do.
+        line: line number in the pipeline file, counted from 1, where known.
+        column: column number, counted from 1, where known.
+    """
+
+    place: str
+    message: str
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        where = f"line {self.line}, " if self.line is not None else ""
+        return f"{where}{self.place}: {self.message}"
+
+
+class PipelineError(FibError):
+    """The pipeline is wrong; nothing has run. Carries every problem that was found."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[Problem], source: str = "pipeline") -> None:
+        self.problems = tuple(problems)
+        self.source = source
+        count = f"{len(problems)} problem" + ("s" if len(problems) != 1 else "")
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        super().__init__(f"{source}: {count}, nothing was run\n{lines}")
+
+
+class UsageError(FibError):
+    """A command was given something it cannot use; nothing has run."""
+
+    exit_code = 2
+
+
+def did_you_mean(given: str, allowed: Iterable[str], limit: int = 3) -> str:
+    """Return `` Did you mean 'a' or 'b'?`` for the names nearest to `given`, else an empty string.
+
+    Names are compared without regard to case; of qualified names (``kind/name``) the last part
+    counts as well, so that ``segmenter/u_net`` and ``unet`` both find ``segmenter/unet``.
+    """
+    names = sorted(set(allowed))
+    keys: dict[str, str] = {}
+    for name in names:
+        keys.setdefault(name.lower(), name)
+        keys.setdefault(name.lower().rsplit("/", 1)[-1], name)
+    tails = [given.lower()]
+    if "/" in given:
+        tails.append(given.lower().rsplit("/", 1)[-1])
+    found: list[str] = []
+    for tail in tails:
+        for key in get_close_matches(tail, list(keys), n=limit, cutoff=0.6):
+            if keys[key] not in found:
+                found.append(keys[key])
+    if not found:
+        return ""
+    return " Did you mean " + " or ".join(repr(name) for name in found[:limit]) + "?"
+
+
+def listed(names: Iterable[str], limit: int = 12) -> str:
+    """Return names as ``a, b, c`` for a message, cut after `limit` of them."""
+    names = list(names)
+    if not names:
+        return "none"
+    more = f", ... ({len(names) - limit} more)" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

@@ -1,0 +1,201 @@
+"""The six kinds of plugin and their contracts.
+
+A method's signature is what a pipeline step can be given: parameter names are input names,
+annotations are the artefacts they take, a default makes an input optional. A plugin may add inputs
+of its own. Every method takes a `Context` last and makes one where it is called without.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fibcore.context import Context
+from fibcore.materials import Material
+from fibcore.plugin import Forecast, Plugin
+from fibcore.tables import Table
+from fibcore.volumes import Images, Labels, VolumeSpec
+
+
+class Generator(Plugin):
+    """Makes virtual structures."""
+
+    kind: ClassVar[str] = "generator"
+    main_method: ClassVar[str] = "generate"
+
+    @abstractmethod
+    def generate(self, context: Context | None = None, *, seed: int | None = None) -> Labels:
+        """Return a new structure.
+
+        Args:
+            context: surroundings of the step.
+            seed: instead of a context: the seed of the structure.
+        """
+
+    def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
+        """Tell the shape from the parameters `shape` and `voxel_size_nm`, if there are such."""
+        shape, voxel = getattr(self, "shape", None), getattr(self, "voxel_size_nm", None)
+        if shape is None or voxel is None:
+            return Forecast()
+        materials = getattr(self, "materials", ())
+        phases = {i: material.name for i, material in enumerate(materials)}
+        spec = VolumeSpec(Labels, tuple(shape), tuple(voxel), phases=phases)
+        return Forecast(spec, memory_bytes=5 * spec.nbytes)
+
+
+class Physics(Plugin):
+    """Gives the backscatter coefficient of a material."""
+
+    kind: ClassVar[str] = "physics"
+    main_method: ClassVar[str] = "tabulate"
+
+    @abstractmethod
+    def coefficient(
+        self, material: Material, energy_kev: ArrayLike, depth_nm: ArrayLike = 0.0
+    ) -> np.ndarray:
+        """Return eta: backscattered electrons per incident electron, 0 to 1.
+
+        Args:
+            material: what scatters.
+            energy_kev: beam energy in keV; broadcasts against `depth_nm`.
+            depth_nm: thickness in nm of what fills the pores above the material.
+        """
+
+    def tabulate(self, context: Context | None = None) -> Table:
+        """Return eta of the built-in reference materials over energy and depth.
+
+        Columns: material, atomic_number, energy_kev, depth_nm, eta.
+        """
+        from fibcore.registry import registry
+
+        rows: list[dict[str, Any]] = []
+        depths = np.arange(0.0, 200.0, 10.0)
+        for name in ("C", "Si", "Cu", "Ag", "Au"):
+            material = registry().material(name)
+            for energy in (1.0, 2.0, 4.0, 10.0, 20.0):
+                for depth, eta in zip(depths, self.coefficient(material, energy, depths)):
+                    rows.append(
+                        {
+                            "material": name,
+                            "atomic_number": material.mean_atomic_number,
+                            "energy_kev": energy,
+                            "depth_nm": float(depth),
+                            "eta": float(eta),
+                        }
+                    )
+        return Table.from_rows(rows)
+
+
+class Simulator(Plugin):
+    """Images a structure as a scanning electron microscope would."""
+
+    kind: ClassVar[str] = "simulator"
+    main_method: ClassVar[str] = "simulate"
+
+    @abstractmethod
+    def simulate(
+        self,
+        labels: Labels,
+        physics: Physics | None = None,
+        context: Context | None = None,
+    ) -> Images:
+        """Return images of every slice as the imaged face, one channel per voltage.
+
+        Args:
+            labels: the structure; slice 0 is imaged first.
+            physics: backscatter model, for simulators that weight with one.
+            context: surroundings of the step.
+        """
+
+    def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
+        """Tell a float32 stack of the shape of the labels, channels from `energies_kev`."""
+        spec = inputs.get("labels")
+        energies = getattr(self, "energies_kev", None)
+        if spec is None or energies is None:
+            return Forecast()
+        images = replace(spec, type=Images, kv=tuple(energies), dtype="float32", phases={})
+        return Forecast(images, memory_bytes=images.nbytes)
+
+
+class Adapter(Plugin):
+    """Turns images into images: translation between looks, degradation, correction."""
+
+    kind: ClassVar[str] = "adapter"
+    main_method: ClassVar[str] = "transform"
+
+    @abstractmethod
+    def transform(self, images: Images, context: Context | None = None) -> Images:
+        """Return images of the same shape, slice for slice."""
+
+    def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
+        """Tell a stack like the one given."""
+        spec = inputs.get("images")
+        return Forecast(spec, memory_bytes=spec.nbytes) if spec is not None else Forecast()
+
+
+class Segmenter(Plugin):
+    """Turns images into labels."""
+
+    kind: ClassVar[str] = "segmenter"
+    main_method: ClassVar[str] = "predict"
+
+    @abstractmethod
+    def predict(self, images: Images, context: Context | None = None) -> Labels:
+        """Return the phase of each voxel; labels have the images' (z, y, x) shape.
+
+        Segmenters that know how sure they are keep ``probability``: `Images` float32 from 0 to 1,
+        one channel per phase.
+        """
+
+    def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
+        """Tell labels of the shape of the images."""
+        spec = inputs.get("images")
+        if spec is None or method == "fit":
+            return Forecast()
+        labels = replace(spec, type=Labels, kv=(), dtype="uint8")
+        return Forecast(labels, memory_bytes=4 * labels.nbytes)
+
+
+class Metric(Plugin):
+    """Measures labels (or images), with or without a truth to compare with."""
+
+    kind: ClassVar[str] = "metric"
+    main_method: ClassVar[str] = "measure"
+    needs_truth: ClassVar[bool] = False
+
+    @abstractmethod
+    def measure(
+        self,
+        prediction: Labels,
+        truth: Labels | None = None,
+        context: Context | None = None,
+    ) -> Table:
+        """Return one row of figures (curves and the like are kept beside it).
+
+        Args:
+            prediction: what is judged.
+            truth: what it is judged by; required where `needs_truth`.
+            context: surroundings of the step.
+        """
+
+    def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
+        """Refuse a prediction and a truth of different shapes."""
+        from fibcore.errors import FibError
+
+        prediction, truth = inputs.get("prediction"), inputs.get("truth")
+        if prediction is not None and truth is not None and prediction.shape != truth.shape:
+            raise FibError(
+                f"prediction has shape {prediction.shape}, truth {truth.shape} (z, y, x): they "
+                f"must be the same volume; cut both alike or load the truth that belongs to it"
+            )
+        return Forecast()
+
+
+KINDS: dict[str, type[Plugin]] = {
+    cls.kind: cls for cls in (Generator, Physics, Simulator, Adapter, Segmenter, Metric)
+}

@@ -1,0 +1,117 @@
+"""Materials: what a phase is made of, and what electron physics derives from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from fibcore.elements import Element, elements
+from fibcore.errors import FibError, did_you_mean
+
+
+class Material(BaseModel):
+    """A homogeneous material: composition and density.
+
+    ``Material(name="silica", composition={"Si": 1, "O": 2}, density_g_cm3=2.2)``
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ignored_types=(cached_property,))
+
+    name: str = Field(min_length=1, description="how pipelines and people call it")
+    composition: dict[str, float] = Field(
+        description="element symbol -> amount, in any unit of the chosen basis (it is normalised); "
+        "empty for vacuum"
+    )
+    basis: Literal["atoms", "weight"] = Field(
+        default="atoms", description="whether amounts count atoms or weigh them"
+    )
+    density_g_cm3: float = Field(ge=0, description="density, g/cm3; 0 for vacuum alone")
+    source: str = Field(default="", description="where composition and density come from")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for symbol, amount in self.composition.items():
+            if symbol not in elements():
+                raise ValueError(
+                    f"composition of {self.name}: {symbol!r} is not the symbol of an element."
+                    + did_you_mean(symbol, elements())
+                )
+            if not amount > 0:
+                raise ValueError(
+                    f"composition of {self.name}: {symbol} is {amount}; leave it out or give a "
+                    f"positive amount"
+                )
+        if bool(self.composition) != (self.density_g_cm3 > 0):
+            raise ValueError(
+                f"{self.name}: density {self.density_g_cm3} g/cm3 with composition "
+                f"{self.composition}; a material has both, vacuum neither"
+            )
+        return self
+
+    @classmethod
+    def of_element(cls, entry: Element) -> Self:
+        """Return the pure element as a material."""
+        return cls(
+            name=entry.symbol,
+            composition={entry.symbol: 1.0},
+            density_g_cm3=entry.density_g_cm3,
+            source="fibcore.elements",
+        )
+
+    @cached_property
+    def weight_fractions(self) -> dict[str, float]:
+        """Element symbol -> weight fraction; sums to 1 (empty for vacuum)."""
+        table = elements()
+        weigh = self.basis == "atoms"
+        weights = {
+            symbol: amount * (table[symbol].atomic_weight_g_mol if weigh else 1.0)
+            for symbol, amount in self.composition.items()
+        }
+        total = sum(weights.values())
+        return {symbol: weight / total for symbol, weight in weights.items()}
+
+    @cached_property
+    def mean_atomic_number(self) -> float:
+        """Mean Z weighted by weight fractions; 0 for vacuum.
+
+        This mean (Castaing's; Goldstein et al., Scanning Electron Microscopy and X-ray
+        Microanalysis, eq. 2.15) is the one under which backscatter follows one curve in Z.
+        """
+        table = elements()
+        return sum(w * table[s].atomic_number for s, w in self.weight_fractions.items())
+
+    @cached_property
+    def mean_atomic_weight_g_mol(self) -> float:
+        """Mean atomic weight over weight fractions, g/mol; 0 for vacuum."""
+        table = elements()
+        return sum(w * table[s].atomic_weight_g_mol for s, w in self.weight_fractions.items())
+
+
+EPOXY = Material(
+    name="epoxy",
+    composition={"C": 21, "H": 24, "O": 4},
+    density_g_cm3=1.2,
+    source="DGEBA resin, C21 H24 O4",
+)
+GOLD = Material.of_element(elements()["Au"])
+VACUUM = Material(name="vacuum", composition={}, density_g_cm3=0.0)
+
+
+def _named(value: Any) -> Any:
+    if isinstance(value, str):
+        from fibcore.registry import registry  # here: the registry itself knows Material
+
+        try:
+            return registry().material(value)
+        except FibError as error:
+            raise ValueError(str(error)) from error
+    if isinstance(value, Mapping) or isinstance(value, Material):
+        return value
+    raise ValueError("give a material's name or its {name, composition, density_g_cm3}")
+
+
+MaterialParam = Annotated[Material, BeforeValidator(_named, json_schema_input_type=str | Material)]
+"""Type of a plugin parameter that is a material: a registered name, an element or a definition."""

@@ -1,0 +1,33 @@
+"""Types that parameters share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+PositiveNm = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+def _three(value: Any) -> Any:
+    return (value, value, value) if isinstance(value, (int, float)) else value
+
+
+VoxelSize = Annotated[
+    tuple[PositiveNm, PositiveNm, PositiveNm],
+    BeforeValidator(_three, json_schema_input_type=PositiveNm | tuple[PositiveNm, PositiveNm, PositiveNm]),
+]
+"""Voxel size in nm: one number, or three for [z, y, x]."""
+
+Count = Annotated[int, Field(ge=1)]
+Shape = Annotated[
+    tuple[Count, Count, Count],
+    BeforeValidator(_three, json_schema_input_type=Count | tuple[Count, Count, Count]),
+]
+"""Number of voxels: one for a cube, or three for [z, y, x]."""
+
+EnergiesKev = Annotated[
+    tuple[Annotated[float, Field(gt=0, le=50)], ...], Field(min_length=1)
+]
+"""Accelerating voltages as beam energies in keV; one image channel each."""

@@ -1,0 +1,135 @@
+"""What every plugin is: a pydantic model whose fields are its parameters."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+from fibcore.errors import FibError
+from fibcore.models import Model
+from fibcore.volumes import VolumeSpec
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def keeps(**artefacts: type) -> Callable[[F], F]:
+    """Declare the further results that a method hands to `Context.keep`.
+
+    ``@keeps(probability=Images)`` lets later steps of a pipeline ask for them by name.
+    """
+
+    def mark(method: F) -> F:
+        method.__dict__["fib_keeps"] = artefacts
+        return method
+
+    return mark
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a step will make and need, told before it runs.
+
+    Attributes:
+        output: its main volume; None if that is no volume or not known.
+        kept: volumes among its further results, by name.
+        memory_bytes: peak memory beyond its inputs; 0 where not known.
+        warnings: what the user should know but need not change.
+    """
+
+    output: VolumeSpec | None = None
+    kept: Mapping[str, VolumeSpec] = field(default_factory=dict)
+    memory_bytes: int = 0
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def disk_bytes(self) -> int:
+        """Size of all volumes that the step leaves."""
+        return sum(spec.nbytes for spec in (self.output, *self.kept.values()) if spec is not None)
+
+
+class Plugin(BaseModel):
+    """Base of all plugins; derive from one of the kinds in `fibcore.kinds` instead.
+
+    A plugin's fields are its parameters: unknown ones are refused, names carry units, every one
+    has a description. Its first docstring line is what `fib plugins list` shows.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
+    )
+
+    kind: ClassVar[str] = ""
+    name: ClassVar[str] = ""
+    main_method: ClassVar[str] = ""
+    result_version: ClassVar[int] = 1
+    """Raise it when the same parameters give another result than before: cached steps re-run."""
+    apply_params: ClassVar[frozenset[str]] = frozenset()
+    """Parameters that a step which applies a fitted plugin may still change."""
+
+    @classmethod
+    def identifier(cls) -> str:
+        """Return ``kind/name``."""
+        return f"{cls.kind}/{cls.name}"
+
+    @classmethod
+    def summary(cls) -> str:
+        """Return the first line of the docstring."""
+        lines = (inspect.getdoc(cls) or "").splitlines()
+        return lines[0] if lines else ""
+
+    def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
+        """Tell what a step will make and need, or refuse inputs that cannot work.
+
+        Called before anything runs. Plugins extend it to check their inputs.
+
+        Args:
+            method: ``fit`` or the kind's main method.
+            inputs: input name -> `VolumeSpec` (a list becomes one spec with all channels); None
+                where it is not known yet or no volume.
+
+        Raises:
+            FibError: the step cannot work with such inputs; says what to change.
+        """
+        return Forecast()
+
+
+class Trainable(BaseModel):
+    """Mixin of plugins that learn: `fit` returns the plugin itself, fitted.
+
+    A subclass sets `_model` in `fit`, and reads it through `model`.
+    """
+
+    _model: Model | None = PrivateAttr(default=None)
+
+    @property
+    def fitted(self) -> bool:
+        """Whether there is a model."""
+        return self._model is not None
+
+    @property
+    def model(self) -> Model:
+        """What was learned.
+
+        Raises:
+            FibError: if the plugin was not fitted.
+        """
+        if self._model is None:
+            name = getattr(type(self), "identifier", lambda: type(self).__name__)()
+            raise FibError(f"{name} has to be fitted first: call fit, or use from_model")
+        return self._model
+
+    @classmethod
+    def from_model(cls, model: Model, **changes: Any) -> Self:
+        """Return the plugin that a model came from, ready to be applied.
+
+        Args:
+            model: as `model` of a fitted plugin gave it, or read from disk.
+            changes: parameters among `apply_params` to set otherwise than in training.
+        """
+        plugin = cls(**{**model.params, **changes})
+        plugin._model = model
+        return plugin

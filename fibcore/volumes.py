@@ -1,0 +1,279 @@
+"""Volumes: labels and images on a grid of voxels, with their voxel size in nm.
+
+Axes are (z, y, x); z is the milling direction, slice 0 is imaged first. Arrays may be
+memory-mapped files: code that walks a volume goes slice by slice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from fibcore.errors import FibError
+from fibcore.materials import EPOXY, GOLD, Material
+
+AXES = ("z", "y", "x")
+IMAGE_DTYPES = ("uint8", "uint16", "float32")
+
+
+def voxel_size_zyx(voxel_size_nm: float | Sequence[float]) -> tuple[float, float, float]:
+    """Return a voxel size in nm as (z, y, x), from one number or three.
+
+    Raises:
+        FibError: if it is neither one nor three numbers, or one is not positive and finite.
+    """
+    sizes = np.atleast_1d(np.asarray(voxel_size_nm, dtype=float))
+    if sizes.ndim != 1 or sizes.size not in (1, 3) or not np.all(np.isfinite(sizes) & (sizes > 0)):
+        raise FibError(
+            f"voxel size {voxel_size_nm!r}: give one positive number in nm, or three as [z, y, x]"
+        )
+    z, y, x = np.broadcast_to(sizes, 3).tolist()
+    return (z, y, x)
+
+
+@dataclass(frozen=True)
+class VolumeSpec:
+    """What is known of a volume before it exists: enough to check a pipeline and its memory.
+
+    Attributes:
+        type: `Labels` or `Images`.
+        shape: (z, y, x) in voxels.
+        voxel_size_nm: (z, y, x).
+        kv: accelerating voltage of each channel; empty for labels.
+        dtype: numpy name of the element type.
+        phases: phase number -> material name, where known.
+    """
+
+    type: type[Volume]
+    shape: tuple[int, int, int]
+    voxel_size_nm: tuple[float, float, float]
+    kv: tuple[float | None, ...] = ()
+    dtype: str = "uint8"
+    phases: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the array in bytes."""
+        return int(np.prod(self.shape)) * max(1, len(self.kv)) * np.dtype(self.dtype).itemsize
+
+    def cut(self, cut: Mapping[str, tuple[float, float]], kv: Sequence[float] | None) -> VolumeSpec:
+        """Return the spec of a part of the volume; see `Volume.cut`."""
+        box = box_of(self.shape, cut)
+        channels = self.kv if kv is None else tuple(self.kv[i] for i in channels_of(self.kv, kv))
+        shape = tuple(part.stop - part.start for part in box)
+        return replace(self, shape=shape, kv=channels)
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """An array of voxels and their size.
+
+    Attributes:
+        data: array in axes (z, y, x) or (channel, z, y, x).
+        voxel_size_nm: (z, y, x), nm.
+    """
+
+    data: np.ndarray
+    voxel_size_nm: tuple[float, float, float]
+
+    artefact: ClassVar[str] = "volume"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "voxel_size_nm", voxel_size_zyx(self.voxel_size_nm))
+        if self.data.ndim not in (3, 4) or 0 in self.data.shape:
+            raise FibError(
+                f"a volume has axes (z, y, x) or (channel, z, y, x), none of them empty; "
+                f"this array has shape {self.data.shape}"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of voxels along (z, y, x)."""
+        z, y, x = self.data.shape[-3:]
+        return (int(z), int(y), int(x))
+
+    @property
+    def extent_nm(self) -> tuple[float, float, float]:
+        """Edge lengths along (z, y, x) in nm."""
+        z, y, x = (n * size for n, size in zip(self.shape, self.voxel_size_nm, strict=True))
+        return (z, y, x)
+
+    def with_data(self, data: np.ndarray, **changes: Any) -> Self:
+        """Return a volume of the same kind and voxel size around another array."""
+        return replace(self, data=data, **changes)
+
+    def cut(self, cut: Mapping[str, tuple[float, float]]) -> Self:
+        """Return the part between fractions of the edge lengths, as a view.
+
+        Args:
+            cut: axis name -> (start, stop), each from 0 to 1, e.g. ``{"z": (0, 0.8)}``.
+
+        Raises:
+            FibError: unknown axis, a fraction outside 0 to 1, or nothing left.
+        """
+        return self.with_data(self.data[(..., *box_of(self.shape, cut))])
+
+
+def box_of(
+    shape: tuple[int, int, int], cut: Mapping[str, tuple[float, float]]
+) -> tuple[slice, slice, slice]:
+    """Return voxel slices along (z, y, x) for a cut given in fractions of the edge lengths."""
+    slices = []
+    for axis, n in zip(AXES, shape, strict=True):
+        start, stop = cut.get(axis, (0.0, 1.0))
+        if not 0.0 <= start < stop <= 1.0:
+            raise FibError(
+                f"cut {axis}: [{start}, {stop}] is not a range of fractions; "
+                f"give two numbers with 0 <= start < stop <= 1"
+            )
+        low, high = round(start * n), round(stop * n)
+        if low == high:
+            raise FibError(f"cut {axis}: [{start}, {stop}] of {n} voxels leaves nothing")
+        slices.append(slice(low, high))
+    return (slices[0], slices[1], slices[2])
+
+
+def channels_of(kv: Sequence[float | None], wanted: Sequence[float]) -> list[int]:
+    """Return the channel numbers of the wanted voltages, in the order asked for.
+
+    Raises:
+        FibError: if a voltage is not there.
+    """
+    chosen = []
+    for voltage in wanted:
+        matches = [i for i, k in enumerate(kv) if k is not None and abs(k - voltage) < 1e-6]
+        if not matches:
+            there = ", ".join("?" if k is None else f"{k:g}" for k in kv)
+            raise FibError(f"no channel at {voltage:g} kV; the images have: {there} kV")
+        chosen.append(matches[0])
+    return chosen
+
+
+@dataclass(frozen=True, eq=False)
+class Labels(Volume):
+    """Which phase each voxel belongs to: uint8 in axes (z, y, x).
+
+    Phase 0 is the pore (or what fills it, e.g. epoxy); 1 and above are solids.
+
+    Attributes:
+        phases: phase number -> material. Default: 0 epoxy, 1 gold.
+    """
+
+    phases: Mapping[int, Material] = field(default_factory=lambda: {0: EPOXY, 1: GOLD})
+
+    artefact: ClassVar[str] = "labels"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.data.ndim != 3:
+            raise FibError(f"labels have axes (z, y, x); this array has shape {self.data.shape}")
+        if self.data.dtype == bool:
+            object.__setattr__(self, "data", self.data.view(np.uint8))
+        if self.data.dtype != np.uint8:
+            raise FibError(f"labels are uint8 phase numbers; this array is {self.data.dtype}")
+        object.__setattr__(self, "phases", dict(self.phases))
+
+    @property
+    def solid(self) -> np.ndarray:
+        """True where any solid phase (1 and above) is; axes (z, y, x)."""
+        return self.data > 0
+
+    @property
+    def spec(self) -> VolumeSpec:
+        """What a pipeline check needs to know of this volume."""
+        names = {phase: material.name for phase, material in self.phases.items()}
+        return VolumeSpec(type(self), self.shape, self.voxel_size_nm, phases=names)
+
+
+@dataclass(frozen=True, eq=False)
+class Images(Volume):
+    """Grey values in axes (channel, z, y, x), one channel per accelerating voltage.
+
+    A (z, y, x) array is taken as one channel. Element types: uint8, uint16, float32.
+
+    Attributes:
+        kv: accelerating voltage of each channel in kV; None for a channel that has none
+            (a probability, say).
+        names: name of each channel, as Fiji shows it; by default from `kv`.
+        quantity: what the grey values are, e.g. ``backscatter yield``.
+    """
+
+    kv: tuple[float | None, ...] = ()
+    names: tuple[str, ...] = ()
+    quantity: str = "grey value"
+
+    artefact: ClassVar[str] = "images"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.data.ndim == 3:
+            object.__setattr__(self, "data", self.data[np.newaxis])
+        if self.data.dtype.name not in IMAGE_DTYPES:
+            raise FibError(
+                f"images are {', '.join(IMAGE_DTYPES)}; this array is {self.data.dtype.name}. "
+                f"Convert it, e.g. images.astype('float32')"
+            )
+        kv = tuple(None if k is None else float(k) for k in self.kv)
+        if len(kv) != len(self.data):
+            raise FibError(
+                f"{len(self.data)} channels but {len(kv)} accelerating voltages {list(kv)}; "
+                f"give one voltage in kV for each channel"
+            )
+        object.__setattr__(self, "kv", kv)
+        names = tuple(self.names) or tuple(
+            f"channel {i}" if k is None else f"{k:g} kV" for i, k in enumerate(kv)
+        )
+        if len(names) != len(kv):
+            raise FibError(f"{len(kv)} channels but {len(names)} channel names {list(names)}")
+        object.__setattr__(self, "names", names)
+
+    @property
+    def spec(self) -> VolumeSpec:
+        """What a pipeline check needs to know of this volume."""
+        return VolumeSpec(
+            type(self), self.shape, self.voxel_size_nm, self.kv, dtype=self.data.dtype.name
+        )
+
+    def select(self, kv: Sequence[float]) -> Images:
+        """Return the channels at these voltages, in this order (a view if it is one run).
+
+        Raises:
+            FibError: if a voltage is not there.
+        """
+        index = channels_of(self.kv, kv)
+        runs = index == list(range(index[0], index[0] + len(index)))
+        data = self.data[index[0] : index[0] + len(index)] if runs else self.data[index]
+        return replace(
+            self,
+            data=data,
+            kv=tuple(self.kv[i] for i in index),
+            names=tuple(self.names[i] for i in index),
+        )
+
+    @classmethod
+    def stack(cls, parts: Sequence[Images]) -> Images:
+        """Return one volume with the channels of all parts.
+
+        Raises:
+            FibError: if shapes, voxel sizes or element types differ.
+        """
+        first = parts[0]
+        for part in parts[1:]:
+            same = part.shape == first.shape and part.data.dtype == first.data.dtype
+            if not same or not np.allclose(part.voxel_size_nm, first.voxel_size_nm, rtol=1e-3):
+                raise FibError(
+                    f"stacks that become channels must agree in shape, voxel size and type: "
+                    f"{first.shape} {first.voxel_size_nm} nm {first.data.dtype} against "
+                    f"{part.shape} {part.voxel_size_nm} nm {part.data.dtype}"
+                )
+        if len(parts) == 1:
+            return first
+        return replace(
+            first,
+            data=np.concatenate([part.data for part in parts]),
+            kv=tuple(k for part in parts for k in part.kv),
+            names=tuple(name for part in parts for name in part.names),
+        )

@@ -1,0 +1,1 @@
+"""The built-in plugins of fib, registered through the same entry-point group as any other."""
