@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from fibcore.devices import resolve_device
 from fibcore.errors import FibError
 
 T = TypeVar("T")
@@ -26,7 +27,7 @@ class Context:
 
     Args:
         seed: where all randomness of the step comes from.
-        device: ``cpu``, ``cuda`` or ``mps``; a plugin never picks its own.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; a plugin never picks its own.
         threads: how many CPU threads loops may use; results never depend on it.
         scratch: folder for what must survive an interruption (checkpoints); the same folder is
             given again when the step goes on. Default: a temporary folder.
@@ -45,7 +46,7 @@ class Context:
         log: logging.Logger | None = None,
     ) -> None:
         self.seed = int(seed)
-        self.device = device
+        self._device = device
         self.threads = threads or os.cpu_count() or 1
         self.log = log or logging.getLogger("fib")
         self.kept: dict[str, Any] = {}
@@ -65,6 +66,11 @@ class Context:
         if seed is not None:
             raise FibError("give a context or a seed, not both: a context brings its own seed")
         return context
+
+    @property
+    def device(self) -> str:
+        """Device for heavy work; ``auto`` is settled at first use."""
+        return resolve_device(self._device)
 
     @property
     def rng(self) -> np.random.Generator:

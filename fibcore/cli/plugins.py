@@ -1,0 +1,245 @@
+"""``fib plugins list|show|check``, ``fib materials``, ``fib schema``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from fibcore.contracts import products, slots
+from fibcore.errors import UsageError, did_you_mean, listed
+from fibcore.kinds import KINDS
+from fibcore.plugin import Plugin, Trainable
+from fibcore.registry import registry
+
+
+def list_command(kind: str | None, as_json: bool) -> None:
+    """List plugins and what could not be used."""
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"no kind {kind!r}; the kinds: {listed(KINDS)}.{did_you_mean(kind, KINDS)}")
+    found = [e for e in registry().entries(kind) if not e.identifier.startswith("material/")]
+    broken = registry().broken
+    if as_json:
+        _print_json(
+            {
+                "plugins": [
+                    {
+                        "plugin": e.identifier,
+                        "summary": e.item.summary(),
+                        "trainable": issubclass(e.item, Trainable),
+                        "distribution": e.distribution,
+                        "version": e.version,
+                    }
+                    for e in found
+                ],
+                "broken": [
+                    {
+                        "entry_point": b.entry_point,
+                        "distribution": b.distribution,
+                        "version": b.version,
+                        "reason": b.reason,
+                    }
+                    for b in broken
+                ],
+            }
+        )
+        return
+    console = Console()
+    table = RichTable(box=None, pad_edge=False)
+    table.add_column("plugin", no_wrap=True)
+    table.add_column("what it does", overflow="fold")
+    table.add_column("from", no_wrap=True, style="dim")
+    for entry in found:
+        origin = f"{entry.distribution} {entry.version}"
+        table.add_row(Text(entry.identifier, "bold"), Text(entry.item.summary()), Text(origin))
+    console.print(table)
+    for item in broken:
+        console.print()
+        console.print(
+            Text("not usable: ", "red")
+            + Text(f"{item.distribution} {item.version} ({item.entry_point}): {item.reason}"),
+            soft_wrap=True,
+        )
+
+
+def show_command(name: str, as_json: bool) -> None:
+    """Show one plugin."""
+    entry = registry().entry(name)
+    plugin = registry().plugin(name)
+    methods = {"run": plugin.main_method}
+    if issubclass(plugin, Trainable):
+        methods = {"fit": "fit", "apply": plugin.main_method}
+    contract = {
+        verb: {
+            "inputs": {n: (str(s), s.required) for n, s in slots(plugin, method).items()},
+            "results": {n: str(p) for n, p in products(plugin, method).items()},
+        }
+        for verb, method in methods.items()
+    }
+    if as_json:
+        _print_json(
+            {
+                "plugin": name,
+                "distribution": entry.distribution,
+                "version": entry.version,
+                "result_version": plugin.result_version,
+                "description": plugin.__doc__,
+                "contract": contract,
+                "parameters": plugin.model_json_schema(),
+            }
+        )
+        return
+    console = Console()
+    console.print(Text(name, "bold") + Text(f"  {entry.distribution} {entry.version}", "dim"))
+    console.print()
+    console.print(Text(_plain(plugin)))
+    console.print()
+    for verb, parts in contract.items():
+        inputs = ", ".join(
+            f"{n} ({what}{'' if required else ', optional'})"
+            for n, (what, required) in parts["inputs"].items()
+        )
+        results = ", ".join(f"{n} ({what})" for n, what in parts["results"].items())
+        console.print(Text(f"{verb}: ", "bold") + Text(f"{inputs or 'no inputs'} -> {results}"))
+    console.print()
+    table = RichTable(box=None, pad_edge=False)
+    for column in ("parameter", "type", "default", "description"):
+        table.add_column(column, overflow="fold")
+    for parameter in parameters_of(plugin):
+        table.add_row(*[Text(str(parameter[c])) for c in ("name", "type", "default", "description")])
+    console.print(table)
+
+
+def parameters_of(plugin: type[Plugin]) -> list[dict[str, Any]]:
+    """Return name, type, default and description of each parameter of a plugin."""
+    properties = plugin.model_json_schema()["properties"]
+    rows = []
+    for name, field in plugin.model_fields.items():
+        if field.is_required():
+            default = "required"
+        else:
+            default = json.dumps(_jsonable(field.get_default(call_default_factory=True)))
+        rows.append(
+            {
+                "name": name,
+                "type": _type_name(properties.get(name, {})),
+                "default": default,
+                "description": field.description or "",
+            }
+        )
+    return rows
+
+
+def check_plugins_command(name: str | None, as_json: bool) -> None:
+    """Check one plugin, or all of them and what could not be used."""
+    from fibcore.testing import check_plugin
+
+    if name is not None:
+        entries = [registry().entry(name)]
+    else:
+        entries = [e for e in registry().entries() if not e.identifier.startswith("material/")]
+    found = {entry.identifier: check_plugin(entry.item) for entry in entries}
+    if name is None:
+        for item in registry().broken:
+            found.setdefault(f"{item.distribution} ({item.entry_point})", []).append(item.reason)
+    if as_json:
+        _print_json(found)
+    else:
+        console = Console()
+        for identifier, problems in found.items():
+            mark = Text("✗ ", "red") if problems else Text("✓ ", "green")
+            console.print(mark + Text(identifier))
+            for problem in problems:
+                console.print(Text(f"    {problem}"), soft_wrap=True)
+    if any(found.values()):
+        raise typer.Exit(1)
+
+
+def materials_command(as_json: bool) -> None:
+    """List materials."""
+    entries = registry().entries("material")
+    if as_json:
+        _print_json([entry.item.model_dump(mode="json") for entry in entries])
+        return
+    table = RichTable(box=None, pad_edge=False)
+    table.add_column("material", no_wrap=True)
+    table.add_column("composition")
+    table.add_column("g/cm3", justify="right")
+    table.add_column("mean Z", justify="right")
+    table.add_column("from", style="dim")
+    for entry in entries:
+        material = entry.item
+        parts = " ".join(f"{s}{_amount(a)}" for s, a in material.composition.items()) or "-"
+        unit = " (weight)" if material.basis == "weight" and material.composition else ""
+        table.add_row(
+            Text(material.name, "bold"), parts + unit, f"{material.density_g_cm3:g}",
+            f"{material.mean_atomic_number:.1f}", Text(entry.distribution),
+        )  # fmt: skip
+    console = Console()
+    console.print(table)
+    console.print("and every element Z = 1 to 92 by symbol or name (Au, gold)")
+
+
+def schema_command(out: Path | None) -> None:
+    """Print or write the JSON Schema of pipeline files."""
+    from fibcore.pipeline.schema import pipeline_schema
+
+    text = json.dumps(pipeline_schema(), indent=1) + "\n"
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {out}: {error.strerror or error}") from error
+
+
+def _plain(plugin: type[Plugin]) -> str:
+    import inspect
+
+    return (inspect.getdoc(plugin) or "").strip()
+
+
+def _amount(amount: float) -> str:
+    return "" if amount == 1 else f"{amount:g}"
+
+
+def _jsonable(value: Any) -> Any:
+    from fibcore.materials import Material
+
+    if isinstance(value, Material):
+        return value.name
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(item) for item in value]
+    return value
+
+
+def _type_name(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return " | ".join(json.dumps(value) for value in schema["enum"])
+    if "const" in schema:
+        return json.dumps(schema["const"])
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(_type_name(option) for option in schema["anyOf"]))
+    if "$ref" in schema:
+        return schema["$ref"].rsplit("/", 1)[-1].lower()
+    kind = schema.get("type", "any")
+    if kind == "array":
+        items = schema.get("prefixItems")
+        if items:
+            return f"[{', '.join(_type_name(item) for item in items)}]"
+        return f"[{_type_name(schema.get('items', {}))}, ...]"
+    limits = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    bounds = [f"{sign} {schema[name]:g}" for name, sign in limits.items() if name in schema]
+    names = {"integer": "int", "number": "float", "boolean": "bool", "string": "text"}
+    return names.get(kind, kind) + (f" {', '.join(bounds)}" if bounds else "")
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=1))
+

@@ -1,0 +1,188 @@
+"""``fib run``, ``fib check``, ``fib report``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from fibcore.cli.overrides import override
+from fibcore.cli.progress import ProgressDisplay
+from fibcore.devices import resolve_device
+from fibcore.errors import FibError, UsageError
+from fibcore.observers import EventLog, ReportWriter
+from fibcore.pipeline import Plan, RunResult, StepError, check_pipeline, read_pipeline, run_pipeline
+from fibcore.pipeline.status import StepStatus, previous_run, statuses
+from fibcore.pipeline.store import Store
+
+
+def plan_of(path: Path, settings: Sequence[str], seed: int | None) -> Plan:
+    """Return the plan of a pipeline file, with settings from the command line."""
+    located = read_pipeline(path)
+    document = override(located.data, settings, seed)
+    base = path.absolute().parent
+    return check_pipeline(document, base=base, source=str(path), located=located)
+
+
+def run_command(
+    path: Path,
+    settings: Sequence[str],
+    dry_run: bool,
+    start: str | None,
+    stop: str | None,
+    force: Sequence[str],
+    seed: int | None,
+    out: Path,
+    cache: Path,
+    device: str,
+    threads: int | None,
+    resource_check: bool,
+) -> None:
+    """Run a pipeline, or say what a run would do."""
+    if device != "auto":
+        resolve_device(device)
+    plan = plan_of(path, settings, seed)
+    console = Console()
+    if dry_run:
+        previous = previous_run(out / plan.pipeline.name)
+        planned = statuses(
+            plan, Store(cache), previous=previous, start=start, stop=stop, force=force
+        )
+        _show_statuses(console, planned)
+        return
+    _show_warnings(plan)
+    command = ["fib", *sys.argv[1:]]
+    observers: list[object] = [EventLog(), ReportWriter()]
+    if console.is_terminal:
+        observers.insert(0, ProgressDisplay(console))
+    try:
+        result = run_pipeline(
+            plan, out=out, cache=cache, device=device, threads=threads, start=start, stop=stop,
+            force=force, check_memory_and_disk=resource_check, observers=observers,
+            command=command,
+        )  # fmt: skip
+    except StepError as error:
+        again = shlex.join(_without_force(command))
+        error.args = (
+            f"step {error.step.id!r} ({error.step.identifier}) failed: {error}\n"
+            f"finished steps are kept, the log is {error.folder / 'log.jsonl'}\n"
+            f"go on with: {again}",
+        )
+        raise
+    except KeyboardInterrupt:
+        again = shlex.join(_without_force(command))
+        Console(stderr=True).print(
+            f"interrupted; finished steps are kept, the present one goes on where it was with:\n"
+            f"  {again}",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
+        raise
+    _show_results(console, result)
+    console.print(f"results  {result.folder}", highlight=False, soft_wrap=True)
+    console.print(f"report   {result.folder / 'report.html'}", highlight=False, soft_wrap=True)
+
+
+def check_command(path: Path, settings: Sequence[str], seed: int | None) -> None:
+    """Check a pipeline and say what it would need."""
+    plan = plan_of(path, settings, seed)
+    _show_warnings(plan)
+    memory = max(step.memory_bytes for step in plan.steps)
+    disk = sum(step.disk_bytes for step in plan.steps)
+    Console().print(
+        f"{path}: no problems; {len(plan.steps)} steps, about {_size(memory)} of memory and "
+        f"{_size(disk)} of disk",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def report_command(run: Path) -> None:
+    """Write a run's report again."""
+    from fibcore.report import write_report
+
+    folder = run
+    if not (folder / "resolved.json").is_file():
+        found = sorted(folder.glob("*/resolved.json")) if folder.is_dir() else []
+        if not found:
+            raise UsageError(
+                f"{run} is not the folder of a run (it has no resolved.json), nor does it hold "
+                f"one; name runs/<pipeline>/<run> or runs/<pipeline> for its newest run"
+            )
+        folder = found[-1].parent
+    path = write_report(folder)
+    Console().print(f"report   {path}", highlight=False, soft_wrap=True)
+
+
+def _show_statuses(console: Console, planned: Sequence[StepStatus]) -> None:
+    table = RichTable(box=None, pad_edge=False)
+    for name in ("step", "plugin", "action", "why"):
+        table.add_column(name, overflow="fold")
+    colours = {"reuse": "green", "run": "yellow", "resume": "yellow", "leave": "dim"}
+    for item in planned:
+        action = Text(item.action, style=colours[item.action])
+        table.add_row(item.step.id, item.step.identifier, action, Text(item.reason))
+    console.print(table)
+    working = [item for item in planned if item.works]
+    disk = sum(item.step.disk_bytes for item in working)
+    console.print(f"{len(working)} of {len(planned)} steps would run; about {_size(disk)} of disk")
+
+
+def _show_warnings(plan: Plan) -> None:
+    console = Console(stderr=True)
+    for text in plan.warnings:
+        console.print(Text("warning: ", style="yellow") + Text(text))
+
+
+def _show_results(console: Console, result: RunResult) -> None:
+    """Print the tables of all metric steps, those of one metric side by side."""
+    groups: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    for step in result.plan.steps:
+        if step.identifier.startswith("metric/") and step.id in result.entries:
+            try:
+                rows = result[step.id].rows()  # type: ignore[union-attr]  # metrics give tables
+            except FibError:
+                continue
+            groups.setdefault(step.identifier, []).extend((step.id, row) for row in rows[:8])
+    for identifier, rows in groups.items():
+        table = RichTable(title=identifier, title_justify="left", title_style="bold", box=None,
+                          pad_edge=False)  # fmt: skip
+        table.add_column("step")
+        names = list(dict.fromkeys(name for _, row in rows for name in row))
+        for name in names:
+            table.add_column(name, justify="right", overflow="fold")
+        for step_id, row in rows:
+            table.add_row(step_id, *[_cell(row.get(name)) for name in names])
+        console.print(table)
+        console.print()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _size(nbytes: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if nbytes < 1000 or unit == "TB":
+            break
+        nbytes /= 1000
+    return f"{nbytes:.0f} {unit}" if nbytes >= 10 or unit == "bytes" else f"{nbytes:.1f} {unit}"
+
+
+def _without_force(command: Sequence[str]) -> list[str]:
+    """Return a command line that goes on: what was forced is not to be computed once more."""
+    kept, skip = [], False
+    for word in command:
+        if skip:
+            skip = False
+        elif word == "--force":
+            skip = True
+        elif not word.startswith("--force="):
+            kept.append(word)
+    return kept

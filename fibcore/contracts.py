@@ -1,0 +1,156 @@
+"""What a plugin's methods take and give, read from their signatures.
+
+The signature is the contract: parameter names are input names, annotations are the artefacts they
+accept, a default makes an input optional, the return annotation is the main result.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from dataclasses import dataclass
+from typing import Any
+
+from fibcore.errors import FibError
+from fibcore.kinds import KINDS
+from fibcore.models import Model
+from fibcore.plugin import Plugin
+from fibcore.tables import Table
+from fibcore.volumes import Images, Labels, Volume
+
+NOT_INPUTS = ("self", "context", "seed")
+
+
+@dataclass(frozen=True)
+class Product:
+    """The type of an artefact: `Labels`, `Images`, `Table`, or a `Model` of some kind of plugin.
+
+    Attributes:
+        type: the artefact's class.
+        kind: for models, the kind of plugin they belong to.
+    """
+
+    type: type
+    kind: str = ""
+
+    def __str__(self) -> str:
+        name = "model" if self.type is Model else self.type.__name__.lower()
+        return f"a {self.kind} {name}" if self.kind else name
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One input of a method.
+
+    Attributes:
+        name: parameter name.
+        accepts: what may go in.
+        required: whether it must be given.
+        as_plugin: whether the method wants the plugin (a `Physics`, say) that a model stands for.
+    """
+
+    name: str
+    accepts: tuple[Product, ...]
+    required: bool
+    as_plugin: bool = False
+
+    def takes(self, product: Product) -> bool:
+        """Return whether a product fits."""
+        return any(
+            issubclass(product.type, wanted.type) and wanted.kind in ("", product.kind)
+            for wanted in self.accepts
+        )
+
+    def __str__(self) -> str:
+        return " or ".join(str(product) for product in self.accepts)
+
+
+def slots(plugin: type[Plugin], method: str) -> dict[str, Slot]:
+    """Return the inputs of a method by name.
+
+    Raises:
+        FibError: the signature cannot be read; names the plugin and what to annotate.
+    """
+    function = _function(plugin, method)
+    hints = _hints(plugin, method)
+    found = {}
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.name in NOT_INPUTS:
+            continue
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise FibError(
+                f"{plugin.identifier()}.{method} takes *{parameter.name}; name each input instead"
+            )
+        if parameter.name not in hints:
+            raise FibError(
+                f"{plugin.identifier()}.{method}: annotate the input {parameter.name!r} with "
+                f"Labels, Images, Table, Model or a kind of plugin"
+            )
+        accepts, as_plugin = _accepted(plugin, method, parameter.name, hints[parameter.name])
+        required = parameter.default is parameter.empty
+        found[parameter.name] = Slot(parameter.name, accepts, required, as_plugin)
+    if "truth" in found and getattr(plugin, "needs_truth", False):
+        truth = found["truth"]
+        found["truth"] = Slot(truth.name, truth.accepts, True, truth.as_plugin)
+    return found
+
+
+def products(plugin: type[Plugin], method: str) -> dict[str, Product]:
+    """Return what a step with this method leaves, the main result first: name -> product."""
+    kept = getattr(_function(plugin, method), "fib_keeps", {})
+    model = {"model": Product(Model, plugin.kind)}
+    if method == "fit":
+        main = model
+    else:
+        result = _hints(plugin, method).get("return")
+        if not (isinstance(result, type) and issubclass(result, (Volume, Table))):
+            raise FibError(
+                f"{plugin.identifier()}.{method} must be annotated to return Labels, Images or "
+                f"Table, not {result!r}"
+            )
+        main = {result.artefact: Product(result)}
+        if plugin.kind == "physics":
+            main |= model
+    return main | {name: Product(type_) for name, type_ in kept.items()}
+
+
+def _function(plugin: type[Plugin], method: str) -> Any:
+    function = getattr(plugin, method, None)
+    if not callable(function):
+        raise FibError(f"{plugin.identifier()} has no method {method!r}")
+    return function
+
+
+def _hints(plugin: type[Plugin], method: str) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(_function(plugin, method))
+    except NameError as error:
+        raise FibError(
+            f"{plugin.identifier()}.{method}: {error}; types in a plugin's method signatures must "
+            f"be imported where fib can see them, not only under TYPE_CHECKING"
+        ) from error
+
+
+def _accepted(
+    plugin: type[Plugin], method: str, name: str, hint: Any
+) -> tuple[tuple[Product, ...], bool]:
+    options = [hint]
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        options = [option for option in typing.get_args(hint) if option is not type(None)]
+    accepted: list[Product] = []
+    as_plugin = False
+    for option in options:
+        if isinstance(option, type) and issubclass(option, Plugin):
+            accepted.append(Product(Model, option.kind))
+            as_plugin = True
+        elif option is Volume:
+            accepted += [Product(Labels), Product(Images)]
+        elif isinstance(option, type) and issubclass(option, (Volume, Table, Model)):
+            accepted.append(Product(option))
+        else:
+            raise FibError(
+                f"{plugin.identifier()}.{method}: input {name!r} is annotated {option!r}; inputs "
+                f"are Labels, Images, Table, Model or a kind of plugin ({', '.join(KINDS)})"
+            )
+    return tuple(accepted), as_plugin

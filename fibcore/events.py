@@ -1,0 +1,104 @@
+"""What happens in a run, as told to observers through the hook ``fib_run_event``."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunEvent:
+    """Base of all events.
+
+    Attributes:
+        run: folder of the run.
+        time: seconds since the epoch.
+    """
+
+    run: Path
+    time: float = field(default_factory=time.time)
+
+    event: ClassVar[str] = "event"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the event as JSON values."""
+        values = {"event": self.event, **asdict(self)}
+        values["run"] = str(self.run)
+        return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStarted(RunEvent):
+    """A run begins; `steps` are the ids in order, `reused` those whose results are there already."""
+
+    event: ClassVar[str] = "run started"
+    name: str
+    steps: tuple[str, ...]
+    reused: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepEvent(RunEvent):
+    """Something about one step; `index` counts from 1."""
+
+    event: ClassVar[str] = "step"
+    step: str
+    index: int
+    plugin: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepStarted(StepEvent):
+    """A step begins to work; `resumed` if an interrupted one goes on."""
+
+    event: ClassVar[str] = "step started"
+    resumed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepProgress(StepEvent):
+    """How far a step is: `done` of `total` (None: unknown) units of `what`."""
+
+    event: ClassVar[str] = "step progress"
+    what: str
+    done: float
+    total: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepLogged(StepEvent):
+    """A plugin logged something; `level` is INFO, WARNING or ERROR."""
+
+    event: ClassVar[str] = "step logged"
+    level: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepFinished(StepEvent):
+    """A step's results are there; `reused` if they were there before."""
+
+    event: ClassVar[str] = "step finished"
+    reused: bool
+    seconds: float
+    folder: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepFailed(StepEvent):
+    """A step failed; what was finished before is kept."""
+
+    event: ClassVar[str] = "step failed"
+    message: str
+    traceback: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFinished(RunEvent):
+    """A run ended; `status` is ``finished``, ``failed`` or ``interrupted``."""
+
+    event: ClassVar[str] = "run finished"
+    status: str
+    seconds: float

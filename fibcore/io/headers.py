@@ -1,0 +1,313 @@
+"""What the headers of one TIFF say, and the refusal of files that cannot be read as slices.
+
+Only headers are read: the same checks serve a pipeline before it runs and the reading itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import tifffile
+
+from fibcore.errors import FibError
+from fibcore.io import metadata, tags
+
+Grey = Literal["grey", "palette", "inverted"]
+
+
+@dataclass(frozen=True)
+class Header:
+    """One file, as far as its headers tell.
+
+    Attributes:
+        path: the file.
+        shape: (channel, z, y, x).
+        planes: order of the planes in the file, ``ZC`` or ``CZ`` (the last runs fastest).
+        dtype: element type, with its byte order in the file.
+        offset: where the planes begin if they lie in one uncompressed run; else None.
+        grey: how numbers become grey: as they are, through a colour palette (which for phase
+            numbers means nothing), or with zero as white.
+        own: fib's own metadata, in a file that fib wrote.
+        found: what tags of each kind say, the most trusted first.
+    """
+
+    path: Path
+    shape: tuple[int, int, int, int]
+    planes: str
+    dtype: np.dtype
+    offset: int | None
+    grey: Grey
+    own: metadata.VolumeMetadata | None
+    found: tuple[tags.Found, ...]
+
+
+def read_header(path: Path, one_slice: bool = False) -> Header:
+    """Read the headers of a file.
+
+    Args:
+        path: the file.
+        one_slice: take it as one slice of a stack; else as a whole stack.
+
+    Raises:
+        FibError: missing, empty, truncated, not a TIFF, colour, not a stack (or not one slice),
+            or stored in a way that cannot be decoded.
+    """
+    with open_tiff(path) as tif:
+        pages = tif.pages
+        if one_slice:
+            full = [page for page in pages if not page.is_reduced]
+            if len(full) != 1:
+                raise FibError(
+                    f"{path} has {len(full)} pages, but in a folder or glob each file is one "
+                    f"slice; give this file alone, or split it into slices"
+                )
+            layout = _Layout("", (), full, None)
+        else:
+            layout = _layout(path, tif)
+        first = pages.first
+        grey = _grey(path, first)
+        _check_decodable(path, first)
+        _check_whole(path, layout, tif.filehandle.size)
+        shape, planes = _volume_shape(path, layout, first)
+        own, found = _tags(tif)
+        return Header(
+            path, shape, planes, _dtype(path, tif), layout.offset, grey, own, found
+        )
+
+
+@contextmanager
+def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
+    """Open a file with tifffile; whatever is wrong with it becomes one `FibError`."""
+    logger = logging.getLogger("tifffile")
+
+    def drop(record: logging.LogRecord) -> bool:
+        return False  # what matters of its complaints ends up in our own error
+
+    logger.addFilter(drop)
+    try:
+        _check_container(path)
+        with tifffile.TiffFile(path) as tif:
+            yield tif
+    except FibError:
+        raise
+    except OSError as error:
+        raise FibError(f"{path} cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # a damaged header can make tifffile raise anything
+        raise FibError(
+            f"{path} is damaged ({type(error).__name__}: {error}); copy it again from its origin, "
+            f"or open it in Fiji and save it again as TIFF"
+        ) from error
+    finally:
+        logger.removeFilter(drop)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The pages that make up the stack, and the axes they run along beside y and x."""
+
+    axes: str
+    sizes: tuple[int, ...]
+    pages: Sequence[Any]
+    offset: int | None
+
+
+def _layout(path: Path, tif: tifffile.TiffFile) -> _Layout:
+    series = [s for s in tif.series if not s.keyframe.is_reduced]
+    first = series[0]
+    if first.is_multifile:
+        raise FibError(
+            f"{path} is one file of an OME-TIFF set of several; give a glob that matches them all"
+        )
+    planes = {(s.keyframe.shape, s.dtype) for s in series}
+    if len(series) > 1 and len(planes) > 1:
+        pages = [
+            f"page {s.keyframe.index + 1} is {_times(s.keyframe.shape)} {s.dtype}"
+            for s in series[:2]
+        ]
+        raise FibError(
+            f"{path} holds pages of different size or type: {' and '.join(pages)}. All slices of "
+            f"a stack must be alike: crop or convert them"
+        )
+    if len(series) > 1:  # written slice by slice, each as a series of its own
+        pages = [page for s in series for page in s.pages]
+        return _Layout("Z", (len(pages),), pages, None)
+    axes, sizes = first.get_axes(squeeze=False), first.get_shape(squeeze=False)
+    rest = {a: n for a, n in zip(axes, sizes, strict=True) if a not in "YXS"}
+    return _Layout("".join(rest), tuple(rest.values()), first.pages, first.dataoffset)
+
+
+def _volume_shape(
+    path: Path, layout: _Layout, first: Any
+) -> tuple[tuple[int, int, int, int], str]:
+    """Return (channel, z, y, x) and the order of planes, or refuse the axes."""
+    rows, columns = first.shape[-2:]
+    kept = [
+        (axis.replace("I", "Z").replace("Q", "Z"), size)
+        for axis, size in zip(layout.axes, layout.sizes, strict=True)
+        if size > 1 or axis == "Z"
+    ]
+    order = "".join(axis for axis, _ in kept)
+    sizes = dict(kept)
+    if order.count("Z") > 1 or set(order) - set("ZCT"):
+        raise FibError(
+            f"{path} has axes {layout.axes}YX of sizes {_times(layout.sizes)} x {rows} x "
+            f"{columns}, and does not say which is depth and which are channels; save it as an "
+            f"ImageJ hyperstack (Fiji: Image > Hyperstacks > Stack to Hyperstack)"
+        )
+    channels, slices = sizes.get("C", 1), sizes.get("Z", 1)
+    if "T" in order or (slices == 1 and channels > 1):
+        kind, count = ("time points", sizes["T"]) if "T" in order else ("channels", channels)
+        raise FibError(
+            f"{path} has {count} {kind} of {slices} slice{'s' if slices > 1 else ''}; fib reads "
+            f"slices and channels. If they are slices in truth, tell Fiji: Image > Properties, set "
+            f"slices to {count} and {kind.replace('time points', 'frames')} to 1, and save"
+        )
+    if len(layout.pages) not in (1, channels * slices) or len(first.shape) != 2:
+        raise FibError(
+            f"{path} stores its planes in an unusual way ({len(layout.pages)} pages of "
+            f"{_times(first.shape)}); open it in Fiji and save it again as TIFF"
+        )
+    return (channels, slices, rows, columns), "ZC" if order.endswith("C") else "CZ"
+
+
+def _check_container(path: Path) -> None:
+    """Refuse what is missing, empty, no TIFF, or breaks off within its chain of page headers."""
+    if not path.is_file():
+        raise FibError(f"{path}: there is no such file")
+    size = path.stat().st_size
+    if size == 0:
+        raise FibError(f"{path} is empty (0 bytes); copy it again from its origin")
+    with path.open("rb") as file:
+        head = file.read(16)
+        order = {b"II": "<", b"MM": ">"}.get(head[:2])
+        version = struct.unpack(f"{order}H", head[2:4])[0] if order and len(head) > 3 else 0
+        if version not in (42, 43):
+            raise FibError(
+                f"{path} is not a TIFF file; fib reads TIFF: convert it (Fiji: File > Save As > "
+                f"Tiff), or give a narrower pattern, such as *.tif"
+            )
+        # classic or BigTIFF: first offset at, format of a count, bytes per tag, format of an offset
+        at, count, tag, offset = (4, "H", 12, "I") if version == 42 else (8, "Q", 20, "Q")
+        where = _unpack(order, offset, head[at:])
+        seen = set()
+        while where and where not in seen:
+            seen.add(where)
+            file.seek(where)
+            entries = _unpack(order, count, file.read(struct.calcsize(f"={count}")))
+            if entries is not None:
+                file.seek(entries * tag, 1)
+                where = _unpack(order, offset, file.read(struct.calcsize(f"={offset}")))
+            if entries is None or where is None:
+                break
+        else:
+            if seen:
+                return
+    raise FibError(
+        f"{path} is truncated: it ends after {size} bytes, within its page headers (page "
+        f"{max(1, len(seen))}); copy it again from its origin"
+    )
+
+
+def _unpack(order: str | None, form: str, data: bytes) -> int | None:
+    size = struct.calcsize(f"={form}")
+    return struct.unpack(f"{order}{form}", data[:size])[0] if len(data) >= size else None
+
+
+def _check_whole(path: Path, layout: _Layout, size: int) -> None:
+    """Refuse a file that ends before its pixels do, or lacks pages that it announces."""
+    if any(page is None for page in layout.pages):
+        there = sum(page is not None for page in layout.pages)
+        raise FibError(
+            f"{path} has only {there} of the {len(layout.pages)} planes that it announces; copy "
+            f"it again from its origin"
+        )
+    end = 0
+    for page in layout.pages:
+        stored = sum(page.databytecounts)
+        if not stored or (page.compression == 1 and stored < page.nbytes):
+            raise FibError(f"{path} lacks pixels of page {page.index + 1}; copy it again")
+        end = max(end, *(a + n for a, n in zip(page.dataoffsets, page.databytecounts, strict=True)))
+    if layout.offset is not None:
+        first = layout.pages[0]
+        planes = int(np.prod(layout.sizes, dtype=np.int64))
+        end = max(end, layout.offset + planes * first.nbytes)
+    if end > size:
+        raise FibError(
+            f"{path} is truncated: its pixels need {end} bytes, it has {size}; copy it again from "
+            f"its origin"
+        )
+
+
+def _grey(path: Path, page: Any) -> Grey:
+    photometric = int(page.photometric)
+    if photometric == 3 and page.samplesperpixel == 1:
+        return "grey" if _is_grey_ramp(page.colormap) else "palette"
+    if photometric not in (0, 1) or page.samplesperpixel != 1:
+        raise FibError(
+            f"{path} is a colour image ({page.photometric.name}, {page.samplesperpixel} samples "
+            f"per pixel); fib reads grey values: convert it (Fiji: Image > Type > 8-bit or 16-bit)"
+        )
+    return "grey" if photometric == 1 else "inverted"
+
+
+def _is_grey_ramp(colormap: np.ndarray | None) -> bool:
+    """Whether a palette maps each number to the grey of that number, as Zeiss files do."""
+    if colormap is None:
+        return False
+    ramp = np.linspace(0, 65535, colormap.shape[-1])
+    return bool(np.all(np.abs(colormap - ramp) <= 257))
+
+
+def _check_decodable(path: Path, page: Any) -> None:
+    try:
+        if page.compression != 1:
+            tifffile.TIFF.DECOMPRESSORS[page.compression]
+    except KeyError:
+        raise FibError(
+            f"{path} is compressed with {getattr(page.compression, 'name', page.compression)}, "
+            f"which needs a further package: `pip install imagecodecs`; or save it uncompressed "
+            f"(Fiji: File > Save As > Tiff)"
+        ) from None
+    if page.bitspersample not in (1, 8, 16, 32, 64):
+        raise FibError(
+            f"{path} packs {page.bitspersample} bits per pixel; save it as 8 or 16 bit integers or "
+            f"32 bit floats"
+        )
+
+
+def _dtype(path: Path, tif: tifffile.TiffFile) -> np.dtype:
+    dtype = tif.pages.first.dtype
+    if dtype is None:
+        raise FibError(f"{path}: unknown type of pixel; save it as uint8, uint16 or float32")
+    return np.dtype(dtype).newbyteorder(tif.byteorder)
+
+
+def _tags(tif: tifffile.TiffFile) -> tuple[metadata.VolumeMetadata | None, tuple[tags.Found, ...]]:
+    page = tif.pages.first
+    resolution = page.resolution if 282 in page.tags and 283 in page.tags else None
+    rows, columns = page.shape[-2:]
+    own = None
+    found = []
+    if tif.is_imagej and (description := tif.imagej_metadata):
+        own = metadata.from_text(description.get("Info"))
+        found.append(tags.imagej(description, resolution))
+    if tif.is_ome and (xml := tif.ome_metadata):
+        own = own or metadata.from_ome(xml)
+        found.append(tags.ome(xml))
+    if sections := tif.fei_metadata:
+        found.append(tags.fei(sections, rows))
+    if entries := tif.sem_metadata:
+        found.append(tags.zeiss(entries, columns))
+    found.append(tags.baseline(resolution, int(page.resolutionunit)))
+    return own, tuple(found)
+
+
+def _times(sizes: Sequence[int]) -> str:
+    return " x ".join(str(size) for size in sizes)

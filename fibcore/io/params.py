@@ -1,0 +1,64 @@
+"""What a load step may say about the files it reads."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from fibcore.materials import MaterialParam
+from fibcore.params import VoxelSize
+
+VoltageKv = Annotated[float, Field(gt=0, le=50)]
+VoxelRange = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]]
+
+
+class LoadParams(BaseModel):
+    """How to read a stack; what is given here wins over what the files say."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False
+    )
+
+    voxel_size_nm: VoxelSize | None = Field(
+        default=None,
+        description="voxel size in nm, one number or [z, y, x] with z the slice thickness; "
+        "default: from the files' tags",
+    )
+    kv: tuple[VoltageKv, ...] | VoltageKv | None = Field(
+        default=None,
+        description="accelerating voltage of each channel in kV, one number or a list; images "
+        "only; default: from the files' tags",
+    )
+    as_: Literal["images", "labels"] | None = Field(
+        default=None,
+        alias="as",
+        description="whether voxels are grey values or phase numbers; default: what fib wrote "
+        "into the file, else images",
+    )
+    materials: tuple[MaterialParam, ...] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=256,
+        description="material of phase 0, 1, ...; labels only; default: what fib wrote into the "
+        "file, else epoxy and gold",
+    )
+    region: dict[Literal["z", "y", "x"], VoxelRange] | None = Field(
+        default=None,
+        description="part to read, in voxels: axis -> [start, stop], stop not included, e.g. "
+        '{"y": [0, 884]} to leave out a data bar; default: everything',
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.as_ == "labels" and self.kv is not None:
+            raise ValueError("labels have no accelerating voltage: leave out kv, or as: labels")
+        if self.as_ == "images" and self.materials is not None:
+            raise ValueError("images have no materials: leave out materials, or say as: labels")
+        for axis, (start, stop) in (self.region or {}).items():
+            if start >= stop:
+                raise ValueError(
+                    f"region {axis}: [{start}, {stop}] is empty; give [start, stop] in voxels "
+                    f"with start < stop"
+                )
+        return self

@@ -1,0 +1,42 @@
+"""Observers of a run that fib itself brings: the event log and the report."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from fibcore.events import RunEvent, RunFinished, StepProgress
+from fibcore.hooks import hookimpl
+
+PROGRESS_EVERY_S = 10.0
+
+
+class EventLog:
+    """Writes ``log.jsonl``: one event a line, progress at most every ten seconds."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    @hookimpl
+    def fib_run_event(self, event: RunEvent) -> None:
+        """Append an event."""
+        if isinstance(event, StepProgress):
+            clock = time.monotonic()
+            if clock - self._last < PROGRESS_EVERY_S:
+                return
+            self._last = clock
+        line = json.dumps(event.to_json(), default=str)
+        with (event.run / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+class ReportWriter:
+    """Writes ``report.html`` when a run ends, however it ends."""
+
+    @hookimpl
+    def fib_run_event(self, event: RunEvent) -> None:
+        """Write the report at the end."""
+        if isinstance(event, RunFinished) and event.status != "interrupted":
+            from fibcore.report import write_report
+
+            write_report(event.run)

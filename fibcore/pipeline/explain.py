@@ -1,0 +1,96 @@
+"""Validation errors in words: what was given, what is allowed, the nearest name."""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from fibcore.errors import did_you_mean, listed
+
+Location = tuple[str | int, ...]
+
+
+def explain(
+    error: ValidationError, model: type[BaseModel], data: Any
+) -> Iterator[tuple[Location, str]]:
+    """Yield (location in `data`, message), one for each thing that is wrong.
+
+    pydantic reports one error for every member of a union; here they are joined into one message
+    at the value that the user wrote.
+    """
+    messages: dict[Location, list[str]] = {}
+    for item in error.errors(include_url=False):
+        location = _in_data(item["loc"], data, item["type"] in ("extra_forbidden", "missing"))
+        message = _message(item, model)
+        known = messages.setdefault(location, [])
+        if message not in known:
+            known.append(message)
+    for location, texts in messages.items():
+        yield location, "; or ".join(texts)
+
+
+def _in_data(location: Location, data: Any, keep_last: bool) -> Location:
+    path: list[str | int] = []
+    for number, part in enumerate(location):
+        if isinstance(data, Mapping) and part in data:
+            data = data[part]
+        elif isinstance(data, (list, tuple)) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        elif not (keep_last and number == len(location) - 1):
+            continue  # a step inside pydantic (a union's member, a list made of one value)
+        path.append(part)
+    return tuple(path)
+
+
+def _message(item: Any, model: type[BaseModel]) -> str:
+    kind, context = item["type"], item.get("ctx", {})
+    name = item["loc"][-1] if item["loc"] else ""
+    if kind == "extra_forbidden":
+        allowed = _names(_model_at(model, item["loc"][:-1]))
+        return f"unknown name {name!r}; allowed: {listed(allowed, 40)}." + did_you_mean(
+            str(name), allowed
+        )
+    if kind == "missing":
+        return f"{name!r} is missing"
+    if kind == "value_error":
+        return str(context.get("error", item["msg"]))
+    text = item["msg"].replace("Input should be", "must be").replace("String should", "must")
+    text = text[0].lower() + text[1:]
+    given = repr(item["input"])
+    given = given if len(given) <= 60 else given[:57] + "..."
+    hint = ""
+    if kind == "literal_error" and isinstance(item["input"], str):
+        hint = did_you_mean(item["input"], re.findall(r"'([^']*)'", context.get("expected", "")))
+    return f"{text}, not {given}" + (f".{hint}" if hint else "")
+
+
+def _names(model: type[BaseModel] | None) -> list[str]:
+    if model is None:
+        return []
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_at(model: type[BaseModel], location: Location) -> type[BaseModel] | None:
+    current: type[BaseModel] | None = model
+    for part in location:
+        if current is None or not isinstance(part, str):
+            continue
+        for name, field in current.model_fields.items():
+            if part in (name, field.alias):
+                current = next(_models_in(field.annotation), None)
+                break
+    return current
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        if issubclass(annotation, BaseModel):
+            yield annotation
+        return
+    for argument in typing.get_args(annotation):
+        yield from _models_in(argument)

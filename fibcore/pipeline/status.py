@@ -1,0 +1,187 @@
+"""Which steps of a plan will run, which are reused, and why."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fibcore.errors import PipelineError, Problem, UsageError, did_you_mean, listed
+from fibcore.pipeline.plan import Plan, PlannedStep
+from fibcore.pipeline.store import Entry, Store
+
+
+@dataclass(frozen=True)
+class StepStatus:
+    """What a run will do with a step.
+
+    Attributes:
+        step: the step.
+        action: ``reuse``, ``run``, ``resume``, or ``leave`` (outside --from / --to).
+        reason: why, in words.
+    """
+
+    step: PlannedStep
+    action: str
+    reason: str
+
+    @property
+    def works(self) -> bool:
+        """Whether the step will compute something."""
+        return self.action in ("run", "resume")
+
+
+def statuses(
+    plan: Plan,
+    store: Store,
+    *,
+    previous: Mapping[str, Any] | None = None,
+    start: str | None = None,
+    stop: str | None = None,
+    force: Collection[str] = (),
+) -> list[StepStatus]:
+    """Decide for every step whether it runs.
+
+    Args:
+        plan: the checked pipeline.
+        store: finished steps.
+        previous: ``resolved.json`` of the last run of this pipeline, to say what has changed.
+        start: first step that may run; earlier ones must be finished.
+        stop: last step that runs.
+        force: steps that run again even though they are finished.
+
+    Raises:
+        UsageError: an unknown id, or an unfinished step before `start`.
+    """
+    ids = [step.id for step in plan.steps]
+    for option, name in [("--from", start), ("--to", stop), *(("--force", f) for f in force)]:
+        if name is not None and name not in ids:
+            hint = did_you_mean(name, ids) or f" The steps: {listed(ids)}."
+            raise UsageError(f"{option} {name}: there is no step of this id.{hint}")
+    first = ids.index(start) if start is not None else 0
+    last = ids.index(stop) if stop is not None else len(ids) - 1
+    if first > last:
+        raise UsageError(f"--from {start} comes after --to {stop}; nothing would run")
+    before = {step["id"]: step for step in (previous or {}).get("steps", [])}
+    found: list[StepStatus] = []
+    redone: set[str] = set()
+    for index, step in enumerate(plan.steps):
+        entry = store.find(step.key)
+        if index > last:
+            found.append(StepStatus(step, "leave", f"after --to {stop}"))
+            continue
+        redone_inputs = sorted({ref.step.id for ref in step.sources if ref.step.id in redone})
+        if step.id in force and index >= first:
+            status = StepStatus(step, "run", "forced")
+        elif entry is not None and is_current(step, entry, store):
+            if redone_inputs:
+                reason = f"finished before; runs again if {listed(redone_inputs)} comes out different"
+            else:
+                reason = "finished before"
+            status = StepStatus(step, "reuse", reason)
+        elif index < first:
+            raise UsageError(
+                f"--from {start}: the earlier step {step.id!r} is not finished; start there, or "
+                f"run the pipeline without --from"
+            )
+        elif store.interrupted(step.key):
+            status = StepStatus(step, "resume", "was interrupted; goes on where it was")
+        else:
+            status = StepStatus(step, "run", _why(step, before.get(step.id), entry))
+        if status.works:
+            redone.add(step.id)
+        found.append(status)
+    return found
+
+
+def is_current(step: PlannedStep, entry: Entry, store: Store) -> bool:
+    """Return whether a finished step was computed from the results that its inputs have now.
+
+    Keys tell it all but for one case: a step that was forced and came out different.
+    """
+    read = entry.manifest.get("read", {})
+    for ref in step.sources:
+        source = store.find(ref.step.key)
+        name = f"{ref.step.key}/{ref.artefact}"
+        if source is not None and name in read and read[name] != source.hash_of(ref.artefact):
+            return False
+    return True
+
+
+def check_resources(planned: Sequence[StepStatus], store: Store, source: str) -> None:
+    """Refuse a run for which memory or disk will not do, by the plugins' own estimates.
+
+    Raises:
+        PipelineError: naming each step that needs too much.
+    """
+    import psutil
+
+    problems = []
+    memory = psutil.virtual_memory().available
+    working = [status.step for status in planned if status.works]
+    for step in working:
+        if step.memory_bytes > memory:
+            message = (
+                f"needs about {step.memory_bytes / 1e9:.1f} GB of memory, "
+                f"{memory / 1e9:.1f} GB are free: make the volume smaller, cut the inputs, close "
+                f"other programs, or pass --no-resource-check if you know better"
+            )
+            problems.append(Problem(f"step {step.id!r}", message))
+    free = shutil.disk_usage(store.root).free
+    needed = sum(step.disk_bytes for step in working)
+    largest = max((step.disk_bytes for step in working), default=0)
+    if needed + largest > free:  # while a step is written, its scratch copy may be there as well
+        message = (
+            f"the results need about {(needed + largest) / 1e9:.1f} GB in {store.root}, "
+            f"{free / 1e9:.1f} GB are free: free some, choose another disk with --cache, or pass "
+            f"--no-resource-check if you know better"
+        )
+        problems.append(Problem("disk", message))
+    if problems:
+        raise PipelineError(problems, source)
+
+
+def previous_run(folder: Path) -> dict[str, Any] | None:
+    """Return ``resolved.json`` of the newest run in a pipeline's run folder; None if none."""
+    for path in sorted(folder.glob("*/resolved.json"), reverse=True):
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _why(step: PlannedStep, before: Mapping[str, Any] | None, entry: Entry | None) -> str:
+    if entry is not None:
+        return "an input was computed again and came out different"
+    if before is None:
+        return "not run before"
+    now = step.resolved()
+    changes = []
+    if before.get("plugin") != now["plugin"] or before.get("method") != now["method"]:
+        return f"plugin changed: {before.get('plugin')} -> {now['plugin']}"
+    if before.get("result_version") != now["result_version"]:
+        changes.append(f"result version {before.get('result_version')} -> {now['result_version']}")
+    old, new = before.get("params", {}), now["params"]
+    for name in [*new, *(name for name in old if name not in new)]:
+        if old.get(name) != new.get(name):
+            changes.append(f"{name} {_short(old.get(name))} -> {_short(new.get(name))}")
+    if before.get("seed") != now.get("seed"):
+        changes.append("seed changed")
+    if before.get("files") != now.get("files"):
+        changes.append("files changed")
+    for name in [*now["inputs"], *(n for n in before.get("inputs", {}) if n not in now["inputs"])]:
+        if before.get("inputs", {}).get(name) != now["inputs"].get(name):
+            sources = [ref.step.id for ref in step.inputs.get(name, [])]
+            changes.append(f"input {name} ({listed(sources)}) changed")
+    if step.model is not None and before.get("model") != now.get("model"):
+        changes.append(f"model {step.model.step.id} changed")
+    return "; ".join(changes) if changes else "not finished before"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -1,0 +1,115 @@
+"""What plugin authors test with: ``check_plugin`` finds what does not keep the contract.
+
+>>> from fibcore.testing import check_plugin
+>>> def test_spinodal_keeps_the_contract():
+...     assert check_plugin(Spinodal) == []
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+from pydantic import ValidationError
+
+from fibcore.contracts import products, slots
+from fibcore.errors import FibError
+from fibcore.kinds import KINDS
+from fibcore.plugin import Plugin, Trainable
+
+NAME_PATTERN = re.compile(r"^[a-z][a-z0-9_]*$")
+
+
+def check_plugin(plugin: type[Plugin]) -> list[str]:
+    """Return what is wrong with a plugin class, one sentence each; an empty list if nothing is.
+
+    The check looks, it does not run the plugin: the class derives from a kind, has a name and a
+    docstring, implements its methods with annotated artefacts, describes every parameter, and its
+    parameters survive the way to JSON and back.
+    """
+    base = next((k for k in KINDS.values() if inspect.isclass(plugin) and issubclass(plugin, k)), None)
+    if base is None:
+        return [f"{plugin!r} does not derive from one of {', '.join(k.__name__ for k in KINDS.values())}"]
+    name = plugin.__name__
+    problems = []
+    if not NAME_PATTERN.match(plugin.name or ""):
+        problems.append(
+            f"{name}.name is {plugin.name!r}; set `name: ClassVar[str]` to lower case letters, "
+            f"digits and underscores"
+        )
+    if plugin.__doc__ is None or plugin.__doc__ == base.__doc__:
+        problems.append(f"{name} has no docstring; its first line is what `fib plugins list` shows")
+    if inspect.isabstract(plugin):
+        missing = ", ".join(sorted(plugin.__abstractmethods__))
+        problems.append(f"{name} does not implement {missing}")
+    methods = [plugin.main_method]
+    if issubclass(plugin, Trainable):
+        methods.append("fit")
+        unknown = plugin.apply_params - set(plugin.model_fields)
+        if unknown:
+            problems.append(f"{name}.apply_params names no parameters: {', '.join(sorted(unknown))}")
+    for method in methods:
+        problems += _check_method(plugin, base, method)
+    for field_name, field in plugin.model_fields.items():
+        if not field.description:
+            problems.append(f"parameter {field_name} of {name} has no description")
+    problems += _check_defaults(plugin)
+    return problems
+
+
+def _check_method(plugin: type[Plugin], base: type[Plugin], method: str) -> list[str]:
+    try:
+        given, _ = slots(plugin, method), products(plugin, method)
+    except FibError as error:
+        return [str(error)]
+    signature = inspect.signature(getattr(plugin, method))
+    problems = []
+    if "context" not in signature.parameters:
+        problems.append(f"{plugin.__name__}.{method} does not take `context`")
+    wanted = slots(base, method) if hasattr(base, method) else {}
+    for name, slot in wanted.items():
+        if name not in given and slot.required:
+            problems.append(f"{plugin.__name__}.{method} does not take {name!r}, as {base.__name__} does")
+    for name, slot in given.items():
+        if name not in wanted and slot.required and wanted:
+            problems.append(
+                f"{plugin.__name__}.{method} requires {name!r}, which {base.__name__} does not; "
+                f"give it a default"
+            )
+    return problems
+
+
+def _check_defaults(plugin: type[Plugin]) -> list[str]:
+    required = [name for name, field in plugin.model_fields.items() if field.is_required()]
+    if required:
+        return []  # nothing to build it from
+    try:
+        made = plugin()
+        again = plugin.model_validate(made.model_dump(mode="json"))
+    except ValidationError:
+        return []  # its user has to choose between parameters: that is allowed
+    except Exception as error:
+        return [f"{plugin.__name__}() raises {type(error).__name__}: {error}"]
+    if again != made:
+        return [f"parameters of {plugin.__name__} change on the way to JSON and back"]
+    return []
+
+
+def example_inputs(**changes: Any) -> dict[str, Any]:
+    """Return small artefacts to try a plugin on: ``labels``, ``images``, ``context``.
+
+    A 16 x 24 x 24 slab structure of gold in epoxy with 5 nm voxels, and its images at 2 kV.
+    """
+    import numpy as np
+
+    from fibcore.context import Context
+    from fibcore.volumes import Images, Labels
+
+    z, y, x = np.indices((16, 24, 24))
+    solid = ((x + y // 2 + z // 4) // 6) % 2
+    labels = Labels(solid.astype(np.uint8), (5.0, 5.0, 5.0))
+    noise = np.random.default_rng(0).normal(0, 5, solid.shape)
+    grey = np.clip(60 + 120 * solid + noise, 0, 255).astype(np.uint8)
+    images = Images(grey, (5.0, 5.0, 5.0), kv=(2.0,))
+    return {"labels": labels, "images": images, "context": Context(seed=0)} | changes
