@@ -43,7 +43,7 @@ def read_artefact(folder: Path, name: str, type_: type) -> Artefact:
     """Read an artefact that `write_artefact` wrote; volumes are memory-mapped."""
     path = folder / file_names(name, type_)[0]
     if issubclass(type_, Volume):
-        from fibcore.io import read_own_volume
+        from fibcore.io import read_volume
 
-        return read_own_volume(path)
+        return read_volume(path, trusted=True)
     return Table.read(path) if issubclass(type_, Table) else Model.read(path)

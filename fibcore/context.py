@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -123,7 +123,7 @@ class Context:
 
     def track(self, items: Iterable[T], what: str = "", total: int | None = None) -> Iterator[T]:
         """Yield from `items` and report progress after each."""
-        if total is None and hasattr(items, "__len__"):
+        if total is None and isinstance(items, Sized):
             total = len(items)
         for i, item in enumerate(items):
             yield item

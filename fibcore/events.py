@@ -31,7 +31,7 @@ class RunEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted(RunEvent):
-    """A run begins; `steps` are the ids in order, `reused` those whose results are there already."""
+    """A run begins; `steps` are the ids in order, `reused` those that are finished already."""
 
     event: ClassVar[str] = "run started"
     name: str

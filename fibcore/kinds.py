@@ -78,7 +78,9 @@ class Physics(Plugin):
         for name in ("C", "Si", "Cu", "Ag", "Au"):
             material = registry().material(name)
             for energy in (1.0, 2.0, 4.0, 10.0, 20.0):
-                for depth, eta in zip(depths, self.coefficient(material, energy, depths)):
+                for depth, eta in zip(
+                    depths, self.coefficient(material, energy, depths), strict=True
+                ):
                     rows.append(
                         {
                             "material": name,

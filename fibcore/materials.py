@@ -108,7 +108,7 @@ def _named(value: Any) -> Any:
             return registry().material(value)
         except FibError as error:
             raise ValueError(str(error)) from error
-    if isinstance(value, Mapping) or isinstance(value, Material):
+    if isinstance(value, (Mapping, Material)):
         return value
     raise ValueError("give a material's name or its {name, composition, density_g_cm3}")
 

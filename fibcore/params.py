@@ -16,7 +16,9 @@ def _three(value: Any) -> Any:
 
 VoxelSize = Annotated[
     tuple[PositiveNm, PositiveNm, PositiveNm],
-    BeforeValidator(_three, json_schema_input_type=PositiveNm | tuple[PositiveNm, PositiveNm, PositiveNm]),
+    BeforeValidator(
+        _three, json_schema_input_type=PositiveNm | tuple[PositiveNm, PositiveNm, PositiveNm]
+    ),
 ]
 """Voxel size in nm: one number, or three for [z, y, x]."""
 
@@ -27,7 +29,5 @@ Shape = Annotated[
 ]
 """Number of voxels: one for a cube, or three for [z, y, x]."""
 
-EnergiesKev = Annotated[
-    tuple[Annotated[float, Field(gt=0, le=50)], ...], Field(min_length=1)
-]
+EnergiesKev = Annotated[tuple[Annotated[float, Field(gt=0, le=50)], ...], Field(min_length=1)]
 """Accelerating voltages as beam energies in keV; one image channel each."""

@@ -182,9 +182,7 @@ class Registry:
             owners = " and ".join(
                 f"{r.distribution} ({r.entry_point})" for r in self._clashes[identifier]
             )
-            raise FibError(
-                f"{identifier} is registered twice, by {owners}: uninstall one of them"
-            )
+            raise FibError(f"{identifier} is registered twice, by {owners}: uninstall one of them")
         if identifier in self._entries:
             return self._entries[identifier]
         kind = identifier.split("/")[0]

@@ -28,9 +28,14 @@ def check_plugin(plugin: type[Plugin]) -> list[str]:
     docstring, implements its methods with annotated artefacts, describes every parameter, and its
     parameters survive the way to JSON and back.
     """
-    base = next((k for k in KINDS.values() if inspect.isclass(plugin) and issubclass(plugin, k)), None)
+    base = next(
+        (k for k in KINDS.values() if inspect.isclass(plugin) and issubclass(plugin, k)), None
+    )
     if base is None:
-        return [f"{plugin!r} does not derive from one of {', '.join(k.__name__ for k in KINDS.values())}"]
+        return [
+            f"{plugin!r} does not derive from a kind of plugin: "
+            + ", ".join(kind.__name__ for kind in KINDS.values())
+        ]
     name = plugin.__name__
     problems = []
     if not NAME_PATTERN.match(plugin.name or ""):
@@ -48,7 +53,9 @@ def check_plugin(plugin: type[Plugin]) -> list[str]:
         methods.append("fit")
         unknown = plugin.apply_params - set(plugin.model_fields)
         if unknown:
-            problems.append(f"{name}.apply_params names no parameters: {', '.join(sorted(unknown))}")
+            problems.append(
+                f"{name}.apply_params names no parameters: {', '.join(sorted(unknown))}"
+            )
     for method in methods:
         problems += _check_method(plugin, base, method)
     for field_name, field in plugin.model_fields.items():
@@ -70,7 +77,9 @@ def _check_method(plugin: type[Plugin], base: type[Plugin], method: str) -> list
     wanted = slots(base, method) if hasattr(base, method) else {}
     for name, slot in wanted.items():
         if name not in given and slot.required:
-            problems.append(f"{plugin.__name__}.{method} does not take {name!r}, as {base.__name__} does")
+            problems.append(
+                f"{plugin.__name__}.{method} does not take {name!r}, as {base.__name__} does"
+            )
     for name, slot in given.items():
         if name not in wanted and slot.required and wanted:
             problems.append(

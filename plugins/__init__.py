@@ -1,1 +1,81 @@
 """The built-in plugins of fib, registered through the same entry-point group as any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fibcore import (
+    Adapter,
+    Generator,
+    Material,
+    Metric,
+    Physics,
+    Segmenter,
+    Simulator,
+    hookimpl,
+)
+from fib_plugins.materials import MATERIALS
+
+
+@hookimpl
+def fib_register_materials(register: Callable[[Material], None]) -> None:
+    """Register the materials of the field."""
+    for material in MATERIALS:
+        register(material)
+
+
+@hookimpl
+def fib_register_generators(register: Callable[[type[Generator]], None]) -> None:
+    """Register the structure generators."""
+    from fib_plugins.generators.hierarchical_leveled_wave import HierarchicalLeveledWave
+    from fib_plugins.generators.leveled_wave import LeveledWave
+    from fib_plugins.generators.particles import Particles
+
+    for generator in (LeveledWave, HierarchicalLeveledWave, Particles):
+        register(generator)
+
+
+@hookimpl
+def fib_register_physics(register: Callable[[type[Physics]], None]) -> None:
+    """Register the backscatter coefficient models."""
+    from fib_plugins.physics.hunger_kuchler import HungerKuchler
+
+    register(HungerKuchler)
+
+
+@hookimpl
+def fib_register_simulators(register: Callable[[type[Simulator]], None]) -> None:
+    """Register the simulators."""
+    from fib_plugins.simulators.weighted_projection import WeightedProjection
+
+    register(WeightedProjection)
+
+
+@hookimpl
+def fib_register_adapters(register: Callable[[type[Adapter]], None]) -> None:
+    """Register the image adapters."""
+    from fib_plugins.adapters.identity import Identity
+
+    register(Identity)
+
+
+@hookimpl
+def fib_register_segmenters(register: Callable[[type[Segmenter]], None]) -> None:
+    """Register the segmenters."""
+    from fib_plugins.segmenters.kmeans import KMeans
+    from fib_plugins.segmenters.threshold import Threshold
+    from fib_plugins.segmenters.unet import UNet
+
+    for segmenter in (Threshold, KMeans, UNet):
+        register(segmenter)
+
+
+@hookimpl
+def fib_register_metrics(register: Callable[[type[Metric]], None]) -> None:
+    """Register the metrics."""
+    from fib_plugins.metrics.anisotropy import Anisotropy
+    from fib_plugins.metrics.morphology import Morphology
+    from fib_plugins.metrics.overlap import Overlap
+
+    for metric in (Overlap, Anisotropy, Morphology):
+        register(metric)

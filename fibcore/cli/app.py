@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -25,7 +25,7 @@ app.add_typer(plugins_app, name="plugins")
 
 PipelineFile = Annotated[Path, typer.Argument(help="Pipeline file (JSON).", show_default=False)]
 SetOption = Annotated[
-    Optional[list[str]],
+    list[str] | None,
     typer.Option(
         "--set",
         metavar="STEP.PARAM=VALUE",
@@ -37,11 +37,11 @@ CacheOption = Annotated[
     Path, typer.Option("--cache", envvar="FIB_CACHE", help="Folder of finished steps.")
 ]
 SeedOption = Annotated[
-    Optional[int], typer.Option("--seed", min=0, help="Instead of the pipeline's own seed.")
+    int | None, typer.Option("--seed", min=0, help="Instead of the pipeline's own seed.")
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-StepOption = Optional[str]
+StepOption = str | None
 
 
 def _version(show: bool) -> None:
@@ -71,9 +71,11 @@ def run(
     from_: Annotated[
         StepOption, typer.Option("--from", metavar="ID", help="First step that may run.")
     ] = None,
-    to: Annotated[StepOption, typer.Option("--to", metavar="ID", help="Last step that runs.")] = None,
+    to: Annotated[
+        StepOption, typer.Option("--to", metavar="ID", help="Last step that runs.")
+    ] = None,
     force: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Option("--force", metavar="ID", help="Run this step again. May be repeated."),
     ] = None,
     seed: SeedOption = None,
@@ -83,13 +85,11 @@ def run(
         str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")
     ] = "auto",
     threads: Annotated[
-        Optional[int], typer.Option("--threads", min=1, help="CPU threads (default: all).")
+        int | None, typer.Option("--threads", min=1, help="CPU threads (default: all).")
     ] = None,
     resource_check: Annotated[
         bool,
-        typer.Option(
-            "--resource-check/--no-resource-check", help="Refuse runs that will not fit."
-        ),
+        typer.Option("--resource-check/--no-resource-check", help="Refuse runs that will not fit."),
     ] = True,
     debug: DebugOption = False,
 ) -> None:
@@ -146,7 +146,7 @@ def init(
 @ends_cleanly
 def schema(
     out: Annotated[
-        Optional[Path], typer.Option("--out", "-o", help="File to write (default: print it).")
+        Path | None, typer.Option("--out", "-o", help="File to write (default: print it).")
     ] = None,
     debug: DebugOption = False,
 ) -> None:
@@ -168,7 +168,7 @@ def materials(json: JsonOption = False, debug: DebugOption = False) -> None:
 @plugins_app.command("list")
 @ends_cleanly
 def plugins_list(
-    kind: Annotated[Optional[str], typer.Argument(help="Only this kind.")] = None,
+    kind: Annotated[str | None, typer.Argument(help="Only this kind.")] = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -195,7 +195,7 @@ def plugins_show(
 @ends_cleanly
 def plugins_check(
     name: Annotated[
-        Optional[str], typer.Argument(help="Plugin, as kind/name (default: all of them).")
+        str | None, typer.Argument(help="Plugin, as kind/name (default: all of them).")
     ] = None,
     json: JsonOption = False,
     debug: DebugOption = False,

@@ -21,7 +21,9 @@ from fibcore.registry import registry
 def list_command(kind: str | None, as_json: bool) -> None:
     """List plugins and what could not be used."""
     if kind is not None and kind not in KINDS:
-        raise UsageError(f"no kind {kind!r}; the kinds: {listed(KINDS)}.{did_you_mean(kind, KINDS)}")
+        raise UsageError(
+            f"no kind {kind!r}; the kinds: {listed(KINDS)}.{did_you_mean(kind, KINDS)}"
+        )
     found = [e for e in registry().entries(kind) if not e.identifier.startswith("material/")]
     broken = registry().broken
     if as_json:
@@ -74,7 +76,7 @@ def show_command(name: str, as_json: bool) -> None:
     methods = {"run": plugin.main_method}
     if issubclass(plugin, Trainable):
         methods = {"fit": "fit", "apply": plugin.main_method}
-    contract = {
+    contract: dict[str, dict[str, dict[str, Any]]] = {
         verb: {
             "inputs": {n: (str(s), s.required) for n, s in slots(plugin, method).items()},
             "results": {n: str(p) for n, p in products(plugin, method).items()},
@@ -111,7 +113,9 @@ def show_command(name: str, as_json: bool) -> None:
     for column in ("parameter", "type", "default", "description"):
         table.add_column(column, overflow="fold")
     for parameter in parameters_of(plugin):
-        table.add_row(*[Text(str(parameter[c])) for c in ("name", "type", "default", "description")])
+        table.add_row(
+            *[Text(str(parameter[c])) for c in ("name", "type", "default", "description")]
+        )
     console.print(table)
 
 
@@ -242,4 +246,3 @@ def _type_name(schema: dict[str, Any]) -> str:
 
 def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=1))
-

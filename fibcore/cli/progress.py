@@ -49,7 +49,9 @@ class ProgressDisplay:
             )
         elif isinstance(event, StepLogged):
             style = "yellow" if event.level in ("WARNING", "ERROR") else "dim"
-            self.console.print(f"   [{style}]{event.step}: {escape(event.message)}[/]", highlight=False)
+            self.console.print(
+                f"   [{style}]{event.step}: {escape(event.message)}[/]", highlight=False
+            )
         elif isinstance(event, StepFinished):
             self._clear()
             how = "[dim]reused[/]" if event.reused else f"{event.seconds:.1f} s"

@@ -5,10 +5,7 @@ Only headers are read: the same checks serve a pipeline before it runs and the r
 
 from __future__ import annotations
 
-import logging
-import struct
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +15,7 @@ import tifffile
 
 from fibcore.errors import FibError
 from fibcore.io import metadata, tags
+from fibcore.io.container import open_tiff
 
 Grey = Literal["grey", "palette", "inverted"]
 
@@ -60,7 +58,7 @@ def read_header(path: Path, one_slice: bool = False) -> Header:
             or stored in a way that cannot be decoded.
     """
     with open_tiff(path) as tif:
-        pages = tif.pages
+        pages: Any = tif.pages
         if one_slice:
             full = [page for page in pages if not page.is_reduced]
             if len(full) != 1:
@@ -75,37 +73,9 @@ def read_header(path: Path, one_slice: bool = False) -> Header:
         grey = _grey(path, first)
         _check_decodable(path, first)
         _check_whole(path, layout, tif.filehandle.size)
-        shape, planes = _volume_shape(path, layout, first)
         own, found = _tags(tif)
-        return Header(
-            path, shape, planes, _dtype(path, tif), layout.offset, grey, own, found
-        )
-
-
-@contextmanager
-def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
-    """Open a file with tifffile; whatever is wrong with it becomes one `FibError`."""
-    logger = logging.getLogger("tifffile")
-
-    def drop(record: logging.LogRecord) -> bool:
-        return False  # what matters of its complaints ends up in our own error
-
-    logger.addFilter(drop)
-    try:
-        _check_container(path)
-        with tifffile.TiffFile(path) as tif:
-            yield tif
-    except FibError:
-        raise
-    except OSError as error:
-        raise FibError(f"{path} cannot be read: {error.strerror or error}") from error
-    except Exception as error:  # a damaged header can make tifffile raise anything
-        raise FibError(
-            f"{path} is damaged ({type(error).__name__}: {error}); copy it again from its origin, "
-            f"or open it in Fiji and save it again as TIFF"
-        ) from error
-    finally:
-        logger.removeFilter(drop)
+        shape, planes = _volume_shape(path, layout, first, own is not None)
+        return Header(path, shape, planes, _dtype(path, tif), layout.offset, grey, own, found)
 
 
 @dataclass(frozen=True)
@@ -136,15 +106,21 @@ def _layout(path: Path, tif: tifffile.TiffFile) -> _Layout:
             f"a stack must be alike: crop or convert them"
         )
     if len(series) > 1:  # written slice by slice, each as a series of its own
-        pages = [page for s in series for page in s.pages]
-        return _Layout("Z", (len(pages),), pages, None)
+        single: list[Any] = [page for s in series for page in s.pages]
+        return _Layout("Z", (len(single),), single, None)
     axes, sizes = first.get_axes(squeeze=False), first.get_shape(squeeze=False)
     rest = {a: n for a, n in zip(axes, sizes, strict=True) if a not in "YXS"}
+    announced = (tif.imagej_metadata or {}).get("images", 1)
+    if announced > max(1, int(np.prod(list(rest.values()), dtype=np.int64))):
+        raise FibError(
+            f"{path} is truncated: it announces {announced} images and ends before the last; copy "
+            f"it again from its origin"
+        )
     return _Layout("".join(rest), tuple(rest.values()), first.pages, first.dataoffset)
 
 
 def _volume_shape(
-    path: Path, layout: _Layout, first: Any
+    path: Path, layout: _Layout, first: Any, own: bool
 ) -> tuple[tuple[int, int, int, int], str]:
     """Return (channel, z, y, x) and the order of planes, or refuse the axes."""
     rows, columns = first.shape[-2:]
@@ -162,62 +138,21 @@ def _volume_shape(
             f"ImageJ hyperstack (Fiji: Image > Hyperstacks > Stack to Hyperstack)"
         )
     channels, slices = sizes.get("C", 1), sizes.get("Z", 1)
-    if "T" in order or (slices == 1 and channels > 1):
+    if "T" in order or (slices == 1 and channels > 1 and not own):
         kind, count = ("time points", sizes["T"]) if "T" in order else ("channels", channels)
         raise FibError(
             f"{path} has {count} {kind} of {slices} slice{'s' if slices > 1 else ''}; fib reads "
             f"slices and channels. If they are slices in truth, tell Fiji: Image > Properties, set "
             f"slices to {count} and {kind.replace('time points', 'frames')} to 1, and save"
         )
-    if len(layout.pages) not in (1, channels * slices) or len(first.shape) != 2:
+    in_one_run = len(layout.pages) == 1 and layout.offset is not None
+    whole = in_one_run or len(layout.pages) == channels * slices
+    if not whole or len(first.shape) != 2:
         raise FibError(
             f"{path} stores its planes in an unusual way ({len(layout.pages)} pages of "
             f"{_times(first.shape)}); open it in Fiji and save it again as TIFF"
         )
     return (channels, slices, rows, columns), "ZC" if order.endswith("C") else "CZ"
-
-
-def _check_container(path: Path) -> None:
-    """Refuse what is missing, empty, no TIFF, or breaks off within its chain of page headers."""
-    if not path.is_file():
-        raise FibError(f"{path}: there is no such file")
-    size = path.stat().st_size
-    if size == 0:
-        raise FibError(f"{path} is empty (0 bytes); copy it again from its origin")
-    with path.open("rb") as file:
-        head = file.read(16)
-        order = {b"II": "<", b"MM": ">"}.get(head[:2])
-        version = struct.unpack(f"{order}H", head[2:4])[0] if order and len(head) > 3 else 0
-        if version not in (42, 43):
-            raise FibError(
-                f"{path} is not a TIFF file; fib reads TIFF: convert it (Fiji: File > Save As > "
-                f"Tiff), or give a narrower pattern, such as *.tif"
-            )
-        # classic or BigTIFF: first offset at, format of a count, bytes per tag, format of an offset
-        at, count, tag, offset = (4, "H", 12, "I") if version == 42 else (8, "Q", 20, "Q")
-        where = _unpack(order, offset, head[at:])
-        seen = set()
-        while where and where not in seen:
-            seen.add(where)
-            file.seek(where)
-            entries = _unpack(order, count, file.read(struct.calcsize(f"={count}")))
-            if entries is not None:
-                file.seek(entries * tag, 1)
-                where = _unpack(order, offset, file.read(struct.calcsize(f"={offset}")))
-            if entries is None or where is None:
-                break
-        else:
-            if seen:
-                return
-    raise FibError(
-        f"{path} is truncated: it ends after {size} bytes, within its page headers (page "
-        f"{max(1, len(seen))}); copy it again from its origin"
-    )
-
-
-def _unpack(order: str | None, form: str, data: bytes) -> int | None:
-    size = struct.calcsize(f"={form}")
-    return struct.unpack(f"{order}{form}", data[:size])[0] if len(data) >= size else None
 
 
 def _check_whole(path: Path, layout: _Layout, size: int) -> None:
@@ -251,8 +186,9 @@ def _grey(path: Path, page: Any) -> Grey:
         return "grey" if _is_grey_ramp(page.colormap) else "palette"
     if photometric not in (0, 1) or page.samplesperpixel != 1:
         raise FibError(
-            f"{path} is a colour image ({page.photometric.name}, {page.samplesperpixel} samples "
-            f"per pixel); fib reads grey values: convert it (Fiji: Image > Type > 8-bit or 16-bit)"
+            f"{path} is a colour image ({getattr(page.photometric, 'name', photometric)}, "
+            f"{page.samplesperpixel} samples per pixel); fib reads grey values: convert it (Fiji: "
+            f"Image > Type > 8-bit or 16-bit)"
         )
     return "grey" if photometric == 1 else "inverted"
 

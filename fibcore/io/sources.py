@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 from fibcore.errors import FibError, did_you_mean, listed
@@ -88,7 +89,7 @@ def missing_slice(files: Sequence[Path]) -> str:
     if place % 2 == 0:  # text, not a number
         return ""
     numbers = [int(name[place]) for name in names]
-    steps = [b - a for a, b in zip(numbers, numbers[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(numbers)]
     step = min(steps)
     gaps = [i for i, s in enumerate(steps) if s > step]
     if step < 1 or not gaps or 4 * len(gaps) > len(steps):
@@ -120,7 +121,9 @@ def _digest(path: Path) -> bytes:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError as error:
-        raise FibError(f"{path} cannot be read ({error.strerror}): check its permissions") from error
+        raise FibError(
+            f"{path} cannot be read ({error.strerror}): check its permissions"
+        ) from error
 
 
 def _nearest(path: Path) -> str:

@@ -42,12 +42,13 @@ def write_volume(volume: Labels | Images, path: Path) -> None:
     stored = data.dtype.newbyteorder("<")
     channels, slices, rows, columns = data.shape
     big = data.nbytes > IMAGEJ_MAX_BYTES
+    samples = () if big else (1,)  # named, lest tifffile takes an x axis of one voxel for it
     describe = _ome_metadata if big else _imagej_metadata
     try:
         with tifffile.TiffWriter(path, bigtiff=big, imagej=not big, ome=big, byteorder="<") as tif:
             tif.write(
-                _slices(data, stored),
-                shape=(slices, channels, rows, columns),
+                _slices(data, stored, samples),
+                shape=(slices, channels, rows, columns, *samples),
                 dtype=stored,
                 photometric="minisblack",
                 resolution=_resolution(volume.voxel_size_nm),
@@ -61,15 +62,16 @@ def write_volume(volume: Labels | Images, path: Path) -> None:
         raise FibError(_failure(path, data.nbytes, error)) from error
 
 
-def _slices(data: np.ndarray, stored: np.dtype) -> Iterator[np.ndarray]:
+def _slices(data: np.ndarray, stored: np.dtype, samples: tuple[int, ...]) -> Iterator[np.ndarray]:
     for z in range(data.shape[1]):
-        yield np.ascontiguousarray(data[:, z], dtype=stored)
+        part = np.ascontiguousarray(data[:, z], dtype=stored)
+        yield part.reshape(*part.shape, *samples)
 
 
 def _imagej_metadata(volume: Labels | Images, data: np.ndarray) -> dict[str, Any]:
     low, high = _display_range(volume, data)
     content: dict[str, Any] = {
-        "axes": "ZCYX",
+        "axes": "ZCYXS",
         "ImageJ": "1.54f",  # of the format, not of the program that wrote it
         "unit": "nm",
         "spacing": volume.voxel_size_nm[0],
@@ -129,7 +131,7 @@ def _resolution(
     parts = []
     for size in (voxel_size_nm[2], voxel_size_nm[1]):
         per_nm = Fraction(1.0 / size)
-        nearest = per_nm.limit_denominator(max(1, int(_LARGEST / max(per_nm, 1))))
+        nearest = per_nm.limit_denominator(max(1, int(_LARGEST / max(1.0, 1.0 / size))))
         parts.append((nearest.numerator, nearest.denominator))
     return parts[0], parts[1]
 

@@ -35,11 +35,12 @@ def explain(
 
 
 def _in_data(location: Location, data: Any, keep_last: bool) -> Location:
-    path: list[str | int] = []
+    path: list[Any] = []
+    part: Any
     for number, part in enumerate(location):
-        if isinstance(data, Mapping) and part in data:
-            data = data[part]
-        elif isinstance(data, (list, tuple)) and isinstance(part, int) and part < len(data):
+        if (isinstance(data, Mapping) and part in data) or (
+            isinstance(data, (list, tuple)) and isinstance(part, int) and part < len(data)
+        ):
             data = data[part]
         elif not (keep_last and number == len(location) - 1):
             continue  # a step inside pydantic (a union's member, a list made of one value)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import logging
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from fibcore.artefacts import Artefact
+from fibcore.context import Context
 from fibcore.contracts import Product
 from fibcore.errors import FibError
 from fibcore.models import Model
+from fibcore.plugin import Forecast
 from fibcore.tables import Table
-from fibcore.volumes import VolumeSpec
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 LOADER_VERSION = 1
 
@@ -36,13 +34,23 @@ def params_model(source: str) -> type[BaseModel]:
     return LoadParams
 
 
-def probe(
-    source: str, base: Path, params: BaseModel, log: logging.Logger
-) -> tuple[dict[str, Product], dict[str, VolumeSpec], Mapping[str, Any]]:
-    """Look at files without reading their contents.
+@dataclass(frozen=True)
+class Found:
+    """What files hold, told without reading their pixels.
 
-    Returns:
-        Artefact name -> type, artefact name -> spec of the volume, and for a model its header.
+    Attributes:
+        products: artefact name -> type.
+        forecast: of the volume, if it is one.
+        model: the model without use of its weights, if it is one.
+    """
+
+    products: dict[str, Product]
+    forecast: Forecast = field(default_factory=Forecast)
+    model: Model | None = None
+
+
+def probe(source: str, base: Path, params: BaseModel) -> Found:
+    """Look at files before a run.
 
     Raises:
         FibError: missing, unreadable or unsuitable files.
@@ -50,28 +58,30 @@ def probe(
     path = base / source
     if _suffix(source) == ".csv":
         Table.read(path)
-        return {"table": Product(Table)}, {}, {}
+        return Found({"table": Product(Table)})
     if _suffix(source) == ".safetensors":
         model = Model.read(path)
-        header = {"plugin": model.plugin, "params": dict(model.params)}
-        return {"model": Product(Model, model.kind)}, {}, header
-    from fibcore.io import probe_volume
+        return Found({"model": Product(Model, model.kind)}, model=model)
+    from fibcore.io import LoadParams, probe
 
-    spec = probe_volume(source, base=base, params=params, log=log)
-    name = spec.type.artefact
-    return {name: Product(spec.type)}, {name: spec}, {}
+    assert isinstance(params, LoadParams)
+    forecast = probe(source, params, base=base)
+    assert forecast.output is not None  # the headers of a volume tell its shape
+    type_ = forecast.output.type
+    return Found({type_.artefact: Product(type_)}, forecast)
 
 
-def load(source: str, base: Path, params: BaseModel, log: logging.Logger) -> Any:
+def load(source: str, base: Path, params: BaseModel, context: Context) -> Artefact:
     """Read files; raises as `probe` does, and where the contents cannot be used."""
     path = base / source
     if _suffix(source) == ".csv":
         return Table.read(path)
     if _suffix(source) == ".safetensors":
         return Model.read(path)
-    from fibcore.io import read_volume
+    from fibcore.io import LoadParams, read_volume
 
-    return read_volume(source, base=base, params=params, log=log)
+    assert isinstance(params, LoadParams)
+    return read_volume(source, params, base=base, context=context)
 
 
 def content_hash(source: str, base: Path) -> str:
@@ -86,7 +96,7 @@ def content_hash(source: str, base: Path) -> str:
         return hashlib.sha256(_bytes(path)).hexdigest()
     from fibcore.io import content_hash
 
-    return content_hash(source, base=base)
+    return content_hash(source, base)
 
 
 def _bytes(path: Path) -> bytes:

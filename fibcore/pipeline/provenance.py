@@ -43,9 +43,7 @@ class Provenance:
             "processor": _processor(),
             "cpu_count": os.cpu_count(),
             "packages": _versions(),
-            "plugins": {
-                e.distribution: e.version for e in registry().entries() if e.distribution
-            },
+            "plugins": {e.distribution: e.version for e in registry().entries() if e.distribution},
             "git": _git(plan.base),
             "warnings": list(plan.warnings),
             "steps": [],

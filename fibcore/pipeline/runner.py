@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import errno
 import json
-import logging
 import os
 import secrets
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,36 +19,29 @@ from fibcore.artefacts import Artefact
 from fibcore.context import Context
 from fibcore.errors import FibError
 from fibcore.events import (
-    RunEvent,
     RunFinished,
     RunStarted,
     StepFailed,
     StepFinished,
     StepLogged,
-    StepProgress,
     StepStarted,
 )
-from fibcore.models import Model
-from fibcore.pipeline import loading
+from fibcore.pipeline.announce import Announcer
 from fibcore.pipeline.check import document_text
+from fibcore.pipeline.execute import execute
 from fibcore.pipeline.plan import InputRef, Plan, PlannedStep
 from fibcore.pipeline.provenance import Provenance, now, peak_memory_bytes
 from fibcore.pipeline.status import StepStatus, check_resources, is_current, previous_run, statuses
 from fibcore.pipeline.store import Entry, Store, make_writable
-from fibcore.plugin import Trainable
 from fibcore.registry import registry
-from fibcore.volumes import Images, Volume
-
-PROGRESS_EVERY_S = 0.1
 
 
 class StepError(FibError):
     """A step failed; what was finished before is kept."""
 
-    def __init__(self, step: PlannedStep, message: str, folder: Path, details: str) -> None:
+    def __init__(self, step: PlannedStep, message: str, folder: Path) -> None:
         self.step = step
         self.folder = folder
-        self.details = details
         super().__init__(message)
 
 
@@ -66,7 +57,7 @@ class RunResult:
 
     folder: Path
     plan: Plan
-    entries: dict[str, Entry]
+    entries: Mapping[str, Entry]
 
     def __getitem__(self, reference: str) -> Artefact:
         """Return the main artefact of a step, or another one as ``step.artefact``."""
@@ -115,8 +106,8 @@ def run_pipeline(
     store = Store(cache)
     runs = out.absolute() / plan.pipeline.name
     make_writable(runs)
-    before = previous_run(runs)
-    planned = statuses(plan, store, previous=before, start=start, stop=stop, force=force)
+    previous = previous_run(runs)
+    planned = statuses(plan, store, previous=previous, start=start, stop=stop, force=force)
     if check_memory_and_disk:
         check_resources(planned, store, plan.pipeline.name)
     folder = _new_folder(runs)
@@ -124,9 +115,13 @@ def run_pipeline(
     resolved = json.dumps(plan.resolved(), indent=1) + "\n"
     (folder / "resolved.json").write_text(resolved, encoding="utf-8")
     threads = threads or os.cpu_count() or 1
-    run = _Run(plan, store, folder, device, threads, force, command)
-    with run.observed_by(observers):
-        return run.all(planned)
+    provenance = Provenance(
+        folder / "provenance.json", plan, device=device, threads=threads, command=command
+    )
+    run = _Run(plan, store, folder, provenance, device, threads)
+    with run.announcer.including(observers):
+        run.all(planned)
+    return RunResult(folder, plan, run.finished)
 
 
 class _Run:
@@ -135,30 +130,26 @@ class _Run:
         plan: Plan,
         store: Store,
         folder: Path,
+        provenance: Provenance,
         device: str,
         threads: int,
-        force: Collection[str],
-        command: Sequence[str],
     ) -> None:
         self.plan = plan
         self.store = store
         self.folder = folder
+        self.provenance = provenance
         self.device = device
         self.threads = threads
-        self.force = force
-        self.provenance = Provenance(
-            folder / "provenance.json", plan, device=device, threads=threads, command=command
-        )
-        self.entries: dict[str, Entry] = {}
+        self.announcer = Announcer(folder, provenance.record["warnings"])
+        self.finished: dict[str, Entry] = {}
 
-    # -- the whole -----------------------------------------------------------------------------
-
-    def all(self, planned: list[StepStatus]) -> RunResult:
+    def all(self, planned: list[StepStatus]) -> None:
         started = time.monotonic()
         self.provenance.write()
-        reused = tuple(s.step.id for s in planned if s.action == "reuse")
-        steps = tuple(s.step.id for s in planned if s.action != "leave")
-        self.tell(RunStarted(run=self.folder, name=self.plan.pipeline.name, steps=steps, reused=reused))
+        reused = tuple(item.step.id for item in planned if item.action == "reuse")
+        steps = tuple(item.step.id for item in planned if item.action != "leave")
+        name = self.plan.pipeline.name
+        self.announcer.tell(RunStarted(run=self.folder, name=name, steps=steps, reused=reused))
         status = "failed"
         try:
             for item in planned:
@@ -171,232 +162,106 @@ class _Run:
         finally:
             self.provenance.close(status)
             seconds = time.monotonic() - started
-            self.tell(RunFinished(run=self.folder, status=status, seconds=seconds))
-        return RunResult(self.folder, self.plan, self.entries)
-
-    @contextmanager
-    def observed_by(self, observers: Sequence[object]) -> Iterator[None]:
-        manager = registry().hook_manager
-        added = [o for o in observers if not manager.is_registered(o)]
-        for observer in added:
-            manager.register(observer)
-        try:
-            yield
-        finally:
-            for observer in added:
-                manager.unregister(observer)
-
-    def tell(self, event: RunEvent) -> None:
-        """Hand an event to every observer; one that raises is noted and disturbs nothing."""
-        for impl in registry().hook_manager.hook.fib_run_event.get_hookimpls():
-            try:
-                impl.function(*[event][: len(impl.argnames)])
-            except Exception as error:
-                text = f"observer {impl.plugin_name} failed: {type(error).__name__}: {error}"
-                warnings = self.provenance.record["warnings"]
-                if text not in warnings:
-                    warnings.append(text)
-
-    # -- one step ------------------------------------------------------------------------------
+            self.announcer.tell(RunFinished(run=self.folder, status=status, seconds=seconds))
 
     def step(self, item: StepStatus) -> None:
-        step = item.step
-        started, clock = now(), time.monotonic()
-        about = {"run": self.folder, "step": step.id, "index": step.index, "plugin": step.identifier}
-        warnings: list[str] = []
+        step, about = item.step, self.announcer.about(item.step)
+        record = self._begin_record(step)
+        clock = time.monotonic()
         try:
-            with self.store.lock(step.key, lambda: self._say_waiting(about)):
-                entry = self._finished(item)
+            with self.store.lock(step.key, lambda: self._say_waiting(step)):
+                entry = self._reusable(item)
                 reused = entry is not None
                 if entry is None:
-                    resumed = self.store.interrupted(step.key)
-                    self.tell(StepStarted(**about, resumed=resumed))
-                    with self._logging(about, warnings):
-                        entry = self._compute(step, about, started, clock, warnings)
-        except Exception as error:
-            message, details = _explain_failure(step, error), traceback.format_exc()
-            self.provenance.add_step(self._record(step, started, clock, "failed", warnings, message))
-            self.tell(StepFailed(**about, message=message, traceback=details))
-            raise StepError(step, message, self.folder, details) from error
-        except KeyboardInterrupt:
-            self.provenance.add_step(self._record(step, started, clock, "interrupted", warnings))
-            raise
-        self.entries[step.id] = entry
+                    entry = self._compute(step, record, clock)
+        except BaseException as error:
+            interrupted = not isinstance(error, Exception)
+            record["outcome"] = "interrupted" if interrupted else "failed"
+            record["seconds"] = round(time.monotonic() - clock, 3)
+            if interrupted:
+                self.provenance.add_step(record)
+                raise
+            record["error"] = message = _explain_failure(step, error)
+            self.provenance.add_step(record)
+            details = traceback.format_exc()
+            self.announcer.tell(StepFailed(**about, message=message, traceback=details))
+            raise StepError(step, message, self.folder) from error
+        self.finished[step.id] = entry
         _link(self.folder / step.folder, entry.folder)
-        outcome = "reused" if reused else "finished"
-        record = self._record(step, started, clock, outcome, warnings)
-        record["outputs"] = entry.manifest["artefacts"]
-        if reused:
-            record["computed"] = {k: entry.manifest.get(k) for k in ("started", "seconds", "warnings")}
-        self.provenance.add_step(record)
         seconds = time.monotonic() - clock
-        self.tell(StepFinished(**about, reused=reused, seconds=seconds, folder=step.folder))
+        record |= {
+            "outcome": "reused" if reused else "finished",
+            "seconds": round(seconds, 3),
+            "peak_memory_bytes": peak_memory_bytes(),
+            "outputs": entry.manifest["artefacts"],
+        }
+        if reused:
+            told = ("started", "seconds", "warnings")
+            record["computed"] = {name: entry.manifest.get(name) for name in told}
+        self.provenance.add_step(record)
+        self.announcer.tell(
+            StepFinished(**about, reused=reused, seconds=seconds, folder=step.folder)
+        )
 
-    def _finished(self, item: StepStatus) -> Entry | None:
+    def _reusable(self, item: StepStatus) -> Entry | None:
         """Return the step's result if it is there, perhaps from a run that just ended."""
         if item.reason == "forced":
             return None
         entry = self.store.find(item.step.key)
         return entry if entry is not None and is_current(item.step, entry, self.store) else None
 
-    def _compute(
-        self, step: PlannedStep, about: dict[str, Any], started: str, clock: float, warnings: list[str]
-    ) -> Entry:
-        work = self.store.work_folder(step.key)
-        context = Context(
-            step.seed, device=self.device, threads=self.threads, scratch=work / "scratch",
-            report=self._progress(about), log=logging.getLogger("fib"),
-        )  # fmt: skip
-        made = self._load(step) if step.load else self._call(step, context)
-        read = {
-            f"{ref.step.key}/{ref.artefact}": self.entries[ref.step.id].hash_of(ref.artefact)
-            for ref in step.sources
-        }
-        record = {
-            "key_parts": step.key_parts,
-            "read": read,
-            "started": started,
-            "seconds": round(time.monotonic() - clock, 3),
-            "warnings": warnings,
-        }
-        return self.store.commit(step.key, made, record)
+    def _compute(self, step: PlannedStep, record: dict[str, Any], clock: float) -> Entry:
+        resumed = self.store.interrupted(step.key)
+        self.announcer.tell(StepStarted(**self.announcer.about(step), resumed=resumed))
+        scratch = self.store.work_folder(step.key) / "scratch"
+        with self.announcer.logging_of(step, record["warnings"]) as log:
+            report = self.announcer.progress_of(step)
+            context = Context(
+                step.seed, device=self.device, threads=self.threads, scratch=scratch,
+                report=report, log=log,
+            )  # fmt: skip
+            made = execute(step, self.finished, context)
+            manifest = {
+                "key_parts": step.key_parts,
+                "read": {
+                    f"{ref.step.key}/{ref.artefact}": self.finished[ref.step.id].hash_of(
+                        ref.artefact
+                    )
+                    for ref in step.sources
+                },
+                "started": record["started"],
+                "seconds": round(time.monotonic() - clock, 3),
+                "warnings": record["warnings"],
+            }
+            return self.store.commit(step.key, made, manifest)
 
-    def _load(self, step: PlannedStep) -> dict[str, Artefact]:
-        assert step.load is not None
-        source, base, params = step.load
-        artefact = loading.load(source, base, params, logging.getLogger("fib"))
-        return {artefact.artefact: artefact}
-
-    def _call(self, step: PlannedStep, context: Context) -> dict[str, Artefact]:
-        plugin = step.plugin
-        if step.model is not None:
-            assert step.plugin_class is not None
-            assert issubclass(step.plugin_class, Trainable)
-            plugin = step.plugin_class.from_model(self._read(step.model), **step.params)
-        inputs = {name: self._input(step, name, refs) for name, refs in step.inputs.items()}
-        result = getattr(plugin, step.method)(**inputs, context=context)
-        main, *others = step.products.items()
-        if step.method == "fit":
-            result = plugin.model
-        if not isinstance(result, main[1].type):
-            raise TypeError(
-                f"{step.method} returned {type(result).__name__}, not {main[1].type.__name__}"
-            )
-        made: dict[str, Artefact] = {main[0]: result}
-        for name, product in others:
-            if name == "model":
-                made[name] = Model(step.identifier, plugin.model_dump(mode="json"))
-            elif name in context.kept:
-                made[name] = context.kept[name]
-                if not isinstance(made[name], product.type):
-                    raise TypeError(f"kept {name} is {type(made[name]).__name__}, not {product}")
-        for name in context.kept:
-            if name not in made:
-                raise TypeError(f"{name!r} was kept but is not declared with @keeps")
-        return made
-
-    # -- inputs --------------------------------------------------------------------------------
-
-    def _read(self, ref: InputRef) -> Any:
-        entry = self.entries[ref.step.id]
-        if ref.artefact not in entry.manifest["artefacts"]:
-            raise FibError(
-                f"step {ref.step.id!r} left no {ref.artefact!r} this time; its parameters decide "
-                f"whether it is kept"
-            )
-        return entry.read(ref.artefact, ref.product.type)
-
-    def _input(self, step: PlannedStep, name: str, refs: list[InputRef]) -> Any:
-        parts = []
-        for ref in refs:
-            artefact = self._read(ref)
-            if isinstance(artefact, Volume) and ref.source.cut:
-                artefact = artefact.cut(ref.source.cut)
-            if isinstance(artefact, Images) and ref.source.kv:
-                artefact = artefact.select(ref.source.kv)
-            parts.append(artefact)
-        if step.slots[name].as_plugin:
-            model = parts[0]
-            plugin_class = registry().plugin(model.plugin)
-            if issubclass(plugin_class, Trainable):
-                return plugin_class.from_model(model)
-            return plugin_class(**model.params)
-        return Images.stack(parts) if len(parts) > 1 else parts[0]
-
-    # -- telling -------------------------------------------------------------------------------
-
-    def _record(
-        self,
-        step: PlannedStep,
-        started: str,
-        clock: float,
-        outcome: str,
-        warnings: list[str],
-        message: str = "",
-    ) -> dict[str, Any]:
-        record = {
+    def _begin_record(self, step: PlannedStep) -> dict[str, Any]:
+        record: dict[str, Any] = {
             "id": step.id,
             "plugin": step.identifier,
-            "outcome": outcome,
+            "outcome": "running",
             "key": step.key,
-            "seed": step.seed if step.verb != "load" else None,
+            "seed": step.seed if step.load is None else None,
             "params": step.params,
-            "started": started,
-            "seconds": round(time.monotonic() - clock, 3),
-            "peak_memory_bytes": peak_memory_bytes(),
+            "started": now(),
             "inputs": {
-                f"{ref.step.id}.{ref.artefact}": self.entries[ref.step.id].hash_of(ref.artefact)
+                f"{ref.step.id}.{ref.artefact}": self._hash_of(ref)
                 for ref in step.sources
-                if ref.step.id in self.entries
-                and ref.artefact in self.entries[ref.step.id].manifest["artefacts"]
+                if ref.artefact in self.finished[ref.step.id].manifest["artefacts"]
             },
-            "warnings": warnings,
+            "warnings": [],
         }
         if step.load is not None:
             record["files"] = {"source": step.load[0], "sha256": step.files_hash}
-        if message:
-            record["error"] = message
         return record
 
-    def _progress(self, about: dict[str, Any]) -> Callable[[str, float, float | None], None]:
-        last = 0.0
+    def _hash_of(self, ref: InputRef) -> str:
+        return self.finished[ref.step.id].hash_of(ref.artefact)
 
-        def report(what: str, done: float, total: float | None) -> None:
-            nonlocal last
-            clock = time.monotonic()
-            if clock - last >= PROGRESS_EVERY_S or done == total:
-                last = clock
-                self.tell(StepProgress(**about, what=what, done=done, total=total))
-
-        return report
-
-    def _say_waiting(self, about: dict[str, Any]) -> None:
+    def _say_waiting(self, step: PlannedStep) -> None:
         message = "another run is working on the same step; waiting for its result"
-        self.tell(StepLogged(**about, level="INFO", message=message))
-
-    @contextmanager
-    def _logging(self, about: dict[str, Any], warnings: list[str]) -> Iterator[None]:
-        run = self
-
-        class Handler(logging.Handler):
-            def emit(self, record: logging.LogRecord) -> None:
-                text = record.getMessage()
-                if record.levelno >= logging.WARNING:
-                    if text in warnings:
-                        return
-                    warnings.append(text)
-                run.tell(StepLogged(**about, level=record.levelname, message=text))
-
-        log, handler = logging.getLogger("fib"), Handler()
-        before = log.level, log.propagate
-        log.setLevel(logging.INFO)
-        log.propagate = False
-        log.addHandler(handler)
-        try:
-            yield
-        finally:
-            log.removeHandler(handler)
-            log.level, log.propagate = before
+        about = self.announcer.about(step)
+        self.announcer.tell(StepLogged(**about, level="INFO", message=message))
 
 
 def _new_folder(runs: Path) -> Path:
@@ -418,7 +283,7 @@ def _link(place: Path, target: Path) -> None:
         shutil.copytree(target, place, dirs_exist_ok=True)
 
 
-def _explain_failure(step: PlannedStep, error: Exception) -> str:
+def _explain_failure(step: PlannedStep, error: BaseException) -> str:
     if isinstance(error, FibError):
         return str(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -56,7 +56,9 @@ def pipeline_schema() -> dict[str, Any]:
         {
             "if": {
                 "required": ["load"],
-                "properties": {"load": {"type": "string", "not": {"pattern": r"\.(csv|safetensors)$"}}},
+                "properties": {
+                    "load": {"type": "string", "not": {"pattern": r"\.(csv|safetensors)$"}}
+                },
             },
             "then": {"properties": {"params": places[(LoadParams, "validation")]}},
         }
@@ -78,5 +80,3 @@ def _inputs(plugin: Any, method: str) -> dict[str, Any] | None:
         return slots(plugin, method)
     except FibError:
         return None
-
-

@@ -78,7 +78,9 @@ def statuses(
             status = StepStatus(step, "run", "forced")
         elif entry is not None and is_current(step, entry, store):
             if redone_inputs:
-                reason = f"finished before; runs again if {listed(redone_inputs)} comes out different"
+                reason = (
+                    f"finished before; runs again if {listed(redone_inputs)} comes out different"
+                )
             else:
                 reason = "finished before"
             status = StepStatus(step, "reuse", reason)

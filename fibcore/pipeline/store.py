@@ -62,7 +62,9 @@ class Store:
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
             sizes = {
-                name: size for a in manifest["artefacts"].values() for name, size in a["files"].items()
+                name: size
+                for a in manifest["artefacts"].values()
+                for name, size in a["files"].items()
             }
             if any((folder / name).stat().st_size != size for name, size in sizes.items()):
                 return None
@@ -99,7 +101,7 @@ class Store:
         return folder
 
     def interrupted(self, key: str) -> bool:
-        """Return whether a step of this key was begun, left something to go on from, and not ended."""
+        """Return whether an unfinished step of this key left something to go on from."""
         scratch = self.root / f"{key}.partial" / "scratch"
         return scratch.is_dir() and any(scratch.iterdir())
 

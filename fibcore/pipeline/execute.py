@@ -1,0 +1,100 @@
+"""The work of one step: its inputs read, its plugin called, its results checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fibcore.artefacts import Artefact
+from fibcore.context import Context
+from fibcore.errors import FibError
+from fibcore.models import Model
+from fibcore.pipeline import loading
+from fibcore.pipeline.plan import InputRef, PlannedStep
+from fibcore.pipeline.store import Entry
+from fibcore.plugin import Plugin, Trainable
+from fibcore.registry import registry
+from fibcore.volumes import Images, Volume
+
+
+def execute(
+    step: PlannedStep, finished: Mapping[str, Entry], context: Context
+) -> dict[str, Artefact]:
+    """Do a step's work and return what it leaves: name -> artefact, the main one first.
+
+    Args:
+        step: what to do.
+        finished: step id -> its results, of all steps that it reads.
+        context: surroundings of the step.
+
+    Raises:
+        TypeError: the plugin gave something else than its signature says.
+        Exception: whatever the plugin raised.
+    """
+    if step.load is not None:
+        artefact = loading.load(*step.load, context)
+        return {artefact.artefact: artefact}
+    plugin: Any = step.plugin
+    if step.model is not None:
+        plugin = _fitted(_read(step.model, finished), step.params)
+    inputs = {name: _input(step, name, refs, finished) for name, refs in step.inputs.items()}
+    result = getattr(plugin, step.method)(**inputs, context=context)
+    if step.method == "fit":
+        result = plugin.model
+    return _checked(step, plugin, result, context.kept)
+
+
+def _checked(
+    step: PlannedStep, plugin: Any, result: Any, kept: Mapping[str, Any]
+) -> dict[str, Artefact]:
+    main, *others = step.products.items()
+    if not isinstance(result, main[1].type):
+        raise TypeError(
+            f"{step.method} returned {type(result).__name__}, not {main[1].type.__name__}"
+        )
+    made: dict[str, Any] = {main[0]: result}
+    for name, product in others:
+        if name == "model":
+            made[name] = Model(step.identifier, plugin.model_dump(mode="json"))
+        elif name in kept:
+            if not isinstance(kept[name], product.type):
+                raise TypeError(f"kept {name} is {type(kept[name]).__name__}, not {product}")
+            made[name] = kept[name]
+    for name in kept:
+        if name not in made:
+            raise TypeError(f"{name!r} was kept but is not declared with @keeps")
+    return made
+
+
+def _input(
+    step: PlannedStep, name: str, refs: list[InputRef], finished: Mapping[str, Entry]
+) -> Any:
+    parts = []
+    for ref in refs:
+        artefact = _read(ref, finished)
+        if isinstance(artefact, Volume) and ref.source.cut:
+            artefact = artefact.cut(ref.source.cut)
+        if isinstance(artefact, Images) and ref.source.kv:
+            artefact = artefact.select(ref.source.kv)
+        parts.append(artefact)
+    if step.slots[name].as_plugin:
+        return _fitted(parts[0], {})
+    return Images.stack(parts) if len(parts) > 1 else parts[0]
+
+
+def _read(ref: InputRef, finished: Mapping[str, Entry]) -> Any:
+    entry = finished[ref.step.id]
+    if ref.artefact not in entry.manifest["artefacts"]:
+        raise FibError(
+            f"step {ref.step.id!r} left no {ref.artefact!r} this time; its parameters decide "
+            f"whether it is kept"
+        )
+    return entry.read(ref.artefact, ref.product.type)
+
+
+def _fitted(model: Model, changes: Mapping[str, Any]) -> Plugin:
+    """Return the plugin that a model stands for."""
+    plugin_class = registry().plugin(model.plugin)
+    if issubclass(plugin_class, Trainable):
+        return plugin_class.from_model(model, **changes)
+    return plugin_class(**model.params)

@@ -1,0 +1,86 @@
+"""What a check finds, and what it has settled so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from fibcore.errors import FibError, Problem, did_you_mean, listed
+from fibcore.models import Model
+from fibcore.pipeline.explain import Location, explain
+from fibcore.pipeline.locate import LocatedJson, place_of
+from fibcore.pipeline.plan import PlannedStep
+from fibcore.plugin import Plugin
+from fibcore.registry import registry
+
+
+class Findings:
+    """Problems, warnings, and the steps that are sound.
+
+    Attributes:
+        base: folder that paths in the pipeline are relative to.
+        ids: ids of all steps in the order of the file.
+        problems: what is wrong.
+        warnings: what the user should know but need not change.
+        done: id -> planned step, of those checked and found sound.
+        broken: ids of steps with a problem; what refers to them is not reported again.
+        loaded_models: id -> model, of load steps that bring one.
+    """
+
+    def __init__(self, base: Path, located: LocatedJson | None) -> None:
+        self.base = base
+        self.ids: Sequence[str] = ()
+        self.problems: list[Problem] = []
+        self.warnings: list[str] = []
+        self.done: dict[str, PlannedStep] = {}
+        self.broken: set[str] = set()
+        self.loaded_models: dict[str, Model] = {}
+        self._located = located
+
+    def say(self, path: Location, message: str) -> None:
+        """Note a problem at a place of the document."""
+        if self._located is not None:
+            self.problems.append(self._located.problem(path, message))
+        else:
+            self.problems.append(Problem(place_of(path), message))
+
+    def plugin(self, path: Location, identifier: str) -> type[Plugin] | None:
+        """Return the plugin of a name, or note what is wrong with it."""
+        try:
+            return registry().plugin(identifier)
+        except FibError as error:
+            self.say(path, str(error))
+            return None
+
+    def params(self, model: type[BaseModel], values: Mapping[str, Any], path: Location) -> Any:
+        """Return an object made of parameters, or note what is wrong with each of them."""
+        try:
+            return model.model_validate(dict(values))
+        except ValidationError as error:
+            for location, message in explain(error, model, values):
+                self.say((*path, *location), message)
+        except Exception as error:  # a third party's validator
+            self.say(path, f"{model.__name__} refused them: {type(error).__name__}: {error}")
+        return None
+
+    def earlier(self, path: Location, name: str, own: str) -> PlannedStep | None:
+        """Return the earlier step that step `own` names, or note why there is none."""
+        if name in self.done:
+            return self.done[name]
+        if name == own:
+            self.say(path, f"step {name!r} cannot read its own result; name an earlier step")
+        elif name in self.broken:
+            pass  # its own problem has been told
+        elif name in self.ids:
+            self.say(
+                path,
+                f"step {name!r} comes later in the file; inputs name earlier steps: move it up",
+            )
+        else:
+            known = self.ids[: self.ids.index(own)]
+            hint = did_you_mean(name, known) or f" Earlier steps: {listed(known)}."
+            self.say(path, f"there is no step {name!r}.{hint}")
+        return None

@@ -1,0 +1,152 @@
+"""Each step of a pipeline checked by itself: its plugin, its parameters, the files it loads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fibcore.contracts import products, slots
+from fibcore.errors import FibError, listed
+from fibcore.pipeline import loading
+from fibcore.pipeline.explain import Location
+from fibcore.pipeline.findings import Findings
+from fibcore.pipeline.plan import InputRef, PlannedStep, step_seed
+from fibcore.pipeline.spec import Source, Step
+from fibcore.pipeline.wiring import check_references, connect
+from fibcore.plugin import Trainable
+
+
+def plan_step(findings: Findings, seed: int, index: int, step: Step) -> PlannedStep | None:
+    """Return a step ready to run, or note in `findings` what is wrong with it.
+
+    Args:
+        findings: what is known of the earlier steps.
+        seed: seed of the pipeline.
+        index: place of the step in the file, from 0.
+        step: the step as written.
+    """
+    path: Location = ("steps", index)
+    if step.verb == "load":
+        planned = _load_step(findings, path, index, step)
+    elif step.verb == "apply":
+        planned = _apply_step(findings, path, index, step)
+    else:
+        planned = _plugin_step(findings, path, index, step)
+    if planned is None:
+        check_references(findings, path, step)
+        return None
+    planned.seed = step_seed(seed, step.id)
+    if planned.plugin is not None:
+        connect(findings, path, step, planned)
+    return planned
+
+
+def _load_step(findings: Findings, path: Location, index: int, step: Step) -> PlannedStep | None:
+    assert step.load is not None
+    if step.inputs:
+        findings.say((*path, "inputs"), "a load step has no inputs; remove them")
+    params = findings.params(loading.params_model(step.load), step.params, (*path, "params"))
+    if params is None:
+        return None
+    try:
+        found = loading.probe(step.load, findings.base, params)
+        files_hash = loading.content_hash(step.load, findings.base)
+    except FibError as error:
+        findings.say((*path, "load"), str(error))
+        return None
+    findings.warnings += [f"{step.id}: {text}" for text in found.forecast.warnings]
+    planned = PlannedStep(
+        index + 1, step.id, "load", "load", "", None, loading.LOADER_VERSION,
+        params.model_dump(mode="json", by_alias=True), 0,
+        products=found.products, files_hash=files_hash, load=(step.load, findings.base, params),
+        memory_bytes=found.forecast.memory_bytes, disk_bytes=found.forecast.disk_bytes,
+    )  # fmt: skip
+    if found.forecast.output is not None:
+        planned.specs = dict.fromkeys(found.products, found.forecast.output)
+    if found.model is not None:
+        findings.loaded_models[step.id] = found.model
+    return planned
+
+
+def _plugin_step(findings: Findings, path: Location, index: int, step: Step) -> PlannedStep | None:
+    verb = step.verb
+    plugin_class = findings.plugin((*path, verb), step.target)
+    if plugin_class is None:
+        return None
+    learns = issubclass(plugin_class, Trainable)
+    name = plugin_class.identifier()
+    if verb == "fit" and not learns:
+        findings.say((*path, verb), f'{name} has nothing to learn; write "run" instead of "fit"')
+        return None
+    if verb == "run" and learns:
+        findings.say(
+            (*path, verb),
+            f'{name} must learn first: a step {{"fit": "{name}"}}, then one that says '
+            f'{{"apply": <id of that step>}}',
+        )
+        return None
+    plugin = findings.params(plugin_class, step.params, (*path, "params"))
+    if plugin is None:
+        return None
+    method = "fit" if verb == "fit" else plugin_class.main_method
+    return _planned(findings, path, index, step, plugin, method, plugin.model_dump(mode="json"))
+
+
+def _apply_step(findings: Findings, path: Location, index: int, step: Step) -> PlannedStep | None:
+    assert step.apply is not None
+    fitted = findings.earlier((*path, "apply"), step.apply, step.id)
+    if fitted is None:
+        return None
+    if "model" not in fitted.products:
+        findings.say(
+            (*path, "apply"),
+            f"step {fitted.id!r} makes {listed(map(str, fitted.products.values()))}, no model; "
+            f"apply a step that fits a plugin or loads a model",
+        )
+        return None
+    loaded = findings.loaded_models.get(fitted.id)
+    identifier = loaded.plugin if loaded else fitted.identifier
+    plugin_class = findings.plugin((*path, "apply"), identifier)
+    if plugin_class is None:
+        return None
+    for name in step.params:
+        if name not in plugin_class.apply_params and name in plugin_class.model_fields:
+            allowed = sorted(plugin_class.apply_params)
+            findings.say(
+                (*path, "params", name),
+                f"{name!r} is settled when {identifier} is fitted (step {fitted.id!r}); "
+                f"here you may change: {listed(allowed)}",
+            )
+            return None
+    base = loaded.params if loaded else fitted.params
+    plugin = findings.params(plugin_class, {**base, **step.params}, (*path, "params"))
+    if plugin is None:
+        return None
+    values = plugin.model_dump(mode="json")
+    changes = {name: values[name] for name in step.params}
+    planned = _planned(findings, path, index, step, plugin, plugin_class.main_method, changes)
+    if planned is not None:
+        planned.model = InputRef(fitted, "model", Source.model_validate({"from": fitted.id}))
+    return planned
+
+
+def _planned(
+    findings: Findings,
+    path: Location,
+    index: int,
+    step: Step,
+    plugin: Any,
+    method: str,
+    params: dict[str, Any],
+) -> PlannedStep | None:
+    plugin_class = type(plugin)
+    try:
+        planned = PlannedStep(
+            index + 1, step.id, step.verb, plugin_class.identifier(), method, plugin_class,
+            plugin_class.result_version, params, 0,
+            slots=slots(plugin_class, method), products=products(plugin_class, method),
+        )  # fmt: skip
+    except FibError as error:
+        findings.say((*path, step.verb), str(error))
+        return None
+    planned.plugin = plugin
+    return planned

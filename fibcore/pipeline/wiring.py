@@ -1,0 +1,140 @@
+"""The inputs of a step: which artefacts they are, whether their types fit, what will come out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fibcore.contracts import Slot
+from fibcore.errors import FibError, did_you_mean, listed
+from fibcore.pipeline.explain import Location
+from fibcore.pipeline.findings import Findings
+from fibcore.pipeline.plan import InputRef, PlannedStep
+from fibcore.pipeline.spec import Source, Step
+from fibcore.volumes import Images, Volume, VolumeSpec
+
+
+def connect(findings: Findings, path: Location, step: Step, planned: PlannedStep) -> None:
+    """Give a planned step its inputs and its forecast, or note what is wrong with them."""
+    complete = True
+    for name, sources in step.inputs.items():
+        place = (*path, "inputs", name)
+        slot = planned.slots.get(name)
+        if slot is None:
+            hint = did_you_mean(name, planned.slots)
+            findings.say(
+                place,
+                f"{planned.identifier} has no input {name!r} in {planned.method}; "
+                f"its inputs: {listed(planned.slots)}.{hint}",
+            )
+        refs = [_input(findings, place, slot, source, step.id) for source in sources]
+        found = [ref for ref in refs if ref is not None]
+        complete = complete and slot is not None and len(found) == len(refs)
+        if (
+            len(sources) > 1
+            and slot is not None
+            and not any(product.type is Images for product in slot.accepts)
+        ):
+            findings.say(
+                place, f"a list stacks images into channels; {name} takes {slot}: give one"
+            )
+            complete = False
+        planned.inputs[name] = found
+    for name, slot in planned.slots.items():
+        if slot.required and name not in step.inputs:
+            findings.say(
+                (*path, "inputs"),
+                f"{planned.identifier} needs the input {name!r} ({slot}): add "
+                f'"{name}": <id of an earlier step>',
+            )
+            complete = False
+    if complete:
+        _forecast(findings, path, planned)
+
+
+def _input(
+    findings: Findings, path: Location, slot: Slot | None, source: Source, own: str
+) -> InputRef | None:
+    step = findings.earlier(path, source.step, own)
+    if step is None or slot is None:
+        return None
+    if source.artefact is not None:
+        if source.artefact not in step.products:
+            hint = did_you_mean(source.artefact, step.products)
+            findings.say(
+                path,
+                f"step {step.id!r} leaves no artefact {source.artefact!r}; it leaves "
+                f"{listed(step.products)}.{hint}",
+            )
+            return None
+        fitting = [source.artefact] if slot.takes(step.products[source.artefact]) else []
+    else:
+        fitting = [name for name, product in step.products.items() if slot.takes(product)]
+    if not fitting:
+        left = ", ".join(f"{name} ({product})" for name, product in step.products.items())
+        findings.say(path, f"takes {slot}; step {step.id!r} leaves {left}")
+        return None
+    ref = InputRef(step, fitting[0], source)
+    if (source.cut or source.kv) and not issubclass(ref.product.type, Volume):
+        findings.say(
+            path, f"only volumes can be cut; {fitting[0]!r} of {step.id!r} is {ref.product}"
+        )
+        return None
+    if source.kv and ref.product.type is not Images:
+        findings.say(
+            path, f"kv chooses image channels; {fitting[0]!r} of {step.id!r} is {ref.product}"
+        )
+        return None
+    return ref
+
+
+def _forecast(findings: Findings, path: Location, planned: PlannedStep) -> None:
+    try:
+        specs = {name: _joined(refs) for name, refs in planned.inputs.items()}
+    except FibError as error:
+        findings.say((*path, "inputs"), str(error))
+        return
+    assert planned.plugin is not None
+    try:
+        forecast = planned.plugin.forecast(planned.method, specs)
+    except FibError as error:
+        findings.say(path, str(error))
+        return
+    except Exception as error:
+        findings.warnings.append(
+            f"{planned.id}: {planned.identifier} could not say what it will make "
+            f"({type(error).__name__}: {error})"
+        )
+        return
+    main = next(iter(planned.products))
+    volumes = {main: forecast.output, **forecast.kept}
+    planned.specs = {name: spec for name, spec in volumes.items() if spec is not None}
+    read = sum(spec.nbytes for spec in specs.values() if spec is not None)
+    planned.memory_bytes = forecast.memory_bytes + read
+    planned.disk_bytes = forecast.disk_bytes
+    findings.warnings += [f"{planned.id}: {text}" for text in forecast.warnings]
+
+
+def _joined(refs: list[InputRef]) -> VolumeSpec | None:
+    """Return the spec of an input: cut, channels chosen, several stacks as channels of one."""
+    specs = []
+    for ref in refs:
+        spec = ref.step.specs.get(ref.artefact)
+        if spec is None:
+            return None
+        specs.append(spec.cut(ref.source.cut, ref.source.kv))
+    first = specs[0]
+    for ref, spec in zip(refs, specs, strict=True):
+        if spec.shape != first.shape or spec.dtype != first.dtype:
+            raise FibError(
+                f"stacks that become channels must agree in shape and type: step "
+                f"{refs[0].step.id!r} has {first.shape} {first.dtype}, step {ref.step.id!r} "
+                f"{spec.shape} {spec.dtype}"
+            )
+    return replace(first, kv=tuple(k for spec in specs for k in spec.kv))
+
+
+def check_references(findings: Findings, path: Location, step: Step) -> None:
+    """Note inputs that name no earlier step, of a step that is wrong in itself."""
+    for name, sources in step.inputs.items():
+        for source in sources:
+            findings.earlier((*path, "inputs", name), source.step, step.id)

@@ -1,0 +1,265 @@
+"""A run folder read into plain records; nothing of it is trusted to be complete."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from fibcore.artefacts import read_artefact
+from fibcore.errors import FibError
+from fibcore.models import Model
+from fibcore.tables import Table
+from fibcore.volumes import AXES, Images, Labels
+
+TYPES: dict[str, type] = {cls.__name__: cls for cls in (Labels, Images, Table, Model)}
+
+
+@dataclass
+class Artefact:
+    """One result of a step.
+
+    Attributes:
+        name: its name in the step.
+        type: ``Labels``, ``Images``, ``Table`` or ``Model``.
+        files: file name -> size in bytes.
+        sha256: over the files.
+        folder: where the files are.
+    """
+
+    name: str
+    type: str
+    files: dict[str, int]
+    sha256: str
+    folder: Path
+
+    @cached_property
+    def read(self) -> tuple[Any, str]:
+        """The artefact and an empty text, or None and why it cannot be read.
+
+        Volumes are memory-mapped. Models are not read here: their weights may be large.
+        """
+        if self.type not in TYPES:
+            return None, f"{self.name} has the unknown type {self.type!r}"
+        try:
+            return read_artefact(self.folder, self.name, TYPES[self.type]), ""
+        except Exception as error:  # a damaged file may raise anything; the page goes on
+            return None, f"{self.name} cannot be read: {error}"
+
+    @property
+    def value(self) -> Any:
+        """The artefact, or None where it cannot be read."""
+        return self.read[0]
+
+
+@dataclass(frozen=True)
+class Input:
+    """One source of one input: an artefact of an earlier step, perhaps a part of it.
+
+    Attributes:
+        step: id of the step that made it.
+        artefact: its name there.
+        cut: axis -> (start, stop) as fractions.
+        kv: chosen voltages; None for all.
+    """
+
+    step: str
+    artefact: str
+    cut: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    kv: tuple[float, ...] | None = None
+
+    @classmethod
+    def of(cls, source: Mapping[str, Any]) -> Input:
+        """Return the input that an entry of ``resolved.json`` describes."""
+        cut = {axis: (source[axis][0], source[axis][1]) for axis in AXES if source.get(axis)}
+        kv = source.get("kv")
+        return cls(source["from"], source["artefact"], cut, None if kv is None else tuple(kv))
+
+    def __str__(self) -> str:
+        parts = [f"{axis} {start:g}–{stop:g}" for axis, (start, stop) in self.cut.items()]
+        parts += [f"{kv:g} kV" for kv in self.kv or ()]
+        return self.step + (f" ({', '.join(parts)})" if parts else "")
+
+
+@dataclass
+class Step:
+    """One step: what it was to do, and what became of it.
+
+    Attributes:
+        index: place in the pipeline, from 1.
+        id: its name.
+        verb: ``run``, ``fit``, ``apply`` or ``load``.
+        plugin: ``kind/name``, or ``load``.
+        folder: name of its folder in the run.
+        params: parameters with defaults filled.
+        given: names of the parameters that the pipeline file sets.
+        inputs: input name -> sources.
+        model: for an apply step, the model that it applies.
+        source: for a load step, the files.
+        note: what the pipeline file says about it.
+        outcome: ``finished``, ``reused``, ``failed``, ``interrupted`` or ``not run``.
+        record: its entry in ``provenance.json``.
+        artefacts: name -> result.
+        problem: why the results cannot be shown, if so.
+    """
+
+    index: int
+    id: str
+    verb: str
+    plugin: str
+    folder: str
+    params: dict[str, Any]
+    given: set[str] = field(default_factory=set)
+    inputs: dict[str, list[Input]] = field(default_factory=dict)
+    model: Input | None = None
+    source: str = ""
+    note: str = ""
+    outcome: str = "not run"
+    record: dict[str, Any] = field(default_factory=dict)
+    artefacts: dict[str, Artefact] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Kind of the plugin, e.g. ``metric``."""
+        return self.plugin.split("/", 1)[0]
+
+    @property
+    def seconds(self) -> float | None:
+        """How long its results took to compute, in this run or the one that they come from."""
+        return (self.record.get("computed") or self.record).get("seconds")
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was warned of when its results were computed."""
+        computed = self.record.get("computed") or {}
+        both = [*(computed.get("warnings") or []), *(self.record.get("warnings") or [])]
+        return list(dict.fromkeys(map(str, both)))
+
+    @property
+    def sources(self) -> list[tuple[str, Input]]:
+        """Every (input name, source), the applied model included."""
+        named = [(name, source) for name, group in self.inputs.items() for source in group]
+        return named if self.model is None else [*named, ("model", self.model)]
+
+
+@dataclass
+class Run:
+    """A run folder.
+
+    Attributes:
+        folder: where it is.
+        name: of the pipeline.
+        description: of the pipeline.
+        steps: in order.
+        provenance: ``provenance.json``.
+        document: text of ``pipeline.json``.
+        resolved: text of ``resolved.json``.
+        problems: files of the run that cannot be read.
+    """
+
+    folder: Path
+    name: str
+    description: str
+    steps: list[Step]
+    provenance: dict[str, Any]
+    document: str
+    resolved: str
+    problems: list[str]
+
+    @cached_property
+    def by_id(self) -> dict[str, Step]:
+        """The steps by their ids."""
+        return {step.id: step for step in self.steps}
+
+    def artefact(self, source: Input) -> Artefact | None:
+        """Return the whole artefact that an input is (a part of); None if it is not there."""
+        step = self.by_id.get(source.step)
+        return step.artefacts.get(source.artefact) if step else None
+
+
+def collect(folder: Path) -> Run:
+    """Read a run folder, however far the run got.
+
+    Raises:
+        FibError: it is not the folder of a run.
+    """
+    problems: list[str] = []
+    try:
+        text = (folder / "resolved.json").read_text(encoding="utf-8")
+        resolved = json.loads(text)
+        steps = [_planned(index, entry) for index, entry in enumerate(resolved["steps"], 1)]
+        name = str(resolved["name"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise FibError(
+            f"{folder} is not the folder of a run: its resolved.json cannot be read "
+            f"({type(error).__name__}: {error}); name a folder that `fib run` made"
+        ) from error
+    document, pipeline = _json(folder / "pipeline.json", problems)
+    _, provenance = _json(folder / "provenance.json", problems)
+    written = {entry.get("id"): entry for entry in _dicts(pipeline.get("steps"))}
+    records = {entry.get("id"): entry for entry in _dicts(provenance.get("steps"))}
+    for step in steps:
+        entry = written.get(step.id, {})
+        step.given = set(entry.get("params") or ())
+        step.note = str(entry.get("note") or "")
+        step.record = records.get(step.id, {})
+        step.outcome = str(step.record.get("outcome", "not run"))
+        if step.outcome in ("finished", "reused"):
+            _read_manifest(folder, step)
+    description = str(resolved.get("description") or "")
+    return Run(folder, name, description, steps, provenance, document, text, problems)
+
+
+def _planned(index: int, entry: Mapping[str, Any]) -> Step:
+    model = entry.get("model")
+    return Step(
+        index,
+        str(entry["id"]),
+        str(entry["verb"]),
+        str(entry["plugin"]),
+        str(entry["folder"]),
+        dict(entry.get("params") or {}),
+        inputs={
+            name: [Input.of(source) for source in group]
+            for name, group in (entry.get("inputs") or {}).items()
+        },
+        model=Input.of(model) if model else None,
+        source=str(entry.get("source") or ""),
+    )
+
+
+def _read_manifest(run: Path, step: Step) -> None:
+    folder = run / step.folder
+    try:
+        manifest = json.loads((folder / "step.json").read_text(encoding="utf-8"))
+        step.artefacts = {
+            name: Artefact(name, entry["type"], dict(entry["files"]), entry["sha256"], folder)
+            for name, entry in manifest["artefacts"].items()
+        }
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        step.problem = (
+            f"the results of this step cannot be read ({type(error).__name__}: {error}); were "
+            f"they deleted from the cache? Run the pipeline again to have them back"
+        )
+
+
+def _json(path: Path, problems: list[str]) -> tuple[str, dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text)
+    except (OSError, ValueError) as error:
+        problems.append(f"{path.name} cannot be read ({error})")
+        return "", {}
+    return (text, content) if isinstance(content, dict) else (text, {})
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [entry for entry in value if _is_dict(entry)] if isinstance(value, list) else []
+
+
+def _is_dict(value: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)

@@ -1,0 +1,131 @@
+"""Slices of volumes as small pictures: read sparsely, scaled robustly, kept as data: URIs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fibcore.volumes import Volume
+
+GREY_PERCENTILES = (0.5, 99.5)
+SAMPLED_SLICES = 16
+SAMPLED_VOXELS = 1_000_000
+
+Plane = tuple[str, int]
+"""A plane of a volume: ``xy``, ``xz`` or ``yz``, and the number of the slice across it."""
+
+ACROSS = {"xy": 0, "xz": 1, "yz": 2}
+"""Plane -> axis (of z, y, x) across it."""
+
+
+@dataclass
+class Pictures:
+    """Pictures by their hash, so that one which several parts of the page show is kept once."""
+
+    uris: dict[str, str] = field(default_factory=dict)
+
+    def add(self, content: bytes, mime: str) -> str:
+        """Keep an encoded picture and return its hash."""
+        key = hashlib.sha256(content).hexdigest()[:16]
+        if key not in self.uris:
+            text = base64.b64encode(content).decode("ascii")
+            self.uris[key] = f"data:{mime};base64,{text}"
+        return key
+
+    def add_grey(self, picture: np.ndarray) -> str:
+        """Keep an 8-bit grey picture (JPEG)."""
+        return self.add(_encoded(picture, "JPEG", quality=78), "image/jpeg")
+
+    def add_colours(self, picture: np.ndarray, palette: list[tuple[int, int, int, int]]) -> str:
+        """Keep a picture of palette numbers (PNG); the palette gives (red, green, blue, alpha)."""
+        from PIL import Image
+
+        rows, columns = picture.shape
+        image = Image.frombytes("P", (columns, rows), picture.astype(np.uint8).tobytes())
+        image.putpalette([part for colour in palette for part in colour[:3]])
+        transparency = bytes(colour[3] for colour in palette)
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG", optimize=True, bits=_bits(len(palette)), transparency=transparency)
+        return self.add(buffer.getvalue(), "image/png")
+
+
+def take(data: np.ndarray, plane: Plane, at_most: int) -> np.ndarray:
+    """Return a plane of a (z, y, x) array, every n-th row and column where it is larger.
+
+    Of a memory-mapped file only what is returned is read (in pages of the operating system). The
+    vertical axis comes first; `yz` is laid with y downwards and z to the right.
+
+    Args:
+        data: array in axes (z, y, x).
+        plane: which plane.
+        at_most: most rows or columns that are returned.
+    """
+    name, index = plane
+    strides = [-(-n // at_most) for n in data.shape]
+    box: list[slice | int] = [slice(None, None, stride) for stride in strides]
+    box[ACROSS[name]] = index
+    picture = np.asarray(data[tuple(box)])
+    return picture.T if name == "yz" else picture
+
+
+def reduced(picture: np.ndarray, at_most: int) -> np.ndarray:
+    """Return a float picture no larger than `at_most` on either side, by means over areas."""
+    from PIL import Image
+
+    rows, columns = picture.shape
+    scale = max(rows, columns) / at_most
+    if scale <= 1:
+        return picture
+    size = (max(1, round(columns / scale)), max(1, round(rows / scale)))
+    image = Image.fromarray(np.ascontiguousarray(picture, dtype=np.float32))
+    return np.asarray(image.resize(size, Image.Resampling.BOX))
+
+
+def nearest(picture: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Return a picture of this size, each pixel with the value of the nearest one."""
+    y = ((np.arange(rows) + 0.5) * (picture.shape[0] / rows)).astype(np.intp)
+    x = ((np.arange(columns) + 0.5) * (picture.shape[1] / columns)).astype(np.intp)
+    return picture[np.ix_(y, x)]
+
+
+def to_grey(picture: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    """Return a picture as 8-bit grey, black at and below the lower limit, white above the upper."""
+    low, high = limits
+    scaled = (np.nan_to_num(picture.astype(np.float32), nan=low) - low) * (255.0 / (high - low))
+    return np.clip(np.round(scaled), 0, 255).astype(np.uint8)
+
+
+def sample_slices(volume: Volume) -> tuple[slice, slice, slice]:
+    """Return a box with strides: at most 16 slices and about a million voxels of a volume."""
+    nz, ny, nx = volume.shape
+    slices = min(nz, SAMPLED_SLICES)
+    every = max(1, -(-nz // slices))
+    step = max(1, round((slices * ny * nx / SAMPLED_VOXELS) ** 0.5))
+    return (slice(every // 2, None, every), slice(None, None, step), slice(None, None, step))
+
+
+def grey_limits(values: np.ndarray) -> tuple[float, float]:
+    """Return the grey values that are shown black and white: the 0.5 and 99.5 percentiles."""
+    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    if finite.size == 0:
+        return 0.0, 1.0
+    low, high = (float(v) for v in np.percentile(finite, GREY_PERCENTILES))
+    if high <= low:
+        low, high = float(finite.min()), float(finite.max())
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def _encoded(picture: np.ndarray, form: str, **options: int) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(picture)).save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def _bits(colours: int) -> int:
+    return next(bits for bits in (1, 2, 4, 8) if colours <= 2**bits)

@@ -1,0 +1,297 @@
+"""Orthogonal views of a volume with a slider along z: panes, layers, scale bars.
+
+A viewer shows one base layer (a channel, the phases) and any overlays on it. Every layer holds the
+same planes: evenly spaced xy slices, and one xz and one yz slice through the middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from fibcore.report import palette, wording
+from fibcore.report.slices import (
+    Pictures,
+    Plane,
+    grey_limits,
+    nearest,
+    reduced,
+    sample_slices,
+    take,
+    to_grey,
+)
+from fibcore.volumes import Images, Labels, Volume
+
+PICTURE_PX = 320
+"""Longest side of a picture; of labels and overlays, whose edges are to be crisp, a bit more."""
+CRISP_PX = 400
+READ_PX = 1024
+"""Grey slices are read with at most so many rows and columns, and averaged from there."""
+MOST_Z = 24
+FEWEST_Z = 8
+PICTURES_IN_ALL = 120
+"""Grey slices that the page may hold before viewers get fewer of them."""
+LONG = 1.6
+"""A stack this much longer along z than along x is laid out with z to the right in both sections."""
+
+Draw = Callable[[Plane, tuple[int, int]], str]
+"""Returns the key of a layer's picture of a plane, given the (rows, columns) of crisp pictures."""
+
+
+@dataclass(frozen=True)
+class ScaleBar:
+    """A bar of round length, and its part of the pane's width in percent."""
+
+    label: str
+    percent: float
+
+
+@dataclass(frozen=True)
+class Pane:
+    """One plane on the page.
+
+    Attributes:
+        plane: ``xy``, ``xz`` or ``yz``.
+        axes: (horizontal, vertical) axis.
+        extent_nm: (horizontal, vertical).
+        bar: its scale bar.
+        turned: whether the picture is mirrored along its diagonal, for z to run to the right.
+    """
+
+    plane: str
+    axes: tuple[str, str]
+    extent_nm: tuple[float, float]
+    bar: ScaleBar
+    turned: bool = False
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """Axis labels with lengths, horizontal and vertical."""
+        horizontal, vertical = (
+            f"{axis} · {wording.length(nm)}"
+            for axis, nm in zip(self.axes, self.extent_nm, strict=True)
+        )
+        return horizontal, vertical
+
+
+@dataclass
+class Layer:
+    """The pictures of one thing to see.
+
+    Attributes:
+        name: what the button says.
+        pictures: plane -> keys of its pictures; of ``xy`` one for each z of the viewer.
+        colours: swatches for its legend: (colour, text).
+        note: how its grey values are shown, say.
+        shown: for an overlay, whether it is there from the start.
+    """
+
+    name: str
+    pictures: dict[str, list[str]]
+    colours: list[tuple[str, str]] = field(default_factory=list)
+    note: str = ""
+    shown: bool = False
+
+
+@dataclass
+class Viewer:
+    """Everything the page needs to show a volume.
+
+    Attributes:
+        identifier: unique on the page.
+        panes: xy, yz, xz.
+        z: numbers of the xy slices there are.
+        middle: which of them is shown first.
+        at: where each z lies, percent of the extent along z.
+        bases: layers of which one is shown.
+        overlays: layers that can be put on it.
+        long: whether the stack is long along z, and laid out that way.
+    """
+
+    identifier: str
+    panes: list[Pane]
+    z: list[int]
+    middle: int
+    at: list[float]
+    size: tuple[int, int, int]
+    bases: list[Layer] = field(default_factory=list)
+    overlays: list[Layer] = field(default_factory=list)
+    long: bool = False
+
+    @property
+    def widths(self) -> tuple[float, float]:
+        """Extents along x and z, whose ratio the columns of the cross layout have."""
+        return (self.panes[0].extent_nm[0], self.panes[1].extent_nm[0])
+
+
+class ViewerMaker:
+    """Makes the viewers of one page.
+
+    Args:
+        pictures: where the pictures are kept.
+        grey_channels: how many channels of images the page will show, to keep its size in bounds.
+    """
+
+    def __init__(self, pictures: Pictures, grey_channels: int) -> None:
+        self.pictures = pictures
+        share = PICTURES_IN_ALL // max(1, grey_channels)
+        self.slices = min(MOST_Z, max(FEWEST_Z, share))
+
+    def viewer(self, identifier: str, volume: Volume) -> Viewer:
+        """Return a viewer of the grid of a volume, without layers."""
+        nz = volume.shape[0]
+        z = spread(nz, self.slices)
+        at = [round(100 * (index + 0.5) / nz, 2) for index in z]
+        middle = int(np.argmin([abs(index - nz // 2) for index in z]))
+        long = volume.extent_nm[0] > LONG * volume.extent_nm[2]
+        return Viewer(
+            identifier, panes(volume.extent_nm, long), z, middle, at, volume.shape, long=long
+        )
+
+    def phases(self, viewer: Viewer, labels: Labels, name: str = "phases") -> Layer:
+        """Return the layer of the phases of labels."""
+        colours = [(*palette.rgb(palette.phase(i)), 255) for i in range(256)]
+        numbers = sorted({0, 1, *labels.phases})
+        top = max(numbers) if max(numbers) < 255 else 255
+
+        def draw(plane: Plane, crisp: tuple[int, int]) -> str:
+            picture = nearest(take(labels.data, plane, READ_PX), *crisp)
+            highest = max(top, int(picture.max()))
+            return self.pictures.add_colours(picture, colours[: highest + 1])
+
+        swatches = [
+            (palette.phase(phase), material.name) for phase, material in sorted(labels.phases.items())
+        ]
+        return Layer(name, self._draw_all(viewer, draw), swatches)
+
+    def channel(self, viewer: Viewer, images: Images, channel: int) -> Layer:
+        """Return the layer of one channel of images, scaled between robust limits."""
+        data = images.data[channel]
+        limits = grey_limits(data[sample_slices(images)])
+
+        def draw(plane: Plane, crisp: tuple[int, int]) -> str:
+            picture = take(data, plane, READ_PX).astype(np.float32)
+            return self.pictures.add_grey(to_grey(reduced(picture, PICTURE_PX), limits))
+
+        low, high = (wording.number(limit) for limit in limits)
+        note = f"black {low}, white {high} ({images.quantity}; 0.5 and 99.5 percentiles)"
+        return Layer(images.names[channel], self._draw_all(viewer, draw), note=note)
+
+    def outline(self, viewer: Viewer, labels: Labels, name: str, colour: str) -> Layer:
+        """Return an overlay with the outline of the solid."""
+        colours = [(0, 0, 0, 0), (*palette.rgb(colour), 255)]
+
+        def draw(plane: Plane, crisp: tuple[int, int]) -> str:
+            solid = nearest(take(labels.data, plane, READ_PX) > 0, *crisp)
+            return self.pictures.add_colours(outline(solid), colours)
+
+        return Layer(name, self._draw_all(viewer, draw), [(colour, name)])
+
+    def errors(self, viewer: Viewer, prediction: Labels, truth: Labels) -> Layer:
+        """Return an overlay with the voxels at which pore and solid are confused."""
+        colours = [
+            (0, 0, 0, 0),
+            (*palette.rgb(palette.MISSED), 215),
+            (*palette.rgb(palette.FALSE), 215),
+        ]
+
+        def draw(plane: Plane, crisp: tuple[int, int]) -> str:
+            predicted, true = (
+                nearest(take(labels.data, plane, READ_PX) > 0, *crisp)
+                for labels in (prediction, truth)
+            )
+            return self.pictures.add_colours(errors(predicted, true), colours)
+
+        swatches = [(palette.MISSED, "missed solid"), (palette.FALSE, "false solid")]
+        return Layer("errors", self._draw_all(viewer, draw), swatches)
+
+    def _draw_all(self, viewer: Viewer, draw: Draw) -> dict[str, list[str]]:
+        nz, ny, nx = viewer.size
+        drawn = {}
+        for pane in viewer.panes:
+            wide, high = pane.extent_nm[::-1] if pane.turned else pane.extent_nm
+            scale = CRISP_PX / max(wide, high)
+            crisp = (max(1, round(high * scale)), max(1, round(wide * scale)))
+            indices = {"xy": viewer.z, "xz": [ny // 2], "yz": [nx // 2]}[pane.plane]
+            drawn[pane.plane] = [draw((pane.plane, index), crisp) for index in indices]
+        return drawn
+
+
+def spread(n: int, at_most: int) -> list[int]:
+    """Return up to `at_most` slice numbers of `n`, evenly spaced, the first and last among them."""
+    return sorted({round(i) for i in np.linspace(0, n - 1, min(n, at_most))})
+
+
+def panes(extent_nm: tuple[float, float, float], long: bool) -> list[Pane]:
+    """Return the panes of a volume in the order xy, yz, xz.
+
+    Args:
+        extent_nm: (z, y, x).
+        long: whether z runs to the right in the xz section as well.
+    """
+    z, y, x = extent_nm
+    xz = Pane("xz", ("x", "z"), (x, z), scale_bar(x))
+    if long:
+        xz = Pane("xz", ("z", "x"), (z, x), scale_bar(z), turned=True)
+    return [
+        Pane("xy", ("x", "y"), (x, y), scale_bar(x)),
+        Pane("yz", ("z", "y"), (z, y), scale_bar(z)),
+        xz,
+    ]
+
+
+def scale_bar(extent_nm: float, part: float = 0.3) -> ScaleBar:
+    """Return a scale bar of round length, at most `part` of a pane that is `extent_nm` wide."""
+    nm = wording.round_length(part * extent_nm)
+    return ScaleBar(wording.length(nm), 100 * nm / extent_nm)
+
+
+def outline(solid: np.ndarray) -> np.ndarray:
+    """Return where the solid borders on pore: its pixels that have a pore among their neighbours."""
+    border = np.zeros(solid.shape, bool)
+    border[1:] |= ~solid[:-1]
+    border[:-1] |= ~solid[1:]
+    border[:, 1:] |= ~solid[:, :-1]
+    border[:, :-1] |= ~solid[:, 1:]
+    return border & solid
+
+
+def errors(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Return 0 where they agree, 1 where solid was missed, 2 where there is none."""
+    return (true & ~predicted) + 2 * (predicted & ~true).astype(np.uint8)
+
+
+def fractions(labels: Labels) -> dict[int, float]:
+    """Return the volume fraction of every phase, over all voxels."""
+    counts = np.zeros(256, np.int64)
+    known = sorted(labels.phases)
+    for plane in labels.data:
+        each = [np.count_nonzero(plane == phase) for phase in known]
+        if sum(each) == plane.size:
+            counts[known] += each
+        else:
+            counts += np.bincount(plane.ravel(), minlength=256)
+    there = sorted({*known, *np.flatnonzero(counts).tolist()})
+    return {phase: float(counts[phase] / labels.data.size) for phase in there}
+
+
+def confusion(prediction: Labels, truth: Labels) -> dict[str, int]:
+    """Return how many voxels are correct, missed solid and false solid, over the whole volume."""
+    missed = false = 0
+    for predicted, true in zip(prediction.data, truth.data, strict=True):
+        both = np.count_nonzero((predicted > 0) & (true > 0))
+        missed += np.count_nonzero(true) - both
+        false += np.count_nonzero(predicted) - both
+    return {
+        "correct": prediction.data.size - missed - false,
+        "missed solid": missed,
+        "false solid": false,
+    }
+
+
+def middle_gap(viewer: Viewer) -> Sequence[int]:
+    """Return the distances between neighbouring slices that the viewer has."""
+    return [b - a for a, b in pairwise(viewer.z)]

@@ -1,0 +1,138 @@
+"""Numbers, units, sizes and names as a reader of the page wants them."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import datetime
+from typing import Any
+
+UNITS = {
+    "per_nm3": "nm⁻³",
+    "per_nm2": "nm⁻²",
+    "per_nm": "nm⁻¹",
+    "per_um": "µm⁻¹",
+    "per_cm3": "cm⁻³",
+    "g_cm3": "g/cm³",
+    "percent": "%",
+    "nm3": "nm³",
+    "nm2": "nm²",
+    "nm": "nm",
+    "um": "µm",
+    "kev": "keV",
+    "ev": "eV",
+    "kv": "kV",
+    "degrees": "°",
+    "radians": "rad",
+    "seconds": "s",
+    "bytes": "bytes",
+    "voxels": "voxels",
+    "pixels": "pixels",
+}
+"""Last part of a column's name -> unit as it is printed."""
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def split_unit(column: str) -> tuple[str, str]:
+    """Return a column's name without its unit, and the unit: ``mp_percent`` -> ``mp``, ``%``."""
+    for suffix, unit in UNITS.items():
+        if column.endswith("_" + suffix):
+            return column[: -len(suffix) - 1], unit
+    return column, ""
+
+
+def title(column: str) -> str:
+    """Return a column's name in words, without its unit."""
+    return split_unit(column)[0].replace("_", " ")
+
+
+def labelled(column: str) -> str:
+    """Return a column's name in words with its unit: ``distance (nm)``."""
+    unit = split_unit(column)[1]
+    return f"{title(column)} ({unit})" if unit else title(column)
+
+
+def number(value: Any) -> str:
+    """Return a value for print: floats with four significant digits, a missing value as a dash."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, int):
+        return str(value)
+    if not math.isfinite(value):
+        return "–" if math.isnan(value) else ("∞" if value > 0 else "−∞")
+    text = f"{value:#.4g}" if 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
+    if "e" in text:
+        mantissa, exponent = text.split("e")
+        text = f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+    return text.rstrip(".").replace("-", "−")
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a table cell is to be set as a number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def value_text(value: Any) -> str:
+    """Return a parameter's value in one line: JSON, but text without quotes."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict) and isinstance(value.get("name"), str):
+        return value["name"]  # a material or the like: what is in it, the JSON below the page tells
+    if isinstance(value, list):
+        return "[" + ", ".join(value_text(item) for item in value) + "]"
+    return "none" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def length(nm: float) -> str:
+    """Return a length in nm or µm: ``250 nm``, ``1.5 µm``."""
+    value, unit = (nm / 1000, "µm") if nm >= 1000 else (nm, "nm")
+    return f"{value:.3g} {unit}"
+
+
+def round_length(nm: float) -> float:
+    """Return the largest of 1, 2, 5 times a power of ten that is not longer than `nm`."""
+    power = 10.0 ** math.floor(math.log10(nm) + 1e-9)
+    factor = next(f for f in (5, 2, 1) if f * power <= nm * (1 + 1e-9))
+    return factor * power
+
+
+def size(nbytes: float) -> str:
+    """Return a number of bytes in the unit that suits it."""
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if nbytes < 999.5 or unit == "TB":
+            break
+        nbytes /= 1000
+    return f"{nbytes:.0f} {unit}" if nbytes >= 10 or unit == "bytes" else f"{nbytes:.1f} {unit}"
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time span: ``0.42 s``, ``3 min 20 s``, ``5 h 07 min``; empty where not known."""
+    if seconds is None:
+        return ""
+    if seconds < 59.95:
+        return f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def moment(text: Any) -> str:
+    """Return an ISO time as ``2026-02-03 14:05 UTC``; the text itself if it is none."""
+    try:
+        at = datetime.fromisoformat(str(text))
+    except ValueError:
+        return str(text)
+    return f"{at:%Y-%m-%d %H:%M} {at.tzname() or ''}".rstrip()
+
+
+def seconds_between(start: Any, end: Any) -> float | None:
+    """Return the seconds between two ISO times; None where one is missing."""
+    try:
+        span = datetime.fromisoformat(str(end)) - datetime.fromisoformat(str(start))
+    except (ValueError, TypeError):
+        return None
+    return span.total_seconds()
