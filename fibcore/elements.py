@@ -1,6 +1,6 @@
 """The chemical elements Z = 1 to 92.
 
-Standard atomic weights: IUPAC 2021, abridged (for elements without one, the mass number of the
+Standard atomic weights: IUPAC 2021 (for elements without one, the mass number of the
 longest-lived isotope). Densities: those used by the NIST ESTAR database for elements at 20 C (gases
 at one atmosphere; carbon is amorphous).
 """

@@ -11,7 +11,11 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 def _three(value: Any) -> Any:
-    return (value, value, value) if isinstance(value, (int, float)) else value
+    if isinstance(value, (int, float)):
+        return (value, value, value)
+    if not isinstance(value, (list, tuple)) or len(value) != 3:
+        raise ValueError(f"give one number, or three for [z, y, x], not {value!r}")
+    return value
 
 
 VoxelSize = Annotated[

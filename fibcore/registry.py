@@ -7,7 +7,6 @@ one: what fails becomes a `BrokenPlugin` record that `fib plugins list` shows, a
 from __future__ import annotations
 
 import traceback
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -67,25 +66,28 @@ class Registry:
             path: folders to look for installed distributions in; default: ``sys.path``.
         """
         seen: set[tuple[str, str, str]] = set()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", entrypoints.BadEntryPoint)
-            groups = _groups(path)
-        for group, found in groups:
+        for group, name, reference, distribution in _entry_points(path):
+            owner = (distribution.name, distribution.version or "")
             if group != hooks.ENTRY_POINT_GROUP:
                 if _near_miss(group):
-                    self._note_near_miss(group, found)
+                    reason = (
+                        f"registered under the entry-point group {group!r}, which fib does not "
+                        f"read; the group is {hooks.ENTRY_POINT_GROUP!r}"
+                    )
+                    self.broken.append(BrokenPlugin(f"{name} = {reference}", *owner, reason))
                 continue
-            distribution, version = _distribution(found)
-            identity = (distribution, found.name, found.module_name)
-            if identity in seen:
+            if (owner[0], name, reference) in seen:  # the same folder twice on the path
                 continue
-            seen.add(identity)
+            seen.add((owner[0], name, reference))
             try:
-                module = found.load()
+                point = entrypoints.EntryPoint.from_string(reference, name, distribution)
+                module = point.load()
             except (Exception, SystemExit) as error:
-                self._break(found, f"import failed: {type(error).__name__}: {error}")
+                reason = f"import failed: {type(error).__name__}: {error}"
+                details = traceback.format_exc()
+                self.broken.append(BrokenPlugin(f"{name} = {reference}", *owner, reason, details))
                 continue
-            self.add_module(module, f"{found.name} = {found.module_name}", distribution, version)
+            self.add_module(module, f"{name} = {reference}", *owner)
 
     def add_module(
         self, module: Any, entry_point: str, distribution: str = "local", version: str = ""
@@ -139,30 +141,6 @@ class Registry:
             )
 
         return register
-
-    def _break(self, found: entrypoints.EntryPoint, reason: str) -> None:
-        distribution, version = _distribution(found)
-        self.broken.append(
-            BrokenPlugin(
-                f"{found.name} = {found.module_name}",
-                distribution,
-                version,
-                reason,
-                traceback.format_exc(),
-            )
-        )
-
-    def _note_near_miss(self, group: str, found: entrypoints.EntryPoint) -> None:
-        distribution, version = _distribution(found)
-        self.broken.append(
-            BrokenPlugin(
-                f"{found.name} = {found.module_name}",
-                distribution,
-                version,
-                f"registered under the entry-point group {group!r}, which fib does not read; the "
-                f"group is {hooks.ENTRY_POINT_GROUP!r}",
-            )
-        )
 
     # -- asking --------------------------------------------------------------------------------
 
@@ -233,27 +211,21 @@ class Registry:
             ) from None
 
 
-def _groups(path: list[str] | None) -> Iterator[tuple[str, entrypoints.EntryPoint]]:
-    found = []
+def _entry_points(
+    path: list[str] | None,
+) -> Iterator[tuple[str, str, str, entrypoints.Distribution]]:
+    """Yield (group, name, reference, distribution) of every group that looks like ours."""
     for config, distribution in entrypoints.iter_files_distros(path=path):
+        if distribution is None:
+            continue
         for group in config:
-            if not group.startswith("fib"):
-                continue
-            for name, reference in config.items(group):
-                with entrypoints.BadEntryPoint.err_to_warnings():
-                    point = entrypoints.EntryPoint.from_string(reference, name, distribution)
-                    found.append((group, point))
-    return iter(found)
+            if group.startswith("fib"):
+                for name, reference in config.items(group):
+                    yield group, name, reference, distribution
 
 
 def _near_miss(group: str) -> bool:
     return group.replace("-", ".").replace("_", ".") in ("fib.plugin", "fib.plugins", "fibplugins")
-
-
-def _distribution(found: entrypoints.EntryPoint) -> tuple[str, str]:
-    if found.distro is None:
-        return ("unknown distribution", "")
-    return (found.distro.name, found.distro.version or "")
 
 
 def _identifier(kind: str, item: Any) -> str:

@@ -7,10 +7,18 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO
 
+import numpy as np
 import tifffile
 
 from fibcore.errors import FibError
+
+_ESSENTIAL = (270, 273, 279, 324, 325)
+"""ImageDescription, and where strips or tiles lie and how long they are."""
+
+_TYPE_BYTES = np.array([0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8], dtype=np.uint64)
+"""Bytes of one value of each TIFF type; 13 and above are BigTIFF's and tifffile's."""
 
 
 @contextmanager
@@ -40,7 +48,7 @@ def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
 
 
 def _check_container(path: Path) -> None:
-    """Refuse what is missing, empty, no TIFF, or breaks off within its chain of page headers."""
+    """Refuse what is missing, empty, no TIFF, or ends before its page headers do."""
     if not path.is_file():
         raise FibError(f"{path}: there is no such file")
     size = path.stat().st_size
@@ -48,35 +56,53 @@ def _check_container(path: Path) -> None:
         raise FibError(f"{path} is empty (0 bytes); copy it again from its origin")
     with path.open("rb") as file:
         head = file.read(16)
-        order = {b"II": "<", b"MM": ">"}.get(head[:2])
+        order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
         version = struct.unpack(f"{order}H", head[2:4])[0] if order and len(head) > 3 else 0
         if version not in (42, 43):
             raise FibError(
                 f"{path} is not a TIFF file; fib reads TIFF: convert it (Fiji: File > Save As > "
                 f"Tiff), or give a narrower pattern, such as *.tif"
             )
-        # classic or BigTIFF: first offset at, format of a count, bytes per tag, format of an offset
-        at, count, tag, offset = (4, "H", 12, "I") if version == 42 else (8, "Q", 20, "Q")
-        where = _unpack(order, offset, head[at:])
-        seen = set()
-        while where and where not in seen:
-            seen.add(where)
-            file.seek(where)
-            entries = _unpack(order, count, file.read(struct.calcsize(f"={count}")))
-            if entries is not None:
-                file.seek(entries * tag, 1)
-                where = _unpack(order, offset, file.read(struct.calcsize(f"={offset}")))
-            if entries is None or where is None:
-                break
-        else:
-            if seen:
-                return
-    raise FibError(
-        f"{path} is truncated: it ends after {size} bytes, within its page headers (page "
-        f"{max(1, len(seen))}); copy it again from its origin"
+        page = _first_broken_page(file, head, order, version == 43, size)
+    if page:
+        raise FibError(
+            f"{path} is truncated: it ends after {size} bytes, within the headers of page {page}; "
+            f"copy it again from its origin"
+        )
+
+
+def _first_broken_page(file: BinaryIO, head: bytes, order: str, big: bool, size: int) -> int:
+    """Follow the chain of page headers (TIFF 6.0, section 2; BigTIFF has wider numbers).
+
+    tifffile reads what it can of a broken chain and goes on without the rest.
+
+    Returns:
+        Number of the first page whose header, pixel offsets or description are not all there,
+        counted from 1; 0 if there is none.
+    """
+    word, count = (f"{order}Q", f"{order}Q") if big else (f"{order}I", f"{order}H")
+    wide = f"{order}u{8 if big else 4}"
+    entry = np.dtype(
+        [("tag", f"{order}u2"), ("type", f"{order}u2"), ("count", wide), ("value", wide)]
     )
+    where = _unpack(word, head[8 if big else 4 :])
+    seen: set[int] = set()
+    while where and where not in seen:  # a circle is tifffile's to report
+        seen.add(where)
+        file.seek(where)
+        entries = _unpack(count, file.read(struct.calcsize(count)))
+        if not entries or where + entries * entry.itemsize > size:
+            return len(seen)
+        table: Any = np.frombuffer(file.read(entries * entry.itemsize), entry)
+        table = table[np.isin(table["tag"], _ESSENTIAL)]
+        nbytes = table["count"] * _TYPE_BYTES[np.minimum(table["type"], 18)]
+        outside = nbytes > entry["value"].itemsize
+        if np.any((table["value"] + nbytes)[outside] > size):
+            return len(seen)
+        where = _unpack(word, file.read(struct.calcsize(word)))
+    return 0 if where is not None and seen else len(seen) or 1
 
 
-def _unpack(order: str | None, form: str, data: bytes) -> int | None:
-    size = struct.calcsize(f"={form}")
-    return struct.unpack(f"{order}{form}", data[:size])[0] if len(data) >= size else None
+def _unpack(form: str, data: bytes) -> int | None:
+    size = struct.calcsize(form)
+    return struct.unpack(form, data[:size])[0] if len(data) >= size else None

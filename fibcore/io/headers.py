@@ -89,34 +89,43 @@ class _Layout:
 
 
 def _layout(path: Path, tif: tifffile.TiffFile) -> _Layout:
+    _check_pages_alike(path, tif)
     series = [s for s in tif.series if not s.keyframe.is_reduced]
     first = series[0]
     if first.is_multifile:
         raise FibError(
             f"{path} is one file of an OME-TIFF set of several; give a glob that matches them all"
         )
-    planes = {(s.keyframe.shape, s.dtype) for s in series}
-    if len(series) > 1 and len(planes) > 1:
-        pages = [
-            f"page {s.keyframe.index + 1} is {_times(s.keyframe.shape)} {s.dtype}"
-            for s in series[:2]
-        ]
-        raise FibError(
-            f"{path} holds pages of different size or type: {' and '.join(pages)}. All slices of "
-            f"a stack must be alike: crop or convert them"
-        )
     if len(series) > 1:  # written slice by slice, each as a series of its own
         single: list[Any] = [page for s in series for page in s.pages]
         return _Layout("Z", (len(single),), single, None)
     axes, sizes = first.get_axes(squeeze=False), first.get_shape(squeeze=False)
-    rest = {a: n for a, n in zip(axes, sizes, strict=True) if a not in "YXS"}
+    beside = [(a, n) for a, n in zip(axes, sizes, strict=True) if a not in "YXS"]
+    counts = tuple(n for _, n in beside)
     announced = (tif.imagej_metadata or {}).get("images", 1)
-    if announced > max(1, int(np.prod(list(rest.values()), dtype=np.int64))):
+    if len(tif.pages) == 1 and announced > max(1, int(np.prod(counts, dtype=np.int64))):
         raise FibError(
             f"{path} is truncated: it announces {announced} images and ends before the last; copy "
             f"it again from its origin"
         )
-    return _Layout("".join(rest), tuple(rest.values()), first.pages, first.dataoffset)
+    return _Layout("".join(a for a, _ in beside), counts, first.pages, first.dataoffset)
+
+
+def _check_pages_alike(path: Path, tif: tifffile.TiffFile) -> None:
+    """Refuse pages of different size or type; tifffile itself looks at a few of them only."""
+    first = None
+    pages: Any = tif.pages
+    for page in pages:
+        if page.keyframe.is_reduced:
+            continue
+        looks = (page.shape, page.dtype)
+        first = first or looks
+        if looks != first:
+            raise FibError(
+                f"{path} holds pages of different size or type: the first is {_times(first[0])} "
+                f"{first[1]}, page {int(page.index) + 1} is {_times(page.shape)} {page.dtype}. All "
+                f"slices of a stack must be alike: crop or convert them"
+            )
 
 
 def _volume_shape(
@@ -142,8 +151,9 @@ def _volume_shape(
         kind, count = ("time points", sizes["T"]) if "T" in order else ("channels", channels)
         raise FibError(
             f"{path} has {count} {kind} of {slices} slice{'s' if slices > 1 else ''}; fib reads "
-            f"slices and channels. If they are slices in truth, tell Fiji: Image > Properties, set "
-            f"slices to {count} and {kind.replace('time points', 'frames')} to 1, and save"
+            f"slices and channels. If they are slices in truth, say so in Fiji (Image > "
+            f"Properties: slices {count}, {kind.replace('time points', 'frames')} 1) or where the "
+            f"file is written (tifffile: metadata={{'axes': 'ZYX'}})"
         )
     in_one_run = len(layout.pages) == 1 and layout.offset is not None
     whole = in_one_run or len(layout.pages) == channels * slices
@@ -166,7 +176,8 @@ def _check_whole(path: Path, layout: _Layout, size: int) -> None:
     end = 0
     for page in layout.pages:
         stored = sum(page.databytecounts)
-        if not stored or (page.compression == 1 and stored < page.nbytes):
+        needed = page.nbytes if page.compression == 1 and page.keyframe.bitspersample >= 8 else 1
+        if stored < needed:
             raise FibError(f"{path} lacks pixels of page {page.index + 1}; copy it again")
         end = max(end, *(a + n for a, n in zip(page.dataoffsets, page.databytecounts, strict=True)))
     if layout.offset is not None:

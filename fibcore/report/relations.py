@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fibcore.errors import FibError
-from fibcore.report.collect import Artefact, Input, Run, Step
+from fibcore.report.collect import Input, Run, Step
 from fibcore.volumes import Images, Labels, Volume, box_of
 
 Name = tuple[str, str]
@@ -72,40 +72,30 @@ class Relations:
         places = {self._read(source) for source in sources}
         return places.pop() if len(places) == 1 else None
 
-    def volume_of(self, step: Step, slot: str) -> Volume | None:
-        """Return what a step reads as an input, cut as it reads it; None if it is not there."""
+    def volumes_of(self, step: Step, slot: str) -> list[Volume]:
+        """Return what a step reads as an input, cut and chosen as it reads it, as far as it is there.
+
+        Raises:
+            FibError: a volume is not the one that the run cut.
+        """
+        found = []
         for source in step.inputs.get(slot, []):
             artefact = self.run.artefact(source)
-            if artefact is not None and isinstance(artefact.value, Volume):
-                try:
-                    return artefact.value.cut(source.cut)
-                except FibError:
-                    return None
-        return None
+            volume = artefact.value if artefact is not None else None
+            if isinstance(volume, Volume):
+                part = volume.cut(source.cut)
+                chosen = isinstance(part, Images) and source.kv
+                found.append(part.select(source.kv) if chosen else part)
+        return found
 
     def truths(self, place: Place) -> Iterator[tuple[Step, Labels]]:
         """Yield the structures that cover a box, cut to it: labels that no images led to."""
-        for step, artefact, labels in self._covering(place):
-            if isinstance(labels, Labels) and "images" not in step.inputs:
-                yield step, labels
-
-    def images(self, place: Place) -> Iterator[tuple[Step, Artefact, Images]]:
-        """Yield the images that cover a box, cut to it."""
-        for step, artefact, images in self._covering(place):
-            if isinstance(images, Images):
-                yield step, artefact, images
-
-    def _covering(self, place: Place) -> Iterator[tuple[Step, Artefact, Volume]]:
         for (identifier, name), other in self.places.items():
+            step = self.run.by_id[identifier]
             box = place.within(other)
-            if box is not None:
-                artefact = self.run.by_id[identifier].artefacts[name]
-                volume = artefact.value
-                yield (
-                    self.run.by_id[identifier],
-                    artefact,
-                    volume.with_data(volume.data[(..., *box)]),
-                )
+            labels = step.artefacts[name].value
+            if box is not None and isinstance(labels, Labels) and "images" not in step.inputs:
+                yield step, labels.with_data(labels.data[box])
 
     def _place(self, step: Step, name: str, volume: Volume) -> Place:
         for slot in CARRIERS:

@@ -9,17 +9,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fibcore.volumes import Volume
+from fibcore.volumes import AXES, Volume
 
 GREY_PERCENTILES = (0.5, 99.5)
 SAMPLED_SLICES = 16
 SAMPLED_VOXELS = 1_000_000
 
 Plane = tuple[str, int]
-"""A plane of a volume: ``xy``, ``xz`` or ``yz``, and the number of the slice across it."""
-
-ACROSS = {"xy": 0, "xz": 1, "yz": 2}
-"""Plane -> axis (of z, y, x) across it."""
+"""A plane of a volume: its horizontal and vertical axis (``xy``, say), and the slice across it."""
 
 
 @dataclass
@@ -56,20 +53,19 @@ class Pictures:
 def take(data: np.ndarray, plane: Plane, at_most: int) -> np.ndarray:
     """Return a plane of a (z, y, x) array, every n-th row and column where it is larger.
 
-    Of a memory-mapped file only what is returned is read (in pages of the operating system). The
-    vertical axis comes first; `yz` is laid with y downwards and z to the right.
+    Of a memory-mapped file only what is returned is read (in pages of the operating system).
 
     Args:
         data: array in axes (z, y, x).
-        plane: which plane.
+        plane: which plane; the result has its vertical axis first.
         at_most: most rows or columns that are returned.
     """
-    name, index = plane
-    strides = [-(-n // at_most) for n in data.shape]
-    box: list[slice | int] = [slice(None, None, stride) for stride in strides]
-    box[ACROSS[name]] = index
+    axes, index = plane
+    horizontal, vertical = (AXES.index(axis) for axis in axes)
+    box: list[slice | int] = [slice(None, None, -(-n // at_most)) for n in data.shape]
+    box[3 - horizontal - vertical] = index
     picture = np.asarray(data[tuple(box)])
-    return picture.T if name == "yz" else picture
+    return picture.T if horizontal < vertical else picture
 
 
 def reduced(picture: np.ndarray, at_most: int) -> np.ndarray:

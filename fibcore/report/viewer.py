@@ -6,13 +6,13 @@ same planes: evenly spaced xy slices, and one xz and one yz slice through the mi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 
 from fibcore.report import palette, wording
+from fibcore.report.compare import errors, outline
 from fibcore.report.slices import (
     Pictures,
     Plane,
@@ -54,25 +54,21 @@ class Pane:
     """One plane on the page.
 
     Attributes:
-        plane: ``xy``, ``xz`` or ``yz``.
-        axes: (horizontal, vertical) axis.
+        plane: its horizontal and its vertical axis: ``xy``, ``zy``, ``xz`` or ``zx``.
         extent_nm: (horizontal, vertical).
         bar: its scale bar.
-        turned: whether the picture is mirrored along its diagonal, for z to run to the right.
     """
 
     plane: str
-    axes: tuple[str, str]
     extent_nm: tuple[float, float]
     bar: ScaleBar
-    turned: bool = False
 
     @property
     def labels(self) -> tuple[str, str]:
         """Axis labels with lengths, horizontal and vertical."""
         horizontal, vertical = (
             f"{axis} · {wording.length(nm)}"
-            for axis, nm in zip(self.axes, self.extent_nm, strict=True)
+            for axis, nm in zip(self.plane, self.extent_nm, strict=True)
         )
         return horizontal, vertical
 
@@ -102,10 +98,11 @@ class Viewer:
 
     Attributes:
         identifier: unique on the page.
-        panes: xy, yz, xz.
+        panes: xy, zy, and xz or zx.
         z: numbers of the xy slices there are.
         middle: which of them is shown first.
         at: where each z lies, percent of the extent along z.
+        size: (z, y, x) in voxels.
         bases: layers of which one is shown.
         overlays: layers that can be put on it.
         long: whether the stack is long along z, and laid out that way.
@@ -154,13 +151,11 @@ class ViewerMaker:
     def phases(self, viewer: Viewer, labels: Labels, name: str = "phases") -> Layer:
         """Return the layer of the phases of labels."""
         colours = [(*palette.rgb(palette.phase(i)), 255) for i in range(256)]
-        numbers = sorted({0, 1, *labels.phases})
-        top = max(numbers) if max(numbers) < 255 else 255
+        last = max([1, *labels.phases])
 
         def draw(plane: Plane, crisp: tuple[int, int]) -> str:
             picture = nearest(take(labels.data, plane, READ_PX), *crisp)
-            highest = max(top, int(picture.max()))
-            return self.pictures.add_colours(picture, colours[: highest + 1])
+            return self.pictures.add_colours(picture, colours[: max(last, int(picture.max())) + 1])
 
         swatches = [
             (palette.phase(phase), material.name) for phase, material in sorted(labels.phases.items())
@@ -209,13 +204,14 @@ class ViewerMaker:
         return Layer("errors", self._draw_all(viewer, draw), swatches)
 
     def _draw_all(self, viewer: Viewer, draw: Draw) -> dict[str, list[str]]:
-        nz, ny, nx = viewer.size
+        _, ny, nx = viewer.size
+        middle = {"zy": nx // 2, "xz": ny // 2, "zx": ny // 2}
         drawn = {}
         for pane in viewer.panes:
-            wide, high = pane.extent_nm[::-1] if pane.turned else pane.extent_nm
+            wide, high = pane.extent_nm
             scale = CRISP_PX / max(wide, high)
             crisp = (max(1, round(high * scale)), max(1, round(wide * scale)))
-            indices = {"xy": viewer.z, "xz": [ny // 2], "yz": [nx // 2]}[pane.plane]
+            indices = viewer.z if pane.plane == "xy" else [middle[pane.plane]]
             drawn[pane.plane] = [draw((pane.plane, index), crisp) for index in indices]
         return drawn
 
@@ -226,72 +222,18 @@ def spread(n: int, at_most: int) -> list[int]:
 
 
 def panes(extent_nm: tuple[float, float, float], long: bool) -> list[Pane]:
-    """Return the panes of a volume in the order xy, yz, xz.
+    """Return the panes of a volume: xy, and the sections along x and y.
 
     Args:
         extent_nm: (z, y, x).
         long: whether z runs to the right in the xz section as well.
     """
     z, y, x = extent_nm
-    xz = Pane("xz", ("x", "z"), (x, z), scale_bar(x))
-    if long:
-        xz = Pane("xz", ("z", "x"), (z, x), scale_bar(z), turned=True)
-    return [
-        Pane("xy", ("x", "y"), (x, y), scale_bar(x)),
-        Pane("yz", ("z", "y"), (z, y), scale_bar(z)),
-        xz,
-    ]
+    extents = {"xy": (x, y), "zy": (z, y), **({"zx": (z, x)} if long else {"xz": (x, z)})}
+    return [Pane(plane, extent, scale_bar(extent[0])) for plane, extent in extents.items()]
 
 
 def scale_bar(extent_nm: float, part: float = 0.3) -> ScaleBar:
     """Return a scale bar of round length, at most `part` of a pane that is `extent_nm` wide."""
     nm = wording.round_length(part * extent_nm)
     return ScaleBar(wording.length(nm), 100 * nm / extent_nm)
-
-
-def outline(solid: np.ndarray) -> np.ndarray:
-    """Return where the solid borders on pore: its pixels that have a pore among their neighbours."""
-    border = np.zeros(solid.shape, bool)
-    border[1:] |= ~solid[:-1]
-    border[:-1] |= ~solid[1:]
-    border[:, 1:] |= ~solid[:, :-1]
-    border[:, :-1] |= ~solid[:, 1:]
-    return border & solid
-
-
-def errors(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Return 0 where they agree, 1 where solid was missed, 2 where there is none."""
-    return (true & ~predicted) + 2 * (predicted & ~true).astype(np.uint8)
-
-
-def fractions(labels: Labels) -> dict[int, float]:
-    """Return the volume fraction of every phase, over all voxels."""
-    counts = np.zeros(256, np.int64)
-    known = sorted(labels.phases)
-    for plane in labels.data:
-        each = [np.count_nonzero(plane == phase) for phase in known]
-        if sum(each) == plane.size:
-            counts[known] += each
-        else:
-            counts += np.bincount(plane.ravel(), minlength=256)
-    there = sorted({*known, *np.flatnonzero(counts).tolist()})
-    return {phase: float(counts[phase] / labels.data.size) for phase in there}
-
-
-def confusion(prediction: Labels, truth: Labels) -> dict[str, int]:
-    """Return how many voxels are correct, missed solid and false solid, over the whole volume."""
-    missed = false = 0
-    for predicted, true in zip(prediction.data, truth.data, strict=True):
-        both = np.count_nonzero((predicted > 0) & (true > 0))
-        missed += np.count_nonzero(true) - both
-        false += np.count_nonzero(predicted) - both
-    return {
-        "correct": prediction.data.size - missed - false,
-        "missed solid": missed,
-        "false solid": false,
-    }
-
-
-def middle_gap(viewer: Viewer) -> Sequence[int]:
-    """Return the distances between neighbouring slices that the viewer has."""
-    return [b - a for a, b in pairwise(viewer.z)]

@@ -1,0 +1,90 @@
+"""Charts as SVG that takes its colours and fonts from the page around it."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INK, GRID = "#010203", "#010204"
+"""Stand-ins that become the page's text colour and grid colour, light or dark."""
+
+STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "fib",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.labelsize": 9,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.formatter.use_mathtext": False,
+    "axes.formatter.limits": (-4, 5),
+    "axes.unicode_minus": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "text.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "legend.handlelength": 1.6,
+    "legend.borderaxespad": 0.2,
+    "lines.linewidth": 1.5,
+    "lines.solid_capstyle": "round",
+}
+
+SIZE_IN = (4.4, 2.75)
+
+
+def chart(draw: Callable[[Axes], None], label: str, size_in: tuple[float, float] = SIZE_IN) -> Markup:
+    """Return a chart as inline SVG.
+
+    Args:
+        draw: draws on the axes.
+        label: what it shows, for those who cannot see it.
+        size_in: width and height in inches; on the page it fills the width that it is given.
+    """
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=size_in, layout="constrained")
+        axes = figure.add_subplot()
+        draw(axes)
+        text = io.StringIO()
+        FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None})
+    return Markup(_inline(text.getvalue(), str(Markup.escape(label))))
+
+
+def _inline(svg: str, label: str) -> str:
+    """Return a stand-alone SVG as an element of the page: no prolog, no metadata, page colours."""
+    body = svg[svg.index("<svg") :]
+    opening, body = body.split(">", 1)
+    box = re.search(r'viewBox="[^"]*"', opening)
+    assert box is not None  # matplotlib always writes one
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = body.replace(INK, "currentColor").replace(GRID, "var(--grid)")
+    return f'<svg class="chart" role="img" aria-label="{label}" {box.group()}>{body}'

@@ -1,0 +1,132 @@
+"""The steps of a pipeline as a diagram: layers from left to right, edges that pass by the cards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+CARD = (152, 118)
+"""Width and height of a card in px."""
+GAP = (40, 20)
+"""Space between layers, and between the cards of a layer."""
+LANE = 18
+"""Height of the lane in which an edge passes a layer."""
+SWEEPS = 4
+
+Node = tuple[str, int]
+"""A step (id, its layer), or the place where an edge from it passes a layer beyond its own."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """Where the card of a step lies, px from the upper left corner."""
+
+    step: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """Cards and edges (SVG paths, each with the steps that it leads from and to)."""
+
+    width: float
+    height: float
+    cards: tuple[Card, ...]
+    edges: tuple[tuple[str, str, str], ...]
+
+
+def diagram(parents: Mapping[str, Sequence[str]]) -> Diagram:
+    """Return the diagram of steps.
+
+    Args:
+        parents: step -> the earlier steps that it reads, in run order.
+    """
+    layer: dict[str, int] = {}
+    for step, sources in parents.items():
+        layer[step] = 1 + max((layer[source] for source in sources), default=-1)
+    chains = _chains(parents, layer)
+    columns: list[list[Node]] = [[] for _ in range(max(layer.values(), default=-1) + 1)]
+    for step in parents:
+        columns[layer[step]].append((step, layer[step]))
+    for chain in chains:
+        for node in chain[1:-1]:
+            if node not in columns[node[1]]:
+                columns[node[1]].append(node)
+    _order(columns, chains)
+    centres, height = _place(columns, layer)
+    cards = tuple(
+        Card(step, _left(layer[step]), centres[step, layer[step]] - CARD[1] / 2)
+        for step in parents
+    )
+    edges = tuple((_path(chain, centres), chain[0][0], chain[-1][0]) for chain in chains)
+    width = _left(len(columns)) - GAP[0] if columns else 0
+    return Diagram(width, height, cards, edges)
+
+
+def _chains(parents: Mapping[str, Sequence[str]], layer: Mapping[str, int]) -> list[list[Node]]:
+    """Return for each edge the nodes that it passes, its ends included."""
+    return [
+        [*((source, i) for i in range(layer[source], layer[step])), (step, layer[step])]
+        for step, sources in parents.items()
+        for source in dict.fromkeys(sources)
+    ]
+
+
+def _order(columns: list[list[Node]], chains: list[list[Node]]) -> None:
+    """Sort every layer by where its neighbours lie (barycentre heuristic), there and back."""
+    before: dict[Node, set[Node]] = {}
+    after: dict[Node, set[Node]] = {}
+    for chain in chains:
+        for one, other in zip(chain, chain[1:], strict=False):
+            before.setdefault(other, set()).add(one)
+            after.setdefault(one, set()).add(other)
+    for sweep in range(SWEEPS):
+        neighbours = before if sweep % 2 == 0 else after
+        for column in columns if sweep % 2 == 0 else reversed(columns):
+            rank = {node: i / max(1, len(c) - 1) for c in columns for i, node in enumerate(c)}
+
+            def key(
+                node: Node, rank: dict[Node, float] = rank, of: dict[Node, set[Node]] = neighbours
+            ) -> float:
+                near = of.get(node)
+                return sum(rank[n] for n in near) / len(near) if near else rank[node]
+
+            column.sort(key=key)
+
+
+def _place(
+    columns: list[list[Node]], layer: Mapping[str, int]
+) -> tuple[dict[Node, float], float]:
+    """Return the height of every node's centre, and that of the diagram; layers are centred."""
+
+    def high(node: Node) -> float:
+        return CARD[1] if layer[node[0]] == node[1] else LANE
+
+    heights = [sum(map(high, c)) + GAP[1] * (len(c) - 1) for c in columns]
+    whole = max(heights, default=0)
+    centres = {}
+    for column, height in zip(columns, heights, strict=True):
+        top = (whole - height) / 2
+        for node in column:
+            centres[node] = top + high(node) / 2
+            top += high(node) + GAP[1]
+    return centres, whole
+
+
+def _left(column: int) -> float:
+    return column * (CARD[0] + GAP[0])
+
+
+def _path(chain: Sequence[Node], centres: Mapping[Node, float]) -> str:
+    """Return an SVG path from the right side of the first card to the left side of the last."""
+    x, y = _left(chain[0][1]) + CARD[0], centres[chain[0]]
+    parts = [f"M{x:.0f} {y:.1f}"]
+    for node in chain[1:]:
+        left, at = _left(node[1]), centres[node]
+        bend = (x + left) / 2
+        parts.append(f"C{bend:.0f} {y:.1f} {bend:.0f} {at:.1f} {left:.0f} {at:.1f}")
+        if node is not chain[-1]:
+            parts.append(f"H{left + CARD[0]:.0f}")
+        x, y = left + CARD[0], at
+    return " ".join(parts)

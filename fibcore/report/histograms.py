@@ -1,0 +1,125 @@
+"""Grey-value histograms of images, whole and by phase: how far a threshold could get."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from fibcore.report import palette, wording
+from fibcore.report.figures import chart
+from fibcore.report.slices import sample_slices
+from fibcore.volumes import Images, Labels
+
+BINS = 128
+EXTREMES = (0.05, 99.95)
+"""Percentiles between which the bins lie; what is beyond counts in the outermost bins."""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The threshold that confuses pore and solid least, and the part of voxels it gets wrong."""
+
+    grey: float
+    wrong: float
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """A histogram of one channel as the page shows it."""
+
+    name: str
+    figure: Markup
+    threshold: Threshold | None
+
+
+def histogram(images: Images, channel: int, truth: Labels | None) -> Histogram:
+    """Return the histogram of one channel.
+
+    Args:
+        images: at most 16 slices and a million voxels of them are counted.
+        channel: which.
+        truth: labels of the same voxels, to tell the phases apart.
+    """
+    box = sample_slices(images)
+    grey = np.asarray(images.data[channel][box]).ravel()
+    phases = None if truth is None else np.asarray(truth.data[box]).ravel()
+    finite = np.isfinite(grey)
+    if not finite.all():
+        grey = grey[finite]
+        phases = None if phases is None else phases[finite]
+    edges = bin_edges(grey)
+    clipped = np.clip(grey, edges[0], edges[-1])
+    total = np.histogram(clipped, edges)[0]
+    parts: dict[int, np.ndarray] = {}
+    best = None
+    if phases is not None:
+        parts = {int(p): np.histogram(clipped[phases == p], edges)[0] for p in np.unique(phases)}
+        solid = sum((counts for p, counts in parts.items() if p > 0), np.zeros_like(total))
+        if 0 in parts and solid.any():
+            best = best_threshold(parts[0], solid, edges)
+    names = {} if truth is None else {p: m.name for p, m in truth.phases.items()}
+    name = images.names[channel]
+    figure = _draw(f"{images.quantity}, {name}", edges, total, parts, names, best)
+    return Histogram(name, figure, best)
+
+
+def bin_edges(grey: np.ndarray) -> np.ndarray:
+    """Return the edges of the bins: whole numbers wide for integer grey values."""
+    if grey.size == 0:
+        return np.linspace(0.0, 1.0, BINS + 1)
+    low, high = (float(v) for v in np.percentile(grey, EXTREMES))
+    if grey.dtype.kind in "ui":
+        step = max(1, -(-int(high - low + 1) // BINS))
+        return np.arange(np.floor(low), high + step + 1, step) - 0.5
+    if high <= low:
+        low, high = low - 0.5, low + 0.5
+    return np.linspace(low, high, BINS + 1)
+
+
+def best_threshold(pore: np.ndarray, solid: np.ndarray, edges: np.ndarray) -> Threshold:
+    """Return the edge between two bins at which pore and solid are confused least.
+
+    Solid may be the brighter or the darker of the two; all on one side is a choice as well.
+    """
+    pore_below = np.concatenate([[0], np.cumsum(pore)])
+    solid_below = np.concatenate([[0], np.cumsum(solid)])
+    all_voxels = pore_below[-1] + solid_below[-1]
+    if_bright = (pore_below[-1] - pore_below) + solid_below
+    wrong = np.minimum(if_bright, all_voxels - if_bright)
+    index = int(np.argmin(wrong))
+    return Threshold(float(edges[index]), float(wrong[index] / all_voxels))
+
+
+def _draw(
+    label: str,
+    edges: np.ndarray,
+    total: np.ndarray,
+    parts: dict[int, np.ndarray],
+    names: dict[int, str],
+    best: Threshold | None,
+) -> Markup:
+    share = 100.0 / max(1, total.sum())
+
+    def draw(axes: Any) -> None:
+        for phase, counts in parts.items():
+            name = names.get(phase, f"phase {phase}")
+            colour = palette.phase(phase)
+            axes.stairs(counts * share, edges, fill=True, color=colour, alpha=0.55, label=name)
+            axes.stairs(counts * share, edges, color=colour, linewidth=1.2)
+        if not parts:
+            axes.stairs(total * share, edges, fill=True, color=palette.PHASES[0], alpha=0.75)
+        if best is not None:
+            text = f"best threshold {wording.number(best.grey)}"
+            axes.axvline(best.grey, color=palette.MISSED, linewidth=1.1, linestyle="--", label=text)
+        if parts:
+            axes.legend(loc="best")
+        axes.set_xlim(edges[0], edges[-1])
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel(label)
+        axes.set_ylabel("voxels (%)")
+        axes.grid(axis="x", visible=False)
+
+    return chart(draw, f"histogram of {label}")

@@ -1,0 +1,242 @@
+"""What the page shows of each step: its volumes, curves, tables and models."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from fibcore.report import compare, curves, grids, palette, wording
+from fibcore.report.collect import Artefact, Run, Step
+from fibcore.report.histograms import Histogram, histogram
+from fibcore.report.relations import Place, Relations
+from fibcore.report.viewer import Viewer, ViewerMaker
+from fibcore.tables import Table
+from fibcore.volumes import Images, Labels, Volume
+
+
+@dataclass
+class Share:
+    """A coloured part of a whole: of a phase, of an error."""
+
+    colour: str
+    name: str
+    percent: float
+    count: int | None = None
+
+
+@dataclass
+class VolumeView:
+    """A volume: its viewer, what there is to say of it, its phases or histograms."""
+
+    name: str
+    viewer: Viewer
+    facts: list[tuple[str, str]]
+    shares: list[Share] = field(default_factory=list)
+    histograms: list[Histogram] = field(default_factory=list)
+    caption: str = ""
+
+
+@dataclass
+class ChartGroup:
+    """The curves of one table."""
+
+    name: str
+    charts: list[Markup]
+
+
+@dataclass
+class ModelView:
+    """A model: how many weights in how many arrays, what it remembers."""
+
+    name: str
+    weights: int
+    arrays: list[tuple[str, str]]
+    info: dict[str, str]
+
+
+@dataclass
+class Section:
+    """Everything that is shown of one step."""
+
+    step: Step
+    volumes: list[VolumeView] = field(default_factory=list)
+    comparison: VolumeView | None = None
+    compared_in: str = ""
+    charts: list[ChartGroup] = field(default_factory=list)
+    tables: list[grids.Grid] = field(default_factory=list)
+    models: list[ModelView] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is unfolded from the start: if there is something to look at."""
+        shown = self.volumes or self.comparison or self.charts or self.tables
+        return bool(shown or self.problems or self.step.outcome == "failed")
+
+
+class SectionMaker:
+    """Makes the sections of one page.
+
+    Args:
+        run: the run.
+        maker: makes the viewers.
+    """
+
+    def __init__(self, run: Run, maker: ViewerMaker) -> None:
+        self.run = run
+        self.maker = maker
+        self.relations = Relations(run)
+        self._compared: dict[tuple[str, str], str] = {}
+
+    def section(self, step: Step) -> Section:
+        """Return the section of a step; what cannot be shown becomes a problem in its place."""
+        section = Section(step)
+        if step.problem:
+            section.problems.append(step.problem)
+        for artefact in step.artefacts.values():
+            try:
+                self._add(section, artefact)
+            except Exception as error:  # damaged contents may raise anything; the page goes on
+                section.problems.append(f"{artefact.name} cannot be shown: {error}")
+        try:
+            self._compare(section)
+        except Exception as error:
+            section.problems.append(f"prediction and truth cannot be compared: {error}")
+        return section
+
+    def _add(self, section: Section, artefact: Artefact) -> None:
+        if artefact.type == "Model":
+            model = model_view(artefact)
+            if model.weights or model.info:
+                section.models.append(model)
+            return
+        value, problem = artefact.read
+        if problem:
+            section.problems.append(problem)
+        elif isinstance(value, Labels):
+            section.volumes.append(self._labels(section.step, artefact, value))
+        elif isinstance(value, Images):
+            section.volumes.append(self._images(section.step, artefact, value))
+        elif isinstance(value, Table):
+            drawn = curves.panels(value) if curves.is_long(value) else []
+            if drawn:
+                section.charts.append(
+                    ChartGroup(artefact.name, [curves.draw(panel) for panel in drawn])
+                )
+            else:
+                section.tables.append(grids.grid(artefact.name, value))
+
+    # -- volumes -------------------------------------------------------------------------------
+
+    def _labels(self, step: Step, artefact: Artefact, labels: Labels) -> VolumeView:
+        viewer = self.maker.viewer(f"{step.id}-{artefact.name}", labels)
+        viewer.bases.append(self.maker.phases(viewer, labels))
+        if "images" in step.inputs:
+            for images in self.relations.volumes_of(step, "images"):
+                self._add_channels(viewer, images)
+            prediction = self.maker.outline(viewer, labels, "prediction", palette.PREDICTION)
+            viewer.overlays.append(prediction)
+            place = self.relations.places[step.id, artefact.name]
+            for _, truth in self._truth(place):
+                viewer.overlays.append(self.maker.outline(viewer, truth, "truth", palette.TRUTH))
+                viewer.overlays.append(self.maker.errors(viewer, labels, truth))
+        shares = []
+        for phase, part in compare.fractions(labels).items():
+            material = labels.phases.get(phase)
+            name = f"phase {phase}" + (f" · {material.name}" if material else "")
+            shares.append(Share(palette.phase(phase), name, 100 * part))
+        return VolumeView(artefact.name, viewer, grid_facts(labels), shares)
+
+    def _images(self, step: Step, artefact: Artefact, images: Images) -> VolumeView:
+        viewer = self.maker.viewer(f"{step.id}-{artefact.name}", images)
+        self._add_channels(viewer, images)
+        truth, caption = None, ""
+        for origin, labels in self._truth(self.relations.places[step.id, artefact.name]):
+            viewer.overlays.append(self.maker.outline(viewer, labels, "truth", palette.TRUTH))
+            truth, caption = labels, f"Structure: {origin.id}."
+        drawn = [histogram(images, channel, truth) for channel in range(len(images.data))]
+        facts = [*grid_facts(images), ("grey values", f"{images.data.dtype}, {images.quantity}")]
+        return VolumeView(artefact.name, viewer, facts, histograms=drawn, caption=caption)
+
+    def _add_channels(self, viewer: Viewer, images: Volume) -> None:
+        if isinstance(images, Images) and images.shape == viewer.size:
+            for channel in range(len(images.data)):
+                viewer.bases.append(self.maker.channel(viewer, images, channel))
+
+    def _truth(self, place: Place) -> list[tuple[Step, Labels]]:
+        return list(self.relations.truths(place))[:1]
+
+    # -- prediction and truth ------------------------------------------------------------------
+
+    def _compare(self, section: Section) -> None:
+        step = section.step
+        place, other = (self.relations.place_of(step, slot) for slot in ("prediction", "truth"))
+        if place is None or place != other or step.outcome not in ("finished", "reused"):
+            return
+        names = (str(step.inputs["prediction"][0]), str(step.inputs["truth"][0]))
+        first = self._compared.setdefault(names, step.id)
+        if first != step.id:
+            section.compared_in = first
+            return
+        (prediction,) = self.relations.volumes_of(step, "prediction")
+        (truth,) = self.relations.volumes_of(step, "truth")
+        if isinstance(prediction, Labels) and isinstance(truth, Labels):
+            section.comparison = self._comparison(step, prediction, truth, names)
+
+    def _comparison(
+        self, step: Step, prediction: Labels, truth: Labels, names: tuple[str, str]
+    ) -> VolumeView:
+        viewer = self.maker.viewer(f"{step.id}-comparison", prediction)
+        source = step.inputs["prediction"][0]
+        for images in self.relations.volumes_of(self.run.by_id[source.step], "images"):
+            self._add_channels(viewer, images.cut(source.cut))
+        viewer.bases.append(self.maker.phases(viewer, truth, "truth"))
+        viewer.bases.append(self.maker.phases(viewer, prediction, "prediction"))
+        errors = self.maker.errors(viewer, prediction, truth)
+        errors.shown = True
+        viewer.overlays += [
+            errors,
+            self.maker.outline(viewer, prediction, "prediction", palette.PREDICTION),
+            self.maker.outline(viewer, truth, "truth", palette.TRUTH),
+        ]
+        counts = compare.confusion(prediction, truth)
+        colours = {"missed solid": palette.MISSED, "false solid": palette.FALSE}
+        voxels = prediction.data.size
+        shares = [
+            Share(colours.get(name, palette.phase(0)), name, 100 * count / voxels, count)
+            for name, count in counts.items()
+        ]
+        caption = f"{names[0]} against {names[1]}"
+        return VolumeView("errors", viewer, grid_facts(prediction), shares, caption=caption)
+
+
+def grid_facts(volume: Volume) -> list[tuple[str, str]]:
+    """Return size, voxel size and extent of a volume in words."""
+    voxel = volume.voxel_size_nm
+    same = np.allclose(voxel, voxel[0])
+    sizes = f"{voxel[0]:g} nm" if same else " × ".join(f"{v:g}" for v in voxel) + " nm"
+    return [
+        ("voxels (z, y, x)", " × ".join(str(n) for n in volume.shape)),
+        ("voxel size", sizes),
+        ("extent", " × ".join(wording.length(nm) for nm in volume.extent_nm)),
+    ]
+
+
+def model_view(artefact: Artefact) -> ModelView:
+    """Return what there is to say of a model; of its weights only names and shapes are read."""
+    from safetensors import safe_open
+
+    text = (artefact.folder / f"{artefact.name}.json").read_text(encoding="utf-8")
+    header: dict[str, Any] = json.loads(text)
+    weights, arrays = 0, []
+    with safe_open(artefact.folder / f"{artefact.name}.safetensors", framework="numpy") as file:
+        for name in file.keys():  # noqa: SIM118  # not a mapping
+            shape = file.get_slice(name).get_shape()
+            weights += int(np.prod(shape))
+            arrays.append((name, " × ".join(map(str, shape)) or "scalar"))
+    info = {name: wording.value_text(value) for name, value in (header.get("info") or {}).items()}
+    return ModelView(artefact.name, weights, arrays, info)

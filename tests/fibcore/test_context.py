@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fibcore import Context, FibError
+from fibcore.devices import resolve_device
+from fibcore.errors import UsageError, did_you_mean, listed
+
+
+def test_the_same_seed_gives_the_same_numbers_and_parts_do_not_depend_on_order():
+    one, two = Context(5), Context(5)
+    assert one.rng.random() == two.rng.random()
+    a, b = one.rng_for("slice", 3).random(), one.rng_for("slice", 4).random()
+    assert (b, a) == (two.rng_for("slice", 4).random(), two.rng_for("slice", 3).random())
+    assert a != b
+    assert a != Context(6).rng_for("slice", 3).random()
+
+
+def test_a_context_or_a_seed_but_not_both():
+    given = Context(3)
+    assert Context.of(given) is given
+    assert Context.of(None, 9).seed == 9
+    assert Context.of(None).seed == 0
+    with pytest.raises(FibError, match="not both"):
+        Context.of(given, 3)
+
+
+def test_large_arrays_are_files_in_the_scratch_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("fibcore.context.MEMORY_MAP_ABOVE_BYTES", 1000)
+    context = Context(scratch=tmp_path / "scratch")
+    small = context.empty("small", (10,), np.uint8)
+    large = context.empty("large", (20, 20, 20), np.float32)
+    assert not isinstance(small, np.memmap)
+    assert isinstance(large, np.memmap)
+    assert (tmp_path / "scratch" / "large.npy").stat().st_size > 32000
+
+
+def test_a_context_of_its_own_has_a_temporary_scratch_folder():
+    context = Context()
+    (context.scratch / "x").write_text("y")
+    assert (context.scratch / "x").exists()
+
+
+def test_progress_is_reported_after_each_item():
+    told = []
+    context = Context(report=lambda *args: told.append(args))
+    assert list(context.track([1, 2], "things")) == [1, 2]
+    assert list(context.track(iter([3]), "more")) == [3]
+    assert told == [("things", 1, 2), ("things", 2, 2), ("more", 1, None)]
+
+
+def test_devices_are_named_and_there():
+    assert resolve_device("cpu") == "cpu"
+    assert Context(device="auto").device in ("cpu", "cuda", "mps")
+    with pytest.raises(UsageError, match="Did you mean 'cuda'"):
+        resolve_device("cuda9x")
+    with pytest.raises(UsageError, match="PyTorch finds"):
+        resolve_device("cuda:17")
+
+
+def test_near_names_are_found_by_their_last_part_too():
+    names = ["segmenter/unet", "segmenter/threshold", "metric/overlap"]
+    assert did_you_mean("unet", names) == " Did you mean 'segmenter/unet'?"
+    assert did_you_mean("adapter/unet", names) == " Did you mean 'segmenter/unet'?"
+    assert did_you_mean("xyz", names) == ""
+    assert listed([]) == "none"
+    assert listed(map(str, range(20)), 3) == "0, 1, 2, ... (17 more)"

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from pydantic import Field
+
+from fibcore import (
+    Adapter,
+    Context,
+    FibError,
+    Images,
+    Labels,
+    Metric,
+    Model,
+    Physics,
+    Table,
+    Trainable,
+    Volume,
+)
+from fibcore.contracts import Product, products, slots
+from fibcore.registry import registry
+from fibcore.testing import check_plugin, example_inputs
+
+
+def test_signatures_tell_inputs_and_results():
+    level = registry().plugin("segmenter/toy_level")
+    found = slots(level, "fit")
+    assert list(found) == ["images", "labels"]
+    assert found["images"].takes(Product(Images))
+    assert not found["images"].takes(Product(Labels))
+    assert list(products(level, "fit")) == ["model", "history"]
+    assert products(level, "predict") == {"labels": Product(Labels)}
+
+
+def test_a_plugin_as_input_takes_a_model_of_its_kind():
+    camera = registry().plugin("simulator/toy_camera")
+    physics = slots(camera, "simulate")["physics"]
+    assert physics.takes(Product(Model, "physics"))
+    assert not physics.takes(Product(Model, "segmenter"))
+    assert not physics.required
+    assert str(physics) == "a physics model"
+
+
+def test_truth_is_required_where_the_metric_says_so():
+    assert slots(registry().plugin("metric/toy_score"), "measure")["truth"].required
+
+
+class Odd(Adapter):
+    """Takes what cannot be given."""
+
+    name: ClassVar[str] = "odd"
+
+    def transform(self, images: Images, context: Context | None = None) -> Images:
+        return images
+
+    def takes_anything(self, **images: Images) -> Images: ...
+
+    def takes_bare(self, images, context: Context | None = None) -> Images: ...
+
+    def takes_number(self, images: int) -> Images: ...
+
+    def gives_number(self, images: Images) -> int: ...
+
+    def takes_unknown(self, images: Nowhere) -> Images: ...  # noqa: F821
+
+    def takes_volume(self, images: Volume) -> Images: ...
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ("takes_anything", "takes \\*images; name each input"),
+        ("takes_bare", "annotate the input 'images'"),
+        ("takes_number", "inputs are Labels, Images, Table"),
+        ("takes_unknown", "must be imported where fib can see them"),
+        ("nothing", "has no method"),
+    ],
+)
+def test_signatures_that_cannot_be_read_are_explained(method, said):
+    with pytest.raises(FibError, match=said):
+        slots(Odd, method)
+
+
+def test_a_result_that_is_no_artefact_is_explained():
+    with pytest.raises(FibError, match="must be annotated to return Labels, Images or Table"):
+        products(Odd, "gives_number")
+
+
+def test_a_volume_slot_takes_labels_and_images():
+    slot = slots(Odd, "takes_volume")["images"]
+    assert slot.takes(Product(Labels))
+    assert slot.takes(Product(Images))
+
+
+@pytest.mark.parametrize("entry", registry().entries(), ids=lambda e: e.identifier)
+def test_every_installed_plugin_keeps_the_contract(entry):
+    if not entry.identifier.startswith("material/"):
+        assert check_plugin(entry.item) == []
+
+
+def test_check_plugin_tells_what_is_wrong():
+    class Sloppy(Trainable, Metric):
+        name: ClassVar[str] = "Sloppy Metric"
+        apply_params: ClassVar[frozenset[str]] = frozenset({"nothing"})
+
+        size: int = Field(default=1)
+
+        def measure(self, prediction: Labels, extra: Labels) -> Table: ...
+
+    found = "\n".join(check_plugin(Sloppy))
+    assert "lower case" in found
+    assert "no docstring" in found
+    assert "apply_params names no parameters: nothing" in found
+    assert "measure does not take `context`" in found
+    assert "requires 'extra'" in found
+    assert "has no method 'fit'" in found
+    assert "parameter size of Sloppy has no description" in found
+
+
+def test_check_plugin_refuses_what_is_no_plugin_and_what_is_abstract():
+    class Unfinished(Physics):
+        """Has no law yet."""
+
+        name: ClassVar[str] = "unfinished"
+
+    assert "does not derive" in check_plugin(int)[0]  # type: ignore[arg-type]
+    assert "does not implement coefficient" in check_plugin(Unfinished)[0]
+
+
+def test_check_plugin_notices_parameters_that_do_not_survive_json():
+    class Forgets(Adapter):
+        """Writes another value than it read."""
+
+        name: ClassVar[str] = "forgets"
+        size: int = Field(default=1, description="edge")
+
+        def transform(self, images: Images, context: Context | None = None) -> Images:
+            return images
+
+        def model_dump(self, **options: Any) -> dict[str, Any]:
+            return {"size": self.size + 1}
+
+    class Explodes(Forgets):
+        """Cannot be made."""
+
+        def model_post_init(self, context: Any) -> None:
+            raise KeyError("x")
+
+    assert "change on the way to JSON" in check_plugin(Forgets)[0]
+    assert "raises KeyError" in check_plugin(Explodes)[0]
+
+
+def test_example_inputs_are_small_and_fit_together():
+    inputs = example_inputs()
+    assert inputs["labels"].shape == inputs["images"].shape
+    assert np.corrcoef(inputs["labels"].data.ravel(), inputs["images"].data.ravel())[0, 1] > 0.9

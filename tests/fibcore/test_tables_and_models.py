@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from fibcore import FibError, Model, Table
+
+
+def test_a_table_survives_csv_exactly(tmp_path):
+    table = Table(
+        {
+            "name": np.array(["a, b", 'quo"te', "ü"], object),
+            "count": [1, 2, 3],
+            "value_nm": [0.1, 1e-300, float("nan")],
+            "good": [True, False, True],
+        }
+    )
+    table.write(tmp_path / "t.csv")
+    again = Table.read(tmp_path / "t.csv")
+    assert again.names == table.names
+    for name in table.names:
+        np.testing.assert_array_equal(again[name], table[name])
+    assert again["count"].dtype == np.int64
+    assert again["good"].dtype == bool
+    assert again.to_csv() == table.to_csv()
+
+
+def test_cells_may_be_missing(tmp_path):
+    table = Table.from_rows([{"a": "x", "b": None}, {"a": "y", "b": "z"}])
+    table.write(tmp_path / "t.csv")
+    assert Table.read(tmp_path / "t.csv").rows() == table.rows()
+
+
+def test_rows_and_columns_agree():
+    table = Table.from_rows([{"a": 1, "b": 2.5}, {"a": 2, "b": 3}])
+    assert table["b"].dtype == np.float64
+    assert len(table) == 2
+    assert "a" in table
+    assert table.rows()[1] == {"a": 2, "b": 3.0}
+    assert len(Table({})) == 0
+    assert Table.from_rows([]).names == []
+
+
+def test_what_is_no_table_is_refused(tmp_path):
+    with pytest.raises(FibError, match="one length"):
+        Table({"a": [1], "b": [1, 2]})
+    with pytest.raises(FibError, match="one-dimensional"):
+        Table({"a": [[1]]})
+    with pytest.raises(FibError, match="every row needs the columns"):
+        Table.from_rows([{"a": 1}, {"b": 1}])
+    with pytest.raises(FibError, match="Did you mean 'energy_kev'"):
+        Table({"energy_kev": [1]})["energy_ev"]
+    with pytest.raises(FibError, match="cannot read the table"):
+        Table.read(tmp_path / "none.csv")
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(FibError, match="is empty"):
+        Table.read(tmp_path / "empty.csv")
+
+
+def test_a_model_survives_the_disk(tmp_path):
+    weights = {"w": np.arange(6, dtype=np.float32).reshape(2, 3).T, "b": np.zeros((), np.int64)}
+    model = Model("segmenter/x", {"epochs": 3}, weights, {"mean": 0.5})
+    model.write(tmp_path / "m")
+    again = Model.read(tmp_path / "m")
+    assert (again.plugin, again.kind) == ("segmenter/x", "segmenter")
+    assert again.params == {"epochs": 3}
+    assert again.info == {"mean": 0.5}
+    np.testing.assert_array_equal(again.weights["w"], weights["w"])
+    first = (tmp_path / "m.safetensors").read_bytes()
+    model.write(tmp_path / "n")
+    assert (tmp_path / "n.safetensors").read_bytes() == first
+
+
+def test_what_is_no_model_is_refused(tmp_path):
+    with pytest.raises(FibError, match="is not a model that fib wrote"):
+        Model.read(tmp_path / "none")
+    (tmp_path / "p.json").write_text(json.dumps({"format": 1}))
+    (tmp_path / "p.safetensors").write_bytes(pickle.dumps({"evil": 1}))
+    with pytest.raises(FibError, match="is not a model that fib wrote"):
+        Model.read(tmp_path / "p")
+    model = Model("segmenter/x", {})
+    model.write(tmp_path / "new")
+    header = json.loads((tmp_path / "new.json").read_text())
+    (tmp_path / "new.json").write_text(json.dumps({**header, "format": 99}))
+    with pytest.raises(FibError, match="update fib"):
+        Model.read(tmp_path / "new")
