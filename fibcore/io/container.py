@@ -14,8 +14,9 @@ import tifffile
 
 from fibcore.errors import FibError
 
-_ESSENTIAL = (270, 273, 279, 324, 325)
-"""ImageDescription, and where strips or tiles lie and how long they are."""
+_ESSENTIAL = np.zeros(65536, dtype=bool)
+_ESSENTIAL[[270, 273, 279, 324, 325]] = True
+"""ImageDescription, and where strips or tiles lie and how long they are, by number of tag."""
 
 _TYPE_BYTES = np.array([0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8], dtype=np.uint64)
 """Bytes of one value of each TIFF type; 13 and above are BigTIFF's and tifffile's."""
@@ -94,10 +95,9 @@ def _first_broken_page(file: BinaryIO, head: bytes, order: str, big: bool, size:
         if not entries or where + entries * entry.itemsize > size:
             return len(seen)
         table: Any = np.frombuffer(file.read(entries * entry.itemsize), entry)
-        table = table[np.isin(table["tag"], _ESSENTIAL)]
         nbytes = table["count"] * _TYPE_BYTES[np.minimum(table["type"], 18)]
-        outside = nbytes > entry["value"].itemsize
-        if np.any((table["value"] + nbytes)[outside] > size):
+        elsewhere = _ESSENTIAL[table["tag"]] & (nbytes > entry["value"].itemsize)
+        if (table["value"] + nbytes)[elsewhere].max(initial=0) > size:
             return len(seen)
         where = _unpack(word, file.read(struct.calcsize(word)))
     return 0 if where is not None and seen else len(seen) or 1

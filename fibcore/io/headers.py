@@ -108,7 +108,7 @@ def _layout(path: Path, tif: tifffile.TiffFile) -> _Layout:
             f"{path} is truncated: it announces {announced} images and ends before the last; copy "
             f"it again from its origin"
         )
-    return _Layout("".join(a for a, _ in beside), counts, first.pages, first.dataoffset)
+    return _Layout("".join(a for a, _ in beside), counts, list(first.pages), first.dataoffset)
 
 
 def _check_pages_alike(path: Path, tif: tifffile.TiffFile) -> None:

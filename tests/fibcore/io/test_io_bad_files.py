@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,15 +39,15 @@ def test_a_truncated_file(
     stack, path = grey((12, 40, 30), "uint16"), tmp_path / "s.tif"
     if form in ("fib", "ome"):
         monkeypatch.setattr(write, "IMAGEJ_MAX_BYTES", 0 if form == "ome" else 10**9)
-        write_volume(Images(stack, 10.0, kv=(2,)), path)
+        write_volume(Images(stack, (10.0, 10.0, 10.0), kv=(2,)), path)
     else:
-        options: dict = {
+        forms: dict[str, dict[str, Any]] = {
             "plain": {"metadata": None},
             "zlib": {"metadata": None, "compression": "zlib"},
             "shaped": {},
             "big": {"bigtiff": True, "byteorder": ">"},
-        }[form]
-        tifffile.imwrite(path, stack, photometric="minisblack", **options)
+        }
+        tifffile.imwrite(path, stack, photometric="minisblack", **forms[form])
     probe("s.tif", PARAMS, base=tmp_path)
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content))])
@@ -58,7 +59,7 @@ def test_a_truncated_imagej_file_without_further_page_headers(
 ) -> None:
     path = tmp_path / "s.tif"
     tifffile.imwrite(path, grey((12, 40, 30)), imagej=True, truncate=True, metadata={"axes": "ZYX"})
-    assert probe("s.tif", PARAMS, base=tmp_path).output.shape == (12, 40, 30)
+    assert read_volume("s.tif", PARAMS, base=tmp_path).shape == (12, 40, 30)
     path.write_bytes(path.read_bytes()[:-1])
     refuse(tmp_path, "truncated: it announces 12 images")
 
@@ -170,7 +171,8 @@ def test_a_multi_page_file_among_slices(
 def test_a_compression_that_cannot_be_decoded(tmp_path: Path, grey: Callable) -> None:
     tifffile.imwrite(tmp_path / "s.tif", grey(), compression="zlib")
     with tifffile.TiffFile(tmp_path / "s.tif", mode="r+") as tif:
-        for page in tif.pages:
+        pages: Any = tif.pages
+        for page in pages:
             page.tags["Compression"].overwrite(tifffile.COMPRESSION.SGILOG)
     refuse(tmp_path, "is compressed with SGILOG.*pip install imagecodecs")
 
@@ -184,6 +186,48 @@ def test_types_that_are_not_grey_values(tmp_path: Path, grey: Callable, dtype: s
 def test_a_mask_is_not_grey_values(tmp_path: Path, grey: Callable) -> None:
     tifffile.imwrite(tmp_path / "s.tif", grey() > 100)
     refuse(tmp_path, '1-bit mask.*"as": "labels"')
+
+
+def test_pixels_of_an_odd_number_of_bits(tmp_path: Path, grey: Callable) -> None:
+    tifffile.imwrite(tmp_path / "s.tif", grey((5, 6, 7), "uint16"), metadata=None)
+    with tifffile.TiffFile(tmp_path / "s.tif", mode="r+") as tif:
+        pages: Any = tif.pages
+        for page in pages:
+            page.tags["BitsPerSample"].overwrite(12)
+    refuse(tmp_path, "packs 12 bits per pixel")
+
+
+def test_all_planes_on_one_volumetric_page(tmp_path: Path, grey: Callable) -> None:
+    tifffile.imwrite(
+        tmp_path / "s.tif", grey((32, 32, 32)), volumetric=True, tile=(16, 16, 16), metadata=None
+    )
+    refuse(tmp_path, "stores its planes in an unusual way")
+
+
+def ome(size_z: int, inner: str = "") -> str:
+    return (
+        f'<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+        f'<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="7" '
+        f'SizeY="6" SizeZ="{size_z}" SizeC="1" SizeT="1">{inner}</Pixels></Image></OME>'
+    )
+
+
+def test_an_ome_file_without_all_planes_that_it_announces(tmp_path: Path, grey: Callable) -> None:
+    text = ome(7, '<TiffData IFD="0" PlaneCount="5"/>')
+    tifffile.imwrite(tmp_path / "s.tif", grey(), description=text, metadata=None)
+    refuse(tmp_path, "only 5 of the 7 planes")
+
+
+def test_one_file_of_an_ome_set(tmp_path: Path, grey: Callable) -> None:
+    parts = [
+        f'<TiffData IFD="0" PlaneCount="5" FirstZ="{5 * i}"><UUID FileName="s{i}.tif">urn:uuid:'
+        f"0000000{i}-0000-0000-0000-000000000000</UUID></TiffData>"
+        for i in (0, 1)
+    ]
+    for i in (0, 1):
+        path = tmp_path / f"s{i}.tif"
+        tifffile.imwrite(path, grey(), description=ome(10, "".join(parts)), metadata=None)
+    refuse(tmp_path, "is one file of an OME-TIFF set of several", "s0.tif")
 
 
 def test_labels_of_several_channels(tmp_path: Path, grey: Callable) -> None:

@@ -1,14 +1,16 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 
-from fibcore import FibError, Images, Labels
+from fibcore import FibError, Images, Labels, VolumeSpec
 from fibcore.io import LoadParams, probe, read_volume, write_volume
 
+VOXEL = (10.0, 10.0, 10.0)
 FEI_TAG, ZEISS_TAG = 34682, 34118
 FEI = """[User]
 Date=03/04/2021
@@ -40,6 +42,25 @@ EHT = 1.50 kV
 """
 
 
+def spec_of(source: str, params: LoadParams, base: Path) -> VolumeSpec:
+    spec = probe(source, params, base=base).output
+    assert spec is not None
+    return spec
+
+
+def images_of(source: str, params: LoadParams, base: Path) -> Images:
+    volume = read_volume(source, params, base=base)
+    assert isinstance(volume, Images)
+    return volume
+
+
+def described(path: Path) -> dict[str, Any]:
+    with tifffile.TiffFile(path) as tif:
+        content = tif.imagej_metadata
+    assert content is not None
+    return content
+
+
 def vendor_tag(code: int, text: str) -> tuple[int, int, int, bytes, bool]:
     """Return a private ASCII tag as tifffile's `extratags` wants it."""
     data = text.replace("\n", "\r\n").encode("cp1252") + b"\0"
@@ -63,7 +84,7 @@ def test_imagej_stacks_say_their_voxel_size(
         resolution=(factor / 5, factor / 4),
         metadata={"axes": "ZYX", "unit": unit, "spacing": 20 / factor},
     )
-    spec = probe("s.tif", LoadParams(kv=2), base=tmp_path).output
+    spec = spec_of("s.tif", LoadParams(kv=2), tmp_path)
     assert spec.voxel_size_nm == pytest.approx((20, 4, 5))
 
 
@@ -75,7 +96,7 @@ def test_ome_stacks_say_their_voxel_size(tmp_path: Path, grey: Callable) -> None
         "PhysicalSizeZ": 0.02,
     }
     tifffile.imwrite(tmp_path / "s.ome.tif", grey(), metadata=metadata)
-    spec = probe("s.ome.tif", LoadParams(kv=2), base=tmp_path).output
+    spec = spec_of("s.ome.tif", LoadParams(kv=2), tmp_path)
     assert spec.voxel_size_nm == pytest.approx((20, 4, 5))
 
 
@@ -85,7 +106,7 @@ def test_fei_slices_say_pixel_size_and_voltage(tmp_path: Path, write_slices: Cal
         FibError, match=r"FEI tags say that a pixel is 4 x 5 nm .*slice thickness.*\[10, 4, 5\]"
     ):
         probe(".", base=tmp_path)
-    spec = probe(".", LoadParams(voxel_size_nm=(20, 4, 5)), base=tmp_path).output
+    spec = spec_of(".", LoadParams(voxel_size_nm=(20, 4, 5)), tmp_path)
     assert spec.kv == pytest.approx((2,))
 
 
@@ -93,9 +114,9 @@ def test_zeiss_slices_say_pixel_size_and_voltage(tmp_path: Path, write_slices: C
     write_slices(["s1.tif", "s2.tif"], extratags=[vendor_tag(ZEISS_TAG, ZEISS)])
     with pytest.raises(FibError, match=r"Zeiss tags say that a pixel is 4.5 x 4.5 nm"):
         probe(".", base=tmp_path)
-    forecast = probe(".", LoadParams(voxel_size_nm=(20, 4.5, 4.5)), base=tmp_path)
-    assert forecast.output.kv == pytest.approx((1.5,))
-    assert forecast.warnings == ()
+    params = LoadParams(voxel_size_nm=(20, 4.5, 4.5))
+    assert spec_of(".", params, tmp_path).kv == pytest.approx((1.5,))
+    assert probe(".", params, base=tmp_path).warnings == ()
 
 
 def test_a_data_bar_is_pointed_out_unless_it_is_cut_off(
@@ -132,7 +153,7 @@ def test_no_voltage_is_an_error_for_images_alone(tmp_path: Path, grey: Callable)
     with pytest.raises(FibError, match=r"do not say the accelerating voltage.*give kv: \[2\]"):
         probe("s.tif", LoadParams(voxel_size_nm=10), base=tmp_path)
     labels = LoadParams.model_validate({"voxel_size_nm": 10, "as": "labels"})
-    assert probe("s.tif", labels, base=tmp_path).output.kv == ()
+    assert spec_of("s.tif", labels, tmp_path).kv == ()
 
 
 @pytest.mark.parametrize(("kv", "count"), [(2, 1), ((2,), 1), ((1, 2, 3), 3)])
@@ -151,7 +172,7 @@ def test_the_user_wins_and_is_told_where_a_tag_differs(
     write_slices(["s1.tif", "s2.tif"], extratags=fei())
     params = LoadParams(voxel_size_nm=(20, 4.02, 6), kv=3)
     with caplog.at_level(logging.WARNING, "fib"):
-        volume = read_volume(".", params, base=tmp_path)
+        volume = images_of(".", params, tmp_path)
     assert volume.voxel_size_nm == (20, 4.02, 6)
     assert volume.kv == (3,)
     size, voltage = (record.getMessage() for record in caplog.records)
@@ -171,12 +192,12 @@ def test_slices_of_different_calibration_are_refused_by_name(
     with pytest.raises(FibError, match=r"not alike.*s1.tif.*s3.tif"):
         probe(".", LoadParams(**known), base=tmp_path)
     params = LoadParams(voxel_size_nm=(20, 4, 5), kv=2)
-    assert probe(".", params, base=tmp_path).output.shape == (3, 6, 5)
+    assert spec_of(".", params, tmp_path).shape == (3, 6, 5)
 
 
 def test_params_win_over_fibs_own_metadata(tmp_path: Path, grey: Callable) -> None:
-    write_volume(Images(grey(), 10.0, kv=(2,), names=("BSE",)), tmp_path / "s.tif")
-    volume = read_volume("s.tif", LoadParams(voxel_size_nm=20, kv=4), base=tmp_path)
+    write_volume(Images(grey(), VOXEL, kv=(2,), names=("BSE",)), tmp_path / "s.tif")
+    volume = images_of("s.tif", LoadParams(voxel_size_nm=20, kv=4), tmp_path)
     assert (volume.voxel_size_nm, volume.kv, volume.names) == ((20, 20, 20), (4,), ("4 kV",))
 
 
@@ -184,9 +205,8 @@ def test_recalibration_in_fiji_is_noticed_and_believed(
     tmp_path: Path, grey: Callable, caplog: pytest.LogCaptureFixture
 ) -> None:
     stack = grey()
-    write_volume(Images(stack, 10.0, kv=(2,)), tmp_path / "s.tif")
-    with tifffile.TiffFile(tmp_path / "s.tif") as tif:
-        info = tif.imagej_metadata["Info"]
+    write_volume(Images(stack, VOXEL, kv=(2,)), tmp_path / "s.tif")
+    info = described(tmp_path / "s.tif")["Info"]
     tifffile.imwrite(
         tmp_path / "scaled.tif",
         stack[:, ::2, ::2],
@@ -194,7 +214,7 @@ def test_recalibration_in_fiji_is_noticed_and_believed(
         resolution=(1 / 20, 1 / 20),
         metadata={"axes": "ZYX", "unit": "nm", "spacing": 10.0, "Info": info + "\nScaled"},
     )
-    volume = read_volume("scaled.tif", base=tmp_path)
+    volume = images_of("scaled.tif", LoadParams(), tmp_path)
     assert volume.voxel_size_nm == pytest.approx((10, 20, 20))
     assert volume.kv == (2,)
     assert "it was changed since" in caplog.text
@@ -206,7 +226,7 @@ def test_foreign_or_damaged_info_is_left_alone(tmp_path: Path, grey: Callable, i
     tifffile.imwrite(
         tmp_path / "s.tif", grey(), imagej=True, resolution=(0.2, 0.2), metadata=metadata
     )
-    spec = probe("s.tif", LoadParams(kv=2), base=tmp_path).output
+    spec = spec_of("s.tif", LoadParams(kv=2), tmp_path)
     assert spec.voxel_size_nm == pytest.approx((10, 5, 5))
 
 
@@ -220,7 +240,7 @@ def test_a_region_is_cut_out_in_voxels(tmp_path: Path, grey: Callable, region: d
     tifffile.imwrite(tmp_path / "mapped.tif", stack)
     tifffile.imwrite(tmp_path / "decoded.tif", stack, compression="zlib")
     for name in ("mapped.tif", "decoded.tif"):
-        spec = probe(name, params, base=tmp_path).output
+        spec = spec_of(name, params, tmp_path)
         volume = read_volume(name, params, base=tmp_path, trusted=True)
         np.testing.assert_array_equal(volume.data[0], stack[box])
         assert spec == volume.spec
@@ -234,8 +254,8 @@ def test_a_region_outside_is_refused(tmp_path: Path, grey: Callable) -> None:
 
 
 def test_labels_take_no_voltage_and_images_no_materials(tmp_path: Path, grey: Callable) -> None:
-    write_volume(Labels(grey() % 2, 10.0), tmp_path / "labels.tif")
-    write_volume(Images(grey(), 10.0, kv=(2,)), tmp_path / "images.tif")
+    write_volume(Labels(grey() % 2, VOXEL), tmp_path / "labels.tif")
+    write_volume(Images(grey(), VOXEL, kv=(2,)), tmp_path / "images.tif")
     with pytest.raises(FibError, match="no accelerating voltage"):
         probe("labels.tif", LoadParams(kv=2), base=tmp_path)
     with pytest.raises(FibError, match="no materials"):

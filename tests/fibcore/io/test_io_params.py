@@ -12,6 +12,7 @@ def test_a_pipeline_file_uses_the_word_as() -> None:
     )
     assert params.as_ == "labels"
     assert params.voxel_size_nm == (5, 5, 5)
+    assert params.materials is not None
     assert [material.name for material in params.materials] == ["C", "Au"]
 
 

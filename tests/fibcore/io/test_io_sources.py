@@ -124,11 +124,12 @@ def test_a_region_of_slices_opens_only_their_files(
     params = PARAMS.model_copy(update={"region": {"z": (2, 5), "y": (1, 4), "x": (3, 5)}})
     decoded = []
     original = tifffile.TiffPage.asarray
-    monkeypatch.setattr(
-        tifffile.TiffPage,
-        "asarray",
-        lambda page, **kwargs: decoded.append(page) or original(page, **kwargs),
-    )
+
+    def asarray(page: tifffile.TiffPage) -> np.ndarray:
+        decoded.append(page)
+        return original(page)
+
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", asarray)
     volume = read_volume(".", params, base=tmp_path)
     np.testing.assert_array_equal(volume.data[0], stack[2:5, 1:4, 3:5])
     assert len(decoded) == 3

@@ -1,6 +1,7 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ TWO_PHASES = LoadParams.model_validate(
 @pytest.mark.parametrize("byteorder", ["<", ">"])
 @pytest.mark.parametrize("compression", [None, "zlib"])
 def test_grey_values_keep_their_type_and_become_native(
-    tmp_path: Path, grey: Callable, dtype: str, byteorder: str, compression: str | None
+    tmp_path: Path, grey: Callable, dtype: str, byteorder: Any, compression: str | None
 ) -> None:
     stack = grey((5, 6, 7), dtype)
     if dtype == "uint16":
@@ -61,6 +62,7 @@ def test_hyperstacks_give_channels(
     )
     volume = read_volume(name, LoadParams(voxel_size_nm=10, kv=(1, 2)), base=tmp_path)
     np.testing.assert_array_equal(volume.data, stack)
+    assert isinstance(volume, Images)
     assert volume.kv == (1, 2)
 
 
@@ -73,7 +75,8 @@ def test_imagej_hyperstacks_give_channels(tmp_path: Path, grey: Callable) -> Non
 
 def test_stacks_written_page_by_page_are_stacks(tmp_path: Path, grey: Callable) -> None:
     stack = grey()
-    for metadata in ({}, None):
+    choices: tuple[Any, ...] = ({}, None)
+    for metadata in choices:
         with tifffile.TiffWriter(tmp_path / "s.tif") as tif:
             for plane in stack:
                 tif.write(plane, metadata=metadata)
@@ -141,12 +144,12 @@ def test_nan_and_infinity_are_counted_and_located(
 def test_a_constant_channel_is_refused(tmp_path: Path, grey: Callable, dtype: str) -> None:
     data = grey((2, 5, 6, 7), dtype)
     data[1] = 7
-    write_volume(Images(data, 10.0, kv=(1, 2)), tmp_path / "s.tif")
+    write_volume(Images(data, (10.0, 10.0, 10.0), kv=(1, 2)), tmp_path / "s.tif")
     with pytest.raises(FibError, match="every voxel of channel 1 has the value 7"):
         read_volume("s.tif", base=tmp_path)
     np.testing.assert_array_equal(read_volume("s.tif", base=tmp_path, trusted=True).data, data)
     data[1, 3, 5, 4] = 8
-    write_volume(Images(data, 10.0, kv=(1, 2)), tmp_path / "s.tif")
+    write_volume(Images(data, (10.0, 10.0, 10.0), kv=(1, 2)), tmp_path / "s.tif")
     np.testing.assert_array_equal(read_volume("s.tif", base=tmp_path).data, data)
 
 
@@ -156,7 +159,7 @@ def test_labels_of_any_type_become_phases(
     tmp_path: Path, grey: Callable, dtype: str, compression: str | None
 ) -> None:
     phases = (grey() % 2).astype(dtype)
-    byteorder = ">" if dtype.startswith(">") else "<"
+    byteorder: Any = ">" if dtype.startswith(">") else "<"
     tifffile.imwrite(tmp_path / "s.tif", phases, compression=compression, byteorder=byteorder)
     volume = read_volume("s.tif", TWO_PHASES, base=tmp_path)
     assert isinstance(volume, Labels)
@@ -225,6 +228,7 @@ def test_labels_without_materials_are_epoxy_and_gold_with_a_warning(
     tifffile.imwrite(tmp_path / "s.tif", grey() % 2)
     params = LoadParams.model_validate({"voxel_size_nm": 10, "as": "labels"})
     forecast = probe("s.tif", params, base=tmp_path)
+    assert forecast.output is not None
     assert forecast.output.phases == {0: "epoxy", 1: "Au"}
     assert "0 is taken as epoxy, 1 as gold" in forecast.warnings[0]
 

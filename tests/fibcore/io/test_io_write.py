@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import tifffile
 
 from fibcore import FibError, Images, Labels, Material
 from fibcore.io import read_volume, write, write_volume
+from fibcore.materials import EPOXY
 
 VOXEL = (46.176923076923075, 1 / 3, 3.26)
 NMC = Material(
@@ -34,7 +36,14 @@ def images(dtype: str = "uint16", shape: tuple[int, ...] = (2, 5, 6, 7)) -> Imag
 
 def labels(shape: tuple[int, int, int] = (5, 6, 7)) -> Labels:
     data = np.random.default_rng(2).integers(0, 3, shape).astype(np.uint8)
-    return Labels(data, VOXEL, phases={0: Labels(data, 1.0).phases[0], 1: NMC, 2: NMC})
+    return Labels(data, VOXEL, phases={0: EPOXY, 1: NMC, 2: NMC})
+
+
+def described(path: Path) -> dict[str, Any]:
+    with tifffile.TiffFile(path) as tif:
+        content = tif.imagej_metadata
+    assert content is not None
+    return content
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
@@ -109,40 +118,40 @@ def test_fiji_finds_voxel_size_display_range_and_channel_names(tmp_path: Path) -
         assert tif.is_imagej
         assert not tif.is_bigtiff
         assert tif.byteorder == "<"
-        described = tif.imagej_metadata
         page = tif.pages.first
         assert page.compression == 1
         assert "DateTime" not in page.tags
         x = page.tags["XResolution"].value
         y = page.tags["YResolution"].value
-    assert described["unit"] == "nm"
-    assert described["spacing"] == VOXEL[0]
-    assert (described["images"], described["channels"], described["slices"]) == (10, 2, 5)
-    assert described["hyperstack"] is True
+    content = described(tmp_path / "images.tif")
+    assert content["unit"] == "nm"
+    assert content["spacing"] == VOXEL[0]
+    assert (content["images"], content["channels"], content["slices"]) == (10, 2, 5)
+    assert content["hyperstack"] is True
     assert (x[1] / x[0], y[1] / y[0]) == pytest.approx((VOXEL[2], VOXEL[1]), rel=1e-9)
     assert max(*x, *y) < 2**31
-    assert described["Labels"] == ["1.5 kV µ", "probability"] * 5
-    assert described["min"] < described["max"]
-    assert described["Ranges"] == (described["min"], described["max"]) * 2
-    assert json.loads(described["Info"])["type"] == "images"
+    assert content["Labels"] == ["1.5 kV µ", "probability"] * 5
+    assert content["min"] < content["max"]
+    assert content["Ranges"] == (content["min"], content["max"]) * 2
+    assert json.loads(content["Info"])["type"] == "images"
 
 
 def test_fiji_shows_labels_from_black_to_white(tmp_path: Path) -> None:
     write_volume(labels(), tmp_path / "labels.tif")
-    with tifffile.TiffFile(tmp_path / "labels.tif") as tif:
-        assert (tif.imagej_metadata["min"], tif.imagej_metadata["max"]) == (0, 2)
+    content = described(tmp_path / "labels.tif")
+    assert (content["min"], content["max"]) == (0, 2)
 
 
 def test_the_display_range_of_floats_leaves_out_outliers_and_nan(tmp_path: Path) -> None:
     data = np.random.default_rng(0).random((1, 8, 60, 60), dtype=np.float32)
     data[0, 0, 0, :3] = (np.nan, 1e9, -1e9)
-    write_volume(Images(data, 1.0, kv=(1,)), tmp_path / "a.tif")
-    write_volume(Images(np.full_like(data, 2.0), 1.0, kv=(1,)), tmp_path / "flat.tif")
-    with tifffile.TiffFile(tmp_path / "a.tif") as tif:
-        assert 0 <= tif.imagej_metadata["min"] < 0.01
-        assert 0.99 < tif.imagej_metadata["max"] <= 1
-    with tifffile.TiffFile(tmp_path / "flat.tif") as tif:
-        assert (tif.imagej_metadata["min"], tif.imagej_metadata["max"]) == (2, 3)
+    write_volume(Images(data, (1.0, 1.0, 1.0), kv=(1,)), tmp_path / "a.tif")
+    write_volume(Images(np.full_like(data, 2.0), (1.0, 1.0, 1.0), kv=(1,)), tmp_path / "flat.tif")
+    content = described(tmp_path / "a.tif")
+    assert 0 <= content["min"] < 0.01
+    assert 0.99 < content["max"] <= 1
+    flat = described(tmp_path / "flat.tif")
+    assert (flat["min"], flat["max"]) == (2, 3)
 
 
 def test_beyond_four_gigabytes_it_is_ome_bigtiff(
@@ -154,6 +163,7 @@ def test_beyond_four_gigabytes_it_is_ome_bigtiff(
     with tifffile.TiffFile(tmp_path / "images.tif") as tif:
         assert tif.is_ome
         assert tif.is_bigtiff
+        assert tif.ome_metadata is not None
         pixels = tifffile.xml2dict(tif.ome_metadata)["OME"]["Image"]["Pixels"]
         assert tif.series[0].axes == "ZCYX"
     for axis, size in zip("ZYX", VOXEL, strict=True):
