@@ -35,7 +35,7 @@ demo: $(STAMP)
 	$(BIN)/fib run examples/quickstart.json
 
 test: lint $(STAMP)
-	$(BIN)/python -m pytest --cov=fibcore --cov=fib_plugins --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 	$(BIN)/python -m coverage report --include='fibcore/*' --fail-under=90 --format=total
 	$(BIN)/mkdocs build --strict --quiet
 

@@ -64,16 +64,16 @@ def check_images(data: np.ndarray, stack: Stack, context: Context) -> None:
     name = stack.headers[0].path.name
     constant = [True] * len(data)
     broken, first = 0, -1
+    floating = data.dtype.kind == "f"
     for z in context.track(range(data.shape[1]), "checking slices"):
         for channel, volume in enumerate(data):
-            if data.dtype.kind == "f":
+            if constant[channel]:
+                constant[channel] = bool(np.all(volume[z] == volume[0, 0, 0]))
+            if floating:
                 bad = volume[z].size - int(np.count_nonzero(np.isfinite(volume[z])))
                 first = z if bad and first < 0 else first
                 broken += bad
-            elif not constant[channel]:
-                continue
-            constant[channel] &= bool(np.all(volume[z] == volume[0, 0, 0]))
-        if data.dtype.kind != "f" and not any(constant):
+        if not floating and not any(constant):
             break
     if broken:
         raise FibError(
@@ -96,7 +96,7 @@ def settle_labels(data: np.ndarray, stack: Stack, context: Context) -> np.ndarra
     Raises:
         FibError: other values than 0 to n - 1 for n materials; lists them.
     """
-    phases = max(stack.materials) + 1
+    phases = max(stack.materials, default=255) + 1  # none: fib wrote them without materials
     if all(plane.max() < phases for plane in data):
         return data
     counts = np.zeros(256, dtype=np.int64)

@@ -33,7 +33,6 @@ class Stack:
         materials: phase -> material; empty for images.
         names: channel names; empty for the default.
         quantity: what grey values are; empty for the default.
-        own: whether fib wrote the file.
         warnings: what the user should know.
     """
 
@@ -43,7 +42,6 @@ class Stack:
     materials: dict[int, Material]
     names: tuple[str, ...]
     quantity: str
-    own: bool
     warnings: tuple[str, ...]
 
     @property
@@ -106,7 +104,6 @@ def open_stack(source: str | Path, params: LoadParams, base: Path) -> Stack:
         materials=materials,
         names=own.names if own is not None and same_kv else (),
         quantity=own.quantity if own is not None else "",
-        own=own is not None,
         warnings=tuple(warning for warning in warnings if warning),
     )
 
@@ -190,7 +187,7 @@ def _materials(
 ) -> dict[int, Material]:
     if params.materials is not None:
         return dict(enumerate(params.materials))
-    if own is not None and own.phases:
+    if own is not None and own.type == "labels":
         return dict(own.phases)
     warnings.append(
         f"{source} does not say of what the phases are made: 0 is taken as epoxy, 1 as gold; give "

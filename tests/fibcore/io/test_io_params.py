@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 from pydantic import ValidationError
@@ -40,3 +42,8 @@ def test_every_parameter_is_described() -> None:
     assert all(field.description for field in LoadParams.model_fields.values())
     schema = LoadParams.model_json_schema()
     assert set(schema["properties"]) == {"voxel_size_nm", "kv", "as", "materials", "region"}
+
+
+def test_the_parameters_are_there_without_importing_tifffile() -> None:
+    code = "import sys, fibcore.io; fibcore.io.LoadParams; sys.exit('tifffile' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -70,6 +70,14 @@ def test_labels_read_back_exactly(tmp_path: Path, container: str) -> None:
         assert list(back.phases[phase].composition) == list(material.composition)
 
 
+def test_labels_without_materials_stay_without(tmp_path: Path, container: str) -> None:
+    write_volume(Labels(labels().data, VOXEL, phases={}), tmp_path / "labels.tif")
+    back = read_volume("labels.tif", base=tmp_path)
+    assert isinstance(back, Labels)
+    assert back.phases == {}
+    np.testing.assert_array_equal(back.data, labels().data)
+
+
 def test_what_is_written_is_read_memory_mapped(tmp_path: Path, container: str) -> None:
     write_volume(images(), tmp_path / "images.tif")
     write_volume(labels(), tmp_path / "labels.tif")
