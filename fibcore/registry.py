@@ -17,7 +17,7 @@ import pluggy
 
 from fibcore import hooks
 from fibcore.elements import element, elements
-from fibcore.errors import FibError, did_you_mean, listed
+from fibcore.errors import FibError, UsageError, did_you_mean, listed
 from fibcore.kinds import KINDS
 from fibcore.materials import Material
 from fibcore.plugin import Plugin
@@ -178,7 +178,7 @@ class Registry:
             hint += " These plugin packages could not be used: " + "; ".join(
                 f"{b.distribution} ({b.entry_point}): {b.reason}" for b in failed
             )
-        raise FibError(f"there is no plugin {identifier!r}.{hint}")
+        raise UsageError(f"there is no plugin {identifier!r}.{hint}")
 
     def plugin(self, identifier: str) -> type[Plugin]:
         """Return the plugin class of a ``kind/name``; raises as `entry` does."""

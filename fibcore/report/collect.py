@@ -12,6 +12,7 @@ from typing import Any, TypeGuard
 from fibcore.artefacts import read_artefact
 from fibcore.errors import FibError
 from fibcore.models import Model
+from fibcore.report.wording import DASH
 from fibcore.tables import Table
 from fibcore.volumes import AXES, Images, Labels
 
@@ -79,7 +80,7 @@ class Input:
         return cls(source["from"], source["artefact"], cut, None if kv is None else tuple(kv))
 
     def __str__(self) -> str:
-        parts = [f"{axis} {start:g}–{stop:g}" for axis, (start, stop) in self.cut.items()]
+        parts = [f"{axis} {start:g}{DASH}{stop:g}" for axis, (start, stop) in self.cut.items()]
         parts += [f"{kv:g} kV" for kv in self.kv or ()]
         return self.step + (f" ({', '.join(parts)})" if parts else "")
 
@@ -94,6 +95,7 @@ class Step:
         verb: ``run``, ``fit``, ``apply`` or ``load``.
         plugin: ``kind/name``, or ``load``.
         folder: name of its folder in the run.
+        key: SHA-256 of everything that its result depends on.
         params: parameters with defaults filled.
         given: names of the parameters that the pipeline file sets.
         inputs: input name -> sources.
@@ -111,6 +113,7 @@ class Step:
     verb: str
     plugin: str
     folder: str
+    key: str
     params: dict[str, Any]
     given: set[str] = field(default_factory=set)
     inputs: dict[str, list[Input]] = field(default_factory=dict)
@@ -140,10 +143,15 @@ class Step:
         return list(dict.fromkeys(map(str, both)))
 
     @property
-    def sources(self) -> list[tuple[str, Input]]:
-        """Every (input name, source), the applied model included."""
-        named = [(name, source) for name, group in self.inputs.items() for source in group]
-        return named if self.model is None else [*named, ("model", self.model)]
+    def read(self) -> list[tuple[str, Input]]:
+        """Every (input name, source)."""
+        return [(name, source) for name, group in self.inputs.items() for source in group]
+
+    @property
+    def parents(self) -> list[str]:
+        """Ids of the steps that it reads, or whose model it applies."""
+        ids = [self.model.step] if self.model else []
+        return ids + [source.step for _, source in self.read]
 
 
 @dataclass
@@ -222,6 +230,7 @@ def _planned(index: int, entry: Mapping[str, Any]) -> Step:
         str(entry["verb"]),
         str(entry["plugin"]),
         str(entry["folder"]),
+        str(entry.get("key", "")),
         dict(entry.get("params") or {}),
         inputs={
             name: [Input.of(source) for source in group]

@@ -8,7 +8,7 @@ from fibcore.volumes import Labels
 
 
 def outline(solid: np.ndarray) -> np.ndarray:
-    """Return where the solid borders on pore: its pixels that have a pore among their neighbours."""
+    """Return where the solid borders on pore: its pixels that have a pore as a neighbour."""
     border = np.zeros(solid.shape, bool)
     border[1:] |= ~solid[:-1]
     border[:-1] |= ~solid[1:]
@@ -41,8 +41,8 @@ def confusion(prediction: Labels, truth: Labels) -> dict[str, int]:
     missed = false = 0
     for predicted, true in zip(prediction.data, truth.data, strict=True):
         both = np.count_nonzero((predicted > 0) & (true > 0))
-        missed += np.count_nonzero(true) - both
-        false += np.count_nonzero(predicted) - both
+        missed += int(np.count_nonzero(true) - both)
+        false += int(np.count_nonzero(predicted) - both)
     return {
         "correct": prediction.data.size - missed - false,
         "missed solid": missed,

@@ -38,7 +38,7 @@ MOST_PANELS = 12
 
 @dataclass(frozen=True)
 class Series:
-    """One curve: its quantity (one set of axes each), what tells it from the others there, points."""
+    """One curve: its quantity, what tells it from others on the same axes, its points."""
 
     quantity: str
     label: str
@@ -50,7 +50,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Panel:
-    """One set of axes."""
+    """One set of axes; its title says what its labels do not."""
 
     title: str
     x_label: str
@@ -59,9 +59,9 @@ class Panel:
     logarithmic: bool = False
 
 
-def is_long(table: Table) -> bool:
-    """Return whether a table is to be drawn rather than printed."""
-    return len(table) > LONG_TABLE
+def is_drawn(table: Table) -> bool:
+    """Return whether a table is to be drawn rather than printed: a long one, a training history."""
+    return len(table) > LONG_TABLE or (len(table) > 2 and "epoch" in table)
 
 
 def panels(table: Table) -> list[Panel]:
@@ -75,32 +75,35 @@ def panels(table: Table) -> list[Panel]:
     return _tidy(table, numeric)
 
 
-def draw(panel: Panel) -> Markup:
-    """Return one set of axes as SVG."""
+def draw(panel: Panel, best: float | None = None) -> Markup:
+    """Return one set of axes as SVG.
+
+    Args:
+        panel: what is on them.
+        best: of a training history: the epoch whose weights were kept, where that is known.
+    """
 
     def on(axes: Any) -> None:
         for series in panel.series:
             style = "--" if series.dashed else "-"
-            axes.plot(series.x, series.y, style, color=series.colour, label=series.label)
-        best = best_epoch(panel)
+            label = series.label if len(panel.series) > 1 else None
+            axes.plot(series.x, series.y, style, color=series.colour, label=label)
         if best is not None:
-            x, y = best
-            axes.plot([x], [y], "o", color=palette.MISSED, ms=5, label=f"best: {x:g}", zorder=5)
+            axes.axvline(best, color=palette.MISSED, lw=1, ls=":", label=f"best epoch: {best:g}")
         axes.set_xlabel(panel.x_label)
         axes.set_ylabel(panel.y_label)
-        if panel.title != panel.y_label:
-            axes.set_title(panel.title)
+        axes.set_title(panel.title)
         finite = [s.y[np.isfinite(s.y)] for s in panel.series]
         values = np.concatenate(finite) if finite else np.array([])
         if panel.logarithmic and values.size and values.min() > 0:
-            axes.set_yscale("log")
+            _set_log_scale(axes)
         elif values.size and 0 <= values.min() <= 0.5 * values.max():
             axes.set_ylim(bottom=0)
         axes.margins(x=0.02)
         if len(panel.series) > 1 or best is not None:
             axes.legend(loc="best", ncols=2 if len(panel.series) > 4 else 1)
 
-    return chart(on, f"{panel.title} over {panel.x_label}")
+    return chart(on, f"{panel.title} {panel.y_label} over {panel.x_label}".strip())
 
 
 def abscissa(table: Table, numeric: Sequence[str]) -> str:
@@ -112,13 +115,11 @@ def abscissa(table: Table, numeric: Sequence[str]) -> str:
     return numeric[0]
 
 
-def best_epoch(panel: Panel) -> tuple[float, float] | None:
-    """Return where the validation loss of a training history is lowest; None of other panels."""
-    for series in panel.series:
-        loss = "loss" in series.quantity and series.label.startswith("val")
-        if loss and np.isfinite(series.y).any():
-            index = int(np.nanargmin(np.where(np.isfinite(series.y), series.y, np.nan)))
-            return float(series.x[index]), float(series.y[index])
+def best_epoch(table: Table) -> float | None:
+    """Return the epoch with the lowest validation loss of a training history; else None."""
+    for name in ("validation_loss", "val_loss"):
+        if name in table and "epoch" in table and np.isfinite(table[name]).any():
+            return float(table["epoch"][np.nanargmin(table[name])])
     return None
 
 
@@ -145,8 +146,8 @@ def _wide(table: Table, x: str, columns: Sequence[str]) -> list[Panel]:
         stem = wording.split_unit(quantity)[0]
         found.append(
             Panel(
-                wording.title(quantity), wording.labelled(x), wording.labelled(quantity),
-                tuple(series), stem in LOGARITHMIC,
+                "", wording.labelled(x), wording.labelled(quantity), tuple(series),
+                stem in LOGARITHMIC,
             )
         )  # fmt: skip
     return found[:MOST_PANELS]
@@ -172,7 +173,7 @@ def _tidy(table: Table, numeric: Sequence[str]) -> list[Panel]:
     for value in values:
         by_panel: dict[str, list[Series]] = {}
         for key, rows in curves.items():
-            title = _key_text(keys[:1], key[:1]) if split else wording.title(value)
+            title = _key_text(keys[:1], key[:1]) if split else ""
             label = _key_text(keys[1:], key[1:]) if split else _key_text(keys, key)
             drawn = by_panel.setdefault(title, [])
             order = np.argsort(table[x][rows], kind="stable")
@@ -183,9 +184,7 @@ def _tidy(table: Table, numeric: Sequence[str]) -> list[Panel]:
                 )
             )  # fmt: skip
         found += [
-            Panel(
-                title, wording.labelled(x), wording.labelled(value), tuple(series[:MOST_SERIES])
-            )
+            Panel(title, wording.labelled(x), wording.labelled(value), tuple(series[:MOST_SERIES]))
             for title, series in by_panel.items()
         ]
     return found[:MOST_PANELS]
@@ -224,6 +223,15 @@ def _key_text(names: Sequence[str], values: Sequence[Any]) -> str:
         unit = wording.split_unit(name)[1]
         parts.append(f"{value:g} {unit}".rstrip() if wording.is_number(value) else str(value))
     return ", ".join(parts)
+
+
+def _set_log_scale(axes: Any) -> None:
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _is_numeric(values: np.ndarray) -> bool:

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 INK, GRID = "#010203", "#010204"
 """Stand-ins that become the page's text colour and grid colour, light or dark."""
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "fib",
     "text.parse_math": False,
     "font.family": "sans-serif",
     "font.size": 9,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
     "axes.titleweight": "bold",
@@ -58,7 +61,9 @@ STYLE: dict[str, Any] = {
 SIZE_IN = (4.4, 2.75)
 
 
-def chart(draw: Callable[[Axes], None], label: str, size_in: tuple[float, float] = SIZE_IN) -> Markup:
+def chart(
+    draw: Callable[[Axes], None], label: str, size_in: tuple[float, float] = SIZE_IN
+) -> Markup:
     """Return a chart as inline SVG.
 
     Args:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, pairwise
 
-CARD = (152, 118)
+CARD = (164, 118)
 """Width and height of a card in px."""
 GAP = (40, 20)
 """Space between layers, and between the cards of a layer."""
 LANE = 18
 """Height of the lane in which an edge passes a layer."""
-SWEEPS = 4
+SWEEPS = 8
 
 Node = tuple[str, int]
 """A step (id, its layer), or the place where an edge from it passes a layer beyond its own."""
@@ -56,8 +57,7 @@ def diagram(parents: Mapping[str, Sequence[str]]) -> Diagram:
     _order(columns, chains)
     centres, height = _place(columns, layer)
     cards = tuple(
-        Card(step, _left(layer[step]), centres[step, layer[step]] - CARD[1] / 2)
-        for step in parents
+        Card(step, _left(layer[step]), centres[step, layer[step]] - CARD[1] / 2) for step in parents
     )
     edges = tuple((_path(chain, centres), chain[0][0], chain[-1][0]) for chain in chains)
     width = _left(len(columns)) - GAP[0] if columns else 0
@@ -74,30 +74,47 @@ def _chains(parents: Mapping[str, Sequence[str]], layer: Mapping[str, int]) -> l
 
 
 def _order(columns: list[list[Node]], chains: list[list[Node]]) -> None:
-    """Sort every layer by where its neighbours lie (barycentre heuristic), there and back."""
-    before: dict[Node, set[Node]] = {}
-    after: dict[Node, set[Node]] = {}
-    for chain in chains:
-        for one, other in zip(chain, chain[1:], strict=False):
-            before.setdefault(other, set()).add(one)
-            after.setdefault(one, set()).add(other)
+    """Sort every layer by where its neighbours lie (barycentre heuristic), there and back.
+
+    Of the orders on the way the one with the fewest crossings stays.
+    """
+    links = {pair for chain in chains for pair in pairwise(chain)}
+    before: dict[Node, list[Node]] = {}
+    after: dict[Node, list[Node]] = {}
+    for one, other in sorted(links):
+        before.setdefault(other, []).append(one)
+        after.setdefault(one, []).append(other)
+    best = [list(column) for column in columns]
     for sweep in range(SWEEPS):
         neighbours = before if sweep % 2 == 0 else after
         for column in columns if sweep % 2 == 0 else reversed(columns):
-            rank = {node: i / max(1, len(c) - 1) for c in columns for i, node in enumerate(c)}
+            rank = _ranks(columns)
+            mean = {
+                node: sum(map(rank.__getitem__, near)) / len(near)
+                for node in column
+                if (near := neighbours.get(node))
+            }
+            column.sort(key=lambda node: mean.get(node, rank[node]))
+        if _crossings(columns, links) < _crossings(best, links):
+            best = [list(column) for column in columns]
+    columns[:] = best
 
-            def key(
-                node: Node, rank: dict[Node, float] = rank, of: dict[Node, set[Node]] = neighbours
-            ) -> float:
-                near = of.get(node)
-                return sum(rank[n] for n in near) / len(near) if near else rank[node]
 
-            column.sort(key=key)
+def _ranks(columns: list[list[Node]]) -> dict[Node, float]:
+    """Return where each node lies in its layer, 0 to 1."""
+    return {node: (i + 0.5) / len(column) for column in columns for i, node in enumerate(column)}
 
 
-def _place(
-    columns: list[list[Node]], layer: Mapping[str, int]
-) -> tuple[dict[Node, float], float]:
+def _crossings(columns: list[list[Node]], links: set[tuple[Node, Node]]) -> int:
+    rank = _ranks(columns)
+    return sum(
+        (rank[a] - rank[c]) * (rank[b] - rank[d]) < 0
+        for (a, b), (c, d) in combinations(links, 2)
+        if a[1] == c[1]
+    )
+
+
+def _place(columns: list[list[Node]], layer: Mapping[str, int]) -> tuple[dict[Node, float], float]:
     """Return the height of every node's centre, and that of the diagram; layers are centred."""
 
     def high(node: Node) -> float:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fibcore.report import wording
@@ -12,9 +12,11 @@ from fibcore.tables import Table
 
 MOST_ROWS = 40
 """Rows of one metric's step, or of a long table that cannot be drawn, that are printed."""
-MOST_COLUMNS = 9
+MOST_COLUMNS = 12
 """A grid with more figures than this is turned: one row per figure, if steps are few."""
 FEW_ROWS = 7
+TRUTH = "truth_"
+"""Before the name of a figure: the same figure of the truth."""
 
 
 @dataclass(frozen=True)
@@ -47,38 +49,40 @@ class Grid:
     rows: tuple[tuple[Cell, ...], ...]
     left_out: int = 0
 
+    def __post_init__(self) -> None:
+        columns = zip(self.head, *self.rows, strict=True)
+        numeric = [any(cell.is_number for cell in column) for column in columns]
+        head = (replace(c, is_number=n) for c, n in zip(self.head, numeric, strict=True))
+        object.__setattr__(self, "head", tuple(head))
+
     def turned(self) -> Grid:
         """Return the grid with rows and columns exchanged."""
         head, *rows = zip(self.head, *self.rows, strict=True)
-        return Grid(self.title, head, tuple(rows), self.left_out)
+        upright = (tuple(replace(c, is_number=False) for c in row[:1]) + row[1:] for row in rows)
+        return Grid(self.title, head, tuple(upright), self.left_out)
 
 
 def grid(title: str, table: Table) -> Grid:
-    """Return a table as a grid, turned if it has one row and many columns."""
-    rows = tuple(
-        tuple(cell(value) for value in row.values()) for row in table.rows()[:MOST_ROWS]
-    )
-    made = Grid(title, tuple(heading(name) for name in table.names), rows, len(table) - len(rows))
-    return made.turned() if len(made.head) > MOST_COLUMNS and len(rows) <= FEW_ROWS else made
+    """Return a table as a grid; one with few rows and many columns is turned."""
+    rows = tuple(tuple(cell(value) for value in row.values()) for row in table.rows()[:MOST_ROWS])
+    head = tuple(heading(name) for name in table.names)
+    if len(head) > MOST_COLUMNS and len(rows) <= FEW_ROWS:
+        numbered = (
+            (Cell(f"row {i}" if len(rows) > 1 else "value"), *r) for i, r in enumerate(rows, 1)
+        )
+        return Grid(title, (Cell("figure"), *head), tuple(numbered)).turned()
+    return Grid(title, head, rows, len(table) - len(rows))
 
 
 def metric_grids(run: Run) -> list[Grid]:
     """Return one grid for each metric, with the figures of all its steps side by side."""
-    groups: dict[str, list[tuple[Step, dict[str, Any]]]] = {}
+    groups: dict[str, list[tuple[Step, Table]]] = {}
     for step in run.steps:
-        table = main_table(step)
+        tables = [artefact.value for artefact in step.artefacts.values()]
+        table = next((table for table in tables if isinstance(table, Table)), None)
         if step.kind == "metric" and table is not None:
-            rows = table.rows()[:MOST_ROWS]
-            groups.setdefault(step.plugin, []).extend((step, row) for row in rows)
-    return [_metric_grid(plugin, rows) for plugin, rows in groups.items()]
-
-
-def main_table(step: Step) -> Table | None:
-    """Return the first table that a step left, if it can be read."""
-    for artefact in step.artefacts.values():
-        if artefact.type == "Table" and isinstance(artefact.value, Table):
-            return artefact.value
-    return None
+            groups.setdefault(step.plugin, []).append((step, table))
+    return [metric_grid(plugin, tables) for plugin, tables in groups.items()]
 
 
 def heading(column: str) -> Cell:
@@ -94,16 +98,31 @@ def cell(value: Any) -> Cell:
     return Cell(text, full, is_number=numeric or value is None)
 
 
-def _metric_grid(plugin: str, rows: Sequence[tuple[Step, Mapping[str, Any]]]) -> Grid:
-    names = list(dict.fromkeys(name for _, row in rows for name in row))
+def metric_grid(title: str, tables: Sequence[tuple[Step, Table]]) -> Grid:
+    """Return the figures of a metric, a row for each step; what it says of truths stands below.
+
+    Args:
+        title: what stands above them.
+        tables: steps of this metric, with the figures of each.
+    """
+    rows = [(step, row) for step, table in tables for row in table.rows()[:MOST_ROWS]]
     slots = [
         slot for slot in ("prediction", "truth") if any(step.inputs.get(slot) for step, _ in rows)
     ]
-    head = [Cell("step"), *(Cell(slot) for slot in slots), *(heading(name) for name in names)]
-    body = []
+    names = list(dict.fromkeys(name for _, row in rows for name in row))
+    own = [name for name in names if name.removeprefix(TRUTH) not in names or TRUTH not in name]
+    body, of_truths = [], {}
     for step, row in rows:
-        sources = [", ".join(map(str, step.inputs.get(slot, []))) for slot in slots]
-        figures = [cell(row.get(name)) for name in names]
-        body.append((Cell(step.id, link=step.id), *map(Cell, sources), *figures))
-    made = Grid(plugin, tuple(head), tuple(body))
-    return made.turned() if len(names) > MOST_COLUMNS and len(body) <= FEW_ROWS else made
+        sources = {slot: ", ".join(map(str, step.inputs.get(slot, []))) for slot in slots}
+        first = [Cell(step.id, link=step.id), *(Cell(sources[slot]) for slot in slots)]
+        body.append((*first, *(cell(row.get(name)) for name in own)))
+        figures = {name: row[TRUTH + name] for name in own if TRUTH + name in row}
+        if figures:
+            blank = [Cell("") for _ in slots[1:]]
+            line = (cell(figures[name]) if name in figures else Cell("") for name in own)
+            truth = sources.get("truth", "")
+            of_truths[truth] = (Cell("truth"), Cell(truth), *blank, *line)
+    head = [Cell("step"), *(Cell(slot) for slot in slots), *(heading(name) for name in own)]
+    body += of_truths.values()
+    made = Grid(title, tuple(head), tuple(body))
+    return made.turned() if len(own) > MOST_COLUMNS and len(body) <= FEW_ROWS else made

@@ -14,6 +14,8 @@ from fibcore.report.slices import sample_slices
 from fibcore.volumes import Images, Labels
 
 BINS = 128
+MOST_VALUES = 4096
+"""With more different grey values than this, they count as continuous."""
 EXTREMES = (0.05, 99.95)
 """Percentiles between which the bins lie; what is beyond counts in the outermost bins."""
 
@@ -67,16 +69,34 @@ def histogram(images: Images, channel: int, truth: Labels | None) -> Histogram:
 
 
 def bin_edges(grey: np.ndarray) -> np.ndarray:
-    """Return the edges of the bins: whole numbers wide for integer grey values."""
+    """Return the edges of the bins.
+
+    Grey values that are multiples of a unit (integers, counted electrons) get bins that hold a
+    whole number of them, for else some bins would hold more values than others and stand out.
+    """
     if grey.size == 0:
         return np.linspace(0.0, 1.0, BINS + 1)
     low, high = (float(v) for v in np.percentile(grey, EXTREMES))
-    if grey.dtype.kind in "ui":
-        step = max(1, -(-int(high - low + 1) // BINS))
-        return np.arange(np.floor(low), high + step + 1, step) - 0.5
+    unit = unit_of(grey)
+    if unit is not None:
+        width = unit * max(1, int(np.ceil((high - low) / unit / BINS)))
+        start = low - unit / 2
+        return start + width * np.arange(int(np.ceil((high + unit / 2 - start) / width - 1e-6)) + 1)
     if high <= low:
         low, high = low - 0.5, low + 0.5
     return np.linspace(low, high, BINS + 1)
+
+
+def unit_of(grey: np.ndarray) -> float | None:
+    """Return what all differences of grey values are multiples of; None if nothing is."""
+    if grey.dtype.kind in "ui":
+        return 1.0
+    values = np.unique(grey)
+    if not 2 <= len(values) <= MOST_VALUES:
+        return None
+    gaps = np.diff(values.astype(float))
+    unit = float(np.median(gaps[gaps < 1.5 * gaps.min()]))
+    return unit if np.all(np.abs(gaps / unit - np.round(gaps / unit)) < 0.05) else None
 
 
 def best_threshold(pore: np.ndarray, solid: np.ndarray, edges: np.ndarray) -> Threshold:

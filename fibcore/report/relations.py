@@ -37,14 +37,14 @@ class Place:
         box = box_of(self.shape, source.cut)
         offset = tuple(o + part.start for o, part in zip(self.offset, box, strict=True))
         shape = tuple(part.stop - part.start for part in box)
-        return Place(self.frame, offset, shape)  # type: ignore[arg-type]  # three of each
+        return Place(self.frame, offset, shape)
 
     def within(self, other: Place) -> tuple[slice, slice, slice] | None:
         """Return where this box lies in the array of `other`; None if it is not all inside."""
         starts = [a - b for a, b in zip(self.offset, other.offset, strict=True)]
         stops = [start + n for start, n in zip(starts, self.shape, strict=True)]
         inside = all(
-            0 <= start and stop <= n
+            start >= 0 and stop <= n
             for start, stop, n in zip(starts, stops, other.shape, strict=True)
         )
         if self.frame != other.frame or not inside:
@@ -73,7 +73,7 @@ class Relations:
         return places.pop() if len(places) == 1 else None
 
     def volumes_of(self, step: Step, slot: str) -> list[Volume]:
-        """Return what a step reads as an input, cut and chosen as it reads it, as far as it is there.
+        """Return what a step reads as an input, cut and chosen as it reads it, if it is there.
 
         Raises:
             FibError: a volume is not the one that the run cut.
@@ -83,9 +83,10 @@ class Relations:
             artefact = self.run.artefact(source)
             volume = artefact.value if artefact is not None else None
             if isinstance(volume, Volume):
-                part = volume.cut(source.cut)
-                chosen = isinstance(part, Images) and source.kv
-                found.append(part.select(source.kv) if chosen else part)
+                volume = volume.cut(source.cut)
+                if isinstance(volume, Images) and source.kv:
+                    volume = volume.select(source.kv)
+                found.append(volume)
         return found
 
     def truths(self, place: Place) -> Iterator[tuple[Step, Labels]]:

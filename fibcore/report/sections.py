@@ -72,6 +72,11 @@ class Section:
     problems: list[str] = field(default_factory=list)
 
     @property
+    def views(self) -> list[VolumeView]:
+        """All that have a viewer."""
+        return [*self.volumes, *([self.comparison] if self.comparison else [])]
+
+    @property
     def is_open(self) -> bool:
         """Whether it is unfolded from the start: if there is something to look at."""
         shown = self.volumes or self.comparison or self.charts or self.tables
@@ -122,13 +127,20 @@ class SectionMaker:
         elif isinstance(value, Images):
             section.volumes.append(self._images(section.step, artefact, value))
         elif isinstance(value, Table):
-            drawn = curves.panels(value) if curves.is_long(value) else []
-            if drawn:
-                section.charts.append(
-                    ChartGroup(artefact.name, [curves.draw(panel) for panel in drawn])
-                )
-            else:
-                section.tables.append(grids.grid(artefact.name, value))
+            self._add_table(section, artefact.name, value)
+
+    def _add_table(self, section: Section, name: str, table: Table) -> None:
+        step = section.step
+        panels = curves.panels(table) if curves.is_drawn(table) else []
+        if panels:
+            kept = [model.info.get("best_epoch", "") for model in section.models]
+            best = float(kept[0]) if kept and kept[0].isdigit() else curves.best_epoch(table)
+            drawn = [curves.draw(panel, best) for panel in panels]
+            section.charts.append(ChartGroup(name, drawn))
+        elif step.kind == "metric" and name == next(iter(step.artefacts)):
+            section.tables.append(grids.metric_grid(name, [(step, table)]))
+        else:
+            section.tables.append(grids.grid(name, table))
 
     # -- volumes -------------------------------------------------------------------------------
 
@@ -138,11 +150,15 @@ class SectionMaker:
         if "images" in step.inputs:
             for images in self.relations.volumes_of(step, "images"):
                 self._add_channels(viewer, images)
-            prediction = self.maker.outline(viewer, labels, "prediction", palette.PREDICTION)
+            prediction = self.maker.outline(
+                viewer, labels, "prediction outline", palette.PREDICTION
+            )
             viewer.overlays.append(prediction)
             place = self.relations.places[step.id, artefact.name]
             for _, truth in self._truth(place):
-                viewer.overlays.append(self.maker.outline(viewer, truth, "truth", palette.TRUTH))
+                viewer.overlays.append(
+                    self.maker.outline(viewer, truth, "truth outline", palette.TRUTH)
+                )
                 viewer.overlays.append(self.maker.errors(viewer, labels, truth))
         shares = []
         for phase, part in compare.fractions(labels).items():
@@ -156,10 +172,16 @@ class SectionMaker:
         self._add_channels(viewer, images)
         truth, caption = None, ""
         for origin, labels in self._truth(self.relations.places[step.id, artefact.name]):
-            viewer.overlays.append(self.maker.outline(viewer, labels, "truth", palette.TRUTH))
-            truth, caption = labels, f"Structure: {origin.id}."
+            viewer.overlays.append(
+                self.maker.outline(viewer, labels, "truth outline", palette.TRUTH)
+            )
+            truth, caption = labels, f"of the structure {origin.id}"
         drawn = [histogram(images, channel, truth) for channel in range(len(images.data))]
-        facts = [*grid_facts(images), ("grey values", f"{images.data.dtype}, {images.quantity}")]
+        facts = [
+            *grid_facts(images),
+            ("grey values", f"{images.data.dtype}, {images.quantity}"),
+            ("shown", "from the 0.5 to the 99.5 percentile"),
+        ]
         return VolumeView(artefact.name, viewer, facts, histograms=drawn, caption=caption)
 
     def _add_channels(self, viewer: Viewer, images: Volume) -> None:
@@ -200,8 +222,8 @@ class SectionMaker:
         errors.shown = True
         viewer.overlays += [
             errors,
-            self.maker.outline(viewer, prediction, "prediction", palette.PREDICTION),
-            self.maker.outline(viewer, truth, "truth", palette.TRUTH),
+            self.maker.outline(viewer, prediction, "prediction outline", palette.PREDICTION),
+            self.maker.outline(viewer, truth, "truth outline", palette.TRUTH),
         ]
         counts = compare.confusion(prediction, truth)
         colours = {"missed solid": palette.MISSED, "false solid": palette.FALSE}
@@ -218,11 +240,11 @@ def grid_facts(volume: Volume) -> list[tuple[str, str]]:
     """Return size, voxel size and extent of a volume in words."""
     voxel = volume.voxel_size_nm
     same = np.allclose(voxel, voxel[0])
-    sizes = f"{voxel[0]:g} nm" if same else " × ".join(f"{v:g}" for v in voxel) + " nm"
+    sizes = f"{voxel[0]:g} nm" if same else wording.times(f"{v:g}" for v in voxel) + " nm"
     return [
-        ("voxels (z, y, x)", " × ".join(str(n) for n in volume.shape)),
+        ("voxels (z, y, x)", wording.times(str(n) for n in volume.shape)),
         ("voxel size", sizes),
-        ("extent", " × ".join(wording.length(nm) for nm in volume.extent_nm)),
+        ("extent", wording.times(wording.length(nm) for nm in volume.extent_nm)),
     ]
 
 
@@ -237,6 +259,6 @@ def model_view(artefact: Artefact) -> ModelView:
         for name in file.keys():  # noqa: SIM118  # not a mapping
             shape = file.get_slice(name).get_shape()
             weights += int(np.prod(shape))
-            arrays.append((name, " × ".join(map(str, shape)) or "scalar"))
+            arrays.append((name, wording.times(map(str, shape)) or "scalar"))
     info = {name: wording.value_text(value) for name, value in (header.get("info") or {}).items()}
     return ModelView(artefact.name, weights, arrays, info)

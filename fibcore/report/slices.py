@@ -6,12 +6,16 @@ import base64
 import hashlib
 import io
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from fibcore.volumes import AXES, Volume
 
 GREY_PERCENTILES = (0.5, 99.5)
+JPEG_QUALITY = 78
+PNG_LEVEL = 6
 SAMPLED_SLICES = 16
 SAMPLED_VOXELS = 1_000_000
 
@@ -21,33 +25,42 @@ Plane = tuple[str, int]
 
 @dataclass
 class Pictures:
-    """Pictures by their hash, so that one which several parts of the page show is kept once."""
+    """Pictures by the hash of what they show: what several parts of the page show is kept once.
+
+    Attributes:
+        uris: key -> data: URI.
+    """
 
     uris: dict[str, str] = field(default_factory=dict)
 
-    def add(self, content: bytes, mime: str) -> str:
-        """Keep an encoded picture and return its hash."""
-        key = hashlib.sha256(content).hexdigest()[:16]
+    def add_grey(self, picture: np.ndarray) -> str:
+        """Keep an 8-bit grey picture (JPEG) and return its key."""
+        key = _hash(picture.tobytes(), picture.shape)
         if key not in self.uris:
-            text = base64.b64encode(content).decode("ascii")
-            self.uris[key] = f"data:{mime};base64,{text}"
+            self.uris[key] = _uri(Image.fromarray(picture), "JPEG", quality=JPEG_QUALITY)
         return key
 
-    def add_grey(self, picture: np.ndarray) -> str:
-        """Keep an 8-bit grey picture (JPEG)."""
-        return self.add(_encoded(picture, "JPEG", quality=78), "image/jpeg")
-
     def add_colours(self, picture: np.ndarray, palette: list[tuple[int, int, int, int]]) -> str:
-        """Keep a picture of palette numbers (PNG); the palette gives (red, green, blue, alpha)."""
-        from PIL import Image
+        """Keep a picture of palette numbers (PNG) and return its key.
 
-        rows, columns = picture.shape
-        image = Image.frombytes("P", (columns, rows), picture.astype(np.uint8).tobytes())
-        image.putpalette([part for colour in palette for part in colour[:3]])
-        transparency = bytes(colour[3] for colour in palette)
-        buffer = io.BytesIO()
-        image.save(buffer, "PNG", optimize=True, bits=_bits(len(palette)), transparency=transparency)
-        return self.add(buffer.getvalue(), "image/png")
+        Args:
+            picture: numbers below the length of the palette.
+            palette: (red, green, blue, alpha), 0 to 255.
+        """
+        content = picture.astype(np.uint8).tobytes()
+        key = _hash(content, picture.shape, palette)
+        if key not in self.uris:
+            rows, columns = picture.shape
+            image = Image.frombytes("P", (columns, rows), content)
+            image.putpalette([part for colour in palette for part in colour[:3]])
+            self.uris[key] = _uri(
+                image,
+                "PNG",
+                bits=next(bits for bits in (1, 2, 4, 8) if len(palette) <= 2**bits),
+                transparency=bytes(colour[3] for colour in palette),
+                compress_level=PNG_LEVEL,
+            )
+        return key
 
 
 def take(data: np.ndarray, plane: Plane, at_most: int) -> np.ndarray:
@@ -70,8 +83,6 @@ def take(data: np.ndarray, plane: Plane, at_most: int) -> np.ndarray:
 
 def reduced(picture: np.ndarray, at_most: int) -> np.ndarray:
     """Return a float picture no larger than `at_most` on either side, by means over areas."""
-    from PIL import Image
-
     rows, columns = picture.shape
     scale = max(rows, columns) / at_most
     if scale <= 1:
@@ -115,13 +126,12 @@ def grey_limits(values: np.ndarray) -> tuple[float, float]:
     return (low, high) if high > low else (low, low + 1.0)
 
 
-def _encoded(picture: np.ndarray, form: str, **options: int) -> bytes:
-    from PIL import Image
+def _hash(content: bytes, *about: object) -> str:
+    return hashlib.sha256(repr(about).encode() + content).hexdigest()[:16]
 
+
+def _uri(image: Image.Image, form: str, **options: Any) -> str:
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture)).save(buffer, form, **options)
-    return buffer.getvalue()
-
-
-def _bits(colours: int) -> int:
-    return next(bits for bits in (1, 2, 4, 8) if colours <= 2**bits)
+    image.save(buffer, form, **options)
+    text = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return f"data:{Image.MIME[form]};base64,{text}"

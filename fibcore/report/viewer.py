@@ -23,7 +23,7 @@ from fibcore.report.slices import (
     take,
     to_grey,
 )
-from fibcore.volumes import Images, Labels, Volume
+from fibcore.volumes import AXES, Images, Labels, Volume
 
 PICTURE_PX = 320
 """Longest side of a picture; of labels and overlays, whose edges are to be crisp, a bit more."""
@@ -34,8 +34,13 @@ MOST_Z = 24
 FEWEST_Z = 8
 PICTURES_IN_ALL = 120
 """Grey slices that the page may hold before viewers get fewer of them."""
-LONG = 1.6
-"""A stack this much longer along z than along x is laid out with z to the right in both sections."""
+WIDEST_PX = 640
+ROOMY = 0.5
+LONG, THIN = 1.6, 0.2
+"""Stacks whose ratio of z to x lies beyond these have their sections below each other, full width:
+long ones with z to the right in both, thin ones with z downwards in both."""
+FLAT = 0.1
+"""A pane whose ratio of height to width lies below this has no room for a scale bar."""
 
 Draw = Callable[[Plane, tuple[int, int]], str]
 """Returns the key of a layer's picture of a plane, given the (rows, columns) of crisp pictures."""
@@ -54,23 +59,23 @@ class Pane:
     """One plane on the page.
 
     Attributes:
-        plane: its horizontal and its vertical axis: ``xy``, ``zy``, ``xz`` or ``zx``.
+        plane: its horizontal and its vertical axis: ``xy``, ``zy``, ``yz``, ``xz`` or ``zx``.
         extent_nm: (horizontal, vertical).
-        bar: its scale bar.
     """
 
     plane: str
     extent_nm: tuple[float, float]
-    bar: ScaleBar
 
     @property
-    def labels(self) -> tuple[str, str]:
-        """Axis labels with lengths, horizontal and vertical."""
-        horizontal, vertical = (
-            f"{axis} · {wording.length(nm)}"
-            for axis, nm in zip(self.plane, self.extent_nm, strict=True)
-        )
-        return horizontal, vertical
+    def bar(self) -> ScaleBar | None:
+        """Its scale bar; None where there is no room."""
+        wide, high = self.extent_nm
+        return scale_bar(wide) if high > FLAT * wide else None
+
+    @property
+    def lengths(self) -> tuple[str, str]:
+        """Edge lengths in words, horizontal and vertical."""
+        return wording.length(self.extent_nm[0]), wording.length(self.extent_nm[1])
 
 
 @dataclass
@@ -98,14 +103,13 @@ class Viewer:
 
     Attributes:
         identifier: unique on the page.
-        panes: xy, zy, and xz or zx.
+        panes: xy and the sections through the middle.
         z: numbers of the xy slices there are.
         middle: which of them is shown first.
         at: where each z lies, percent of the extent along z.
         size: (z, y, x) in voxels.
         bases: layers of which one is shown.
         overlays: layers that can be put on it.
-        long: whether the stack is long along z, and laid out that way.
     """
 
     identifier: str
@@ -116,12 +120,44 @@ class Viewer:
     size: tuple[int, int, int]
     bases: list[Layer] = field(default_factory=list)
     overlays: list[Layer] = field(default_factory=list)
-    long: bool = False
+
+    def first(self, layer: Layer) -> dict[str, str]:
+        """Return the pictures of a layer that are shown from the start: plane -> key."""
+        return {
+            plane: keys[self.middle] if plane == "xy" else keys[0]
+            for plane, keys in layer.pictures.items()
+        }
 
     @property
-    def widths(self) -> tuple[float, float]:
-        """Extents along x and z, whose ratio the columns of the cross layout have."""
+    def script_data(self) -> dict[str, object]:
+        """What the script needs to know."""
+        nz = self.size[0]
+        return {
+            "slices": [f"slice {index + 1} of {nz}" for index in self.z],
+            "at": self.at,
+            "bases": [layer.pictures for layer in self.bases],
+            "overlays": [layer.pictures for layer in self.overlays],
+        }
+
+    @property
+    def cross(self) -> tuple[float, float] | None:
+        """Extents along x and z, which the two columns have in the layout of a cross; else None."""
+        if [pane.plane for pane in self.panes] != ["xy", "zy", "xz"]:
+            return None
         return (self.panes[0].extent_nm[0], self.panes[1].extent_nm[0])
+
+    @property
+    def roomy(self) -> bool:
+        """Whether the corner that the cross layout leaves free can take the controls."""
+        return self.cross is not None and self.cross[1] > ROOMY * self.cross[0]
+
+    @property
+    def widest(self) -> int:
+        """Width in px at which the panes are as high as the page has room for."""
+        if self.cross is None:
+            return WIDEST_PX
+        (x, z), y = self.cross, self.panes[0].extent_nm[1]
+        return round(WIDEST_PX * min(1.0, (x + z) / (y + z)))
 
 
 class ViewerMaker:
@@ -143,10 +179,7 @@ class ViewerMaker:
         z = spread(nz, self.slices)
         at = [round(100 * (index + 0.5) / nz, 2) for index in z]
         middle = int(np.argmin([abs(index - nz // 2) for index in z]))
-        long = volume.extent_nm[0] > LONG * volume.extent_nm[2]
-        return Viewer(
-            identifier, panes(volume.extent_nm, long), z, middle, at, volume.shape, long=long
-        )
+        return Viewer(identifier, panes(volume.extent_nm), z, middle, at, volume.shape)
 
     def phases(self, viewer: Viewer, labels: Labels, name: str = "phases") -> Layer:
         """Return the layer of the phases of labels."""
@@ -158,7 +191,8 @@ class ViewerMaker:
             return self.pictures.add_colours(picture, colours[: max(last, int(picture.max())) + 1])
 
         swatches = [
-            (palette.phase(phase), material.name) for phase, material in sorted(labels.phases.items())
+            (palette.phase(phase), material.name)
+            for phase, material in sorted(labels.phases.items())
         ]
         return Layer(name, self._draw_all(viewer, draw), swatches)
 
@@ -171,8 +205,7 @@ class ViewerMaker:
             picture = take(data, plane, READ_PX).astype(np.float32)
             return self.pictures.add_grey(to_grey(reduced(picture, PICTURE_PX), limits))
 
-        low, high = (wording.number(limit) for limit in limits)
-        note = f"black {low}, white {high} ({images.quantity}; 0.5 and 99.5 percentiles)"
+        note = f"black at {limits[0]:.3g}, white at {limits[1]:.3g}"
         return Layer(images.names[channel], self._draw_all(viewer, draw), note=note)
 
     def outline(self, viewer: Viewer, labels: Labels, name: str, colour: str) -> Layer:
@@ -189,8 +222,8 @@ class ViewerMaker:
         """Return an overlay with the voxels at which pore and solid are confused."""
         colours = [
             (0, 0, 0, 0),
-            (*palette.rgb(palette.MISSED), 215),
-            (*palette.rgb(palette.FALSE), 215),
+            (*palette.rgb(palette.MISSED), 170),
+            (*palette.rgb(palette.FALSE), 170),
         ]
 
         def draw(plane: Plane, crisp: tuple[int, int]) -> str:
@@ -205,7 +238,7 @@ class ViewerMaker:
 
     def _draw_all(self, viewer: Viewer, draw: Draw) -> dict[str, list[str]]:
         _, ny, nx = viewer.size
-        middle = {"zy": nx // 2, "xz": ny // 2, "zx": ny // 2}
+        middle = {"zy": nx // 2, "yz": nx // 2, "xz": ny // 2, "zx": ny // 2}
         drawn = {}
         for pane in viewer.panes:
             wide, high = pane.extent_nm
@@ -221,16 +254,12 @@ def spread(n: int, at_most: int) -> list[int]:
     return sorted({round(i) for i in np.linspace(0, n - 1, min(n, at_most))})
 
 
-def panes(extent_nm: tuple[float, float, float], long: bool) -> list[Pane]:
-    """Return the panes of a volume: xy, and the sections along x and y.
-
-    Args:
-        extent_nm: (z, y, x).
-        long: whether z runs to the right in the xz section as well.
-    """
-    z, y, x = extent_nm
-    extents = {"xy": (x, y), "zy": (z, y), **({"zx": (z, x)} if long else {"xz": (x, z)})}
-    return [Pane(plane, extent, scale_bar(extent[0])) for plane, extent in extents.items()]
+def panes(extent_nm: tuple[float, float, float]) -> list[Pane]:
+    """Return the panes of a volume of this extent (z, y, x): xy, and the sections along x and y."""
+    length = dict(zip(AXES, extent_nm, strict=True))
+    ratio = length["z"] / length["x"]
+    sections = ("zy", "zx") if ratio > LONG else ("xz", "yz") if ratio < THIN else ("zy", "xz")
+    return [Pane(plane, (length[plane[0]], length[plane[1]])) for plane in ("xy", *sections)]
 
 
 def scale_bar(extent_nm: float, part: float = 0.3) -> ScaleBar:

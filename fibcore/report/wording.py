@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +32,7 @@ UNITS = {
 }
 """Last part of a column's name -> unit as it is printed."""
 
+TIMES, DASH, MINUS = "\N{MULTIPLICATION SIGN}", "\N{EN DASH}", "\N{MINUS SIGN}"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -56,18 +58,18 @@ def labelled(column: str) -> str:
 def number(value: Any) -> str:
     """Return a value for print: floats with four significant digits, a missing value as a dash."""
     if value is None or value == "":
-        return "–"
+        return DASH
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     if isinstance(value, int):
         return str(value)
     if not math.isfinite(value):
-        return "–" if math.isnan(value) else ("∞" if value > 0 else "−∞")
+        return DASH if math.isnan(value) else ("∞" if value > 0 else f"{MINUS}∞")
     text = f"{value:#.4g}" if 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
     if "e" in text:
         mantissa, exponent = text.split("e")
-        text = f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
-    return text.rstrip(".").replace("-", "−")
+        text = f"{mantissa} {TIMES} 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+    return text.rstrip(".").replace("-", MINUS)
 
 
 def is_number(value: Any) -> bool:
@@ -76,14 +78,21 @@ def is_number(value: Any) -> bool:
 
 
 def value_text(value: Any) -> str:
-    """Return a parameter's value in one line: JSON, but text without quotes."""
+    """Return a parameter's value in one line: JSON with less punctuation, a material's name."""
     if isinstance(value, str):
         return value
-    if isinstance(value, dict) and isinstance(value.get("name"), str):
-        return value["name"]  # a material or the like: what is in it, the JSON below the page tells
+    if isinstance(value, dict):
+        if isinstance(value.get("name"), str):
+            return value["name"]
+        return ", ".join(f"{name}: {value_text(item)}" for name, item in value.items())
     if isinstance(value, list):
         return "[" + ", ".join(value_text(item) for item in value) + "]"
     return "none" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def times(parts: Iterable[str]) -> str:
+    """Return parts joined as ``64 x 128 x 128``, with a proper multiplication sign."""
+    return f" {TIMES} ".join(parts)
 
 
 def length(nm: float) -> str:

@@ -39,7 +39,7 @@ def test_plugins_are_listed_shown_and_checked(shell):
 
 
 def test_unknown_names_say_the_nearest(shell):
-    assert "Did you mean 'segmenter/unet'" in shell("plugins", "show", "unet", code=1).err
+    assert "Did you mean 'segmenter/unet'" in shell("plugins", "show", "unet", code=2).err
     assert "the kinds: generator" in shell("plugins", "list", "segmentor", code=2).err
     assert "Did you mean 'quickstart'" in shell("init", "quikstart", code=2).err
 

@@ -1,35 +1,38 @@
-import subprocess
-import sys
+import threading
+import time
 
-import numba
 import pytest
 
-from fibcore.threads import numba_threads
+from fibcore.threads import in_threads
 
 
-def test_the_limit_holds_within_the_block_and_is_restored_after_it():
-    before = numba.get_num_threads()
-    with numba_threads(1) as granted:
-        assert granted == 1
-        assert numba.get_num_threads() == 1
-    assert numba.get_num_threads() == before
+@pytest.mark.parametrize("threads", [0, 1, 2, 5])
+def test_results_come_in_the_order_of_the_items(threads):
+    def late_first(item):
+        time.sleep(0.02 / (item + 1))
+        return item * item
+
+    assert in_threads(late_first, range(7), threads) == [i * i for i in range(7)]
 
 
-def test_the_limit_is_restored_after_an_error():
-    before = numba.get_num_threads()
-    with pytest.raises(RuntimeError, match="stop"), numba_threads(1):
-        raise RuntimeError("stop")
-    assert numba.get_num_threads() == before
+def test_as_many_calls_as_threads_run_at_a_time():
+    barrier = threading.Barrier(3, timeout=5)
+    assert sorted(in_threads(lambda _: barrier.wait(), range(6), 3)) == [0, 0, 1, 1, 2, 2]
 
 
-@pytest.mark.parametrize(
-    ("wanted", "granted"), [(-3, 1), (0, 1), (10_000, numba.config.NUMBA_NUM_THREADS)]
-)
-def test_what_numba_cannot_give_is_cut_to_what_it_can(wanted, granted):
-    with numba_threads(wanted) as given:
-        assert given == granted == numba.get_num_threads()
+def test_one_thread_is_the_caller_itself():
+    assert in_threads(lambda _: threading.current_thread(), [0], 1) == [threading.current_thread()]
 
 
-def test_importing_the_helper_does_not_import_numba():
-    code = "import sys, fibcore.threads; sys.exit('numba' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_error_is_raised_and_nothing_further_begun(threads):
+    begun = []
+
+    def fail(item):
+        begun.append(item)
+        time.sleep(0.01)
+        raise ValueError(f"item {item}")
+
+    with pytest.raises(ValueError, match="item 0"):
+        in_threads(fail, range(200), threads)
+    assert len(begun) < 100

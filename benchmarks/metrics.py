@@ -1,0 +1,138 @@
+"""Time and memory of the metrics on a random two-phase structure like a leveled wave.
+
+    python benchmarks/metrics.py [--size 512] [--threads 2]
+
+Seconds are medians; memory is what comes on top of the volume. Compiling is not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import psutil
+from scipy import ndimage
+
+from fib_plugins.metrics.connectivity import connectivity
+from fib_plugins.metrics.lineal_path import lineal_path
+from fib_plugins.metrics.overlap import Overlap
+from fib_plugins.metrics.packed_bits import pack_bits
+from fib_plugins.metrics.surface import specific_surface
+from fib_plugins.metrics.thickness import NORMAL, mean_diameter_in_planes, mean_thickness
+from fib_plugins.metrics.two_point import two_point_correlation
+from fibcore import Labels
+
+CUBE = (1.0, 1.0, 1.0)
+
+
+def structure(size: int) -> np.ndarray:
+    """Return smoothed noise cut at a solid fraction of 0.35: ligaments about 30 voxels wide."""
+    coarse = np.random.default_rng(0).standard_normal((size // 4,) * 3).astype(np.float32)
+    coarse = ndimage.gaussian_filter(coarse, 2.5, mode="wrap")
+    field = ndimage.zoom(coarse, 4, order=1)
+    return (field > np.quantile(coarse, 0.65)).astype(np.uint8)
+
+
+def tasks(size: int, threads: int) -> dict[str, tuple[int, int, Callable[[np.ndarray], object]]]:
+    """Return what is measured: name -> edge of the volume, repetitions, function."""
+    half = size // 2
+
+    def curve(measure: Callable[..., np.ndarray], lag: int) -> Callable[[np.ndarray], object]:
+        def along_axes(labels: np.ndarray) -> object:
+            words = pack_bits(labels, "solid", threads)
+            lags = [min(lag, n - 1) for n in labels.shape]
+            return [measure(labels, i, lags[i], "solid", threads, words) for i in range(3)]
+
+        return along_axes
+
+    return {
+        "two-point correlation, r <= 100, three axes": (
+            size,
+            5,
+            curve(two_point_correlation, 100),
+        ),
+        f"lineal path, r <= {half}, three axes": (size, 5, curve(lineal_path, half)),
+        "ligament diameters, three planes": (
+            half,
+            3,
+            lambda v: [mean_diameter_in_planes(v, p, CUBE, "solid", threads) for p in NORMAL],
+        ),
+        "local thickness in 3-D": (
+            half,
+            3,
+            lambda v: mean_thickness(v, CUBE, "solid", 1.0, threads),
+        ),
+        "specific surface": (size, 5, lambda v: specific_surface(v, CUBE, threads)),
+        "connectivity": (size, 1, connectivity),
+        "overlap": (size, 3, lambda v: Overlap().measure(Labels(v, CUBE), Labels(v, CUBE))),
+    }
+
+
+class PeakMemory:
+    """Highest resident memory within a block, in bytes above that at its beginning."""
+
+    def __enter__(self) -> PeakMemory:
+        self._process = psutil.Process()
+        self._before = self._highest = self._process.memory_info().rss
+        self._done = threading.Event()
+        self._watcher = threading.Thread(target=self._watch)
+        self._watcher.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.005):
+            self._highest = max(self._highest, self._process.memory_info().rss)
+
+    def __exit__(self, *error: object) -> None:
+        self._done.set()
+        self._watcher.join()
+        self.bytes = self._highest - self._before
+
+
+def measured(name: str, size: int, threads: int, file: Path) -> tuple[int, float, float]:
+    """Run one task; return the edge of its volume, the median time in s and the memory in MB.
+
+    Meant for a process of its own, in which no memory is left over from earlier work.
+    """
+    edge, runs, function = tasks(size, threads)[name]
+    volume = np.ascontiguousarray(np.load(file, mmap_mode="r")[:edge, :edge, :edge]).copy()
+    function(volume[:24, :24, :24].copy())
+    seconds = []
+    with PeakMemory() as peak:
+        for _ in range(runs):
+            start = time.perf_counter()
+            function(volume)
+            seconds.append(time.perf_counter() - start)
+    return edge, statistics.median(seconds), peak.bytes / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    print(f"{options.threads} threads")
+    print(f"{'':<46}{'voxels':>8}{'seconds':>9}{'MB':>7}")
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "structure.npy"
+        np.save(file, structure(options.size))
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, spawn, max_tasks_per_child=1) as processes:
+            for name in tasks(options.size, options.threads):
+                task = processes.submit(measured, name, options.size, options.threads, file)
+                edge, seconds, megabytes = task.result()
+                cube = f"{edge}^3"
+                print(f"{name:<46}{cube:>8}{seconds:>9.2f}{megabytes:>7.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

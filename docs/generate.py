@@ -1,0 +1,223 @@
+"""What the site takes from the code itself when it is built, so that it cannot go stale.
+
+An mkdocs hook. A line ``<!-- generated: commands -->`` in a page becomes the reference of the
+commands; `SECTIONS` names the others. The pictures of `PICTURES` are computed by fib.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+import logging
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import typer
+from pydantic import BaseModel
+
+from fibcore.cli.app import app
+from fibcore.cli.plugins import parameters_of
+from fibcore.contracts import products, slots
+from fibcore.kinds import KINDS
+from fibcore.plugin import Plugin, Trainable
+from fibcore.registry import registry
+
+MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
+
+
+def commands() -> str:
+    """Return every command with its arguments and options."""
+    return "\n".join(_command(typer.main.get_command(app), "fib", level=2))
+
+
+def _command(command: Any, name: str, level: int) -> Iterator[str]:
+    yield f"{'#' * level} `{name}`\n"
+    yield f"{command.help}\n"
+    subcommands = getattr(command, "commands", {})
+    arguments = [p for p in command.params if not p.opts[0].startswith("-")]
+    usage = [name, "[OPTIONS]", *(_usage(argument) for argument in arguments)]
+    if subcommands:
+        usage = [name, "COMMAND"]
+    yield f"```text\n{' '.join(usage)}\n```\n"
+    options = [p for p in command.params if p.opts[0].startswith("-")]
+    if arguments or options:
+        yield "| argument or option | meaning | default |\n|---|---|---|"
+        for parameter in (*arguments, *options):
+            yield _parameter(parameter)
+        yield ""
+    for key, subcommand in subcommands.items():
+        yield from _command(subcommand, f"{name} {key}", level=3 if " " in name else 2)
+
+
+def _usage(argument: Any) -> str:
+    name = argument.name.upper()
+    return name if argument.required else f"[{name}]"
+
+
+def _parameter(parameter: Any) -> str:
+    names = [*parameter.opts, *parameter.secondary_opts]
+    takes_value = parameter.opts[0].startswith("-") and not parameter.is_flag
+    value = (parameter.metavar or parameter.name.strip("_").upper()) if takes_value else ""
+    if not parameter.opts[0].startswith("-"):
+        names = [parameter.name.upper()]
+    written = ", ".join(f"`{name} {value}`" if value else f"`{name}`" for name in names)
+    default = parameter.default
+    shown = "" if default is None or default is False or callable(default) else f"`{default}`"
+    if default is True:
+        shown = f"`{names[0]}`"
+    if parameter.required:
+        shown = "required"
+    if parameter.envvar:
+        shown += f" (or the environment variable `{parameter.envvar}`)"
+    return f"| {written} | {parameter.help} | {shown} |"
+
+
+def plugins() -> str:
+    """Return every installed plugin of fib itself: what it does, its contract, its parameters."""
+    lines = []
+    for kind in KINDS:
+        lines.append(f"## {kind.capitalize()}s\n" if kind != "physics" else "## Physics\n")
+        lines += [_plugin(e.item) for e in registry().entries(kind) if e.distribution == "fibtomo"]
+    return "\n".join(lines)
+
+
+def _plugin(plugin: type[Plugin]) -> str:
+    name = plugin.identifier()
+    lines = [f"### `{name}` {{ #{name.replace('/', '-')} }}\n", inspect.getdoc(plugin) or "", ""]
+    methods = {"run": plugin.main_method}
+    if issubclass(plugin, Trainable):
+        methods = {"fit": "fit", "apply": plugin.main_method}
+    for verb, method in methods.items():
+        takes = ", ".join(
+            f"`{slot.name}` ({slot}{'' if slot.required else ', optional'})"
+            for slot in slots(plugin, method).values()
+        )
+        leaves = ", ".join(f"`{n}` ({what})" for n, what in products(plugin, method).items())
+        lines.append(f"**{verb}**: takes {takes or 'nothing'}; leaves {leaves}.\n")
+    if issubclass(plugin, Trainable) and plugin.apply_params:
+        changeable = ", ".join(f"`{name}`" for name in sorted(plugin.apply_params))
+        lines.append(f"**apply** may still set: {changeable}.\n")
+    rows = parameters_of(plugin) if plugin.model_fields else []
+    return "\n".join(lines) + "\n" + _parameters(rows) + "\n"
+
+
+def _parameters(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return "No parameters.\n"
+    lines = ["| parameter | type | default | meaning |", "|---|---|---|---|"]
+    for row in rows:
+        default = row["default"] if row["default"] == "required" else f"`{row['default']}`"
+        meaning = " ".join(row["description"].split()).replace("|", "\\|")
+        lines.append(f"| `{row['name']}` | `{row['type']}` | {default} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def materials() -> str:
+    """Return the built-in materials with their sources."""
+    lines = ["| material | composition (atoms) | g/cm³ | mean Z | source |", "|---|---|---|---|---|"]
+    for entry in registry().entries("material"):
+        if entry.distribution != "fibtomo":
+            continue
+        material = entry.item
+        parts = " ".join(f"{s} {amount:g}" for s, amount in material.composition.items()) or "none"
+        lines.append(
+            f"| `{material.name}` | {parts} | {material.density_g_cm3:g} "
+            f"| {material.mean_atomic_number:.1f} | {material.source} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def pipeline_file() -> str:
+    """Return the fields of a pipeline file."""
+    from fibcore.io import LoadParams
+    from fibcore.pipeline.spec import Pipeline, Source, Step
+
+    parts: list[tuple[str, type[BaseModel]]] = [
+        ("The file", Pipeline),
+        ("A step", Step),
+        ("An input that is more than a step's id", Source),
+        ("`params` of a step that loads a TIFF", LoadParams),
+    ]
+    lines = []
+    for title, model in parts:
+        lines += [f"## {title}\n", "| field | meaning | default |\n|---|---|---|"]
+        for name, field in model.model_fields.items():
+            default = "required" if field.is_required() else ""
+            lines.append(f"| `{field.alias or name}` | {field.description or ''} | {default} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+SECTIONS: dict[str, Callable[[], str]] = {
+    "commands": commands,
+    "plugins": plugins,
+    "materials": materials,
+    "pipeline_file": pipeline_file,
+}
+
+
+@cache
+def _shine_through() -> dict[str, Any]:
+    """Return one slice of a virtual structure, as it is and as it is imaged at two voltages."""
+    from fibcore import Context
+
+    logging.getLogger("fib").addHandler(logging.NullHandler())  # extrapolated below 4 keV: known
+
+    def plugin(name: str, **params: Any) -> Any:
+        return registry().plugin(name)(**params)
+
+    structure = plugin(
+        "generator/leveled_wave", shape=(40, 160, 280), voxel_size_nm=5.0,
+        ligament_diameter_nm=90, solid_fraction=0.35, waves=2000,
+    ).generate(seed=4)  # fmt: skip
+    camera = plugin(
+        "simulator/weighted_projection", energies_kev=(1, 4), slices=30, mode="first_hit",
+        electrons_per_pixel=400,
+    )  # fmt: skip
+    images = camera.simulate(structure, context=Context(seed=1))
+    otsu = plugin("segmenter/threshold").predict(images.select([4]))
+    low, high = images.data[0, 0].min(), images.data[0, 0].max()
+    return {
+        "structure": structure.data[0],
+        "images-1kv": (images.data[0, 0] - low) / (high - low),
+        "images-4kv": (images.data[1, 0] - low) / (high - low),
+        "otsu-4kv": otsu.data[0],
+    }
+
+
+PICTURES = ("structure", "images-1kv", "images-4kv", "otsu-4kv")
+
+
+def picture(name: str) -> bytes:
+    """Return one picture as PNG."""
+    from matplotlib.image import imsave
+
+    png = io.BytesIO()
+    plane = _shine_through()[name]
+    imsave(png, plane, cmap="gray", vmin=0, vmax=1, metadata={"Software": None})
+    return png.getvalue()
+
+
+def fill(markdown: str) -> str:
+    """Return a page with its generated sections in place.
+
+    Raises:
+        KeyError: a mark names no section.
+    """
+    return MARK.sub(lambda mark: SECTIONS[mark[1]](), markdown)
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Mkdocs calls this with the text of every page."""
+    return fill(markdown)
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Mkdocs calls this with the files of the site; add the pictures."""
+    from mkdocs.structure.files import File
+
+    for name in PICTURES:
+        files.append(File.generated(config, f"img/{name}.png", content=picture(name)))
+    return files

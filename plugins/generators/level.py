@@ -1,0 +1,114 @@
+"""Cut a field at a level: keep the voxels below a value, or the smallest ones up to an exact count.
+
+The field is asked for in slabs and never held whole. Labels come in with the voxels in question
+non-zero and leave with those that are kept at 1, all others at 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fib_plugins.generators.slabs import Slab, in_threads, slabs_of
+from fibcore.context import Context
+
+Field = Callable[[Slab], np.ndarray]
+"""Gives the slices of a slab as float32 (z, y, x), the same values at every call."""
+
+SAMPLED_SLICES = 32
+FIRST_WINDOW = 0.01
+
+BELOW, UNDECIDED, ABOVE = 1, 2, 3
+
+
+def keep_below(field: Field, labels: np.ndarray, level: float, context: Context) -> None:
+    """Keep the voxels where the field is below a level.
+
+    Args:
+        field: what decides.
+        labels: uint8 (z, y, x), changed in place.
+        level: as a value of the field.
+        context: threads and progress.
+    """
+
+    def decide(slab: Slab) -> None:
+        part = labels[slab[0] : slab[1]]
+        part[:] = (part > 0) & (field(slab) < level)
+
+    _sweep(decide, labels, context)
+
+
+def keep_smallest(field: Field, labels: np.ndarray, fraction: float, context: Context) -> float:
+    """Keep the voxels of smallest value, so many that they are this fraction to one voxel.
+
+    A sample of slices says between which values the level lies; one sweep then decides all voxels
+    but those few in between, whose values are kept and ranked. Of equal values those that come
+    first in (z, y, x) order are kept.
+
+    Args:
+        field: what decides.
+        labels: uint8 (z, y, x), changed in place.
+        fraction: of the voxels that are non-zero in `labels`, 0 to 1.
+        context: threads and progress.
+
+    Returns:
+        The largest value kept; minus infinity if none is.
+    """
+    wanted = round(fraction * sum(int(np.count_nonzero(labels[z])) for z in range(len(labels))))
+    sample = _sample(field, labels, context)
+    window = FIRST_WINDOW
+    while True:
+        low, high = (_quantile(sample, fraction + side * window) for side in (-1, 1))
+
+        def decide(slab: Slab, low: float = low, high: float = high) -> tuple[int, np.ndarray]:
+            part, values = labels[slab[0] : slab[1]], field(slab)
+            between = (values >= low) & (values <= high) & (part > 0)
+            below = (values < low) & (part > 0)
+            part[part > 0] = ABOVE
+            part[below] = BELOW
+            part[between] = UNDECIDED
+            return int(np.count_nonzero(below)), values[between]
+
+        decided = _sweep(decide, labels, context)
+        values = np.concatenate([between for _, between in decided])
+        missing = wanted - sum(below for below, _ in decided)
+        if 0 <= missing <= len(values):
+            break
+        window *= 8  # the sample misled; beyond 1 nothing is left to be misled about
+    kept = np.zeros(len(values), bool)
+    level = low
+    if missing > 0:
+        level = float(np.partition(values, missing - 1)[missing - 1])
+        kept = values < level
+        ties = np.flatnonzero(values == level)
+        kept[ties[: missing - np.count_nonzero(kept)]] = True
+    ends = np.cumsum([len(between) for _, between in decided])
+    for slab, end, (_, between) in zip(slabs_of(labels.shape), ends, decided, strict=True):
+        part = labels[slab[0] : slab[1]]
+        part[part == ABOVE] = 0
+        part[part == UNDECIDED] = kept[end - len(between) : end]
+    return level
+
+
+def _sweep(work: Callable, labels: np.ndarray, context: Context) -> list:
+    slabs = slabs_of(labels.shape)
+    return list(context.track(in_threads(work, slabs, context), "cutting at the level", len(slabs)))
+
+
+def _sample(field: Field, labels: np.ndarray, context: Context) -> np.ndarray:
+    """Return the sorted values of the voxels in question in some slices."""
+
+    def values_of(z: int) -> np.ndarray:
+        return field((z, z + 1))[0][labels[z] > 0]
+
+    slices = range(0, len(labels), max(1, len(labels) // SAMPLED_SLICES))
+    return np.sort(np.concatenate(list(in_threads(values_of, slices, context))))
+
+
+def _quantile(ordered: np.ndarray, fraction: float) -> float:
+    """Return the value at a fraction of a sorted sample; infinite outside 0 to 1."""
+    position = round(fraction * len(ordered))
+    if position <= 0:
+        return -np.inf
+    return float(ordered[position]) if position < len(ordered) else np.inf

@@ -1,0 +1,241 @@
+"""Particles: overlapping or packed spheres and ellipsoids."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from fib_plugins.generators.particle_sizes import ParticleSizes
+from fibcore.context import Context
+from fibcore.errors import FibError
+from fibcore.kinds import Generator
+from fibcore.materials import MaterialParam
+from fibcore.params import Fraction, PositiveNm, Shape, VoxelSize
+from fibcore.plugin import Forecast
+from fibcore.volumes import Labels
+
+if TYPE_CHECKING:
+    from fib_plugins.generators.ellipsoids import Ellipsoids
+
+PositiveNumber = Annotated[float, Field(gt=0)]
+
+LONGEST = 5.0
+"""Longest axis of an ellipsoid over its shortest."""
+
+REACH = 1.25
+"""Up to this factor all axes may be scaled to meet the solid fraction exactly."""
+NOTABLE_SCALE = 0.02
+MOST_PARTICLES = 5_000_000
+FEWEST_VOXELS = 3.0
+FEWEST_DIAMETERS = 3.0
+BYTES_PER_PARTICLE = 600
+SLABS_BYTES = 100 * 2**20
+
+
+class Particles(Generator):
+    """Spheres or ellipsoids, overlapping or packed, as in battery electrodes.
+
+    Overlapping: the Boolean model, centres at random (a Poisson process), also those outside the
+    box whose particle reaches in. Its expected solid fraction is 1 - exp(-n V), with n particles
+    of mean volume V per volume (Chiu, Stoyan, Kendall, Mecke, Stochastic Geometry and its
+    Applications, 3rd ed. 2013, section 3.1).
+
+    Packed: no two overlap. They are relaxed from random centres in a periodic box, which is the
+    volume itself, or a larger one that the volume is cut from. Reaches a solid fraction of 0.6
+    with spheres, less the longer the ellipsoids.
+
+    Solid fraction `exact` is met to one voxel: all particles are scaled by one factor, near 1 in a
+    volume of many. (In a packing they then come to touch, should it be above 1.003.) `expected`
+    leaves the sizes as drawn: the fraction is that of the model, and scatters with the volume.
+    """
+
+    name: ClassVar[str] = "particles"
+
+    shape: Shape = Field(description="number of voxels: one for a cube, or [z, y, x]")
+    voxel_size_nm: VoxelSize = Field(description="voxel size in nm: one number, or [z, y, x]")
+    solid_fraction: Fraction = Field(description="volume fraction of the particles, 0 to 1")
+    diameter_nm: PositiveNm = Field(
+        description="mean diameter, by number; of an ellipsoid, that of the sphere of equal volume"
+    )
+    diameter_std_nm: Annotated[float, Field(ge=0)] = Field(
+        default=0.0, description="standard deviation of the diameters, which are lognormal"
+    )
+    axis_ratios: tuple[PositiveNumber, PositiveNumber, PositiveNumber] = Field(
+        default=(1.0, 1.0, 1.0),
+        description="lengths of the three axes of an ellipsoid relative to each other; "
+        "orientations are random",
+    )
+    mode: Literal["overlapping", "packed"] = Field(
+        default="packed", description="whether particles may overlap"
+    )
+    fraction: Literal["exact", "expected"] = Field(
+        default="exact",
+        description="exact: solid fraction right to one voxel, by scaling all particles alike; "
+        "expected: sizes as drawn, the solid fraction scatters about the one asked for",
+    )
+    periodic: bool = Field(
+        default=False, description="whether the structure repeats with the box along every axis"
+    )
+    materials: tuple[MaterialParam, MaterialParam] = Field(
+        default=("epoxy", "NMC811"),  # type: ignore[assignment]  # names that validation looks up
+        description="materials between (phase 0) and of the particles (phase 1)",
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.diameter_std_nm > self.diameter_nm:
+            raise ValueError(
+                f"diameter_std_nm {self.diameter_std_nm:g} is above diameter_nm "
+                f"{self.diameter_nm:g}; give at most the mean"
+            )
+        if max(self.axis_ratios) > LONGEST * min(self.axis_ratios):
+            raise ValueError(
+                f"axis_ratios {list(self.axis_ratios)}: the longest axis may be at most "
+                f"{LONGEST:g} times the shortest"
+            )
+        if self.mode == "packed" and self.solid_fraction > self.densest:
+            raise ValueError(
+                f"solid_fraction {self.solid_fraction:g} cannot be packed with axis_ratios "
+                f"{list(self.axis_ratios)}; use at most {self.densest:.2f}, or mode: overlapping"
+            )
+        return self
+
+    @property
+    def densest(self) -> float:
+        """Solid fraction that packing reaches: 0.6 for spheres, 0.07 less per unit of elongation.
+
+        Measured on 3000 to 4000 particles; relaxation without rotation jams soon above.
+        """
+        return 0.6 - 0.07 * (max(self.axis_ratios) / min(self.axis_ratios) - 1)
+
+    def generate(self, context: Context | None = None, *, seed: int | None = None) -> Labels:
+        """Return the structure: phase 1 inside particles.
+
+        Raises:
+            FibError: the box is too small for such particles, there would be too many of them, or
+                no packing was found.
+        """
+        from fib_plugins.generators.ellipsoids import squared_distance
+        from fib_plugins.generators.level import keep_below, keep_smallest
+
+        context = Context.of(context, seed)
+        self._check()
+        bodies = self._bodies(context)
+        exact = self.fraction == "exact"
+        reach = REACH if exact else 1.0
+        field = squared_distance(bodies, self.shape, self.voxel_size_nm, reach, context)
+        labels = context.empty("labels", self.shape, np.uint8)
+        labels[:] = 1
+
+        def slab(slices: tuple[int, int]) -> np.ndarray:
+            return field[slices[0] : slices[1]]
+
+        if exact:
+            level = keep_smallest(slab, labels, self.solid_fraction, context)
+            self._judge(math.sqrt(max(level, 0.0)), len(bodies), context)
+        else:
+            keep_below(slab, labels, 1.0, context)
+        return Labels(labels, self.voxel_size_nm, dict(enumerate(self.materials)))
+
+    def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
+        """Tell shape and memory; refuse a box too small for such particles."""
+        self._check()
+        forecast = super().forecast(method, inputs)
+        warnings = list(forecast.warnings)
+        voxels = self.diameter_nm / max(self.voxel_size_nm)
+        if voxels < FEWEST_VOXELS:
+            warnings.append(
+                f"particles of {self.diameter_nm:g} nm are only {voxels:.2g} voxels wide; "
+                f"a smaller voxel_size_nm shows their shape"
+            )
+        across = float(self._box_nm.min()) / self.diameter_nm
+        if across < FEWEST_DIAMETERS:
+            warnings.append(
+                f"the box is only {across:.2g} particle diameters wide: it holds too few of them "
+                f"to be typical; a larger shape helps"
+            )
+        volume = math.prod(self.shape)
+        memory = 5 * volume + min(SLABS_BYTES, 40 * volume)
+        memory += BYTES_PER_PARTICLE * round(self._expected_count())
+        return replace(forecast, memory_bytes=memory, warnings=tuple(warnings))
+
+    @property
+    def _sizes(self) -> ParticleSizes:
+        return ParticleSizes(self.diameter_nm, self.diameter_std_nm, self.axis_ratios)
+
+    @property
+    def _box_nm(self) -> np.ndarray:
+        return np.multiply(self.shape, self.voxel_size_nm)
+
+    @property
+    def _region_nm(self) -> np.ndarray:
+        """Edges of the region that centres lie in; the volume is in its middle."""
+        if self.periodic:
+            return self._box_nm
+        largest = self._sizes.largest_nm
+        if self.mode == "overlapping":
+            return self._box_nm + largest  # half of it on either side: whatever may reach in
+        return np.maximum(self._box_nm + 2 * self.diameter_nm, 2 * largest)
+
+    def _expected_count(self) -> float:
+        """Return the mean number of particles in the region."""
+        volumes = float(self._region_nm.prod()) / self._sizes.mean_volume_nm3
+        if self.mode == "overlapping":
+            return -math.log(1 - self.solid_fraction) * volumes
+        return self.solid_fraction * volumes
+
+    def _check(self) -> None:
+        largest, edge = self._sizes.largest_nm, float(self._box_nm.min())
+        least = largest * (2 if self.mode == "packed" else 1)
+        if self.periodic and edge < least:
+            raise FibError(
+                f"periodic: the shortest edge of the box, {edge:g} nm, is below {least:.4g} nm, "
+                f"which {self.mode} particles of up to {largest:.4g} nm need. Use a larger "
+                f"`shape`, smaller particles, or `periodic`: false"
+            )
+        count = self._expected_count()
+        if count > MOST_PARTICLES:
+            raise FibError(
+                f"the volume would take {count:.2g} particles of {self.diameter_nm:g} nm, more "
+                f"than {MOST_PARTICLES}. Is diameter_nm in nm? Use larger ones or a smaller `shape`"
+            )
+
+    def _bodies(self, context: Context) -> Ellipsoids:
+        """Return the particles that reach into the volume, in its coordinates."""
+        from fib_plugins.generators.ellipsoids import Ellipsoids
+
+        rng = context.rng_for("particles")
+        region = self._region_nm
+        mean = self._expected_count()
+        overlapping = self.mode == "overlapping"
+        poisson = overlapping and self.fraction == "expected"
+        count = int(rng.poisson(mean)) if poisson else max(1, round(mean))
+        axes, rotations = self._sizes.draw(count, rng)
+        bodies = Ellipsoids.of(rng.random((count, 3)) * region, axes, rotations)
+        if not overlapping:
+            from fib_plugins.generators.packing import packed
+
+            wanted = self.solid_fraction * float(region.prod())
+            bodies = packed(bodies.scaled((wanted / bodies.volume_nm3) ** (1 / 3)), region, context)
+        bodies = bodies.moved((self._box_nm - region) / 2)
+        repeats = self.periodic or not overlapping
+        return bodies.in_box(self._box_nm, region if repeats else None)
+
+    def _judge(self, scale: float, count: int, context: Context) -> None:
+        """Say so if the exact solid fraction took particles of quite another size."""
+        if not math.isfinite(scale):
+            raise FibError(
+                f"the {count} particles in this volume miss the solid fraction "
+                f"{self.solid_fraction:g} even if scaled by {REACH:g}: too few for it. Use a "
+                f"larger `shape`, smaller particles, or `fraction`: expected"
+            )
+        if abs(scale - 1) > NOTABLE_SCALE:
+            context.log.warning(
+                f"the {count} particles in this volume were scaled by {scale:.3f} to meet the "
+                f"solid fraction; a larger shape needs less"
+            )

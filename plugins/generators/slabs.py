@@ -1,0 +1,46 @@
+"""Work on slabs of a volume in several threads; how many does not change the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from fibcore.context import Context
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+SLAB_VOXELS = 2**21
+"""Voxels of a slab: few enough for all its temporary arrays to stay near 50 MB."""
+
+Slab = tuple[int, int]
+"""First slice of a slab and the one after its last."""
+
+
+def slabs_of(shape: tuple[int, int, int]) -> list[Slab]:
+    """Return the slabs that a volume of this (z, y, x) shape is worked on in."""
+    thickness = max(1, SLAB_VOXELS // (shape[1] * shape[2]))
+    return [(start, min(start + thickness, shape[0])) for start in range(0, shape[0], thickness)]
+
+
+def in_threads(
+    work: Callable[[Item], Result], items: Iterable[Item], context: Context
+) -> Iterator[Result]:
+    """Yield ``work(item)`` of every item, in order, from `context.threads` threads.
+
+    While it runs, matrix products use one thread each: the order in which BLAS sums may change
+    with the number of its threads, and with it the last bits of the result.
+
+    Args:
+        work: must release the interpreter lock (NumPy, Numba with ``nogil``) to gain anything.
+        items: what to work on; how they are cut must not depend on the number of threads.
+        context: gives the number of threads.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(context.threads) as pool:
+        try:
+            yield from pool.map(work, items)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,154 @@
+"""Isotropy errors: how much a structure differs between directions that ought to be alike.
+
+Equations 7 and 8 of Sardhara et al., Mach. Learn.: Sci. Technol. 6 (2025) 025023. They need no
+truth, only a material that is isotropic: slices that were segmented each for itself, shine-through
+or a wrong slice thickness make z differ from x and y. They do not prove a segmentation right: a
+small volume of an isotropic material is not isotropic itself (give the truth of a virtual
+structure to see by how much), and errors that are alike in all directions go unseen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import count
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from fib_plugins.metrics.curves import common_distances, curves_along_axes
+from fibcore import Context, FibError, Forecast, Labels, Metric, Table, keeps
+
+
+def curve_error(curves: Mapping[str, np.ndarray]) -> float:
+    """Return the error of equation 7: 0 if the curves along x, y and z are the same, at most 2.
+
+    Mean over x and y of 2 |f - f_z| / (|f| + |f_z|) with Euclidean norms over the distances.
+
+    Args:
+        curves: axis (``x``, ``y``, ``z``) -> values at common distances, not all 0.
+    """
+    z = curves["z"]
+    errors = [
+        2 * np.linalg.norm(f - z) / (np.linalg.norm(f) + np.linalg.norm(z))
+        for f in (curves["x"], curves["y"])
+    ]
+    return float(np.mean(errors))
+
+
+def diameter_error(diameters: Mapping[str, float]) -> float:
+    """Return the error of equation 8: 0 if the mean diameters in all planes are the same.
+
+    Mean over the planes xz and yz of |D - D_xy| / D_xy.
+
+    Args:
+        diameters: plane (``xy``, ``xz``, ``yz``) -> mean diameter, above 0.
+    """
+    xy = diameters["xy"]
+    return float((abs(diameters["xz"] - xy) + abs(diameters["yz"] - xy)) / (2 * xy))
+
+
+class Anisotropy(Metric):
+    """Differences between x, y and z in two-point correlation, lineal path and diameters.
+
+    Row: ``e_tpcf`` and ``e_lpf`` (equation 7 on the two-point correlation and on the lineal path),
+    ``e_diameter`` (equation 8), ``diameter_xy_nm``, ``diameter_xz_nm``, ``diameter_yz_nm`` (mean
+    local thickness in the slices of each plane), ``max_distance_nm``; with a truth the same for it,
+    prefixed ``truth_``. Kept: ``curves``, the curves at common distances, in steps of the largest
+    voxel edge (interpolated along finer axes).
+
+    Raises `FibError` where the phase is absent or fills the volume: nothing can be compared then.
+    """
+
+    name: ClassVar[str] = "anisotropy"
+
+    phase: Literal["solid", "pore"] = Field(
+        default="solid", description="Phase that is measured; all phases from 1 up are solid."
+    )
+    max_distance_nm: float | None = Field(
+        default=None,
+        gt=0,
+        description="Largest distance of the curves in nm. Default: half of the shortest side.",
+    )
+
+    def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
+        """Refuse volumes too short for the distances; estimate the memory."""
+        forecast = super().forecast(method, inputs)
+        prediction = inputs.get("prediction")
+        if prediction is None:
+            return forecast
+        common_distances(prediction, self.max_distance_nm)
+        n, *plane = sorted(prediction.shape)
+        # One bit per voxel; of the largest planes a block of 64 with distances, and bookkeeping.
+        pixels = plane[0] * plane[1]
+        return replace(forecast, memory_bytes=n * pixels // 8 + (64 * 5 + 100) * pixels)
+
+    @keeps(curves=Table)
+    def measure(
+        self,
+        prediction: Labels,
+        truth: Labels | None = None,
+        context: Context | None = None,
+    ) -> Table:
+        """Return one row of errors and diameters; keep ``curves``.
+
+        Raises:
+            FibError: shapes differ, the volume is too short for the distances, or has one phase
+                only.
+        """
+        context = Context.of(context)
+        volumes = {"": prediction} if truth is None else {"": prediction, "truth_": truth}
+        self.forecast(
+            "measure",
+            {"prediction": prediction.spec, "truth": truth.spec if truth is not None else None},
+        )
+        distances_nm = common_distances(prediction, self.max_distance_nm)
+        row: dict[str, float] = {}
+        curves: dict[str, np.ndarray] = {"distance_nm": distances_nm}
+        steps = count(1)
+
+        def advance(what: str) -> None:
+            context.progress(next(steps), 4 * len(volumes), what)
+
+        for prefix, labels in volumes.items():
+            figures, columns = self._measure_one(labels, distances_nm, context.threads, advance)
+            row |= {prefix + name: value for name, value in figures.items()}
+            curves |= {prefix + name: values for name, values in columns.items()}
+        row["max_distance_nm"] = float(distances_nm[-1])
+        context.keep("curves", Table(curves))
+        return Table.from_rows([row])
+
+    def _measure_one(
+        self,
+        labels: Labels,
+        distances_nm: np.ndarray,
+        threads: int,
+        advance: Callable[[str], None],
+    ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+        from fib_plugins.metrics.thickness import NORMAL, mean_diameter_in_planes
+
+        found = curves_along_axes(labels, self.phase, distances_nm, threads)
+        if found["s2"]["x"][0] in (0.0, 1.0):
+            what = "is all" if found["s2"]["x"][0] else "has no"
+            raise FibError(
+                f"the volume {what} {self.phase}, so there is no anisotropy to measure: look at "
+                f"the labels, and at the step that made them"
+            )
+        advance("curves")
+        diameters = {}
+        for plane in NORMAL:
+            diameters[plane] = mean_diameter_in_planes(
+                labels.data, plane, labels.voxel_size_nm, self.phase, threads
+            )
+            advance(f"diameters in {plane}")
+        figures = {
+            "e_tpcf": curve_error(found["s2"]),
+            "e_lpf": curve_error(found["lineal_path"]),
+            "e_diameter": diameter_error(diameters),
+            **{f"diameter_{plane}_nm": value for plane, value in diameters.items()},
+        }
+        columns = {
+            f"{curve}_{axis}": values for curve in found for axis, values in found[curve].items()
+        }
+        return figures, columns

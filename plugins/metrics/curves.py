@@ -1,0 +1,85 @@
+"""Two-point correlation and lineal path along x, y and z at common distances in nm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from fibcore.errors import FibError
+from fibcore.volumes import AXES, Labels, VolumeSpec
+
+if TYPE_CHECKING:
+    from fib_plugins.metrics.packed_bits import Phase
+
+Curve = Literal["s2", "lineal_path"]
+
+
+def common_distances(
+    volume: Labels | VolumeSpec, max_distance_nm: float | None = None
+) -> np.ndarray:
+    """Return the distances in nm at which the three axes can be compared.
+
+    Steps of the largest voxel edge, from 0 up to `max_distance_nm`: along the axis with that edge
+    the curves are exact there, along finer axes they are interpolated.
+
+    Args:
+        volume: gives shape and voxel size.
+        max_distance_nm: default: half of the shortest side, at least one step.
+
+    Raises:
+        FibError: if the volume is too short for the distance, or the distance for one step.
+    """
+    sides_nm = [n * size for n, size in zip(volume.shape, volume.voxel_size_nm, strict=True)]
+    spans_nm = [side - size for side, size in zip(sides_nm, volume.voxel_size_nm, strict=True)]
+    step_nm = max(volume.voxel_size_nm)
+    longest_nm = min(spans_nm) + 1e-9 * step_nm  # not to fail by rounding
+    where = f"the volume has {volume.shape} voxels of {volume.voxel_size_nm} nm (z, y, x)"
+    if longest_nm < step_nm:
+        axis = AXES[int(np.argmin(spans_nm))]
+        raise FibError(
+            f"{where}; along {axis} it is too short for curves in steps of {step_nm:g} nm (the "
+            f"largest voxel edge): measure a volume with more voxels along {axis}"
+        )
+    if max_distance_nm is None:
+        max_distance_nm = max(min(sides_nm) / 2, step_nm)
+    elif not step_nm <= max_distance_nm <= longest_nm:
+        raise FibError(
+            f"{where}; max_distance_nm is {max_distance_nm:g}, but only from {step_nm:g} (the "
+            f"largest voxel edge) to {min(spans_nm):g} nm fits along all axes: choose one in that "
+            f"range"
+        )
+    return step_nm * np.arange(int(max_distance_nm / step_nm + 1e-9) + 1)
+
+
+def curves_along_axes(
+    labels: Labels, phase: Phase, distances_nm: np.ndarray, threads: int = 1
+) -> dict[Curve, dict[str, np.ndarray]]:
+    """Return S2 and the lineal path of a phase along each axis, at the given distances.
+
+    Args:
+        labels: the structure.
+        phase: ``solid`` or ``pore``.
+        distances_nm: from `common_distances`.
+        threads: number of CPU threads.
+
+    Returns:
+        ``s2`` and ``lineal_path`` -> axis (``x``, ``y``, ``z``) -> probabilities.
+    """
+    from fib_plugins.metrics.lineal_path import lineal_path
+    from fib_plugins.metrics.packed_bits import pack_bits
+    from fib_plugins.metrics.two_point import two_point_correlation
+
+    words = pack_bits(labels.data, phase, threads)
+
+    def curve(measure: Callable[..., np.ndarray], axis: int) -> np.ndarray:
+        size_nm = labels.voxel_size_nm[axis]
+        lag = min(int(np.ceil(distances_nm[-1] / size_nm - 1e-9)), labels.shape[axis] - 1)
+        values = measure(labels.data, axis, lag, phase, threads, words)
+        return np.interp(distances_nm, size_nm * np.arange(lag + 1), values)
+
+    return {
+        "s2": {AXES[axis]: curve(two_point_correlation, axis) for axis in (2, 1, 0)},
+        "lineal_path": {AXES[axis]: curve(lineal_path, axis) for axis in (2, 1, 0)},
+    }

@@ -1,0 +1,168 @@
+"""Morphology of a two-phase structure: how much, how fine, how connected.
+
+Each figure has its own module with definition, source and limits: `surface`, `thickness`,
+`connectivity`, `two_point`, `lineal_path`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from fib_plugins.metrics.curves import common_distances, curves_along_axes
+from fibcore import Context, Forecast, Labels, Metric, Table, keeps
+
+if TYPE_CHECKING:
+    from fib_plugins.metrics.packed_bits import Phase
+
+PHASES: dict[Phase, str] = {"solid": "ligament", "pore": "pore"}
+"""Phase -> what its local thickness is called."""
+
+
+class Morphology(Metric):
+    """Solid fraction, specific surface, ligament and pore diameters, connectivity.
+
+    Row: ``solid_fraction``; ``specific_surface_per_nm`` (interface per volume);
+    ``mean_ligament_diameter_nm`` and ``mean_pore_diameter_nm`` (mean over the phase of the diameter
+    of the largest inscribed ball); ``largest_solid_component_fraction`` and
+    ``largest_pore_component_fraction`` (of the phase, face-connected); ``solid_percolates`` and
+    ``pore_percolates`` (axes along which a component joins both faces, e.g. ``xyz``, or ``none``).
+    With a truth the same for it, prefixed ``truth_``. All phases from 1 up are solid.
+
+    Kept: ``curves`` (per axis the two-point correlation of the solid and the lineal path of solid
+    and pore) and ``diameters`` (share of each phase by local thickness, in bins as wide as the
+    largest voxel edge).
+
+    What a structure of one phase lacks is nan, with a warning.
+    """
+
+    name: ClassVar[str] = "morphology"
+
+    max_distance_nm: float | None = Field(
+        default=None,
+        gt=0,
+        description="Largest distance of the curves in nm. Default: half of the shortest side.",
+    )
+    thickness: bool = Field(
+        default=True,
+        description="Measure ligament and pore diameters and their distribution. Takes most of "
+        "the time; without it the diameters are nan.",
+    )
+
+    def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
+        """Refuse volumes too short for the curves; estimate the memory."""
+        forecast = super().forecast(method, inputs)
+        prediction = inputs.get("prediction")
+        if prediction is None:
+            return forecast
+        common_distances(prediction, self.max_distance_nm)
+        z, y, x = prediction.shape
+        per_voxel = 7 if self.thickness else 5  # as `thickness` and `connectivity` say
+        return replace(forecast, memory_bytes=per_voxel * z * y * x + 64 * 4 * y * x)
+
+    @keeps(curves=Table, diameters=Table)
+    def measure(
+        self,
+        prediction: Labels,
+        truth: Labels | None = None,
+        context: Context | None = None,
+    ) -> Table:
+        """Return one row of figures; keep ``curves`` and ``diameters``.
+
+        Raises:
+            FibError: shapes differ, or the volume is too short for the curves.
+        """
+        context = Context.of(context)
+        volumes = {"": prediction} if truth is None else {"": prediction, "truth_": truth}
+        self.forecast(
+            "measure",
+            {"prediction": prediction.spec, "truth": truth.spec if truth is not None else None},
+        )
+        row: dict[str, Any] = {}
+        curves = {"distance_nm": common_distances(prediction, self.max_distance_nm)}
+        bin_nm = max(prediction.voxel_size_nm)
+        shares: dict[str, np.ndarray] = {}
+        steps = count(1)
+
+        def advance(what: str) -> None:
+            context.progress(next(steps), 5 * len(volumes), what)
+
+        for prefix, labels in volumes.items():
+            figures, of_curves, of_diameters = _measure_one(
+                labels,
+                curves["distance_nm"],
+                bin_nm if self.thickness else None,
+                context.threads,
+                advance,
+            )
+            if figures["solid_fraction"] in (0.0, 1.0):
+                context.log.warning(
+                    "the %s has no %s, so it has no ligament and pore diameters",
+                    "truth" if prefix else "prediction",
+                    "pore" if figures["solid_fraction"] else "solid",
+                )
+            row |= {prefix + name: value for name, value in figures.items()}
+            curves |= {prefix + name: values for name, values in of_curves.items()}
+            shares |= {prefix + name: values for name, values in of_diameters.items()}
+        context.keep("curves", Table(curves))
+        if shares:
+            context.keep("diameters", _distribution(shares, bin_nm))
+        return Table.from_rows([row])
+
+
+def _measure_one(
+    labels: Labels,
+    distances_nm: np.ndarray,
+    bin_nm: float | None,
+    threads: int,
+    advance: Callable[[str], None],
+) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return figures, curves by column and thickness distributions by column of one structure."""
+    from fib_plugins.metrics.connectivity import connectivity
+    from fib_plugins.metrics.surface import specific_surface
+    from fib_plugins.metrics.thickness import mean_thickness
+
+    size_nm = labels.voxel_size_nm
+    solid = curves_along_axes(labels, "solid", distances_nm, threads)
+    pore = curves_along_axes(labels, "pore", distances_nm, threads)
+    curves = {f"s2_solid_{axis}": values for axis, values in solid["s2"].items()}
+    for phase, found in (("solid", solid), ("pore", pore)):
+        for axis, values in found["lineal_path"].items():
+            curves[f"lineal_path_{phase}_{axis}"] = values
+    advance("curves")
+
+    fraction = float(solid["s2"]["x"][0])
+    figures: dict[str, Any] = {
+        "solid_fraction": fraction,
+        "specific_surface_per_nm": specific_surface(labels.data, size_nm, threads),
+    }
+    advance("surface")
+    shares: dict[str, np.ndarray] = {}
+    for phase, what in PHASES.items():
+        mean_nm = np.nan
+        if bin_nm is not None and 0 < fraction < 1:
+            mean_nm, counts = mean_thickness(labels.data, size_nm, phase, bin_nm, threads)
+            shares[f"{what}_fraction"] = counts / counts.sum()
+        figures[f"mean_{what}_diameter_nm"] = mean_nm
+        advance(f"{what} diameters")
+    connected = {phase: connectivity(labels.data, phase) for phase in PHASES}
+    for phase, found in connected.items():
+        figures[f"largest_{phase}_component_fraction"] = found.largest_fraction
+    for phase, found in connected.items():
+        figures[f"{phase}_percolates"] = found.percolates
+    advance("connectivity")
+    return figures, curves, shares
+
+
+def _distribution(shares: Mapping[str, np.ndarray], bin_nm: float) -> Table:
+    """Return the distributions as columns of one length, from the bin around 0."""
+    bins = max(len(values) for values in shares.values())
+    columns = {"diameter_nm": bin_nm * np.arange(bins)}
+    for name, values in shares.items():
+        columns[name] = np.pad(values, (0, bins - len(values)))
+    return Table(columns)

@@ -1,0 +1,166 @@
+"""Agreement of a segmentation with the truth, voxel by voxel.
+
+Equations 4 to 6 of Sardhara et al., Mach. Learn.: Sci. Technol. 6 (2025) 025023. Voxels are
+counted as integers in a confusion matrix per slice: rows the truth, columns the prediction. A
+share of nothing counts as no error: a phase absent from both has a Dice score of 1, and where the
+truth has no solid none can be misplaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fibcore import Context, FibError, Labels, Metric, Table, keeps
+
+
+def confusion_of_slice(prediction: np.ndarray, truth: np.ndarray, phases: int) -> np.ndarray:
+    """Return how many pixels of each true phase (row) were given each phase (column), int64.
+
+    Args:
+        prediction: phase numbers below `phases`, any shape.
+        truth: the same.
+        phases: number of rows and columns.
+    """
+    pairs = truth.reshape(-1).astype(np.intp) * phases + prediction.reshape(-1)
+    return np.bincount(pairs, minlength=phases**2).reshape(phases, phases)
+
+
+def misplaced_percent(confusion: np.ndarray) -> float:
+    """Return MP (equation 4): the share of voxels that were given another phase, in %."""
+    return 100.0 * _share(confusion.sum() - np.trace(confusion), confusion.sum())
+
+
+def misplaced_solid_percent(confusion: np.ndarray) -> float:
+    """Return MGP (equation 5): the share of true solid that was given another phase, in %."""
+    solid = confusion[1:].sum()
+    return 100.0 * _share(solid - np.trace(confusion[1:, 1:]), solid)
+
+
+def dice(confusion: np.ndarray, phase: int) -> float:
+    """Return the Dice score (equation 6) of a phase: 0 to 1; 1 if neither has the phase."""
+    both = confusion[phase].sum() + confusion[:, phase].sum()
+    return 1.0 - _share(both - 2 * confusion[phase, phase], both)
+
+
+def mean_dice(confusion: np.ndarray, phases: Sequence[int]) -> float:
+    """Return MDS: the mean Dice score of these phases."""
+    return float(np.mean([dice(confusion, phase) for phase in phases]))
+
+
+def as_two_phases(confusion: np.ndarray) -> np.ndarray:
+    """Return the confusion matrix of solid (all phases from 1 up) and pore."""
+    return np.array(
+        [
+            [confusion[0, 0], confusion[0, 1:].sum()],
+            [confusion[1:, 0].sum(), confusion[1:, 1:].sum()],
+        ]
+    )
+
+
+def _share(part: int, whole: int) -> float:
+    return float(part / whole) if whole else 0.0
+
+
+class Overlap(Metric):
+    """Misplaced pixels and Dice scores against the truth.
+
+    Row: ``mp_percent`` (voxels given another phase), ``mgp_percent`` (solid voxels of the truth
+    given another phase), ``mds`` (mean Dice score of pore, solid and whatever further phases
+    occur); then, with all phases from 1 up taken as solid: ``dice_pore``, ``dice_solid``,
+    ``precision``, ``false_positive_rate`` (0 to 1), ``true_positives``, ``false_positives``,
+    ``false_negatives``, ``true_negatives`` (voxels).
+
+    Kept: ``per_slice`` (a network sees less at the ends of a stack) and ``per_phase``.
+    """
+
+    name: ClassVar[str] = "overlap"
+    needs_truth: ClassVar[bool] = True
+
+    @keeps(per_slice=Table, per_phase=Table)
+    def measure(
+        self,
+        prediction: Labels,
+        truth: Labels | None = None,
+        context: Context | None = None,
+    ) -> Table:
+        """Return one row of scores; keep ``per_slice`` and ``per_phase``.
+
+        Raises:
+            FibError: there is no truth, or it has another shape.
+        """
+        context = Context.of(context)
+        if truth is None:
+            raise FibError(
+                "metric/overlap compares with a truth, and none was given; without one use "
+                "metric/anisotropy or metric/morphology"
+            )
+        self.forecast("measure", {"prediction": prediction.spec, "truth": truth.spec})
+        if not np.allclose(prediction.voxel_size_nm, truth.voxel_size_nm, rtol=1e-3):
+            context.log.warning(
+                "prediction and truth differ in voxel size: %s and %s nm (z, y, x); they are "
+                "compared voxel by voxel",
+                prediction.voxel_size_nm,
+                truth.voxel_size_nm,
+            )
+        phases = 1 + max(1, int(prediction.data.max()), int(truth.data.max()))
+        pairs = list(zip(prediction.data, truth.data, strict=True))
+        slices = [confusion_of_slice(p, t, phases) for p, t in context.track(pairs, "slices")]
+        whole = np.sum(slices, axis=0)
+        occurring = [p for p in range(phases) if p < 2 or whole[p].any() or whole[:, p].any()]
+        context.keep("per_slice", _per_slice(slices, occurring))
+        context.keep("per_phase", _per_phase(whole, occurring, prediction, truth))
+        two = as_two_phases(whole)
+        (tn, fp), (fn, tp) = two.tolist()
+        return Table.from_rows(
+            [
+                {
+                    "mp_percent": misplaced_percent(whole),
+                    "mgp_percent": misplaced_solid_percent(whole),
+                    "mds": mean_dice(whole, occurring),
+                    "dice_pore": dice(two, 0),
+                    "dice_solid": dice(two, 1),
+                    "precision": 1.0 - _share(fp, tp + fp),
+                    "false_positive_rate": _share(fp, fp + tn),
+                    "true_positives": tp,
+                    "false_positives": fp,
+                    "false_negatives": fn,
+                    "true_negatives": tn,
+                }
+            ]
+        )
+
+
+def _per_slice(slices: Sequence[np.ndarray], phases: Sequence[int]) -> Table:
+    return Table(
+        {
+            "z": np.arange(len(slices)),
+            "mp_percent": np.array([misplaced_percent(confusion) for confusion in slices]),
+            "mgp_percent": np.array([misplaced_solid_percent(confusion) for confusion in slices]),
+            "mds": np.array([mean_dice(confusion, phases) for confusion in slices]),
+        }
+    )
+
+
+def _per_phase(
+    confusion: np.ndarray, phases: Sequence[int], prediction: Labels, truth: Labels
+) -> Table:
+    materials = {**prediction.phases, **truth.phases}
+    rows: list[dict[str, Any]] = []
+    for phase in phases:
+        right = int(confusion[phase, phase])
+        true, predicted = int(confusion[phase].sum()), int(confusion[:, phase].sum())
+        rows.append(
+            {
+                "phase": phase,
+                "material": materials[phase].name if phase in materials else "unknown",
+                "true_voxels": true,
+                "predicted_voxels": predicted,
+                "dice": dice(confusion, phase),
+                "precision": 1.0 - _share(predicted - right, predicted),
+                "recall": 1.0 - _share(true - right, true),
+            }
+        )
+    return Table.from_rows(rows)

@@ -1,0 +1,143 @@
+"""Grey-value statistics of image stacks of any size and depth: histograms and z-scores.
+
+A stack is walked slice by slice, so that memory does not grow with the number of slices, and
+16-bit values are never cut to 8 bits: whole numbers are counted one by one, float32 values in
+65536 bins between their extremes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fibcore import FibError, Images
+
+FLOAT_BINS = 65536
+TAIL = 0.001
+"""Share of the grey values that is clipped at either end before mean and deviation are taken, so
+that hot pixels and dead corners do not decide the contrast."""
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How often each grey value occurs, from the darkest that occurs to the brightest.
+
+    Attributes:
+        counts: int64, one per bin.
+        values: float64, grey value of each bin, ascending.
+    """
+
+    counts: np.ndarray
+    values: np.ndarray
+
+    @classmethod
+    def of(cls, slices: np.ndarray, what: str) -> Histogram:
+        """Count the grey values of slices, axes (z, y, x).
+
+        Args:
+            slices: uint8, uint16 or float32; may be memory-mapped.
+            what: what the slices are, for messages, e.g. ``the 2 kV images``.
+
+        Raises:
+            FibError: a value is not finite, or all are the same.
+        """
+        if slices.dtype.kind == "f":
+            low = float(np.min([plane.min() for plane in slices]))
+            high = float(np.max([plane.max() for plane in slices]))
+            if not np.isfinite(low) or not np.isfinite(high):
+                raise FibError(
+                    f"{what} hold values that are not finite (NaN or infinite); replace them, "
+                    f"e.g. by the mean grey value"
+                )
+            values = low + (np.arange(FLOAT_BINS) + 0.5) * (high - low) / FLOAT_BINS
+            counts = np.zeros(FLOAT_BINS, np.int64)
+            for plane in slices:
+                counts += np.histogram(plane, FLOAT_BINS, (low, high))[0]
+        else:
+            bins = np.iinfo(slices.dtype).max + 1
+            values = np.arange(bins, dtype=float)
+            counts = np.zeros(bins, np.int64)
+            for plane in slices:
+                counts += np.bincount(plane.ravel(), minlength=bins)
+        occupied = np.flatnonzero(counts)
+        if len(occupied) < 2:
+            raise FibError(
+                f"{what} have the same grey value everywhere; there is nothing to tell phases "
+                f"apart by. Check the file, or leave the blank part out"
+            )
+        box = slice(occupied[0], occupied[-1] + 1)
+        return cls(counts[box], values[box])
+
+    def inner_range(self) -> tuple[float, float]:
+        """Return the grey values between which the inner 99.8 % lie."""
+        shares = np.cumsum(self.counts) / self.counts.sum()
+        low, high = self.values[np.searchsorted(shares, [TAIL, 1.0 - TAIL])]
+        return float(low), float(high)
+
+    def coarser(self, bins: int) -> Histogram:
+        """Return a histogram with about `bins` bins across the inner 99.8 % of the grey values.
+
+        The value of a bin is the brightest that was counted in it. Where there are not more bins
+        than that already, nothing changes.
+        """
+        low, high = np.searchsorted(self.values, self.inner_range())
+        width = -(-int(high - low + 1) // bins)
+        begins = np.arange(0, len(self.counts), width)
+        ends = np.minimum(begins + width, len(self.counts)) - 1
+        return Histogram(np.add.reduceat(self.counts, begins), self.values[ends])
+
+    def moments(self) -> tuple[float, float]:
+        """Return mean and standard deviation of the grey values, clipped to the inner 99.8 %."""
+        clipped = np.clip(self.values, *self.inner_range())
+        mean = float(np.average(clipped, weights=self.counts))
+        deviation = float(np.sqrt(np.average((clipped - mean) ** 2, weights=self.counts)))
+        return mean, deviation
+
+
+@dataclass(frozen=True)
+class GreyScale:
+    """What to subtract from grey values and to divide them by: z-scores.
+
+    Attributes:
+        centre: float64 in axes (channel, slice), with one slice for the whole stack or each.
+        scale: standard deviation, in the same axes.
+    """
+
+    centre: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def of(cls, images: Images, per_slice: bool = False) -> GreyScale:
+        """Measure mean and standard deviation of each channel, or of each of its slices.
+
+        Raises:
+            FibError: values that are not finite, or grey values that do not vary.
+        """
+        found = []
+        for name, channel in zip(images.names, images.data, strict=True):
+            if per_slice:
+                parts = [
+                    Histogram.of(channel[z : z + 1], f"slice {z} of the {name} images")
+                    for z in range(len(channel))
+                ]
+            else:
+                parts = [Histogram.of(channel, f"the {name} images")]
+            moments = [part.moments() for part in parts]
+            if any(deviation == 0 for _, deviation in moments):
+                raise FibError(
+                    f"the {name} images have the same grey value almost everywhere; there is "
+                    f"nothing to tell phases apart by. Check the file"
+                )
+            found.append(moments)
+        array = np.array(found)
+        return cls(array[..., 0], array[..., 1])
+
+    def apply(self, images: Images, z: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Return slices `z` as float32 z-scores in axes (channel, slice, y, x)."""
+        z = np.asarray(z)
+        row = np.zeros_like(z) if self.centre.shape[1] == 1 else z
+        centre = self.centre[:, row, None, None].astype(np.float32)
+        scale = self.scale[:, row, None, None].astype(np.float32)
+        return (images.data[:, z].astype(np.float32) - centre) / scale

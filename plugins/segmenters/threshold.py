@@ -1,0 +1,142 @@
+"""Segmentation by one grey level: Otsu's, Yen's or one's own."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from fib_plugins.segmenters.grey_values import Histogram
+from fibcore import Context, Images, Labels, MaterialParam, Segmenter, Table, keeps
+from fibcore.plugin import Forecast
+from fibcore.volumes import channels_of
+
+YEN_BINS = 256
+
+
+class Threshold(Segmenter):
+    """Cuts grey values at a level (Otsu, Yen, manual), per stack or per slice.
+
+    A voxel is bright where its grey value lies above the level. Shine-through from below makes
+    any level a compromise in porous stacks: this is the baseline that others are measured by.
+    """
+
+    name: ClassVar[str] = "threshold"
+
+    method: Literal["otsu", "yen", "manual"] = Field(
+        default="otsu",
+        description="otsu: least variance within the two classes; yen: largest entropic "
+        "correlation; manual: the given level",
+    )
+    level: float | None = Field(
+        default=None, description="method manual: the level, in grey values of the images"
+    )
+    scope: Literal["stack", "slice"] = Field(
+        default="stack",
+        description="one level for the stack, or one for each slice (follows brightness drift, "
+        "but shifts where a slice holds much more solid than its neighbours)",
+    )
+    kv: float | None = Field(
+        default=None, gt=0, description="channel to cut, by its voltage in kV; default: the first"
+    )
+    solid: Literal["bright", "dark"] = Field(
+        default="bright", description="which side of the level is the solid"
+    )
+    materials: tuple[MaterialParam, MaterialParam] = Field(
+        default=("epoxy", "Au"),  # type: ignore[assignment]  # names that validation looks up
+        description="materials of pore (phase 0) and solid (phase 1)",
+    )
+
+    @model_validator(mode="after")
+    def _level_belongs_to_manual(self) -> Self:
+        if (self.method == "manual") != (self.level is not None):
+            raise ValueError(
+                f"method {self.method!r} with level {self.level}: give a level in grey values "
+                f"with method 'manual', and only there"
+            )
+        return self
+
+    def forecast(self, method: str, inputs: Any) -> Forecast:
+        """Refuse a voltage that the images do not have; say which of several is cut."""
+        base = super().forecast(method, inputs)
+        spec = inputs.get("images")
+        if spec is None:
+            return base
+        channel = self._channel(spec.kv)
+        warnings = []
+        if self.kv is None and len(spec.kv) > 1:
+            warnings.append(
+                f"the images have {len(spec.kv)} channels; only the first ({spec.kv[channel]} kV) "
+                f"is cut: set kv to choose another"
+            )
+        return Forecast(base.output, memory_bytes=base.memory_bytes, warnings=tuple(warnings))
+
+    def _channel(self, kv: tuple[float | None, ...]) -> int:
+        return 0 if self.kv is None else channels_of(kv, [self.kv])[0]
+
+    @keeps(levels=Table)
+    def predict(self, images: Images, context: Context | None = None) -> Labels:
+        """Return 1 where the solid is, else 0; keeps the levels that were used.
+
+        The table `levels` has the columns first_slice, last_slice, level_grey_value.
+
+        Raises:
+            FibError: constant or non-finite images, or no channel at `kv`.
+        """
+        context = Context.of(context)
+        number = self._channel(images.kv)
+        channel, name = images.data[number], images.names[number]
+        depth = len(channel)
+        parts = [(z, z + 1) for z in range(depth)] if self.scope == "slice" else [(0, depth)]
+        solid = context.empty("labels", images.shape, np.uint8)
+        rows = []
+        for start, stop in parts:
+            where = f"slice {start} of the" if self.scope == "slice" else "the"
+            level = self._level_of(channel[start:stop], f"{where} {name} images")
+            rows.append({"first_slice": start, "last_slice": stop - 1, "level_grey_value": level})
+            for z in range(start, stop):
+                bright = channel[z] > level
+                solid[z] = bright if self.solid == "bright" else ~bright
+                context.progress(z + 1, depth, "slices cut")
+        context.keep("levels", Table.from_rows(rows))
+        return Labels(solid, images.voxel_size_nm, dict(enumerate(self.materials)))
+
+    def _level_of(self, slices: np.ndarray, what: str) -> float:
+        histogram = Histogram.of(slices, what)
+        if self.level is not None:
+            return self.level
+        return otsu_level(histogram) if self.method == "otsu" else yen_level(histogram)
+
+
+def otsu_level(histogram: Histogram) -> float:
+    """Return the level with the largest variance between the classes (Otsu 1979, eq. 18).
+
+    N. Otsu, A threshold selection method from gray-level histograms, IEEE Trans. Syst. Man
+    Cybern. 9 (1979) 62-66. The level is the brightest grey value of the dark class.
+    """
+    share = histogram.counts / histogram.counts.sum()
+    dark = np.cumsum(share)[:-1]
+    moment = np.cumsum(share * histogram.values)
+    between = (moment[-1] * dark - moment[:-1]) ** 2 / (dark * (1.0 - dark))
+    return float(histogram.values[np.argmax(between)])
+
+
+def yen_level(histogram: Histogram) -> float:
+    """Return the level with the largest entropic correlation (Yen et al. 1995, eq. 4).
+
+    J.-C. Yen, F.-J. Chang, S. Chang, A new criterion for automatic multilevel thresholding, IEEE
+    Trans. Image Process. 4 (1995) 370-378. With p the shares of the grey values and P the share
+    of the dark class, it is -ln(sum_dark p^2 sum_bright p^2) + 2 ln(P (1 - P)). It weighs how many
+    bins each class fills, which means something only where bins hold many voxels: 16-bit and
+    float values are counted in 256 bins across their inner 99.8 %, and as many more of the same
+    width as the rest takes.
+    """
+    histogram = histogram.coarser(YEN_BINS)
+    share = histogram.counts / histogram.counts.sum()
+    dark = np.cumsum(share)[:-1]
+    squares = share**2
+    dark_squares = np.cumsum(squares)[:-1]
+    bright_squares = np.cumsum(squares[::-1])[::-1][1:]
+    correlation = 2.0 * np.log(dark * (1.0 - dark)) - np.log(dark_squares * bright_squares)
+    return float(histogram.values[np.argmax(correlation)])

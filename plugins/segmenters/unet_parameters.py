@@ -1,0 +1,210 @@
+"""The parameters of the U-Net segmenter, their checks, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, Field, model_validator
+
+DEFAULTS_3D = {"batch_size": 4, "window": 128}
+"""In 3-D a patch holds `patch_depth` times as many voxels: other defaults keep to memory."""
+
+
+class UNetParameters(BaseModel):
+    """What to show to the network, how to train it, how to apply it.
+
+    Defaults are the training procedure of table 1 of the paper.
+    """
+
+    dimensions: Literal["2d", "2.5d", "3d"] = Field(
+        default="2.5d",
+        description="2d: each slice alone; 2.5d: with its neighbours as channels; 3d: blocks",
+    )
+    slices_above: int = Field(
+        default=2,
+        ge=0,
+        le=64,
+        description="2.5d: neighbours on the side milled before, where structures end",
+    )
+    slices_below: int = Field(
+        default=3,
+        ge=0,
+        le=64,
+        description="2.5d: neighbours on the side milled after, which shines through",
+    )
+    normalization: Literal["training", "stack", "slice"] = Field(
+        default="stack",
+        description="grey values become z-scores by mean and standard deviation of the training "
+        "images (right where the grey scale is known to be the same), of each stack (right where "
+        "contrast and brightness differ but solid fractions are alike), or of each slice "
+        "(follows drift, but shifts where a slice holds more solid than another)",
+    )
+    base_channels: int = Field(
+        default=16,
+        ge=2,
+        le=256,
+        description="feature channels at full resolution; they double with each level",
+    )
+    depth: int = Field(default=3, ge=1, le=6, description="how often resolution is halved")
+    norm: Literal["batch", "instance"] = Field(
+        default="batch", description="normalization layers of the network"
+    )
+    patch: int = Field(default=64, ge=8, description="edge of training patches in y and x, pixels")
+    patch_depth: int = Field(default=32, ge=4, description="3d: slices of patches and windows")
+    stride: float = Field(
+        default=0.5, gt=0, le=1, description="step of the patch grid, as a fraction of the patch"
+    )
+    sampling: Literal["grid", "random"] = Field(
+        default="grid",
+        description="patches on the sliding grid in random order, or at random places",
+    )
+    patches_per_epoch: int | None = Field(
+        default=None, ge=1, description="patches in one epoch; default: as many as the grid has"
+    )
+    batch_size: int = Field(
+        default=64, ge=1, description="patches per training step; default in 3d: 4, for memory"
+    )
+    epochs: int = Field(default=100, ge=1, description="most epochs to train for")
+    loss: Literal["dice", "dice_ce"] = Field(
+        default="dice", description="Dice loss, or its sum with cross entropy"
+    )
+    learning_rate: float = Field(
+        default=1e-4,
+        gt=0,
+        le=1,
+        description="of the Adam optimiser at the start; short trainings want 1e-3 to 3e-3",
+    )
+    learning_rate_patience: int = Field(
+        default=10,
+        ge=0,
+        description="epochs without a better validation loss before the rate is lowered",
+    )
+    learning_rate_factor: float = Field(
+        default=0.1, gt=0, lt=1, description="what the learning rate is then multiplied by"
+    )
+    early_stopping_patience: int = Field(
+        default=25,
+        ge=1,
+        description="epochs without a better validation loss before training ends",
+    )
+    validation_fraction: float = Field(
+        default=0.2,
+        gt=0,
+        le=0.5,
+        description="share of the slices, at the end of z, that is kept out of training to "
+        "choose the best epoch by",
+    )
+    augment_flips: bool = Field(
+        default=True, description="mirror patches in plane at random (never along z)"
+    )
+    augment_rotations: bool = Field(
+        default=True, description="turn patches by quarter turns in plane at random"
+    )
+    augment_ends: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="2.5d: share of the patches with slices above or below hidden, as at the "
+        "ends of the stack",
+    )
+    augment_gain: float = Field(
+        default=0.1, ge=0, lt=1, description="contrast of patches varies by up to this fraction"
+    )
+    augment_offset: float = Field(
+        default=0.1,
+        ge=0,
+        description="brightness of patches varies by up to this many standard deviations",
+    )
+    augment_noise: float = Field(
+        default=0.0, ge=0, description="noise added to patches, in standard deviations"
+    )
+    window: int = Field(
+        default=512,
+        ge=8,
+        description="edge of inference windows in y and x, pixels; smaller slices are taken "
+        "whole; default in 3d: 128, for memory",
+    )
+    overlap: float = Field(
+        default=0.25, ge=0, le=0.75, description="overlap of windows, as a fraction of the window"
+    )
+    save_probability: bool = Field(
+        default=False, description="keep the probability of each phase beside the labels"
+    )
+    precision: Literal["auto", "32", "bf16", "16"] = Field(
+        default="auto",
+        description="bits of floating-point numbers, less than 32 in convolutions only; auto: "
+        "32, on cuda bf16 or else 16",
+    )
+    cpu_threads: int = Field(
+        default=2,
+        ge=1,
+        description="CPU threads of each torch operation, on any machine: the last bits of the "
+        "result depend on it. Raise it to train faster on more cores; inference uses all cores "
+        "anyway",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_defaults(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("dimensions") == "3d":
+            return {**DEFAULTS_3D, **values}
+        return values
+
+    @model_validator(mode="after")
+    def _sizes_can_be_halved(self) -> Self:
+        sizes = {"patch": self.patch, "window": self.window}
+        if not self.flat:
+            sizes["patch_depth"] = self.patch_depth
+        factor = self.halvings
+        for name, size in sizes.items():
+            if size % factor:
+                near = sorted({max(1, size // factor) * factor, -(-size // factor) * factor})
+                raise ValueError(
+                    f"{name} {size} cannot be halved {self.depth} times (depth): use "
+                    f"{' or '.join(str(n) for n in near)}, or a smaller depth"
+                )
+        return self
+
+    @property
+    def flat(self) -> bool:
+        """Whether convolutions run in (y, x) alone (2d and 2.5d)."""
+        return self.dimensions != "3d"
+
+    @property
+    def halvings(self) -> int:
+        """Edges of patches and windows are multiples of this: the network halves them."""
+        return int(2**self.depth)
+
+    @property
+    def reach_above(self) -> int:
+        """Number of slices above its own that a patch needs to be whole."""
+        return self.slices_above if self.dimensions == "2.5d" else 0
+
+    @property
+    def slice_offsets(self) -> range:
+        """Slices that make one input, counted from the patch's z."""
+        if self.dimensions == "2.5d":
+            return range(-self.slices_above, self.slices_below + 1)
+        return range(1) if self.flat else range(self.patch_depth)
+
+    @property
+    def voxels_per_batch(self) -> int:
+        """Number of voxels (pixels in 2d and 2.5d) that go through the network at a time."""
+        return self.batch_size * self.patch**2 * (1 if self.flat else self.patch_depth)
+
+    def validation_slices(self, depth: int) -> int:
+        """Return how many of `depth` slices are kept for validation, at the end of z."""
+        least = self.reach_above + 1 if self.flat else self.patch_depth
+        return max(least, round(self.validation_fraction * depth))
+
+    def network_params(self, channels: int, classes: int) -> dict[str, Any]:
+        """Return what `build_network` takes, besides a seed, for so many voltages and phases."""
+        return {
+            "flat": self.flat,
+            "channels": channels * (len(self.slice_offsets) if self.flat else 1),
+            "classes": classes,
+            "base_channels": self.base_channels,
+            "depth": self.depth,
+            "norm": self.norm,
+        }

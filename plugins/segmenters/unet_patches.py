@@ -1,0 +1,206 @@
+"""Patches of a stack for training: where they are taken, and how they are varied.
+
+The stack lies on the device as one array; a batch is cut out by index, all its patches at once,
+turned and mirrored on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from fib_plugins.segmenters.unet_parameters import UNetParameters
+
+TURNS = 4
+
+
+@dataclass(frozen=True)
+class Variation:
+    """How each patch of an epoch is varied; arrays with one row per patch.
+
+    Attributes:
+        symmetry: 0 to 7: quarter turns in plane (0 to 3), and 4 more if mirrored before.
+        above: slices above the patch's own that are shown to the network (2.5-D).
+        below: the same below.
+        gain: factor on the z-scores, axes (patch, channel).
+        offset: added to the z-scores, axes (patch, channel).
+        noise: standard deviation of added noise, in units of z-scores.
+        noise_seed: where the noise comes from.
+    """
+
+    symmetry: np.ndarray
+    above: np.ndarray
+    below: np.ndarray
+    gain: np.ndarray
+    offset: np.ndarray
+    noise: float = 0.0
+    noise_seed: int = 0
+
+    @classmethod
+    def none(cls, unet: UNetParameters, count: int, channels: int) -> Variation:
+        """Return the variation that changes nothing."""
+        return cls(
+            np.zeros(count, np.int64),
+            np.full(count, unet.slices_above),
+            np.full(count, unet.slices_below),
+            np.ones((count, channels), np.float32),
+            np.zeros((count, channels), np.float32),
+        )
+
+    @classmethod
+    def draw(
+        cls, unet: UNetParameters, rng: np.random.Generator, count: int, channels: int
+    ) -> Variation:
+        """Draw a variation for each patch, as the parameters `augment_...` say.
+
+        Nothing is mirrored along z: what shines through comes from below, never from above, and
+        a network that sees it both ways cannot learn which side it comes from.
+        """
+        turns = (
+            range(TURNS)
+            if unet.augment_rotations
+            else range(0, TURNS if unet.augment_flips else 1, 2)
+        )
+        mirrored = (0, 1) if unet.augment_flips else (0,)
+        symmetries = [TURNS * mirror + turn for mirror in mirrored for turn in turns]
+        cut = rng.random((2, count)) < unet.augment_ends / 2
+        above = np.where(
+            cut[0], rng.integers(0, unet.slices_above, count, endpoint=True), unet.slices_above
+        )
+        below = np.where(
+            cut[1], rng.integers(0, unet.slices_below, count, endpoint=True), unet.slices_below
+        )
+        swing = rng.uniform(-1.0, 1.0, (2, count, channels))
+        return cls(
+            rng.choice(symmetries, count),
+            above,
+            below,
+            (1.0 + unet.augment_gain * swing[0]).astype(np.float32),
+            (unet.augment_offset * swing[1]).astype(np.float32),
+            unet.augment_noise,
+            int(rng.integers(2**63)),
+        )
+
+
+def starts(length: int, patch: int, step: int) -> list[int]:
+    """Return where patches begin along an axis: every `step`, and flush with the end."""
+    return [*range(0, length - patch, step), length - patch]
+
+
+class Patches:
+    """Patches of the slices `first` to `last` (excluded) of a stack.
+
+    Args:
+        unet: the parameters.
+        volume: z-scores, float32, axes (channel, z, y, x).
+        target: class of each voxel, uint8, axes (z, y, x).
+        first: slices before it do not exist for these patches.
+        last: nor do this one and those after it.
+        skip: slices after `first` that serve as neighbours only.
+    """
+
+    def __init__(
+        self,
+        unet: UNetParameters,
+        volume: torch.Tensor,
+        target: torch.Tensor,
+        first: int,
+        last: int,
+        skip: int = 0,
+    ) -> None:
+        self.unet, self.volume, self.target = unet, volume, target
+        self.first, self.last, self.skip = first, last, skip
+        device = volume.device
+        self.offsets = torch.tensor(list(unet.slice_offsets), device=device)
+        grid = np.indices((unet.patch, unet.patch))
+        turned = [
+            np.rot90(np.flip(grid, axis=2) if mirrored else grid, turns, axes=(1, 2))
+            for mirrored in (0, 1)
+            for turns in range(TURNS)
+        ]
+        self.rows, self.columns = torch.tensor(np.stack(turned, axis=1), device=device)
+
+    def grid(self, stride: float) -> np.ndarray:
+        """Return the corners (z, y, x) of patches that cover all slices.
+
+        Args:
+            stride: step from patch to patch, as a fraction of the patch.
+        """
+        unet = self.unet
+        step = max(1, round(stride * unet.patch))
+        low = self.first + self.skip
+        if unet.flat:
+            z = list(range(low, self.last))
+        else:
+            step_z = max(1, round(stride * unet.patch_depth))
+            z = [low + start for start in starts(self.last - low, unet.patch_depth, step_z)]
+        y, x = (starts(length, unet.patch, step) for length in self.target.shape[1:])
+        return np.stack(np.meshgrid(z, y, x, indexing="ij"), axis=-1).reshape(-1, 3)
+
+    def at_random(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Return the corners (z, y, x) of `count` patches at random places."""
+        unet = self.unet
+        ends = [self.last - (1 if unet.flat else unet.patch_depth)]
+        ends += [length - unet.patch for length in self.target.shape[1:]]
+        return rng.integers((self.first + self.skip, 0, 0), ends, (count, 3), endpoint=True)
+
+    def batches(
+        self, corners: np.ndarray, variation: Variation
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield (inputs, targets) for `batch_size` patches at a time.
+
+        Inputs have axes (patch, channel, [z,] y, x), where 2.5-D has channels (voltage, slice);
+        targets (patch, 1, [z,] y, x). Slices beyond the stack's ends are 0, the mean grey value.
+        """
+        device = self.volume.device
+        noise = torch.Generator(device).manual_seed(variation.noise_seed)
+        for start in range(0, len(corners), self.unet.batch_size):
+            part = slice(start, start + self.unet.batch_size)
+            to_device = [
+                torch.as_tensor(array[part], device=device)
+                for array in (
+                    corners,
+                    variation.symmetry,
+                    variation.above,
+                    variation.below,
+                    variation.gain,
+                    variation.offset,
+                )
+            ]
+            yield self._cut(*to_device, noise=noise, deviation=variation.noise)
+
+    def _cut(
+        self,
+        corners: torch.Tensor,
+        symmetry: torch.Tensor,
+        above: torch.Tensor,
+        below: torch.Tensor,
+        gain: torch.Tensor,
+        offset: torch.Tensor,
+        *,
+        noise: torch.Generator,
+        deviation: float,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        z, y, x = corners[:, :, None].unbind(1)
+        rows = (y[:, :, None] + self.rows[symmetry])[:, None]
+        columns = (x[:, :, None] + self.columns[symmetry])[:, None]
+        slices = z + self.offsets
+        there = (slices >= self.first) & (slices < self.last)
+        index = slices.clamp(self.first, self.last - 1)[:, :, None, None]
+        inputs = self.volume[:, index, rows, columns].movedim(0, 1)
+        inputs = inputs * gain[:, :, None, None, None] + offset[:, :, None, None, None]
+        if deviation > 0:
+            shape, device = inputs.shape, inputs.device
+            inputs = inputs + deviation * torch.randn(shape, generator=noise, device=device)
+        if not self.unet.flat:
+            return inputs.contiguous(), self.target[index, rows, columns][:, None].long()
+        there &= (self.offsets >= -above[:, None]) & (self.offsets <= below[:, None])
+        inputs = inputs * there[:, None, :, None, None]
+        own = self.target[z[:, :, None, None], rows, columns]
+        inputs = inputs.flatten(1, 2).contiguous(memory_format=torch.channels_last)
+        return inputs, own.long()

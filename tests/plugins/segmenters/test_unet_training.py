@@ -1,0 +1,338 @@
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fib_plugins.segmenters.threshold import Threshold
+from fib_plugins.segmenters.unet import UNet
+from fib_plugins.segmenters.unet_training import train
+from fibcore import Context, FibError, Images, Labels, Material, Model
+
+TINY: dict[str, Any] = {"base_channels": 4, "patches_per_epoch": 16, "batch_size": 8}
+"""What makes an epoch take a fraction of a second, for tests that need no good network."""
+
+
+def share_wrong(prediction: Labels, truth: Labels) -> float:
+    return float(np.mean(prediction.data != truth.data))
+
+
+def same_weights(one: UNet, other: UNet) -> bool:
+    a, b = one.model.weights, other.model.weights
+    return a.keys() == b.keys() and all(a[n].tobytes() == b[n].tobytes() for n in a)
+
+
+def test_2_5d_beats_otsu_by_far_on_another_structure(
+    fitted: UNet, other_images: Images, other_structure: Labels
+) -> None:
+    otsu = share_wrong(Threshold().predict(other_images), other_structure)
+    assert share_wrong(fitted.predict(other_images), other_structure) < 0.5 * otsu
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"dimensions": "2d"},
+        {
+            "dimensions": "3d",
+            "patch_depth": 8,
+            "batch_size": 4,
+            "patches_per_epoch": 40,
+            "validation_fraction": 0.34,
+        },
+        {"loss": "dice_ce", "norm": "instance", "sampling": "random", "normalization": "slice"},
+    ],
+    ids=["2d", "3d", "other settings"],
+)
+def test_other_settings_learn_as_well(
+    small: Callable[..., UNet],
+    params: dict[str, Any],
+    images: Images,
+    structure: Labels,
+    other_images: Images,
+    other_structure: Labels,
+) -> None:
+    unet = small(**params).fit(images, structure, Context(1))
+    otsu = share_wrong(Threshold().predict(other_images), other_structure)
+    assert share_wrong(unet.predict(other_images), other_structure) < 0.8 * otsu
+
+
+def test_history_tells_each_epoch(fitted: UNet, history: dict[str, np.ndarray]) -> None:
+    assert history["epoch"].tolist() == [1, 2, 3]
+    assert history["train_loss"][-1] < history["train_loss"][0]
+    assert np.all((history["validation_dice"] > 0.5) & (history["validation_dice"] <= 1.0))
+    assert history["learning_rate"].tolist() == [1e-2] * 3
+    assert fitted.model.info["best_epoch"] == 1 + int(np.argmin(history["validation_loss"]))
+
+
+def test_voltages_are_channels_and_phases_are_classes(small: Callable[..., UNet]) -> None:
+    rng = np.random.default_rng(0)
+    data = np.kron(rng.choice([0, 1, 3], (6, 8, 8)), np.ones((4, 8, 8))).astype(np.uint8)
+    phases = {n: Material.of_element(e) for n, e in zip((0, 1, 3), _elements(), strict=True)}
+    labels = Labels(data, 5.0, phases)
+    # Phases 0 and 1 look alike at 1 kV, phases 1 and 3 at 2 kV.
+    grey = np.stack([data == 3, data > 0]).astype(np.float32)
+    images = Images(grey + rng.normal(0, 0.1, grey.shape).astype(np.float32), 5.0, kv=(1, 2))
+
+    unet = small(patches_per_epoch=64).fit(images, labels, Context(1))
+    found = unet.predict(images)
+
+    assert share_wrong(found, labels) < 0.02
+    assert {n: m.name for n, m in found.phases.items()} == {0: "C", 1: "Si", 3: "Au"}
+    swapped = Images(images.data[::-1].copy(), 5.0, kv=(2, 1))
+    assert np.array_equal(unet.predict(swapped).data, found.data)
+
+
+def _elements() -> list[Any]:
+    from fibcore.elements import elements
+
+    return [elements()[symbol] for symbol in ("C", "Si", "Au")]
+
+
+@pytest.mark.parametrize("dimensions", ["2d", "2.5d", "3d"])
+def test_training_and_validation_share_no_voxel(
+    small: Callable[..., UNet], images: Images, structure: Labels, dimensions: str
+) -> None:
+    params = {"dimensions": dimensions, "patch_depth": 8, "epochs": 1, "batch_size": 4}
+    unet = small(**TINY | params, normalization="slice")
+    split = 24 - unet.validation_slices(24)
+    changed = images.data.copy()
+    changed[:, split:] = changed[:, split:, ::-1, ::-1]
+
+    plain = train(unet, images, structure, Context(1))
+    other = train(unet, images.with_data(changed), structure, Context(1))
+
+    assert plain.history[0]["train_loss"] == other.history[0]["train_loss"]
+    assert plain.history[0]["validation_loss"] != other.history[0]["validation_loss"]
+
+
+class Interruption(Exception):
+    pass
+
+
+@pytest.mark.parametrize("error", [Interruption, KeyboardInterrupt])
+@pytest.mark.parametrize("when", [1, 5])
+def test_interrupted_training_goes_on_to_the_same_bytes(
+    small: Callable[..., UNet],
+    images: Images,
+    structure: Labels,
+    tmp_path: Path,
+    error: type[BaseException],
+    when: int,
+) -> None:
+    unet = small(**TINY, epochs=4, learning_rate_patience=0)
+    steps: list[float] = []
+
+    def stop(what: str, done: float, total: float | None) -> None:
+        steps.append(done)
+        if done == when:
+            raise error
+
+    undisturbed = Context(3)
+    whole = unet.model_copy().fit(images, structure, undisturbed)
+    with pytest.raises(error):
+        unet.model_copy().fit(images, structure, Context(3, scratch=tmp_path, report=stop))
+    assert steps[-1] == when  # nothing more was done
+    resumed = Context(3, scratch=tmp_path, report=lambda what, done, total: steps.append(done))
+    again = unet.model_copy().fit(images, structure, resumed)
+
+    assert same_weights(whole, again)
+    assert again.model.info == whole.model.info
+    assert resumed.kept["history"].to_csv() == undisturbed.kept["history"].to_csv()
+    epochs_done = (when - 1) // 2
+    assert steps[when:] == list(range(2 * epochs_done + 1, 9))
+
+
+def test_finished_training_is_not_repeated(
+    small: Callable[..., UNet], images: Images, structure: Labels, tmp_path: Path
+) -> None:
+    unet = small(**TINY, epochs=2)
+    first = unet.model_copy().fit(images, structure, Context(3, scratch=tmp_path))
+    steps: list[float] = []
+    context = Context(3, scratch=tmp_path, report=lambda what, done, total: steps.append(done))
+    second = unet.model_copy().fit(images, structure, context)
+    assert same_weights(first, second)
+    assert steps == []
+
+
+def test_a_checkpoint_of_another_training_is_not_continued(
+    small: Callable[..., UNet],
+    images: Images,
+    structure: Labels,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    small(**TINY, epochs=1).fit(images, structure, Context(3, scratch=tmp_path))
+    with caplog.at_level(logging.WARNING):
+        other = small(**TINY, epochs=2).fit(images, structure, Context(3, scratch=tmp_path))
+    assert "training begins anew" in caplog.text
+    assert same_weights(other, small(**TINY, epochs=2).fit(images, structure, Context(3)))
+
+
+def test_a_checkpoint_that_holds_code_is_not_run(
+    small: Callable[..., UNet], images: Images, structure: Labels, tmp_path: Path
+) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "boom",))
+
+    torch.save({"fingerprint": Bomb()}, tmp_path / "checkpoint.pt")
+    with pytest.raises(FibError, match="checkpoint"):
+        small(**TINY, epochs=1).fit(images, structure, Context(3, scratch=tmp_path))
+    assert not (tmp_path / "boom").exists()
+
+
+def test_learning_rate_falls_and_training_stops_when_nothing_gets_better(
+    small: Callable[..., UNet], images: Images, structure: Labels
+) -> None:
+    context = Context(1)
+    patience = {"learning_rate_patience": 1, "early_stopping_patience": 3, "epochs": 30}
+    # Steps this small change nothing that a plateau's tolerance (1e-4) would notice for long.
+    unet = small(**TINY | patience, learning_rate=1.0)
+    unet.fit(images, structure, context)
+    history = context.kept["history"]
+    rates = history["learning_rate"]
+    best = unet.model.info["best_epoch"]
+    assert len(history) == min(30, best + 3)
+    assert len(history) < 30
+    assert rates[-1] < rates[0]
+    assert set(np.round(np.log10(rates), 9)) <= {0.0, -1.0, -2.0, -3.0, -4.0, -5.0}
+
+
+def test_the_best_weights_are_kept_not_the_last(
+    small: Callable[..., UNet], images: Images, structure: Labels
+) -> None:
+    unet = small(**TINY, epochs=6, learning_rate=0.1)
+    context = Context(1)
+    unet.fit(images, structure, context)
+    best = unet.model.info["best_epoch"]
+    assert best < 6, "this test needs a training whose last epoch is not its best"
+    shorter = small(**TINY, epochs=best, learning_rate=0.1).fit(images, structure, Context(1))
+    assert same_weights(unet, shorter)
+
+
+def test_bytes_do_not_depend_on_torch_threads_and_torch_is_left_as_it_was(
+    small: Callable[..., UNet], images: Images, structure: Labels
+) -> None:
+    unet = small(**TINY, epochs=1)
+    before = torch.get_num_threads()
+    state = torch.random.get_rng_state()
+    try:
+        torch.set_num_threads(1)
+        one = unet.model_copy().fit(images, structure, Context(3))
+        torch.set_num_threads(3)
+        three = unet.model_copy().fit(images, structure, Context(3))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert same_weights(one, three)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+SCRIPT = """
+import hashlib, runpy, sys
+from fib_plugins.segmenters.unet import UNet
+from fibcore import Context
+helpers = runpy.run_path(sys.argv[1])
+labels = helpers["blobs"](1)
+images = helpers["shine_through"](labels, 1)
+params = {**helpers["SMALL"], "epochs": 1, "patches_per_epoch": 64, "cpu_threads": 2}
+unet = UNet(**params, save_probability=True).fit(images, labels, Context(3))
+context = Context(3)
+unet.predict(images, context)
+digest = hashlib.sha256(context.kept["probability"].data.tobytes())
+for name, array in sorted(unet.model.weights.items()):
+    digest.update(array.tobytes())
+print(digest.hexdigest())
+"""
+
+
+def test_bytes_do_not_depend_on_omp_num_threads() -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, str(Path(__file__).with_name("conftest.py"))],
+            env={**os.environ, "OMP_NUM_THREADS": threads},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for threads in ("1", "2")
+    ]
+    results = [process.communicate(timeout=120) for process in processes]
+    assert results[0][0] == results[1][0]
+    assert len(results[0][0].strip()) == 64
+    assert [errors for _, errors in results] == ["", ""]  # no chatter of the libraries either
+
+
+def test_another_seed_gives_another_network(
+    small: Callable[..., UNet], images: Images, structure: Labels
+) -> None:
+    one, two = (small(**TINY, epochs=1).fit(images, structure, Context(s)) for s in (1, 2))
+    assert not same_weights(one, two)
+
+
+def test_a_model_from_disk_predicts_the_same(
+    fitted: UNet, other_images: Images, tmp_path: Path
+) -> None:
+    fitted.model.write(tmp_path / "model")
+    read = UNet.from_model(Model.read(tmp_path / "model"))
+    assert np.array_equal(read.predict(other_images).data, fitted.predict(other_images).data)
+
+
+def test_weights_of_another_network_are_refused(fitted: UNet, other_images: Images) -> None:
+    model = fitted.model
+    wider = Model(model.plugin, {**model.params, "base_channels": 6}, model.weights, model.info)
+    with pytest.raises(FibError, match="do not fit the network"):
+        UNet.from_model(wider).predict(other_images)
+
+
+def test_nothing_is_left_behind(
+    small: Callable[..., UNet],
+    images: Images,
+    structure: Labels,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    unet = small(**TINY, epochs=1, precision="bf16")
+    unet.fit(images, structure, Context(3, scratch=tmp_path / "scratch")).predict(images)
+    assert os.listdir(tmp_path) == ["scratch"]
+    assert os.listdir(tmp_path / "scratch") == ["checkpoint.pt"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_info_is_json(fitted: UNet) -> None:
+    info = json.loads(json.dumps(fitted.model.info, allow_nan=False))
+    assert info["kv"] == [2.0]
+    assert info["voxel_size_nm"] == [5.0, 5.0, 5.0]
+    assert [info["phases"][n]["name"] for n in ("0", "1")] == ["epoxy", "Au"]
+
+
+def test_labels_that_cannot_be_learned_are_refused(
+    small: Callable[..., UNet], images: Images, structure: Labels
+) -> None:
+    with pytest.raises(FibError, match="phase 1 only"):
+        small().fit(images, structure.with_data(np.ones_like(structure.data)))
+    with pytest.raises(FibError, match=r"phases \[0, 2\], but materials are known for \[0, 1\]"):
+        small().fit(images, structure.with_data(2 * structure.data))
+
+
+def test_constant_images_are_refused(small: Callable[..., UNet], structure: Labels) -> None:
+    constant = Images(np.full(structure.shape, 7, np.uint8), 5.0, kv=(2.0,))
+    with pytest.raises(FibError, match="same grey value"):
+        small().fit(constant, structure)
+
+
+def test_half_precision_needs_a_gpu(
+    small: Callable[..., UNet], images: Images, structure: Labels
+) -> None:
+    with pytest.raises(FibError, match="use '32' or 'bf16'"):
+        small(precision="16").fit(images, structure)
