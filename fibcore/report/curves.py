@@ -99,6 +99,8 @@ def draw(panel: Panel, best: float | None = None) -> Markup:
             _set_log_scale(axes)
         elif values.size and 0 <= values.min() <= 0.5 * values.max():
             axes.set_ylim(bottom=0)
+        if all(series.x.dtype.kind in "iu" for series in panel.series):
+            axes.xaxis.get_major_locator().set_params(integer=True)
         axes.margins(x=0.02)
         if len(panel.series) > 1 or best is not None:
             axes.legend(loc="best", ncols=2 if len(panel.series) > 4 else 1)

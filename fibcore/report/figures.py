@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 from collections.abc import Callable
@@ -91,5 +92,10 @@ def _inline(svg: str, label: str) -> str:
     box = re.search(r'viewBox="[^"]*"', opening)
     assert box is not None  # matplotlib always writes one
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(
+        r'<g id="[^"]*"', "<g", body
+    )  # the same in every chart, and nothing refers to them
+    own = hashlib.sha256(svg.encode()).hexdigest()[:8]
+    body = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>c{own}-", body)
     body = body.replace(INK, "currentColor").replace(GRID, "var(--grid)")
     return f'<svg class="chart" role="img" aria-label="{label}" {box.group()}>{body}'

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from fibcore.errors import FibError
 from fibcore.report import flow, grids, wording
 from fibcore.report.cards import card_face
 from fibcore.report.collect import Run, collect
@@ -17,6 +18,7 @@ from fibcore.report.slices import Pictures
 from fibcore.report.viewer import ViewerMaker
 
 HERE = Path(__file__).parent
+RUN_FILES = ("pipeline.json", "resolved.json", "provenance.json", "log.jsonl")
 
 
 def write_report(run: Path) -> Path:
@@ -27,7 +29,7 @@ def write_report(run: Path) -> Path:
     always gives the same bytes.
 
     Raises:
-        FibError: `run` is not the folder of a run.
+        FibError: `run` is not the folder of a run, or cannot be written to.
     """
     text = render(collect(run))
     path = run / "report.html"
@@ -35,6 +37,11 @@ def write_report(run: Path) -> Path:
     try:
         part.write_text(text, encoding="utf-8")
         part.replace(path)
+    except OSError as error:
+        raise FibError(
+            f"{path} cannot be written ({error.strerror or error}); make room, or copy the run "
+            f"to a folder that you may write to"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
     return path
@@ -70,6 +77,7 @@ def render(run: Run) -> str:
         status=str(run.provenance.get("status", "unknown")),
         seconds=wording.seconds_between(run.provenance.get("started"), run.provenance.get("ended")),
         counts=_counts(run),
+        files=[name for name in RUN_FILES if (run.folder / name).is_file()],
         failed=[step for step in run.steps if step.outcome in ("failed", "interrupted")],
         metrics=grids.metric_grids(run),
         diagram=flow.diagram(parents),

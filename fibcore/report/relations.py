@@ -95,7 +95,7 @@ class Relations:
             step = self.run.by_id[identifier]
             box = place.within(other)
             labels = step.artefacts[name].value
-            if box is not None and isinstance(labels, Labels) and "images" not in step.inputs:
+            if box is not None and isinstance(labels, Labels) and self._is_structure(step):
                 yield step, labels.with_data(labels.data[box])
 
     def _place(self, step: Step, name: str, volume: Volume) -> Place:
@@ -131,6 +131,16 @@ class Relations:
         for (identifier, name), place in self.places.items():
             step = self.run.by_id[identifier]
             labels = isinstance(step.artefacts[name].value, Labels)
-            if place.frame == frame and labels and "images" not in step.inputs:
+            if place.frame == frame and labels and self._is_structure(step):
                 return True
         return False
+
+    def _is_structure(self, step: Step) -> bool:
+        """Return whether the labels of a step come from no images, through no earlier step."""
+        for _, source in step.read:
+            artefact, earlier = self.run.artefact(source), self.run.by_id.get(source.step)
+            if artefact is None or earlier is None or artefact.type == "Images":
+                return False
+            if artefact.type == "Labels" and not self._is_structure(earlier):
+                return False
+        return True

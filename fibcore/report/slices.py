@@ -16,6 +16,8 @@ from fibcore.volumes import AXES, Volume
 GREY_PERCENTILES = (0.5, 99.5)
 JPEG_QUALITY = 78
 PNG_LEVEL = 6
+SMALL_PX = 100
+"""Pictures up to this size are shown much enlarged, so that their voxels are seen."""
 SAMPLED_SLICES = 16
 SAMPLED_VOXELS = 1_000_000
 
@@ -34,10 +36,16 @@ class Pictures:
     uris: dict[str, str] = field(default_factory=dict)
 
     def add_grey(self, picture: np.ndarray) -> str:
-        """Keep an 8-bit grey picture (JPEG) and return its key."""
+        """Keep an 8-bit grey picture and return its key; a small one is kept without loss."""
         key = _hash(picture.tobytes(), picture.shape)
         if key not in self.uris:
-            self.uris[key] = _uri(Image.fromarray(picture), "JPEG", quality=JPEG_QUALITY)
+            image = Image.fromarray(picture)
+            small = max(picture.shape) <= SMALL_PX
+            self.uris[key] = (
+                _uri(image, "PNG", compress_level=PNG_LEVEL)
+                if small
+                else _uri(image, "JPEG", quality=JPEG_QUALITY)
+            )
         return key
 
     def add_colours(self, picture: np.ndarray, palette: list[tuple[int, int, int, int]]) -> str:
@@ -53,13 +61,10 @@ class Pictures:
             rows, columns = picture.shape
             image = Image.frombytes("P", (columns, rows), content)
             image.putpalette([part for colour in palette for part in colour[:3]])
-            self.uris[key] = _uri(
-                image,
-                "PNG",
-                bits=next(bits for bits in (1, 2, 4, 8) if len(palette) <= 2**bits),
-                transparency=bytes(colour[3] for colour in palette),
-                compress_level=PNG_LEVEL,
-            )
+            bits = next(bits for bits in (1, 2, 4, 8) if len(palette) <= 2**bits)
+            alpha = bytes(colour[3] for colour in palette)
+            transparency = {"transparency": alpha} if min(alpha) < 255 else {}
+            self.uris[key] = _uri(image, "PNG", bits=bits, compress_level=PNG_LEVEL, **transparency)
         return key
 
 

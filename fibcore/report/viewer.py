@@ -14,6 +14,7 @@ import numpy as np
 from fibcore.report import palette, wording
 from fibcore.report.compare import errors, outline
 from fibcore.report.slices import (
+    SMALL_PX,
     Pictures,
     Plane,
     grey_limits,
@@ -145,6 +146,11 @@ class Viewer:
         if [pane.plane for pane in self.panes] != ["xy", "zy", "xz"]:
             return None
         return (self.panes[0].extent_nm[0], self.panes[1].extent_nm[0])
+
+    @property
+    def small(self) -> bool:
+        """Whether voxels are seen one by one, and better not blurred."""
+        return max(self.size) <= SMALL_PX
 
     @property
     def roomy(self) -> bool:

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from fibcore import Table
+from fibcore.report.cards import CURVE, card_face
+from fibcore.report.collect import Artefact, Step
+from fibcore.report.grids import grid
+
+
+def step_with(tmp_path, table):
+    table.write(tmp_path / "table.csv")
+    step = Step(1, "a", "run", "metric/a", "01-a", "", {})
+    step.artefacts["table"] = Artefact("table", "Table", {}, "", tmp_path)
+    return step
+
+
+def test_the_card_of_a_training_shows_its_last_loss_curve(tmp_path):
+    loss = np.array([4.0, 2.0, 3.0, 1.0])
+    history = Table({"epoch": np.arange(1, 5), "train_loss": loss / 9, "validation_loss": loss})
+    face = card_face(step_with(tmp_path, history))
+    points = np.array(re.findall(r"[\d.]+", face.curve), float).reshape(-1, 2)
+    wide, high = CURVE
+    assert points[:, 0] == pytest.approx(np.linspace(0, wide, 4), abs=0.06)
+    assert points[:, 1] == pytest.approx(high * (4 - loss) / 3, abs=0.06)
+
+
+@pytest.mark.parametrize("values", [np.full(20, 3.0), np.full(20, np.nan)])
+def test_the_card_of_a_curve_without_a_range_can_be_drawn(tmp_path, values):
+    face = card_face(step_with(tmp_path, Table({"z": np.arange(20), "mds": values})))
+    assert "nan" not in face.curve
+
+
+def test_the_card_of_a_metric_shows_its_first_figures(tmp_path):
+    row = {"mp_percent": 1.5, "name": "x", "mds": 0.98761, "a_nm": 3.0, "b_nm": 4.0}
+    face = card_face(step_with(tmp_path, Table.from_rows([row])))
+    assert face.figures == [("mp", "1.500 %"), ("mds", "0.9876"), ("a", "3.000 nm")]
+
+
+def test_a_damaged_table_leaves_the_card_empty(tmp_path):
+    step = step_with(tmp_path, Table({"a": [1.0]}))
+    (tmp_path / "table.csv").write_text("a,b\n1\n")
+    assert card_face(step) == card_face(Step(2, "b", "run", "x/b", "02-b", "", {}))
+
+
+def test_one_row_of_many_figures_is_turned():
+    row = {f"figure_{i}_nm": float(i) for i in range(20)}
+    made = grid("table", Table.from_rows([row]))
+    assert [cell.text for cell in made.head] == ["figure", "value"]
+    assert [cell.text for cell in made.rows[7]] == ["figure 7", "7.000"]
+    assert made.rows[7][0].unit == "nm"
+    assert made.rows[7][0].title == "figure_7_nm"
+
+
+def test_a_long_table_of_text_is_cut_and_says_so():
+    names = np.array([f"name {i}" for i in range(100)], dtype=object)
+    made = grid("table", Table({"name": names}))
+    assert len(made.rows) + made.left_out == 100
+    assert made.left_out > 0
+
+
+def test_columns_of_numbers_are_set_right_and_columns_of_text_left():
+    made = grid("table", Table.from_rows([{"material": "Au", "dice": 0.5, "note": None}]))
+    assert [cell.is_number for cell in made.head] == [False, True, True]
