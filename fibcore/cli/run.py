@@ -15,11 +15,12 @@ from rich.text import Text
 from fibcore.cli.overrides import override
 from fibcore.cli.progress import ProgressDisplay
 from fibcore.devices import resolve_device
-from fibcore.errors import FibError, UsageError
+from fibcore.errors import UsageError
 from fibcore.observers import EventLog, ReportWriter
 from fibcore.pipeline import Plan, RunResult, StepError, check_pipeline, read_pipeline, run_pipeline
 from fibcore.pipeline.status import StepStatus, previous_run, statuses
 from fibcore.pipeline.store import Store
+from fibcore.tables import Table
 
 
 def plan_of(path: Path, settings: Sequence[str], seed: int | None) -> Plan:
@@ -139,25 +140,21 @@ def _show_warnings(plan: Plan) -> None:
 
 
 def _show_results(console: Console, result: RunResult) -> None:
-    """Print the tables of all metric steps, those of one metric side by side."""
-    groups: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    """Print the figures of all metric steps: one table a metric, one column a step."""
+    groups: dict[str, dict[str, dict[str, Any]]] = {}
     for step in result.plan.steps:
         if step.identifier.startswith("metric/") and step.id in result.entries:
-            try:
-                rows = result[step.id].rows()  # type: ignore[union-attr]  # metrics give tables
-            except FibError:
-                continue
-            groups.setdefault(step.identifier, []).extend((step.id, row) for row in rows[:8])
-    for identifier, rows in groups.items():
-        table = RichTable(title=identifier, title_justify="left", title_style="bold", box=None,
-                          pad_edge=False)  # fmt: skip
-        table.add_column("step")
-        names = list(dict.fromkeys(name for _, row in rows for name in row))
-        for name in names:
-            table.add_column(name, justify="right", overflow="fold")
-        for step_id, row in rows:
-            table.add_row(step_id, *[_cell(row.get(name)) for name in names])
-        console.print(table)
+            table = result[step.id]
+            if isinstance(table, Table) and len(table) == 1:
+                groups.setdefault(step.identifier, {})[step.id] = table.rows()[0]
+    for identifier, columns in groups.items():
+        shown = RichTable(box=None, pad_edge=False)
+        shown.add_column(identifier, no_wrap=True)
+        for step_id in columns:
+            shown.add_column(step_id, justify="right", overflow="fold")
+        for name in dict.fromkeys(name for row in columns.values() for name in row):
+            shown.add_row(name, *[_cell(row.get(name)) for row in columns.values()])
+        console.print(shown)
         console.print()
 
 

@@ -91,7 +91,7 @@ def squared_distance(
     Returns:
         float32 (z, y, x) at the centres of the voxels; infinity beyond `reach`.
     """
-    field = np.full(shape, np.inf, np.float32)
+    field = np.empty(shape, np.float32)
     grown = bodies.scaled(reach)
     extent = np.sqrt(np.diagonal(grown.spreads, axis1=1, axis2=2))
     size = np.asarray(voxel_size_nm)
@@ -102,6 +102,7 @@ def squared_distance(
     matrices = np.linalg.inv(bodies.spreads)
 
     def paint(slab: Slab) -> None:
+        field[slab[0] : slab[1]] = np.inf
         here = np.flatnonzero((first[:, 0] < slab[1]) & (last[:, 0] >= slab[0]))
         _paint(field, slab[0], slab[1], here, bodies.centres, matrices, first, last, size, reach**2)
 

@@ -8,10 +8,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from fib_plugins.generators.ligament_diameter import (
-    mean_ligament_diameter,
-    wave_number_of,
-)
+from fib_plugins.generators.ligament_diameter import mean_ligament_diameter, wave_number_of
 from fib_plugins.generators.wave_structure import WaveStructure
 from fibcore.context import Context
 from fibcore.params import Count, Fraction, PositiveNm
@@ -34,8 +31,8 @@ class LeveledWave(WaveStructure):
     maximum of the correlation sin(qr)/(qr)) is 1.23 wavelengths.
 
     The mean ligament diameter, measured in plane sections, follows from wave number and solid
-    fraction by the relation in `fib_plugins.generators.ligament_diameter`, and is met to about
-    1 % in a large structure; one box scatters about it, by some 3 % at ten wavelengths per edge.
+    fraction by the relation in `fib_plugins.generators.ligament_diameter`. Cubes of ten wavelengths
+    and 160 voxels per edge came out 1 % above it at phi = 0.35 and 0.5, and scattered by 0.3 %.
     """
 
     name: ClassVar[str] = "leveled_wave"

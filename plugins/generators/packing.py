@@ -30,33 +30,40 @@ DEEPEST_SCALE = 0.3
 GOLDEN = 0.6180339887498949
 SWEEPS_PER_REPORT = 20
 MOST_SWEEPS = 4000
+ATTEMPTS = 3
+"""A few dozen particles may jam early; other first centres then help."""
 
 
-def packed(bodies: Ellipsoids, box_nm: np.ndarray, context: Context) -> Ellipsoids:
-    """Return the particles moved so that none overlap, in a periodic box.
+def packed(
+    bodies: Ellipsoids, box_nm: np.ndarray, rng: np.random.Generator, context: Context
+) -> Ellipsoids:
+    """Return the particles at places where none overlap, in a periodic box.
 
     Args:
-        bodies: particles with their first centres.
-        box_nm: edges (z, y, x), each at least twice the longest axis of any particle.
+        bodies: the particles; their centres are not used.
+        box_nm: edges (z, y, x), each well above twice the longest axis of any particle.
+        rng: where the first centres come from.
         context: progress.
 
     Raises:
         FibError: no such arrangement was found.
     """
-    centres = np.mod(bodies.centres, box_nm)
     radii = np.sqrt(np.linalg.eigvalsh(bodies.spreads)[:, [0, -1]])
     edge = 2 * WANTED_SCALE * np.median(radii[:, 1])
     cells = np.maximum(1, np.floor(box_nm / edge)).astype(np.int64)
-    for sweep in range(0, MOST_SWEEPS, SWEEPS_PER_REPORT):
-        context.progress(sweep, None, "packing particles")
-        overlapping = _relax(centres, bodies.spreads, radii, box_nm, cells, SWEEPS_PER_REPORT)
-        if not overlapping:
-            return Ellipsoids(centres, bodies.spreads)
+    for _ in range(ATTEMPTS):
+        centres = rng.random((len(bodies), 3)) * box_nm
+        for sweep in range(0, MOST_SWEEPS, SWEEPS_PER_REPORT):
+            context.progress(sweep, None, "packing particles")
+            left = _relax(centres, bodies.spreads, radii, box_nm, cells, SWEEPS_PER_REPORT)
+            if not left:
+                return Ellipsoids(centres, bodies.spreads)
     fraction = bodies.volume_nm3 / box_nm.prod()
     raise FibError(
         f"{len(bodies)} particles with solid fraction {fraction:.3f} could not be packed without "
-        f"overlap: {overlapping} pairs are left after {MOST_SWEEPS} sweeps. Use a smaller "
-        f"`solid_fraction`, axis ratios nearer to 1, or `mode`: overlapping"
+        f"overlap: {left} pairs still do after {ATTEMPTS} times {MOST_SWEEPS} sweeps. Use a "
+        f"smaller `solid_fraction`, axis ratios nearer to 1, a larger `shape`, or "
+        f"`mode`: overlapping"
     )
 
 

@@ -29,12 +29,18 @@ LONGEST = 5.0
 
 REACH = 1.25
 """Up to this factor all axes may be scaled to meet the solid fraction exactly."""
+PACKED_EDGE = 2.5
+"""Least edge of a periodic packing, in longest axes: two particles meet across one face only."""
 NOTABLE_SCALE = 0.02
+"""Warn where that factor is further from 1 than this."""
 MOST_PARTICLES = 5_000_000
 FEWEST_VOXELS = 3.0
+"""Particles smaller than this are drawn so coarsely that a forecast warns."""
 FEWEST_DIAMETERS = 3.0
+"""Boxes with shorter edges than this hold too few particles to be typical."""
 BYTES_PER_PARTICLE = 600
-SLABS_BYTES = 100 * 2**20
+SLABS_BYTES = 200 * 2**20
+"""Temporary arrays of the slabs that are worked on at a time, with some to spare."""
 
 
 class Particles(Generator):
@@ -49,9 +55,10 @@ class Particles(Generator):
     volume itself, or a larger one that the volume is cut from. Reaches a solid fraction of 0.6
     with spheres, less the longer the ellipsoids.
 
-    Solid fraction `exact` is met to one voxel: all particles are scaled by one factor, near 1 in a
-    volume of many. (In a packing they then come to touch, should it be above 1.003.) `expected`
-    leaves the sizes as drawn: the fraction is that of the model, and scatters with the volume.
+    Solid fraction `exact` is met to one voxel: the mean number of particles is placed, and all are
+    scaled by one factor, near 1 in a volume of many. (In a packing they come to touch, should it be
+    above 1.003.) `expected` leaves the sizes as drawn, and in the Boolean model the number is a
+    Poisson number: the fraction is that of the model and scatters, the more the smaller the volume.
     """
 
     name: ClassVar[str] = "particles"
@@ -180,7 +187,7 @@ class Particles(Generator):
         largest = self._sizes.largest_nm
         if self.mode == "overlapping":
             return self._box_nm + largest  # half of it on either side: whatever may reach in
-        return np.maximum(self._box_nm + 2 * self.diameter_nm, 2 * largest)
+        return np.maximum(self._box_nm + 2 * self.diameter_nm, PACKED_EDGE * largest)
 
     def _expected_count(self) -> float:
         """Return the mean number of particles in the region."""
@@ -191,7 +198,7 @@ class Particles(Generator):
 
     def _check(self) -> None:
         largest, edge = self._sizes.largest_nm, float(self._box_nm.min())
-        least = largest * (2 if self.mode == "packed" else 1)
+        least = largest * (PACKED_EDGE if self.mode == "packed" else 1)
         if self.periodic and edge < least:
             raise FibError(
                 f"periodic: the shortest edge of the box, {edge:g} nm, is below {least:.4g} nm, "
@@ -221,7 +228,8 @@ class Particles(Generator):
             from fib_plugins.generators.packing import packed
 
             wanted = self.solid_fraction * float(region.prod())
-            bodies = packed(bodies.scaled((wanted / bodies.volume_nm3) ** (1 / 3)), region, context)
+            bodies = bodies.scaled((wanted / bodies.volume_nm3) ** (1 / 3))
+            bodies = packed(bodies, region, rng, context)
         bodies = bodies.moved((self._box_nm - region) / 2)
         repeats = self.periodic or not overlapping
         return bodies.in_box(self._box_nm, region if repeats else None)

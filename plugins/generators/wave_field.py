@@ -17,6 +17,7 @@ A direct sum costs one cosine per wave and voxel. Two facts make it cheap:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -36,8 +37,8 @@ def node_count(bandwidth: float) -> int:
     """Return how many Chebyshev nodes carry waves exp(i K t), t in [-1, 1], |K| <= bandwidth.
 
     The error of interpolating on n nodes is at most twice the sum of the coefficients left out,
-    4 sum_{m >= n} |J_m(K)| (Trefethen, Approximation Theory and Approximation Practice, theorem
-    4.2). Beyond m = K the Bessel function falls on a scale of K^(1/3) (Abramowitz and Stegun
+    4 sum_{m >= n} |J_m(K)| (Trefethen, Approximation Theory and Approximation Practice, chapter
+    4). Beyond m = K the Bessel function falls on a scale of K^(1/3) (Abramowitz and Stegun
     9.3.23); the rule below keeps the error of one wave below 1e-9. The number is even.
     """
     nodes = int(np.ceil(bandwidth + 8 * bandwidth ** (1 / 3) + 12))
@@ -175,11 +176,7 @@ def _sum_on_nodes(waves: PlaneWaves, halves: list[np.ndarray], context: Context)
             for s in range(3)
         ]
 
-        def add(position: int, z=along_z, y=along_y, factors=factors) -> None:  # type: ignore[no-untyped-def]
-            for odd_z, odd_y in product((0, 1), repeat=2):
-                plane = field[odd_z, position, odd_y].reshape(ny, 2 * nx)
-                plane += (z[odd_z, position] * y[odd_y]) @ factors[odd_z + odd_y]
-
+        add = partial(_add_waves, field, along_z, along_y, factors)
         for _ in in_threads(add, range(nz), context):
             pass
     for axis in (0, 2, 4):
@@ -188,3 +185,17 @@ def _sum_on_nodes(waves: PlaneWaves, halves: list[np.ndarray], context: Context)
         odd *= -2
         odd += even  # f(-r) = even - odd
     return field.reshape(2 * nz, 2 * ny, 2 * nx)
+
+
+def _add_waves(
+    field: np.ndarray,
+    along_z: np.ndarray,
+    along_y: np.ndarray,
+    factors: list[np.ndarray],
+    position: int,
+) -> None:
+    """Add a chunk of waves to one plane of the octants."""
+    ny, nx = field.shape[3], field.shape[5]
+    for odd_z, odd_y in product((0, 1), repeat=2):
+        plane = field[odd_z, position, odd_y].reshape(ny, 2 * nx)
+        plane += (along_z[odd_z, position] * along_y[odd_y]) @ factors[odd_z + odd_y]

@@ -8,8 +8,8 @@ diameter of the largest of these balls that covers it (Hildebrand and Ruegsegger
 - Balls that lie inside the ball of a neighbouring voxel paint nothing new and are left out.
   Whether they do is looked up in a table over the squared radius (Remy and Thiel, Image and
   Vision Computing 23, 167 (2005)).
-- The others paint in the order of falling radius, so a voxel is painted once. Each row of voxels
-  knows where its next unpainted voxel is (a union-find forest), so painted ones cost nothing.
+- The others paint in the order of falling radius, so a voxel is painted once. One bit per voxel
+  tells whether it still has to be: 64 that are done cost one look.
 
 A plane is a volume of one slice. Lengths are in units of the smallest voxel edge.
 """
@@ -19,7 +19,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from fib_plugins.metrics.packed_bits import lowest_bit
 from fibcore.threads import in_threads
+
+ONES = np.uint64(2**64 - 1)
 
 TIE = 1.0 - 3e-7
 """A voxel at exactly the radius of a ball is not in it: squared radii are shrunk by more than the
@@ -164,37 +167,61 @@ def _paint(
 ) -> None:
     """Paint the slices of `radii`, the first of which is slice `first`; see `paint`."""
     slices, ny, nx = radii.shape
-    unpainted = np.empty((slices, ny, nx + 1), np.int32)
+    unpainted = np.zeros((slices, ny, nx // 64 + 2), np.uint64)
     for z in range(slices):
         for y in range(ny):
-            ahead = nx
-            unpainted[z, y, nx] = nx
-            for x in range(nx - 1, -1, -1):
-                if distances[first + z, y, x] > 0:
-                    ahead = x
-                unpainted[z, y, x] = ahead
+            for x in range(nx):
+                inside = distances[first + z, y, x] > 0
+                unpainted[z, y, x >> 6] |= np.uint64(inside) << np.uint64(x & 63)
                 radii[z, y, x] = 0.0
+    largest = squares[0] if len(squares) else 0.0
+    size_z, size_y = _reach(largest, weights[0]) + 1, _reach(largest, weights[1]) + 1
+    reaches_y = np.empty(size_z, np.int64)
+    reaches_x = np.empty((size_z, size_y), np.int64)
     for i in range(len(centres)):
-        radius = np.sqrt(squares[i])
-        square = squares[i] * TIE
+        # Equal balls follow each other: how far they reach is worked out once for all of them.
+        if i == 0 or squares[i] != squares[i - 1]:
+            radius = np.sqrt(squares[i])
+            reach_z = _shape_of_ball(squares[i] * TIE, weights, reaches_y, reaches_x)
         slice_of_centre = centres[i] // (ny * nx)
         cz = slice_of_centre - first
-        reach_z = _reach(square, weights[0])
         if cz + reach_z < 0 or cz - reach_z >= slices:
             continue
         cy, cx = divmod(centres[i] - slice_of_centre * ny * nx, nx)
         for z in range(max(cz - reach_z, 0), min(cz + reach_z + 1, slices)):
-            disc = square - weights[0] * (z - cz) ** 2
-            reach_y = _reach(disc, weights[1])
-            for y in range(max(cy - reach_y, 0), min(cy + reach_y + 1, ny)):
-                reach_x = _reach(disc - weights[1] * (y - cy) ** 2, weights[2])
-                stop = min(cx + reach_x + 1, nx)
-                row = unpainted[z, y]
-                x = _next(row, max(cx - reach_x, 0))
-                while x < stop:
-                    radii[z, y, x] = radius
-                    row[x] = stop
-                    x = _next(row, x + 1)
+            dz = abs(z - cz)
+            for y in range(max(cy - reaches_y[dz], 0), min(cy + reaches_y[dz] + 1, ny)):
+                reach_x = reaches_x[dz, abs(y - cy)]
+                end = min(cx + reach_x + 1, nx)
+                for x in range(max(cx - reach_x, 0), end, 64):
+                    # The 64 bits from x on lie in two words; those beyond the ball are masked.
+                    shift = np.uint64(x & 63)
+                    low, high = unpainted[z, y, x >> 6], unpainted[z, y, (x >> 6) + 1]
+                    bits = (low >> shift) | ((high << (np.uint64(63) - shift)) << np.uint64(1))
+                    bits &= ONES >> np.uint64(max(64 - (end - x), 0))
+                    while bits != 0:
+                        at = x + np.int64(lowest_bit(bits))
+                        radii[z, y, at] = radius
+                        unpainted[z, y, at >> 6] &= ~(np.uint64(1) << np.uint64(at & 63))
+                        bits &= bits - np.uint64(1)
+
+
+@njit(cache=True, nogil=True)
+def _shape_of_ball(
+    square: float, weights: np.ndarray, reaches_y: np.ndarray, reaches_x: np.ndarray
+) -> int:
+    """Work out how far a ball of a squared radius reaches from its centre, in voxels.
+
+    Returns its reach along z; `reaches_y` takes that along y at each step in z, `reaches_x` that
+    along x at each step in z and y.
+    """
+    reach_z = _reach(square, weights[0])
+    for z in range(reach_z + 1):
+        disc = square - weights[0] * z * z
+        reaches_y[z] = _reach(disc, weights[1])
+        for y in range(reaches_y[z] + 1):
+            reaches_x[z, y] = _reach(disc - weights[1] * y * y, weights[2])
+    return reach_z
 
 
 @njit(cache=True, nogil=True)
@@ -204,12 +231,3 @@ def _reach(square: float, weight: float) -> int:
         return -1
     h = int(np.sqrt(square / weight))
     return h - 1 if weight * h * h >= square else h
-
-
-@njit(cache=True, nogil=True)
-def _next(row: np.ndarray, x: int) -> int:
-    """Return the first unpainted voxel of a row from x on, and shorten the way there."""
-    while row[x] != x:
-        row[x] = row[row[x]]
-        x = row[x]
-    return x

@@ -62,7 +62,7 @@ class Morphology(Metric):
             return forecast
         common_distances(prediction, self.max_distance_nm)
         z, y, x = prediction.shape
-        per_voxel = 7 if self.thickness else 5  # as `thickness` and `connectivity` say
+        per_voxel = 9 if self.thickness else 5  # as `thickness` and `connectivity` say
         return replace(forecast, memory_bytes=per_voxel * z * y * x + 64 * 4 * y * x)
 
     @keeps(curves=Table, diameters=Table)

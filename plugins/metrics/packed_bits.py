@@ -29,6 +29,16 @@ def popcount(typing_context: Any, word: Any) -> Any:
     return types.uint64(types.uint64), codegen
 
 
+@intrinsic
+def lowest_bit(typing_context: Any, word: Any) -> Any:
+    """Return the position of the lowest set bit of a uint64 word that is not 0."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], context.get_constant(types.boolean, True))
+
+    return types.uint64(types.uint64), codegen
+
+
 def pack_bits(labels: np.ndarray, phase: Phase = "solid", threads: int = 1) -> np.ndarray:
     """Return one bit per voxel: set where the phase is.
 

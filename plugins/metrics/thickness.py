@@ -103,7 +103,7 @@ def thickness_slabs(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the local thickness of a phase in 3-D, slab after slab.
 
-    Memory: 4 bytes per voxel for distances; 32 bytes per ball that is needed, which makes about 2
+    Memory: 4 bytes per voxel for distances; 32 bytes per ball that is needed, which makes 2 to 4
     per voxel in structures some voxels wide (more in noise); and one slab of 64 slices.
 
     Args:

@@ -93,15 +93,11 @@ def _step(unet: UNetParameters, edge: int) -> int:
 def _with_neighbours(
     unet: UNetParameters, images: Images, grey_scale: GreyScale, own: np.ndarray
 ) -> np.ndarray:
-    """Return z-scores in axes (slice, channel, y, x); what lies beyond the ends is 0."""
+    """Return z-scores in axes (slice, channel, y, x); end slices stand for what lies beyond."""
     last = images.shape[0] - 1
-    offsets = np.array(unet.slice_offsets)
-    first = max(0, own[0] + offsets[0])
-    read = np.arange(first, min(last, own[-1] + offsets[-1]) + 1)
-    scores = grey_scale.apply(images, read)
-    slices = own[:, None] + offsets
-    there = (slices >= 0) & (slices <= last)
-    inputs = scores[:, slices.clip(0, last) - first] * there[:, :, None, None]
+    slices = (own[:, None] + np.array(unet.slice_offsets)).clip(0, last)
+    read = np.arange(slices.min(), slices.max() + 1)
+    inputs = grey_scale.apply(images, read)[:, slices - read[0]]
     return np.ascontiguousarray(inputs.swapaxes(0, 1)).reshape(len(own), -1, *images.shape[1:])
 
 

@@ -102,11 +102,10 @@ class UNetParameters(BaseModel):
         default=True, description="turn patches by quarter turns in plane at random"
     )
     augment_ends: float = Field(
-        default=0.2,
+        default=0.1,
         ge=0,
         le=1,
-        description="2.5d: share of the patches with slices above or below hidden, as at the "
-        "ends of the stack",
+        description="2.5d: share of the patches in which the stack is cut short above or below",
     )
     augment_gain: float = Field(
         default=0.1, ge=0, lt=1, description="contrast of patches varies by up to this fraction"

@@ -25,7 +25,8 @@ class Variation:
 
     Attributes:
         symmetry: 0 to 7: quarter turns in plane (0 to 3), and 4 more if mirrored before.
-        above: slices above the patch's own that are shown to the network (2.5-D).
+        above: slices above the patch's own that are shown to the network (2.5-D); in place of
+            those further up stands the last one shown, as at the end of the stack.
         below: the same below.
         gain: factor on the z-scores, axes (patch, channel).
         offset: added to the z-scores, axes (patch, channel).
@@ -155,7 +156,8 @@ class Patches:
         """Yield (inputs, targets) for `batch_size` patches at a time.
 
         Inputs have axes (patch, channel, [z,] y, x), where 2.5-D has channels (voltage, slice);
-        targets (patch, 1, [z,] y, x). Slices beyond the stack's ends are 0, the mean grey value.
+        targets (patch, 1, [z,] y, x). In place of slices beyond the stack's ends stands the last
+        one before, again and again, as in inference.
         """
         device = self.volume.device
         noise = torch.Generator(device).manual_seed(variation.noise_seed)
@@ -189,18 +191,17 @@ class Patches:
         z, y, x = corners[:, :, None].unbind(1)
         rows = (y[:, :, None] + self.rows[symmetry])[:, None]
         columns = (x[:, :, None] + self.columns[symmetry])[:, None]
-        slices = z + self.offsets
-        there = (slices >= self.first) & (slices < self.last)
-        index = slices.clamp(self.first, self.last - 1)[:, :, None, None]
-        inputs = self.volume[:, index, rows, columns].movedim(0, 1)
+        offsets = self.offsets[None]
+        if self.unet.flat:
+            offsets = offsets.clamp(-above[:, None], below[:, None])
+        slices = (z + offsets).clamp(self.first, self.last - 1)[:, :, None, None]
+        inputs = self.volume[:, slices, rows, columns].movedim(0, 1)
         inputs = inputs * gain[:, :, None, None, None] + offset[:, :, None, None, None]
         if deviation > 0:
             shape, device = inputs.shape, inputs.device
             inputs = inputs + deviation * torch.randn(shape, generator=noise, device=device)
         if not self.unet.flat:
-            return inputs.contiguous(), self.target[index, rows, columns][:, None].long()
-        there &= (self.offsets >= -above[:, None]) & (self.offsets <= below[:, None])
-        inputs = inputs * there[:, None, :, None, None]
+            return inputs.contiguous(), self.target[slices, rows, columns][:, None].long()
         own = self.target[z[:, :, None, None], rows, columns]
         inputs = inputs.flatten(1, 2).contiguous(memory_format=torch.channels_last)
         return inputs, own.long()

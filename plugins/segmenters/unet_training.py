@@ -6,12 +6,9 @@ Training and validation share no voxel: validation is the end of the stack along
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-import os
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +16,7 @@ import torch
 from torch import nn
 
 from fib_plugins.segmenters.grey_values import GreyScale
+from fib_plugins.segmenters.unet_checkpoint import Checkpoint, Progress, fingerprint
 from fib_plugins.segmenters.unet_network import build_network, tensors_of, weights_of
 from fib_plugins.segmenters.unet_patches import Patches, Variation
 from fib_plugins.segmenters.unet_runtime import fabric_on
@@ -27,24 +25,11 @@ from fibcore import Context, FibError, Images, Labels
 if TYPE_CHECKING:
     from fib_plugins.segmenters.unet_parameters import UNetParameters
 
+BETTER = 1e-4
+"""A validation loss is better if it is lower by this fraction; else training at a rate too small
+to matter would never stop."""
 
-@dataclass
-class Progress:
-    """How far training has come: what a checkpoint holds beside network and optimiser.
-
-    Attributes:
-        epoch: epochs done.
-        history: one row per epoch.
-        best_epoch: epoch of the lowest validation loss; 0 before the first.
-        best_loss: that loss.
-        best: weights after that epoch.
-    """
-
-    epoch: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    best_epoch: int = 0
-    best_loss: float = math.inf
-    best: dict[str, torch.Tensor] = field(default_factory=dict)
+Batches = Iterator[tuple[torch.Tensor, torch.Tensor]]
 
 
 @dataclass(frozen=True)
@@ -61,31 +46,43 @@ def train(unet: UNetParameters, images: Images, labels: Labels, context: Context
     """Train a network to tell the phases of `labels` apart in `images`; return the best one.
 
     Raises:
-        FibError: constant or non-finite images, or labels that cannot be learned from.
+        FibError: constant or non-finite images, labels that cannot be learned from, or a training
+            that diverges.
     """
     classes = class_of_phase(labels)
+    channels = len(images.kv)
     fabric = fabric_on(context.device, unet.precision)
     grey_scale = GreyScale.of(images, per_slice=unet.normalization == "slice")
-    volume = torch.empty(images.data.shape, dtype=torch.float32)
-    target = torch.empty(labels.shape, dtype=torch.uint8)
-    for z in range(images.shape[0]):
-        volume[:, z] = torch.from_numpy(grey_scale.apply(images, [z])[:, 0])
-        target[z] = torch.from_numpy(classes[labels.data[z]])
-    volume, target = volume.to(fabric.device), target.to(fabric.device)
+    volume, target = _on_device(images, labels, classes, grey_scale, fabric.device)
     depth = images.shape[0]
     split = depth - unet.validation_slices(depth)
     training = Patches(unet, volume, target, 0, split)
     validation = Patches(unet, volume, target, split, depth, skip=unet.reach_above)
+    places = training.grid(unet.stride)
+    per_epoch = unet.patches_per_epoch or len(places)
+    seen = _thinned(validation.grid(1.0), per_epoch)
 
     network = build_network(
-        **unet.network_params(len(images.kv), len(labels.phases)),
+        **unet.network_params(channels, len(labels.phases)),
         seed=int(context.rng_for("network").integers(2**63)),
     )
     optimizer = torch.optim.Adam(network.parameters(), lr=unet.learning_rate)
-    module, fabric_optimizer = fabric.setup(network, optimizer)
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimizer, factor=unet.learning_rate_factor, patience=unet.learning_rate_patience
+        optimizer,
+        factor=unet.learning_rate_factor,
+        patience=unet.learning_rate_patience,
+        threshold=BETTER,
     )
+    module, fabric_optimizer = fabric.setup(network, optimizer)
+    loss_of = _loss(unet)
+
+    def step(inputs: torch.Tensor, own: torch.Tensor) -> float:
+        fabric_optimizer.zero_grad()
+        loss = loss_of(module(inputs).float(), own)
+        fabric.backward(loss)
+        fabric_optimizer.step()
+        return float(loss.item())
+
     checkpoint = Checkpoint(
         context.scratch / "checkpoint.pt",
         fingerprint(unet, images, labels, grey_scale, context.seed),
@@ -94,32 +91,21 @@ def train(unet: UNetParameters, images: Images, labels: Labels, context: Context
         plateau,
     )
     progress = checkpoint.load(context)
-    loss_of = _loss(unet)
-    places = training.grid(unet.stride)
-    per_epoch = unet.patches_per_epoch or len(places)
-    seen = validation.grid(1.0)
-    if len(seen) > per_epoch:
-        seen = seen[np.linspace(0, len(seen) - 1, per_epoch).round().astype(int)]
-    unchanged = Variation.none(unet, len(seen), len(images.kv))
-    steps = -(-per_epoch // unet.batch_size)
-
+    ticks = -(-per_epoch // unet.batch_size) + -(-len(seen) // unet.batch_size)
     while progress.epoch < unet.epochs and not _exhausted(unet, progress):
         epoch = progress.epoch + 1
         rng = context.rng_for("epoch", epoch)
         corners = _corners(unet, training, places, per_epoch, rng)
-        variation = Variation.draw(unet, rng, len(corners), len(images.kv))
+        variation = Variation.draw(unet, rng, per_epoch, channels)
         rate = optimizer.param_groups[0]["lr"]
-        what = _what(epoch, progress)
+        tick = _ticker(context, progress, ticks, unet.epochs)
         module.train()
-        total = 0.0
-        for step, (inputs, own) in enumerate(training.batches(corners, variation)):
-            fabric_optimizer.zero_grad()
-            loss = loss_of(module(inputs).float(), own)
-            fabric.backward(loss)
-            fabric_optimizer.step()
-            total += loss.item() * len(inputs)
-            context.progress((epoch - 1) * steps + step + 1, unet.epochs * steps, what)
-        validation_loss, dice = _validate(module, validation.batches(seen, unchanged), loss_of)
+        train_loss = 0.0
+        for inputs, own in training.batches(corners, variation):
+            train_loss += step(inputs, own) * len(inputs) / per_epoch
+            tick()
+        batches = validation.batches(seen, Variation.none(unet, len(seen), channels))
+        validation_loss, dice = _validate(module, batches, loss_of, tick)
         if not math.isfinite(validation_loss):
             raise FibError(
                 f"training diverged in epoch {epoch} (the validation loss is {validation_loss}); "
@@ -130,13 +116,13 @@ def train(unet: UNetParameters, images: Images, labels: Labels, context: Context
         progress.history.append(
             {
                 "epoch": epoch,
-                "train_loss": total / len(corners),
+                "train_loss": train_loss,
                 "validation_loss": validation_loss,
                 "validation_dice": dice,
                 "learning_rate": rate,
             }
         )
-        if validation_loss < progress.best_loss:
+        if validation_loss < progress.best_loss * (1.0 - BETTER):
             progress.best_epoch, progress.best_loss = epoch, validation_loss
             progress.best = {n: t.detach().clone() for n, t in tensors_of(network).items()}
         checkpoint.save(progress)
@@ -173,65 +159,27 @@ def class_of_phase(labels: Labels) -> np.ndarray:
     return table
 
 
-def fingerprint(
-    unet: UNetParameters, images: Images, labels: Labels, grey_scale: GreyScale, seed: int
-) -> str:
-    """Return a digest of what decides the course of training, to know a checkpoint by."""
-    facts = {
-        "params": unet.model_dump(mode="json"),
-        "shape": images.data.shape,
-        "phases": sorted(labels.phases),
-        "grey_values": [grey_scale.centre.tolist(), grey_scale.scale.tolist()],
-        "solid": [int(np.count_nonzero(plane)) for plane in labels.data],
-        "seed": seed,
-    }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+def _on_device(
+    images: Images,
+    labels: Labels,
+    classes: np.ndarray,
+    grey_scale: GreyScale,
+    device: torch.device,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return z-scores (channel, z, y, x) and classes (z, y, x) of the whole stack."""
+    volume = torch.empty(images.data.shape, dtype=torch.float32, device=device)
+    target = torch.empty(labels.shape, dtype=torch.uint8, device=device)
+    for z in range(images.shape[0]):
+        volume[:, z] = torch.from_numpy(grey_scale.apply(images, [z])[:, 0])
+        target[z] = torch.from_numpy(classes[labels.data[z]])
+    return volume, target
 
 
-class Checkpoint:
-    """The file that training goes on from; replaced as a whole after every epoch."""
-
-    def __init__(self, path: Path, fingerprint: str, *parts: Any) -> None:
-        self.path, self.fingerprint = path, fingerprint
-        self.network, self.optimizer, self.plateau = parts
-
-    def save(self, progress: Progress) -> None:
-        """Write the state; a kill at any moment leaves the old file or the new one."""
-        beside = self.path.with_suffix(".part")
-        state = {
-            "fingerprint": self.fingerprint,
-            "progress": vars(progress),
-            "network": tensors_of(self.network),
-            "optimizer": self.optimizer.state_dict(),
-            "plateau": self.plateau.state_dict(),
-        }
-        with beside.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self.path)
-
-    def load(self, context: Context) -> Progress:
-        """Set network, optimiser and plateau to the saved state; return the progress.
-
-        Where there is no checkpoint, or it belongs to another training, that is the beginning.
-        """
-        if not self.path.exists():
-            return Progress()
-        # weights_only: tensors and plain values are read, code in the file is not run.
-        state = torch.load(self.path, map_location="cpu", weights_only=True)
-        if state["fingerprint"] != self.fingerprint:
-            context.log.warning(
-                "%s belongs to a training with other parameters or data: training begins anew",
-                self.path,
-            )
-            return Progress()
-        with torch.no_grad():
-            for name, tensor in tensors_of(self.network).items():
-                tensor.copy_(state["network"][name])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.plateau.load_state_dict(state["plateau"])
-        return Progress(**state["progress"])
+def _thinned(places: np.ndarray, most: int) -> np.ndarray:
+    """Return at most so many places, evenly spread."""
+    if len(places) <= most:
+        return places
+    return places[np.linspace(0, len(places) - 1, most).round().astype(int)]
 
 
 def _loss(unet: UNetParameters) -> nn.Module:
@@ -255,18 +203,29 @@ def _corners(
     return np.concatenate(rounds)[:count]
 
 
-def _what(epoch: int, progress: Progress) -> str:
-    if not progress.history:
-        return f"epoch {epoch}"
-    best = progress.history[progress.best_epoch - 1]["validation_dice"]
-    return f"epoch {epoch}, best validation Dice {best:.4f}"
+def _ticker(context: Context, progress: Progress, ticks: int, epochs: int) -> Callable[[], None]:
+    """Return what to call after each of an epoch's `ticks` batches, to report progress."""
+    what = f"epoch {progress.epoch + 1}"
+    if progress.best_epoch:
+        best = progress.history[progress.best_epoch - 1]["validation_dice"]
+        what += f", best validation Dice {best:.4f}"
+    done = progress.epoch * ticks
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        context.progress(done, epochs * ticks, what)
+
+    return tick
 
 
-def _validate(module: nn.Module, batches: Any, loss_of: nn.Module) -> tuple[float, float]:
+def _validate(
+    module: nn.Module, batches: Batches, loss_of: nn.Module, tick: Callable[[], None]
+) -> tuple[float, float]:
     """Return the mean loss, and the Dice score of all validation voxels, mean over phases."""
     module.eval()
     total, patches = 0.0, 0
-    overlap = size = torch.zeros(())
+    overlap = size = torch.zeros(1)
     with torch.no_grad():
         for inputs, own in batches:
             scores = module(inputs).float()
@@ -278,5 +237,6 @@ def _validate(module: nn.Module, batches: Any, loss_of: nn.Module) -> tuple[floa
             both = [((predicted == c).sum() + (own == c).sum()).cpu() for c in classes]
             overlap = overlap + torch.stack(hits)
             size = size + torch.stack(both)
+            tick()
     present = size > 0
     return total / patches, float((2.0 * overlap[present] / size[present]).mean())

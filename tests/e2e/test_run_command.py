@@ -18,7 +18,7 @@ def test_a_pipeline_runs_prints_its_figures_and_leaves_a_report(shell, otsu):
     file = shell.write("p.json", otsu)
     done = shell("run", file)
     assert "metric/overlap" in done.out
-    assert re.search(r"score\s+\d", done.out)
+    assert re.search(r"mds\s+0\.\d+", done.out)
     assert "report.html" in done.out
     folder = newest(shell)
     assert (folder / "report.html").read_text().startswith("<!doctype html>")

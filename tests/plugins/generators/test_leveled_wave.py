@@ -34,6 +34,14 @@ def test_labels_carry_shape_voxel_size_and_materials():
     assert set(np.unique(labels.data)) == {0, 1}
 
 
+def test_epoxy_and_gold_come_by_default():
+    labels = LeveledWave(
+        shape=(128, 128, 128), voxel_size_nm=3.0, ligament_diameter_nm=60, solid_fraction=0.35
+    ).generate(seed=7)
+    assert labels.phases == {0: EPOXY, 1: GOLD}
+    assert int(labels.data.sum()) == round(0.35 * 128**3)
+
+
 @pytest.mark.parametrize("phi", [0.001, 0.2, 0.35, 0.5, 0.83])
 def test_exact_solid_fraction_is_right_to_one_voxel(phi):
     labels = leveled_wave(solid_fraction=phi).generate(seed=1)

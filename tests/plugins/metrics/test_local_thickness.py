@@ -56,6 +56,15 @@ def test_diameter_in_planes_equals_its_definition_slice_by_slice(voxel_size_nm, 
         assert found == pytest.approx(values.mean(), rel=1e-6)
 
 
+def test_discs_wider_than_a_word_of_bits_equal_the_definition():
+    y, x = np.indices((150, 200))
+    disc = ((y - 70) ** 2 + (x - 80) ** 2 < 60**2) | (np.abs(y - 70) < 12)
+    expected = thickness_by_dilation(disc, (1.0, 1.0))
+    found = local_thickness(disc[np.newaxis], (1.0, 1.0, 1.0))[0]
+    assert expected.max() > 100
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 def test_slices_beyond_one_slab_are_painted_by_balls_from_the_next(ball):
     labels = ball((140, 40, 40), (1, 1, 1), np.array([64.0, 20.0, 20.0]), 15.0)
     found = local_thickness(labels, (1.0, 1.0, 1.0))

@@ -12,6 +12,8 @@ from scipy.ndimage import gaussian_filter
 from fib_plugins.segmenters.unet import UNet
 from fibcore import Context, Images, Labels
 
+VOXEL_NM = (5.0, 5.0, 5.0)
+
 SMALL: dict[str, Any] = {
     "patch": 32,
     "base_channels": 8,
@@ -28,7 +30,7 @@ SMALL: dict[str, Any] = {
 def blobs(seed: int, shape: tuple[int, int, int] = (24, 64, 64)) -> Labels:
     """A random two-phase structure with 40 % solid."""
     field = gaussian_filter(np.random.default_rng(seed).normal(size=shape), 3.0, mode="wrap")
-    return Labels((field > np.quantile(field, 0.6)).astype(np.uint8), 5.0)
+    return Labels((field > np.quantile(field, 0.6)).astype(np.uint8), VOXEL_NM)
 
 
 def shine_through(labels: Labels, seed: int = 0, depth: int = 6) -> Images:

@@ -4,10 +4,14 @@ import pytest
 from fib_plugins.segmenters.grey_values import GreyScale, Histogram
 from fibcore import FibError, Images
 
+VOXEL_NM = (5.0, 5.0, 5.0)
+
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_whole_numbers_are_counted_one_by_one(dtype: type) -> None:
-    slices = np.random.default_rng(0).integers(7, np.iinfo(dtype).max, (5, 30, 40)).astype(dtype)
+    slices: np.ndarray = (
+        np.random.default_rng(0).integers(7, np.iinfo(dtype).max, (5, 30, 40)).astype(dtype)
+    )
 
     histogram = Histogram.of(slices, "the images")
 
@@ -22,7 +26,7 @@ def test_whole_numbers_are_counted_one_by_one(dtype: type) -> None:
 def test_z_scores_have_mean_0_and_deviation_1_per_channel() -> None:
     rng = np.random.default_rng(1)
     data = np.stack([rng.normal(5.0, 2.0, (6, 50, 50)), rng.normal(-1.0, 0.1, (6, 50, 50))])
-    images = Images(data.astype(np.float32), 1.0, kv=(1.0, 2.0))
+    images = Images(data.astype(np.float32), VOXEL_NM, kv=(1.0, 2.0))
 
     scores = GreyScale.of(images).apply(images, range(6))
 
@@ -35,7 +39,7 @@ def test_per_slice_each_slice_has_its_own_scale() -> None:
     rng = np.random.default_rng(2)
     drift = np.array([1.0, 5.0, 3.0])[:, None, None]
     data = (drift * (10.0 + rng.normal(size=(3, 60, 60)))).astype(np.float32)
-    images = Images(data, 1.0, kv=(2.0,))
+    images = Images(data, VOXEL_NM, kv=(2.0,))
 
     scores = GreyScale.of(images, per_slice=True).apply(images, [2, 0])
 
@@ -49,8 +53,8 @@ def test_a_few_hot_pixels_do_not_decide_the_contrast() -> None:
     hot = grey.copy()
     hot[0, 0, :4] = 65535
 
-    clean = GreyScale.of(Images(grey, 1.0, kv=(2.0,)))
-    disturbed = GreyScale.of(Images(hot, 1.0, kv=(2.0,)))
+    clean = GreyScale.of(Images(grey, VOXEL_NM, kv=(2.0,)))
+    disturbed = GreyScale.of(Images(hot, VOXEL_NM, kv=(2.0,)))
 
     assert hot.std() > 50 * grey.std()
     assert np.allclose(disturbed.centre, clean.centre, atol=0.1)
@@ -69,4 +73,4 @@ def test_one_grey_value_almost_everywhere_is_refused() -> None:
     grey = np.zeros((4, 64, 64), np.uint8)
     grey[0, 0, 0] = 255
     with pytest.raises(FibError, match="almost everywhere"):
-        GreyScale.of(Images(grey, 1.0, kv=(2.0,)))
+        GreyScale.of(Images(grey, VOXEL_NM, kv=(2.0,)))

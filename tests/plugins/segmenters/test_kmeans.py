@@ -8,6 +8,8 @@ from fib_plugins.segmenters.threshold import Threshold
 from fibcore import Context, FibError, Images
 from fibcore.testing import check_plugin
 
+VOXEL_NM = (5.0, 5.0, 5.0)
+
 
 def peaks(means: list[float], width: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Grey values around each mean in turn, and the number of the mean that each came from."""
@@ -22,7 +24,7 @@ def test_keeps_the_contract() -> None:
 
 def test_two_clusters_of_one_channel_agree_with_otsu() -> None:
     grey, _ = peaks([50.0, 90.0], 12.0)
-    images = Images(grey.clip(0, 255).astype(np.uint8), 1.0, kv=(2.0,))
+    images = Images(grey.clip(0, 255).astype(np.uint8), VOXEL_NM, kv=(2.0,))
     assert np.array_equal(KMeans().predict(images).data, Threshold().predict(images).data)
 
 
@@ -41,7 +43,7 @@ def test_centres_are_the_means_of_the_values_nearest_to_them(dtype: type) -> Non
 
 def test_the_brightest_clusters_are_solid() -> None:
     grey, truth = peaks([10.0, 20.0, 30.0, 40.0], 0.5)
-    images = Images(grey, 1.0, kv=(2.0,))
+    images = Images(grey, VOXEL_NM, kv=(2.0,))
 
     one = KMeans(clusters=4).predict(images)
     two = KMeans(clusters=4, solid_clusters=2).predict(images)
@@ -55,7 +57,7 @@ def test_the_brightest_clusters_are_solid() -> None:
 def test_several_voltages_tell_apart_what_one_cannot() -> None:
     low, truth = peaks([1.0, 1.6], 0.25, seed=1)
     high = np.random.default_rng(9).normal(np.array([300.0, 480.0])[truth], 75.0)
-    both = Images(np.stack([low, high.astype(np.float32)]), 1.0, kv=(1.0, 4.0))
+    both = Images(np.stack([low, high.astype(np.float32)]), VOXEL_NM, kv=(1.0, 4.0))
 
     wrong = np.mean(KMeans().predict(both).data != truth)
     wrong_of_one = [np.mean(KMeans().predict(both.select([k])).data != truth) for k in (1.0, 4.0)]
@@ -67,7 +69,7 @@ def test_several_voltages_tell_apart_what_one_cannot() -> None:
 def test_several_voltages_give_the_same_bytes_for_the_same_seed() -> None:
     low, _ = peaks([1.0, 1.3, 2.0], 0.2, seed=1)
     high, _ = peaks([1.0, 1.3, 2.0], 0.2, seed=2)
-    images = Images(np.stack([low, high]), 1.0, kv=(1.0, 4.0))
+    images = Images(np.stack([low, high]), VOXEL_NM, kv=(1.0, 4.0))
     plugin = KMeans(clusters=3, sample_voxels=1000)
 
     def centres(seed: int) -> np.ndarray:
@@ -82,7 +84,7 @@ def test_several_voltages_give_the_same_bytes_for_the_same_seed() -> None:
 def test_the_table_of_clusters_tells_their_shares() -> None:
     grey, truth = peaks([10.0, 30.0], 0.5)
     context = Context()
-    KMeans().predict(Images(grey, 1.0, kv=(2.0,)), context)
+    KMeans().predict(Images(grey, VOXEL_NM, kv=(2.0,)), context)
     table = context.kept["clusters"]
     assert table["share"].tolist() == pytest.approx([np.mean(truth == 0), np.mean(truth == 1)])
     assert table["solid"].tolist() == [False, True]
@@ -97,11 +99,11 @@ def test_some_cluster_has_to_be_pore() -> None:
 def test_fewer_grey_values_than_clusters_are_refused() -> None:
     grey = np.tile(np.array([0, 255], np.uint8), (2, 4, 2))
     with pytest.raises(FibError, match="2 grey values, fewer than 3 clusters"):
-        KMeans(clusters=3).predict(Images(grey, 1.0, kv=(2.0,)))
+        KMeans(clusters=3).predict(Images(grey, VOXEL_NM, kv=(2.0,)))
 
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_constant_images_are_refused(channels: int) -> None:
     grey = np.full((channels, 3, 4, 4), 9, np.uint8)
     with pytest.raises(FibError, match="same grey value"):
-        KMeans().predict(Images(grey, 1.0, kv=(1.0, 2.0)[:channels]))
+        KMeans().predict(Images(grey, VOXEL_NM, kv=(1.0, 2.0)[:channels]))

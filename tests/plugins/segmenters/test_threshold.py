@@ -10,6 +10,8 @@ from fib_plugins.segmenters.threshold import Threshold
 from fibcore import Context, FibError, Images
 from fibcore.testing import check_plugin
 
+VOXEL_NM = (5.0, 5.0, 5.0)
+
 
 def two_peaks(dtype: str, seed: int = 0) -> np.ndarray:
     """Grey values around 0.3 and 0.6 of the type's range, unequal in number and width."""
@@ -35,14 +37,14 @@ def test_keeps_the_contract() -> None:
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 def test_otsu_level_is_that_of_scikit_image(dtype: str) -> None:
     grey = two_peaks(dtype)
-    found = level_used(Threshold(method="otsu"), Images(grey, 1.0, kv=(2.0,)))
+    found = level_used(Threshold(method="otsu"), Images(grey, VOXEL_NM, kv=(2.0,)))
     assert found == pytest.approx(threshold_otsu(grey, nbins=65536), rel=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 def test_yen_level_is_that_of_scikit_image_with_256_bins(dtype: str) -> None:
     grey = two_peaks(dtype)
-    found = level_used(Threshold(method="yen"), Images(grey, 1.0, kv=(2.0,)))
+    found = level_used(Threshold(method="yen"), Images(grey, VOXEL_NM, kv=(2.0,)))
     if dtype == "uint8":
         assert found == threshold_yen(grey)
     else:
@@ -58,7 +60,7 @@ def test_otsu_is_the_best_of_all_levels_by_its_own_criterion() -> None:
         return dark.var() * len(dark) + bright.var() * len(bright)
 
     best = min(range(int(grey.min()), int(grey.max())), key=within)
-    assert level_used(Threshold(), Images(grey, 1.0, kv=(2.0,))) == best
+    assert level_used(Threshold(), Images(grey, VOXEL_NM, kv=(2.0,))) == best
 
 
 def test_16_bit_grey_values_are_told_apart_within_one_8_bit_step() -> None:
@@ -66,14 +68,14 @@ def test_16_bit_grey_values_are_told_apart_within_one_8_bit_step() -> None:
     grey = np.where(truth, 30010, 30005).astype(np.uint16)
     assert len(np.unique(grey >> 8)) == 1
 
-    labels = Threshold().predict(Images(grey, 1.0, kv=(2.0,)))
+    labels = Threshold().predict(Images(grey, VOXEL_NM, kv=(2.0,)))
 
     assert np.array_equal(labels.solid, truth)
 
 
 def test_manual_level_and_dark_solid() -> None:
     grey = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)
-    images = Images(grey, 2.0, kv=(2.0,))
+    images = Images(grey, VOXEL_NM, kv=(2.0,))
 
     bright = Threshold(method="manual", level=30).predict(images)
     dark = Threshold(method="manual", level=30, solid="dark").predict(images)
@@ -92,7 +94,7 @@ def test_labels_carry_voxel_size_and_materials() -> None:
 def test_slice_scope_follows_drift_that_stack_scope_cannot() -> None:
     truth = np.random.default_rng(2).random((5, 40, 40)) < 0.5
     drift = 40 * np.arange(5)[:, None, None]
-    images = Images((truth * 20 + drift).astype(np.uint8), 1.0, kv=(2.0,))
+    images = Images((truth * 20 + drift).astype(np.uint8), VOXEL_NM, kv=(2.0,))
 
     per_slice = Threshold(scope="slice").predict(images)
     per_stack = Threshold(scope="stack").predict(images)
@@ -103,13 +105,13 @@ def test_slice_scope_follows_drift_that_stack_scope_cannot() -> None:
 
 def test_kv_chooses_the_channel() -> None:
     one, two = two_peaks("uint8", 1), two_peaks("uint8", 2)
-    images = Images(np.stack([one, two]), 1.0, kv=(1.0, 2.0))
+    images = Images(np.stack([one, two]), VOXEL_NM, kv=(1.0, 2.0))
 
     chosen = Threshold(kv=2.0).predict(images)
     first = Threshold().predict(images)
 
-    assert np.array_equal(chosen.data, Threshold().predict(Images(two, 1.0, kv=(2.0,))).data)
-    assert np.array_equal(first.data, Threshold().predict(Images(one, 1.0, kv=(1.0,))).data)
+    assert np.array_equal(chosen.data, Threshold().predict(Images(two, VOXEL_NM, kv=(2.0,))).data)
+    assert np.array_equal(first.data, Threshold().predict(Images(one, VOXEL_NM, kv=(1.0,))).data)
     assert "first" in Threshold().forecast("predict", {"images": images.spec}).warnings[0]
     with pytest.raises(FibError, match="no channel at 4 kV"):
         Threshold(kv=4.0).forecast("predict", {"images": images.spec})
@@ -119,7 +121,7 @@ def test_kv_chooses_the_channel() -> None:
 def test_constant_images_are_refused(scope: str) -> None:
     grey = two_peaks("uint16")
     grey[3] = 7
-    constant = Images(np.full_like(grey, 7) if scope == "stack" else grey, 1.0, kv=(2.0,))
+    constant = Images(np.full_like(grey, 7) if scope == "stack" else grey, VOXEL_NM, kv=(2.0,))
     with pytest.raises(FibError, match=r"(slice 3 of )?the 2 kV images have the same grey value"):
         Threshold(scope=scope).predict(constant)
 
@@ -134,7 +136,7 @@ def test_memory_does_not_grow_with_the_number_of_slices(tmp_path: Path) -> None:
     def peak(depth: int) -> int:
         file = tmp_path / f"{depth}.npy"
         np.save(file, np.tile(two_peaks("float32"), (depth // 6, 4, 4)))
-        images = Images(np.load(file, mmap_mode="r"), 1.0, kv=(2.0,))
+        images = Images(np.load(file, mmap_mode="r"), VOXEL_NM, kv=(2.0,))
         context = Context(scratch=tmp_path)
         tracemalloc.start()
         Threshold().predict(images, context)

@@ -8,6 +8,8 @@ import pytest
 from fib_plugins.segmenters.unet import UNet
 from fibcore import Context, FibError, Images, Labels
 
+VOXEL_NM = (5.0, 5.0, 5.0)
+
 Imaged = Callable[[int, tuple[int, int, int]], Images]
 
 
@@ -44,7 +46,7 @@ def test_probabilities_are_such_and_the_most_probable_phase_wins(
     assert np.array_equal(kept.data.argmax(axis=0), labels.data)
     assert kept.names == ("p(epoxy)", "p(Au)")
     assert kept.kv == (None, None)
-    assert (kept.quantity, kept.voxel_size_nm) == ("probability", (5.0, 5.0, 5.0))
+    assert (kept.quantity, kept.voxel_size_nm) == ("probability", VOXEL_NM)
     assert labels.voxel_size_nm == other_images.voxel_size_nm
 
 
@@ -156,7 +158,9 @@ def test_other_voltage_and_voxel_size_are_warned_of(
     with caplog.at_level(logging.WARNING):
         fitted.predict(other_images.with_data(other_images.data, voxel_size_nm=5.2))
         assert caplog.text == ""
-        fitted.predict(other_images.with_data(other_images.data, voxel_size_nm=(10.0, 5.0, 5.0)))
+        fitted.predict(
+            other_images.with_data(other_images.data, voxel_size_nm=(10.0, 5.0, 5.0))
+        )
         assert "this voxel size" in caplog.text
         caplog.clear()
         fitted.predict(replace(other_images, kv=(4.0,), names=()))

@@ -8,6 +8,8 @@ from fib_plugins.segmenters.unet import UNet
 from fibcore import FibError, Images, Labels, VolumeSpec
 from fibcore.testing import check_plugin
 
+VOXEL_NM = (5.0, 5.0, 5.0)
+
 SMALL_VOLUME = (24, 64, 64)
 
 
@@ -15,8 +17,8 @@ def specs(
     images: tuple[int, int, int], labels: tuple[int, int, int] | None = None
 ) -> dict[str, VolumeSpec]:
     return {
-        "images": VolumeSpec(Images, images, (5.0, 5.0, 5.0), (2.0,), "float32"),
-        "labels": VolumeSpec(Labels, labels or images, (5.0, 5.0, 5.0)),
+        "images": VolumeSpec(Images, images, VOXEL_NM, (2.0,), "float32"),
+        "labels": VolumeSpec(Labels, labels or images, VOXEL_NM),
     }
 
 
@@ -63,18 +65,18 @@ def test_structures_too_small_for_the_patch_are_refused_before_and_while_running
     unet = UNet.model_validate(params)
     with pytest.raises(FibError, match=advice):
         unet.forecast("fit", specs(shape))
-    images = Images(np.zeros(shape, np.uint8), 5.0, kv=(2.0,))
+    images = Images(np.zeros(shape, np.uint8), VOXEL_NM, kv=(2.0,))
     with pytest.raises(FibError, match=advice):
-        unet.fit(images, Labels(np.zeros(shape, np.uint8), 5.0))
+        unet.fit(images, Labels(np.zeros(shape, np.uint8), VOXEL_NM))
 
 
 def test_images_and_labels_of_different_shapes_are_refused_before_and_while_running() -> None:
     unet = UNet()
     with pytest.raises(FibError, match="must show the same volume"):
         unet.forecast("fit", specs(SMALL_VOLUME, (24, 64, 65)))
-    images = Images(np.zeros(SMALL_VOLUME, np.uint8), 5.0, kv=(2.0,))
+    images = Images(np.zeros(SMALL_VOLUME, np.uint8), VOXEL_NM, kv=(2.0,))
     with pytest.raises(FibError, match="must show the same volume"):
-        unet.fit(images, Labels(np.zeros((24, 64, 65), np.uint8), 5.0))
+        unet.fit(images, Labels(np.zeros((24, 64, 65), np.uint8), VOXEL_NM))
 
 
 def test_forecast_tells_labels_and_probability() -> None:
@@ -88,7 +90,7 @@ def test_forecast_tells_labels_and_probability() -> None:
 def test_a_fitted_network_refuses_other_channel_counts_before_it_runs(
     fitted: UNet, images: Images
 ) -> None:
-    two = VolumeSpec(Images, SMALL_VOLUME, (5.0, 5.0, 5.0), (1.0, 2.0))
+    two = VolumeSpec(Images, SMALL_VOLUME, VOXEL_NM, (1.0, 2.0))
     with pytest.raises(FibError, match=r"2 channels .* trained on 1"):
         fitted.forecast("predict", {"images": two})
 

@@ -13,8 +13,9 @@ import torch
 
 from fib_plugins.segmenters.threshold import Threshold
 from fib_plugins.segmenters.unet import UNet
-from fib_plugins.segmenters.unet_training import train
 from fibcore import Context, FibError, Images, Labels, Material, Model
+
+VOXEL_NM = (5.0, 5.0, 5.0)
 
 TINY: dict[str, Any] = {"base_channels": 4, "patches_per_epoch": 16, "batch_size": 8}
 """What makes an epoch take a fraction of a second, for tests that need no good network."""
@@ -40,28 +41,29 @@ def test_2_5d_beats_otsu_by_far_on_another_structure(
     "params",
     [
         {"dimensions": "2d"},
-        {
-            "dimensions": "3d",
-            "patch_depth": 8,
-            "batch_size": 4,
-            "patches_per_epoch": 40,
-            "validation_fraction": 0.34,
-        },
+        {"dimensions": "3d", "patch_depth": 8, "batch_size": 4, "patches_per_epoch": 40},
         {"loss": "dice_ce", "norm": "instance", "sampling": "random", "normalization": "slice"},
     ],
     ids=["2d", "3d", "other settings"],
 )
-def test_other_settings_learn_as_well(
+def test_whatever_the_settings_it_learns_to_see_through_noise(
     small: Callable[..., UNet],
     params: dict[str, Any],
-    images: Images,
     structure: Labels,
-    other_images: Images,
     other_structure: Labels,
 ) -> None:
-    unet = small(**params).fit(images, structure, Context(1))
-    otsu = share_wrong(Threshold().predict(other_images), other_structure)
-    assert share_wrong(unet.predict(other_images), other_structure) < 0.8 * otsu
+    rng = np.random.default_rng(8)
+
+    def noisy(labels: Labels) -> Images:
+        grey = labels.data + rng.normal(0.0, 0.8, labels.shape)
+        return Images(grey.astype(np.float32), labels.voxel_size_nm, kv=(2.0,))
+
+    unet = small(**params, validation_fraction=0.34)
+    unet.fit(noisy(structure), structure, Context(1))
+
+    images = noisy(other_structure)
+    otsu = share_wrong(Threshold().predict(images), other_structure)
+    assert share_wrong(unet.predict(images), other_structure) < 0.5 * otsu
 
 
 def test_history_tells_each_epoch(fitted: UNet, history: dict[str, np.ndarray]) -> None:
@@ -76,17 +78,17 @@ def test_voltages_are_channels_and_phases_are_classes(small: Callable[..., UNet]
     rng = np.random.default_rng(0)
     data = np.kron(rng.choice([0, 1, 3], (6, 8, 8)), np.ones((4, 8, 8))).astype(np.uint8)
     phases = {n: Material.of_element(e) for n, e in zip((0, 1, 3), _elements(), strict=True)}
-    labels = Labels(data, 5.0, phases)
+    labels = Labels(data, VOXEL_NM, phases)
     # Phases 0 and 1 look alike at 1 kV, phases 1 and 3 at 2 kV.
     grey = np.stack([data == 3, data > 0]).astype(np.float32)
-    images = Images(grey + rng.normal(0, 0.1, grey.shape).astype(np.float32), 5.0, kv=(1, 2))
+    images = Images(grey + rng.normal(0, 0.1, grey.shape).astype(np.float32), VOXEL_NM, kv=(1, 2))
 
-    unet = small(patches_per_epoch=64).fit(images, labels, Context(1))
+    unet = small(augment_offset=0.0).fit(images, labels, Context(1))
     found = unet.predict(images)
 
     assert share_wrong(found, labels) < 0.02
     assert {n: m.name for n, m in found.phases.items()} == {0: "C", 1: "Si", 3: "Au"}
-    swapped = Images(images.data[::-1].copy(), 5.0, kv=(2, 1))
+    swapped = Images(images.data[::-1].copy(), VOXEL_NM, kv=(2, 1))
     assert np.array_equal(unet.predict(swapped).data, found.data)
 
 
@@ -106,11 +108,13 @@ def test_training_and_validation_share_no_voxel(
     changed = images.data.copy()
     changed[:, split:] = changed[:, split:, ::-1, ::-1]
 
-    plain = train(unet, images, structure, Context(1))
-    other = train(unet, images.with_data(changed), structure, Context(1))
+    plain, other = Context(1), Context(1)
+    unet.model_copy().fit(images, structure, plain)
+    unet.model_copy().fit(images.with_data(changed), structure, other)
 
-    assert plain.history[0]["train_loss"] == other.history[0]["train_loss"]
-    assert plain.history[0]["validation_loss"] != other.history[0]["validation_loss"]
+    one, two = plain.kept["history"], other.kept["history"]
+    assert one["train_loss"].tolist() == two["train_loss"].tolist()
+    assert one["validation_loss"].tolist() != two["validation_loss"].tolist()
 
 
 class Interruption(Exception):
@@ -118,7 +122,7 @@ class Interruption(Exception):
 
 
 @pytest.mark.parametrize("error", [Interruption, KeyboardInterrupt])
-@pytest.mark.parametrize("when", [1, 5])
+@pytest.mark.parametrize("when", [1, 6])
 def test_interrupted_training_goes_on_to_the_same_bytes(
     small: Callable[..., UNet],
     images: Images,
@@ -146,8 +150,9 @@ def test_interrupted_training_goes_on_to_the_same_bytes(
     assert same_weights(whole, again)
     assert again.model.info == whole.model.info
     assert resumed.kept["history"].to_csv() == undisturbed.kept["history"].to_csv()
-    epochs_done = (when - 1) // 2
-    assert steps[when:] == list(range(2 * epochs_done + 1, 9))
+    # An epoch has two batches to train on and two to validate on.
+    epochs_done = (when - 1) // 4
+    assert steps[when:] == list(range(4 * epochs_done + 1, 17))
 
 
 def test_finished_training_is_not_repeated(
@@ -177,33 +182,42 @@ def test_a_checkpoint_of_another_training_is_not_continued(
 
 
 def test_a_checkpoint_that_holds_code_is_not_run(
-    small: Callable[..., UNet], images: Images, structure: Labels, tmp_path: Path
+    small: Callable[..., UNet],
+    images: Images,
+    structure: Labels,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     class Bomb:
         def __reduce__(self) -> tuple[Any, ...]:
             return (Path.touch, (tmp_path / "boom",))
 
     torch.save({"fingerprint": Bomb()}, tmp_path / "checkpoint.pt")
-    with pytest.raises(FibError, match="checkpoint"):
+    with caplog.at_level(logging.WARNING):
         small(**TINY, epochs=1).fit(images, structure, Context(3, scratch=tmp_path))
     assert not (tmp_path / "boom").exists()
+    assert "cannot be read" in caplog.text
 
 
 def test_learning_rate_falls_and_training_stops_when_nothing_gets_better(
     small: Callable[..., UNet], images: Images, structure: Labels
 ) -> None:
     context = Context(1)
-    patience = {"learning_rate_patience": 1, "early_stopping_patience": 3, "epochs": 30}
-    # Steps this small change nothing that a plateau's tolerance (1e-4) would notice for long.
-    unet = small(**TINY | patience, learning_rate=1.0)
+    patience = {"learning_rate_patience": 1, "early_stopping_patience": 3, "epochs": 60}
+    unet = small(**TINY | patience, learning_rate=0.1, learning_rate_factor=0.1)
     unet.fit(images, structure, context)
     history = context.kept["history"]
-    rates = history["learning_rate"]
-    best = unet.model.info["best_epoch"]
-    assert len(history) == min(30, best + 3)
-    assert len(history) < 30
-    assert rates[-1] < rates[0]
-    assert set(np.round(np.log10(rates), 9)) <= {0.0, -1.0, -2.0, -3.0, -4.0, -5.0}
+
+    rate, best, bad, since, expected = 0.1, np.inf, 0, 0, []
+    for loss in history["validation_loss"]:
+        expected.append(rate)
+        bad, since, best = (0, 0, loss) if loss < 0.9999 * best else (bad + 1, since + 1, best)
+        if bad > 1:
+            rate, bad = 0.1 * rate, 0
+    assert history["learning_rate"].tolist() == pytest.approx(expected)
+    assert since == 3
+    assert len(history) < 60
+    assert expected[-1] < expected[0]
 
 
 def test_the_best_weights_are_kept_not_the_last(
@@ -243,7 +257,7 @@ from fibcore import Context
 helpers = runpy.run_path(sys.argv[1])
 labels = helpers["blobs"](1)
 images = helpers["shine_through"](labels, 1)
-params = {**helpers["SMALL"], "epochs": 1, "patches_per_epoch": 64, "cpu_threads": 2}
+params = {**helpers["SMALL"], "epochs": 1, "patches_per_epoch": 48, "cpu_threads": 2}
 unet = UNet(**params, save_probability=True).fit(images, labels, Context(3))
 context = Context(3)
 unet.predict(images, context)
@@ -258,7 +272,7 @@ def test_bytes_do_not_depend_on_omp_num_threads() -> None:
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", SCRIPT, str(Path(__file__).with_name("conftest.py"))],
-            env={**os.environ, "OMP_NUM_THREADS": threads},
+            env={**os.environ, "OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "passive"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -326,7 +340,7 @@ def test_labels_that_cannot_be_learned_are_refused(
 
 
 def test_constant_images_are_refused(small: Callable[..., UNet], structure: Labels) -> None:
-    constant = Images(np.full(structure.shape, 7, np.uint8), 5.0, kv=(2.0,))
+    constant = Images(np.full(structure.shape, 7, np.uint8), VOXEL_NM, kv=(2.0,))
     with pytest.raises(FibError, match="same grey value"):
         small().fit(constant, structure)
 
