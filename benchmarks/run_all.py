@@ -1,7 +1,4 @@
-"""Run every benchmark and write what they print to docs/benchmarks.md.
-
-    python benchmarks/run_all.py
-"""
+"""Run every benchmark and write what they print to docs/benchmarks.md: `make bench`."""
 
 from __future__ import annotations
 
@@ -16,19 +13,22 @@ HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 
 BENCHMARKS = {
-    "leveled_wave.py": "Leveled wave, 512 x 512 x 512 voxels, 10 000 waves (at most 10 s, 1.5 GB, "
+    "leveled_wave.py": "Leveled wave: 512 x 512 x 512 voxels, 10 000 waves (at most 10 s, 1.5 GB, "
     "error below 1e-5 of the field's standard deviation)",
-    "metrics.py": "Two-point correlation and lineal path of 512 x 512 x 512 voxels along three axes "
-    "(at most 2 s and 1 s), ligament diameters in three planes of 256 x 256 x 256 (at most 10 s)",
-    "weighted_projection.py": "Weighted projection, 512 x 512 x 512 voxels, 12 slices (at most 3 s)",
-    "startup.py": "Start of the command (`fib --help` at most 0.3 s, `fib plugins list` 0.6 s)",
-    "ligament_diameter.py": "Mean ligament diameter asked of `generator/leveled_wave` and measured",
+    "metrics.py": "Metrics: two-point correlation and lineal path of 512 x 512 x 512 voxels along "
+    "three axes (at most 2 s and 1 s), ligament diameters in three planes of 256 x 256 x 256 "
+    "(at most 10 s)",
+    "weighted_projection.py": "Weighted projection: 512 x 512 x 512 voxels, 12 slices "
+    "(at most 3 s)",
+    "startup.py": "Start of the command: `fib --help` (at most 0.3 s), `fib plugins list` (0.6 s)",
+    "ligament_diameter.py": "Mean ligament diameter that `generator/leveled_wave` is asked for, "
+    "and the one that is measured",
 }
 
 HEAD = """# Benchmarks
 
-`make bench` runs every script in `benchmarks/` and writes this page. The limits in brackets are what
-the project asks of itself. Times are medians on a shared machine: compare ratios, not seconds.
+`make bench` runs every script in `benchmarks/` and writes this page. The limits in brackets are
+what the project asks of itself. Times come from a shared machine: compare ratios, not seconds.
 
 """
 
@@ -43,7 +43,8 @@ def main() -> None:
         print(done.stdout + done.stderr, flush=True)
         if done.returncode:
             sys.exit(f"{script} failed")
-        page += f"\n## {title}\n\n`python benchmarks/{script}`\n\n```text\n{done.stdout.rstrip()}\n```\n"
+        page += f"\n## {title}\n\n`python benchmarks/{script}`\n\n"
+        page += f"```text\n{done.stdout.rstrip()}\n```\n"
     PAGE.write_text(page, encoding="utf-8")
     print(f"wrote {PAGE.relative_to(HERE.parent)}")
 

@@ -1,7 +1,4 @@
-"""Time of the commands that must answer at once, as a user waits for them.
-
-    python benchmarks/startup.py
-"""
+"""Time of the commands that must answer at once, as a user waits for them."""
 
 from __future__ import annotations
 

@@ -101,13 +101,19 @@ class Context:
         """Return an uninitialised array; above 64 MB it is a memory-mapped file in `scratch`.
 
         With it a plugin writes a result slice by slice without holding it in memory.
+
+        Raises:
+            OSError: there is not enough room on the disk.
         """
         nbytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
         if nbytes <= MEMORY_MAP_ABOVE_BYTES:
             return np.empty(shape, dtype)
-        return np.lib.format.open_memmap(
-            self.scratch / f"{name}.npy", mode="w+", dtype=np.dtype(dtype), shape=shape
-        )
+        path = self.scratch / f"{name}.npy"
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
+        if hasattr(os, "posix_fallocate"):  # else a full disk would kill the process on a write
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        return array
 
     def keep(self, name: str, artefact: Any) -> None:
         """Keep a further result of the step beside its main one (history, probability, curves).

@@ -88,3 +88,12 @@ def listed(names: Iterable[str], limit: int = 12) -> str:
         return "none"
     more = f", ... ({len(names) - limit} more)" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more
+
+
+def sized(nbytes: float) -> str:
+    """Return a size for a message, e.g. ``1.5 MB`` (decimal units)."""
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if nbytes < 999.5 or unit == "TB":
+            break
+        nbytes /= 1000
+    return f"{nbytes:.0f} {unit}" if nbytes >= 10 or unit == "bytes" else f"{nbytes:.1f} {unit}"

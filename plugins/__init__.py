@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fib_plugins.materials import MATERIALS
 from fibcore import (
     Adapter,
     Generator,
@@ -14,7 +15,6 @@ from fibcore import (
     Simulator,
     hookimpl,
 )
-from fib_plugins.materials import MATERIALS
 
 
 @hookimpl

@@ -15,7 +15,7 @@ from rich.text import Text
 from fibcore.cli.overrides import override
 from fibcore.cli.progress import ProgressDisplay
 from fibcore.devices import resolve_device
-from fibcore.errors import UsageError
+from fibcore.errors import UsageError, sized
 from fibcore.observers import EventLog, ReportWriter
 from fibcore.pipeline import Plan, RunResult, StepError, check_pipeline, read_pipeline, run_pipeline
 from fibcore.pipeline.status import StepStatus, previous_run, statuses
@@ -96,8 +96,8 @@ def check_command(path: Path, settings: Sequence[str], seed: int | None) -> None
     memory = max(step.memory_bytes for step in plan.steps)
     disk = sum(step.disk_bytes for step in plan.steps)
     Console().print(
-        f"{path}: no problems; {len(plan.steps)} steps, about {_size(memory)} of memory and "
-        f"{_size(disk)} of disk",
+        f"{path}: no problems; {len(plan.steps)} steps, about {sized(memory)} of memory and "
+        f"{sized(disk)} of disk",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
 
@@ -130,7 +130,7 @@ def _show_statuses(console: Console, planned: Sequence[StepStatus]) -> None:
     console.print(table)
     working = [item for item in planned if item.works]
     disk = sum(item.step.disk_bytes for item in working)
-    console.print(f"{len(working)} of {len(planned)} steps would run; about {_size(disk)} of disk")
+    console.print(f"{len(working)} of {len(planned)} steps would run; about {sized(disk)} of disk")
 
 
 def _show_warnings(plan: Plan) -> None:
@@ -162,14 +162,6 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _size(nbytes: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB", "TB"):
-        if nbytes < 1000 or unit == "TB":
-            break
-        nbytes /= 1000
-    return f"{nbytes:.0f} {unit}" if nbytes >= 10 or unit == "bytes" else f"{nbytes:.1f} {unit}"
 
 
 def _without_force(command: Sequence[str]) -> list[str]:

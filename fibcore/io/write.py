@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from fibcore.errors import FibError
+from fibcore.errors import FibError, sized
 from fibcore.io import metadata
 from fibcore.volumes import Images, Labels
 
@@ -137,16 +137,12 @@ def _resolution(
 
 
 def _failure(path: Path, nbytes: int, error: OSError) -> str:
-    message = f"{path} could not be written ({error.strerror or error}); it takes {_size(nbytes)}"
+    message = f"{path} could not be written ({error.strerror or error}); it takes {sized(nbytes)}"
     try:
         free = shutil.disk_usage(path.parent).free
     except OSError:
         return f"{message}. The folder {path.parent} has to exist and be writable"
     return (
-        f"{message}, and {_size(free)} are free in {path.parent}. Make room or choose another "
+        f"{message}, and {sized(free)} are free in {path.parent}. Make room or choose another "
         f"folder that you may write to"
     )
-
-
-def _size(nbytes: int) -> str:
-    return f"{nbytes / 1e9:.1f} GB" if nbytes >= 1e8 else f"{nbytes / 1e6:.1f} MB"

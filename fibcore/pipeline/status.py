@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fibcore.errors import PipelineError, Problem, UsageError, did_you_mean, listed
+from fibcore.errors import PipelineError, Problem, UsageError, did_you_mean, listed, sized
 from fibcore.pipeline.plan import Plan, PlannedStep
 from fibcore.pipeline.store import Entry, Store
 
@@ -127,8 +127,8 @@ def check_resources(planned: Sequence[StepStatus], store: Store, source: str) ->
     for step in working:
         if step.memory_bytes > memory:
             message = (
-                f"needs about {step.memory_bytes / 1e9:.1f} GB of memory, "
-                f"{memory / 1e9:.1f} GB are free: make the volume smaller, cut the inputs, close "
+                f"needs about {sized(step.memory_bytes)} of memory, "
+                f"{sized(memory)} are free: make the volume smaller, cut the inputs, close "
                 f"other programs, or pass --no-resource-check if you know better"
             )
             problems.append(Problem(f"step {step.id!r}", message))
@@ -137,8 +137,8 @@ def check_resources(planned: Sequence[StepStatus], store: Store, source: str) ->
     largest = max((step.disk_bytes for step in working), default=0)
     if needed + largest > free:  # while a step is written, its scratch copy may be there as well
         message = (
-            f"the results need about {(needed + largest) / 1e9:.1f} GB in {store.root}, "
-            f"{free / 1e9:.1f} GB are free: free some, choose another disk with --cache, or pass "
+            f"the results need about {sized(needed + largest)} in {store.root}, "
+            f"{sized(free)} are free: free some, choose another disk with --cache, or pass "
             f"--no-resource-check if you know better"
         )
         problems.append(Problem("disk", message))

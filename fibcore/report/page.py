@@ -62,7 +62,7 @@ def render(run: Run) -> str:
         "duration": wording.duration,
         "moment": wording.moment,
         "number": wording.number,
-        "size": wording.size,
+        "size": sized,
         "value": wording.value_text,
         "href": lambda path: quote(str(path)),
     }

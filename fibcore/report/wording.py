@@ -108,15 +108,6 @@ def round_length(nm: float) -> float:
     return factor * power
 
 
-def size(nbytes: float) -> str:
-    """Return a number of bytes in the unit that suits it."""
-    for unit in ("bytes", "kB", "MB", "GB", "TB"):
-        if nbytes < 999.5 or unit == "TB":
-            break
-        nbytes /= 1000
-    return f"{nbytes:.0f} {unit}" if nbytes >= 10 or unit == "bytes" else f"{nbytes:.1f} {unit}"
-
-
 def duration(seconds: float | None) -> str:
     """Return a time span: ``0.42 s``, ``3 min 20 s``, ``5 h 07 min``; empty where not known."""
     if seconds is None:

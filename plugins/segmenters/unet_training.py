@@ -225,7 +225,7 @@ def _validate(
     """Return the mean loss, and the Dice score of all validation voxels, mean over phases."""
     module.eval()
     total, patches = 0.0, 0
-    overlap = size = torch.zeros(1)
+    overlap = size = torch.zeros(1, dtype=torch.int64)
     with torch.no_grad():
         for inputs, own in batches:
             scores = module(inputs).float()
@@ -239,4 +239,5 @@ def _validate(
             size = size + torch.stack(both)
             tick()
     present = size > 0
-    return total / patches, float((2.0 * overlap[present] / size[present]).mean())
+    dice = 2.0 * overlap[present].double() / size[present]
+    return total / patches, float(dice.mean())

@@ -281,7 +281,7 @@ def test_a_run_that_does_not_fit_is_refused_before_it_starts(bench, steps, calls
             "params": {"trouble": "greedy"},
         }
     )
-    with pytest.raises(PipelineError, match=r"step 'big'.*GB of memory") as caught:
+    with pytest.raises(PipelineError, match=r"step 'big'.*TB of memory") as caught:
         bench.run(steps)
     assert caught.value.exit_code == 2
     assert calls == []

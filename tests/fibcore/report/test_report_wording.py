@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from fibcore.errors import sized
 from fibcore.report import wording
 
 
@@ -66,7 +67,7 @@ def test_durations(seconds, text):
 
 @pytest.mark.parametrize(("nbytes", "text"), [(12, "12 bytes"), (1530, "1.5 kB"), (64e6, "64 MB")])
 def test_sizes(nbytes, text):
-    assert wording.size(nbytes) == text
+    assert sized(nbytes) == text
 
 
 def test_times_that_are_none_are_left_as_they_are():

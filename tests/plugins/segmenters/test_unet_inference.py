@@ -158,9 +158,7 @@ def test_other_voltage_and_voxel_size_are_warned_of(
     with caplog.at_level(logging.WARNING):
         fitted.predict(other_images.with_data(other_images.data, voxel_size_nm=5.2))
         assert caplog.text == ""
-        fitted.predict(
-            other_images.with_data(other_images.data, voxel_size_nm=(10.0, 5.0, 5.0))
-        )
+        fitted.predict(other_images.with_data(other_images.data, voxel_size_nm=(10.0, 5.0, 5.0)))
         assert "this voxel size" in caplog.text
         caplog.clear()
         fitted.predict(replace(other_images, kv=(4.0,), names=()))
