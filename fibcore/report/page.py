@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from fibcore.errors import FibError
+from fibcore.errors import FibError, sized
 from fibcore.report import flow, grids, wording
 from fibcore.report.cards import card_face
 from fibcore.report.collect import Run, collect
