@@ -116,7 +116,10 @@ def _parameters(rows: list[dict[str, Any]]) -> str:
 
 def materials() -> str:
     """Return the built-in materials with their sources."""
-    lines = ["| material | composition (atoms) | g/cm³ | mean Z | source |", "|---|---|---|---|---|"]
+    lines = [
+        "| material | composition (atoms) | g/cm³ | mean Z | source |",
+        "|---|---|---|---|---|",
+    ]
     for entry in registry().entries("material"):
         if entry.distribution != "fibtomo":
             continue
@@ -196,7 +199,7 @@ def picture(name: str) -> bytes:
 
     png = io.BytesIO()
     plane = _shine_through()[name]
-    imsave(png, plane, cmap="gray", vmin=0, vmax=1, metadata={"Software": None})
+    imsave(png, plane, cmap="gray", vmin=0, vmax=1)
     return png.getvalue()
 
 

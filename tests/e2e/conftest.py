@@ -96,7 +96,7 @@ def otsu() -> dict[str, Any]:
                 "params": {
                     "shape": [24, 40, 48],
                     "voxel_size_nm": 4.0,
-                    "ligament_diameter_nm": 40,
+                    "ligament_diameter_nm": 20,
                     "solid_fraction": 0.4,
                     "waves": 200,
                 },

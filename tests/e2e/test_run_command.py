@@ -6,6 +6,7 @@ import re
 import signal
 import time
 
+import numpy as np
 import pytest
 import tifffile
 
@@ -85,7 +86,8 @@ def test_a_failing_step_ends_with_code_1_and_the_command_that_goes_on(shell, ots
         2, {"id": "flat", "load": "flat.tif", "params": {"voxel_size_nm": 4, "kv": 2}}
     )
     otsu["steps"][3]["inputs"]["images"] = "flat"
-    tifffile.imwrite(shell.folder / "flat.tif", [[[5] * 8] * 8] * 4, dtype="uint8")
+    flat = np.full((4, 8, 8), 5, np.uint8)
+    tifffile.imwrite(shell.folder / "flat.tif", flat, photometric="minisblack")
     done = shell("run", shell.write("p.json", otsu), code=1)
     assert "step 'flat' (load) failed" in done.err
     assert "go on with: fib run p.json" in done.err
@@ -127,7 +129,7 @@ TRAIN = {
     "inputs": {"images": "sem", "labels": "gold"},
     "params": {
         "dimensions": "2d", "patch": 16, "epochs": 6, "batch_size": 8, "base_channels": 4,
-        "depth": 2, "learning_rate": 0.003,
+        "depth": 2, "learning_rate": 0.003, "patches_per_epoch": 64, "cpu_threads": 1,
     },
 }  # fmt: skip
 
