@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -31,6 +32,8 @@ from fibcore import (
 from fibcore.params import EnergiesKev, Shape, VoxelSize
 from fibcore.pipeline import Plan, RunResult, check_pipeline, run_pipeline
 from fibcore.registry import registry
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command does, before torch comes in
 
 CALLS: list[str] = []
 """Which toy methods did work, in order."""

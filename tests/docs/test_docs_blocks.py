@@ -43,17 +43,42 @@ from fibcore.pipeline import check_pipeline
 ROOT = Path(__file__).parents[2]
 
 
-def test_what_a_page_shows_works(page, blocks_in, tmp_path, monkeypatch):
+@pytest.fixture
+def reader(tmp_path, monkeypatch):
+    """Someone who follows a page in a folder that holds a stack of slices."""
     monkeypatch.setenv("COLUMNS", "240")
     monkeypatch.setenv("NO_COLOR", "1")
     write_stack(tmp_path)
-    reader = Reader(tmp_path)
+    return Reader(tmp_path)
+
+
+def test_what_a_page_shows_works(page, blocks_in, reader):
     for block in blocks_in(page):
         try:
             reader.read(block)
         except BaseException as error:
             error.add_note(f"{page}, block at line {block.line}")
             raise
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "```console\n$ fib --version\nfib 99\n```",
+        "```console\n$ fib check nothing.json\n```",
+        "```console\n$ fib --version\nerror: ...\n```",
+        "```console\n$ make nonsense\n```",
+        "```console\n$ pip install something-else\n```",
+        "```python\nassert False\n```",
+        '```json\n{"id": "gold", "run": "generator/nothing"}\n```',
+        "```\nwhat is this?\n```",
+    ],
+)
+def test_what_does_not_work_is_noticed(wrong, blocks_in, reader, tmp_path):
+    (tmp_path / "page.md").write_text(wrong)
+    (block,) = blocks_in(tmp_path / "page.md")
+    with pytest.raises((AssertionError, PipelineError)):
+        reader.read(block)
 
 
 @dataclass

@@ -86,7 +86,7 @@ def test_a_failing_step_ends_with_code_1_and_the_command_that_goes_on(shell, ots
         2, {"id": "flat", "load": "flat.tif", "params": {"voxel_size_nm": 4, "kv": 2}}
     )
     otsu["steps"][3]["inputs"]["images"] = "flat"
-    flat = np.full((4, 8, 8), 5, np.uint8)
+    flat = np.full((24, 40, 48), 5, np.uint8)
     tifffile.imwrite(shell.folder / "flat.tif", flat, photometric="minisblack")
     done = shell("run", shell.write("p.json", otsu), code=1)
     assert "step 'flat' (load) failed" in done.err
