@@ -17,8 +17,8 @@ import fibcore
 from fibcore.pipeline.plan import Plan
 from fibcore.registry import registry
 
-PACKAGES = ("fibtomo", "numpy", "scipy", "numba", "torch", "lightning", "monai", "scikit-image",
-            "tifffile", "safetensors", "pydantic", "pluggy")  # fmt: skip
+PACKAGES = ("fibtomo", "numpy", "scipy", "numba", "torch", "lightning", "monai", "tifffile",
+            "safetensors", "threadpoolctl", "pydantic", "pluggy")  # fmt: skip
 
 
 class Provenance:
