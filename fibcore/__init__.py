@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from fibcore.errors import FibError
     from fibcore.hooks import hookimpl
     from fibcore.kinds import Adapter, Generator, Metric, Physics, Segmenter, Simulator
-    from fibcore.materials import Material, MaterialParam
+    from fibcore.materials import Material
     from fibcore.models import Model
+    from fibcore.params import MaterialParam
     from fibcore.plugin import Forecast, Plugin, Trainable, keeps
     from fibcore.tables import Table
     from fibcore.volumes import Images, Labels, Volume, VolumeSpec
@@ -32,7 +33,7 @@ _HOMES = {
     "Segmenter": "kinds",
     "Simulator": "kinds",
     "Material": "materials",
-    "MaterialParam": "materials",
+    "MaterialParam": "params",
     "Model": "models",
     "Forecast": "plugin",
     "Plugin": "plugin",

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fibcore.context import Context
+from fibcore.elements import element
+from fibcore.errors import FibError
 from fibcore.materials import Material
 from fibcore.plugin import Forecast, Plugin
 from fibcore.tables import Table
@@ -67,16 +69,14 @@ class Physics(Plugin):
         """
 
     def tabulate(self, context: Context | None = None) -> Table:
-        """Return eta of the built-in reference materials over energy and depth.
+        """Return eta of reference elements over energy and depth.
 
         Columns: material, atomic_number, energy_kev, depth_nm, eta.
         """
-        from fibcore.registry import registry
-
         rows: list[dict[str, Any]] = []
         depths = np.arange(0.0, 200.0, 10.0)
         for name in ("C", "Si", "Cu", "Ag", "Au"):
-            material = registry().material(name)
+            material = Material.of_element(element(name))
             for energy in (1.0, 2.0, 4.0, 10.0, 20.0):
                 for depth, eta in zip(
                     depths, self.coefficient(material, energy, depths), strict=True
@@ -187,8 +187,6 @@ class Metric(Plugin):
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
         """Refuse a prediction and a truth of different shapes."""
-        from fibcore.errors import FibError
-
         prediction, truth = inputs.get("prediction"), inputs.get("truth")
         if prediction is not None and truth is not None and prediction.shape != truth.shape:
             raise FibError(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fibcore.elements import Element, elements
-from fibcore.errors import FibError, did_you_mean
+from fibcore.errors import did_you_mean
 
 
 class Material(BaseModel):
@@ -98,20 +97,3 @@ EPOXY = Material(
 )
 GOLD = Material.of_element(elements()["Au"])
 VACUUM = Material(name="vacuum", composition={}, density_g_cm3=0.0)
-
-
-def _named(value: Any) -> Any:
-    if isinstance(value, str):
-        from fibcore.registry import registry  # here: the registry itself knows Material
-
-        try:
-            return registry().material(value)
-        except FibError as error:
-            raise ValueError(str(error)) from error
-    if isinstance(value, (Mapping, Material)):
-        return value
-    raise ValueError("give a material's name or its {name, composition, density_g_cm3}")
-
-
-MaterialParam = Annotated[Material, BeforeValidator(_named, json_schema_input_type=str | Material)]
-"""Type of a plugin parameter that is a material: a registered name, an element or a definition."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
+
+from fibcore.errors import FibError
+from fibcore.materials import Material
+from fibcore.registry import registry
 
 PositiveNm = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -35,3 +40,18 @@ Shape = Annotated[
 
 EnergiesKev = Annotated[tuple[Annotated[float, Field(gt=0, le=50)], ...], Field(min_length=1)]
 """Accelerating voltages as beam energies in keV; one image channel each."""
+
+
+def _named(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return registry().material(value)
+        except FibError as error:
+            raise ValueError(str(error)) from error
+    if isinstance(value, (Mapping, Material)):
+        return value
+    raise ValueError("give a material's name or its {name, composition, density_g_cm3}")
+
+
+MaterialParam = Annotated[Material, BeforeValidator(_named, json_schema_input_type=str | Material)]
+"""A material: a registered name, an element by symbol or name, or a definition in place."""

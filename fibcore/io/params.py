@@ -6,8 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from fibcore.materials import MaterialParam
-from fibcore.params import VoxelSize
+from fibcore.params import MaterialParam, VoxelSize
 
 VoltageKv = Annotated[float, Field(gt=0, le=50)]
 VoxelRange = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]]

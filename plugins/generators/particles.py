@@ -14,8 +14,7 @@ from fib_plugins.generators.particle_sizes import ParticleSizes
 from fibcore.context import Context
 from fibcore.errors import FibError
 from fibcore.kinds import Generator
-from fibcore.materials import MaterialParam
-from fibcore.params import Fraction, PositiveNm, Shape, VoxelSize
+from fibcore.params import Fraction, MaterialParam, PositiveNm, Shape, VoxelSize
 from fibcore.plugin import Forecast
 from fibcore.volumes import Labels
 

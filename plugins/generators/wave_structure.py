@@ -16,8 +16,7 @@ from fib_plugins.generators.plane_waves import isotropic_waves, lattice_vectors,
 from fib_plugins.generators.wave_field import WaveField, memory_bytes
 from fibcore.context import Context
 from fibcore.kinds import Generator
-from fibcore.materials import MaterialParam
-from fibcore.params import Shape, VoxelSize
+from fibcore.params import MaterialParam, Shape, VoxelSize
 from fibcore.plugin import Forecast
 from fibcore.volumes import Labels
 

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from fibcore import FibError, Material, Physics
 from fibcore.elements import elements
-from fibcore.materials import EPOXY, MaterialParam
+from fibcore.materials import EPOXY
+from fibcore.params import MaterialParam
 
 from .electron_range import kanaya_okayama_transmission
 

@@ -54,9 +54,9 @@ def test_every_public_name_is_in_the_api_reference(docs):
     text = (docs / "reference" / "api.md").read_text()
     for name in fibcore.__all__:
         home = "hooks" if name == "hookimpl" else getattr(fibcore, name)
-        module = getattr(home, "__module__", "fibcore.materials")
+        module = getattr(home, "__module__", "fibcore.params")
         wanted = f"fibcore.{name}" if name == "hookimpl" else f"::: {module}.{name}"
-        assert wanted in text, name
+        assert wanted in text or f"::: {module}\n" in text, name
 
 
 def required(project, extras=()):
