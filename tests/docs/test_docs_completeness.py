@@ -53,8 +53,7 @@ def test_every_built_in_plugin_has_its_place_in_the_method(docs):
 def test_every_public_name_is_in_the_api_reference(docs):
     text = (docs / "reference" / "api.md").read_text()
     for name in fibcore.__all__:
-        home = "hooks" if name == "hookimpl" else getattr(fibcore, name)
-        module = getattr(home, "__module__", "fibcore.params")
+        module = f"fibcore.{fibcore._HOMES[name]}"
         wanted = f"fibcore.{name}" if name == "hookimpl" else f"::: {module}.{name}"
         assert wanted in text or f"::: {module}\n" in text, name
 
