@@ -40,10 +40,10 @@ class UNet(Trainable, UNetParameters, Segmenter):
     """U-Net on slices (2d), slices with neighbours (2.5d) or blocks (3d).
 
     Defaults are the training procedure of table 1 of the paper. Each voltage is an input channel;
-    in 2.5d each neighbouring slice of each voltage is. Beyond the ends of the stack the last slice
-    is repeated, and training cuts stacks short at random (`augment_ends`) so that the network
-    knows ends. In trials that left a third to a half of the errors that mean grey in place of the
-    missing slices did, in the last slice of a stack.
+    in 2.5d each neighbouring slice of each voltage is. Beyond the ends of the stack the end slice
+    is repeated, and training cuts stacks short at random (`augment_ends`), so that the network
+    knows ends. In trials the last slice of a stack then had 3 % wrong voxels; with mean grey in
+    place of what is missing 6 to 10 %, without `augment_ends` 4 %, one slice further in 1 %.
     """
 
     name: ClassVar[str] = "unet"

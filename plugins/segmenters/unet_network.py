@@ -2,8 +2,8 @@
 
 DynUNet is the network of nnU-Net (Isensee et al., Nature Methods 18 (2021) 203): a plain U-Net of
 two convolutions per level, in 2-D and 3-D alike, with depth, width and normalisation to choose.
-MONAI's BasicUNet has a fixed depth, its UNet no second convolution at full resolution, its
-SegResNet took 1.1-1.4 times as long per training step on a CPU for no gain in first trials.
+MONAI's BasicUNet has a fixed depth, its UNet no plain second convolution at full resolution, and
+its SegResNet was slower on a CPU and learned no more per training step in first trials.
 Batch normalisation is the default: its statistics can be taken anew on the stack to be segmented.
 """
 
