@@ -33,7 +33,7 @@ from fibcore.params import EnergiesKev, Shape, VoxelSize
 from fibcore.pipeline import Plan, RunResult, check_pipeline, run_pipeline
 from fibcore.registry import registry
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command does, before torch comes in
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command does, before torch comes in
 
 CALLS: list[str] = []
 """Which toy methods did work, in order."""
