@@ -1,0 +1,53 @@
+"""The example pipelines: they run as they are, and the templates are the same files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from scipy import ndimage
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+TINY = ["unet.epochs=1", "unet.patches_per_epoch=16", "unet.base_channels=2"]
+
+
+def settings(*texts):
+    return [word for text in texts for word in ("--set", text)]
+
+
+@pytest.mark.parametrize("name", ["quickstart.json", "my_stack.json"])
+def test_a_template_is_the_example(name):
+    template = ROOT / "fibcore" / "templates" / name
+    assert template.read_bytes() == (EXAMPLES / name).read_bytes()
+
+
+def test_every_example_is_tested_here_or_in_the_docs():
+    assert {path.name for path in EXAMPLES.glob("*.json")} == {
+        "quickstart.json",
+        "my_stack.json",
+        "real_structure.json",
+    }
+
+
+def test_a_reconstruction_is_imaged_segmented_and_scored(shell):
+    noise = np.random.default_rng(0).standard_normal((40, 64, 64))
+    smooth = ndimage.gaussian_filter(noise, 4)
+    grey = np.where(smooth > np.quantile(smooth, 0.65), 250, 3).astype(np.uint8)
+    tifffile.imwrite(shell.folder / "scan.tif", grey, photometric="minisblack")
+    done = shell(
+        "run",
+        str(EXAMPLES / "real_structure.json"),
+        *settings("scan.load=scan.tif", "virtual_structure.waves=200", *TINY),
+    )
+    for word in ("metric/overlap", "metric/anisotropy", "metric/morphology", "mds"):
+        assert word in done.out
+    (provenance,) = (shell.folder / "runs" / "real_structure").glob("*/provenance.json")
+    steps = {step["id"]: step for step in json.loads(provenance.read_text())["steps"]}
+    assert steps["scan"]["files"]["sha256"]
+    with tifffile.TiffFile(provenance.parent / "02-truth" / "labels.tif") as tif:
+        truth = tif.asarray()
+    assert truth.mean() == pytest.approx(0.35, abs=0.001)
