@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from fibcore.errors import FibError, did_you_mean
 
@@ -37,7 +37,7 @@ class Element:
 @cache
 def elements() -> dict[str, Element]:
     """Return every element by its symbol, in order of Z."""
-    text = files("fibcore").joinpath("data/elements.csv").read_text(encoding="utf-8")
+    text = (Path(__file__).parent / "data" / "elements.csv").read_text(encoding="utf-8")
     table = {}
     for row in csv.DictReader(text.splitlines()):
         table[row["symbol"]] = Element(

@@ -59,7 +59,11 @@ class Plugin(BaseModel):
     """
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        allow_inf_nan=False,
+        defer_build=True,  # listing plugins needs no validators
     )
 
     kind: ClassVar[str] = ""

@@ -99,7 +99,7 @@ def _layout(path: Path, tif: tifffile.TiffFile) -> _Layout:
     if len(series) > 1:  # written slice by slice, each as a series of its own
         single: list[Any] = [page for s in series for page in s.pages]
         return _Layout("Z", (len(single),), single, None)
-    axes, sizes = first.get_axes(squeeze=False), first.get_shape(squeeze=False)
+    axes, sizes = _whole_shape(first)
     beside = [(a, n) for a, n in zip(axes, sizes, strict=True) if a not in "YXS"]
     counts = tuple(n for _, n in beside)
     announced = (tif.imagej_metadata or {}).get("images", 1)
@@ -109,6 +109,13 @@ def _layout(path: Path, tif: tifffile.TiffFile) -> _Layout:
             f"it again from its origin"
         )
     return _Layout("".join(a for a, _ in beside), counts, list(first.pages), first.dataoffset)
+
+
+def _whole_shape(series: tifffile.TiffPageSeries) -> tuple[str, tuple[int, ...]]:
+    """Return axes and shape of a series, axes of length one included."""
+    if hasattr(series, "get_axes"):  # tifffile before 2026.11 leaves them out of axes and shape
+        return series.get_axes(squeeze=False), series.get_shape(squeeze=False)
+    return series.axes, series.shape
 
 
 def _check_pages_alike(path: Path, tif: tifffile.TiffFile) -> None:
