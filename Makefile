@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP = $(VENV)/.installed
 
-.PHONY: help install demo test lint format docs docs-serve bench bench-full dist gpu-test clean
+.PHONY: help install demo test lint format docs docs-serve bench dist clean
 
 help:
 	@echo "make demo    environment, install, quickstart pipeline, report"
@@ -26,7 +26,7 @@ $(BIN)/python:
 
 $(STAMP): $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) install --upgrade pip
-	$(PIP) install --constraint constraints.txt --editable '.[dev,docs,bench]'
+	$(PIP) install --constraint constraints.txt --editable '.[dev,docs]'
 	@touch $@
 
 install: $(STAMP)
