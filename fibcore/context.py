@@ -47,6 +47,7 @@ class Context:
     ) -> None:
         self.seed = int(seed)
         self._device = device
+        self.device_used = "cpu"
         self.threads = threads or os.cpu_count() or 1
         self.log = log or logging.getLogger("fib")
         self.kept: dict[str, Any] = {}
@@ -69,8 +70,9 @@ class Context:
 
     @property
     def device(self) -> str:
-        """Device for heavy work; ``auto`` is settled at first use."""
-        return resolve_device(self._device)
+        """Device for heavy work; ``auto`` is settled at first use, and kept in `device_used`."""
+        self.device_used = resolve_device(self._device)
+        return self.device_used
 
     @property
     def rng(self) -> np.random.Generator:

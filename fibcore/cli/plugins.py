@@ -204,9 +204,17 @@ def schema_command(out: Path | None) -> None:
 
 
 def _plain(plugin: type[Plugin]) -> str:
+    """Return the docstring with each paragraph on one line, for the terminal to wrap."""
     import inspect
 
-    return (inspect.getdoc(plugin) or "").strip()
+    paragraphs = (inspect.getdoc(plugin) or "").strip().split("\n\n")
+    lists = ("-", "|", " ")
+    return "\n\n".join(
+        text
+        if any(line.startswith(lists) for line in text.splitlines())
+        else " ".join(text.split())
+        for text in paragraphs
+    )
 
 
 def _amount(amount: float) -> str:

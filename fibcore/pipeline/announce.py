@@ -45,7 +45,7 @@ class Announcer:
         """Hand an event to every observer; one that raises is noted and disturbs nothing."""
         for impl in registry().hook_manager.hook.fib_run_event.get_hookimpls():
             try:
-                impl.function(*[event][: len(impl.argnames)])
+                impl.function(*[event][: len(impl.argnames)])  # a hook may take no argument
             except Exception as error:
                 text = f"observer {impl.plugin_name} failed: {type(error).__name__}: {error}"
                 if text not in self.complaints:

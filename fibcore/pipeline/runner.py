@@ -205,7 +205,7 @@ class _Run:
 
     def _reusable(self, item: StepStatus) -> Entry | None:
         """Return the step's result if it is there, perhaps from a run that just ended."""
-        if item.reason == "forced":
+        if item.forced:
             return None
         entry = self.store.find(item.step.key)
         return entry if entry is not None and is_current(item.step, entry, self.store) else None
@@ -221,6 +221,7 @@ class _Run:
                 report=report, log=log,
             )  # fmt: skip
             made = execute(step, self.finished, context)
+            record["device"] = context.device_used
             manifest = {
                 "key_parts": step.key_parts,
                 "read": {

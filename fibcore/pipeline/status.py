@@ -22,11 +22,13 @@ class StepStatus:
         step: the step.
         action: ``reuse``, ``run``, ``resume``, or ``leave`` (outside --from / --to).
         reason: why, in words.
+        forced: whether it runs again although it is finished.
     """
 
     step: PlannedStep
     action: str
     reason: str
+    forced: bool = False
 
     @property
     def works(self) -> bool:
@@ -75,7 +77,7 @@ def statuses(
             continue
         redone_inputs = sorted({ref.step.id for ref in step.sources if ref.step.id in redone})
         if step.id in force and index >= first:
-            status = StepStatus(step, "run", "forced")
+            status = StepStatus(step, "run", "forced", forced=True)
         elif entry is not None and is_current(step, entry, store):
             if redone_inputs:
                 reason = (

@@ -102,6 +102,7 @@ def test_provenance_tells_what_made_each_result(bench, steps):
     assert set(solid["inputs"]) == {"level.model", "sem.images"}
     assert solid["outputs"]["labels"]["sha256"]
     assert solid["peak_memory_bytes"] > 0
+    assert solid["device"] == "cpu"
     assert record["steps"][4]["inputs"]["solid.labels"] == solid["outputs"]["labels"]["sha256"]
 
 
