@@ -110,12 +110,7 @@ class Context:
         nbytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
         if nbytes <= MEMORY_MAP_ABOVE_BYTES:
             return np.empty(shape, dtype)
-        path = self.scratch / f"{name}.npy"
-        array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
-        if hasattr(os, "posix_fallocate"):  # else a full disk would kill the process on a write
-            with path.open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-        return array
+        return new_array_file(self.scratch / f"{name}.npy", shape, dtype)
 
     def keep(self, name: str, artefact: Any) -> None:
         """Keep a further result of the step beside its main one (history, probability, curves).
@@ -136,3 +131,16 @@ class Context:
         for i, item in enumerate(items):
             yield item
             self.progress(i + 1, total, what)
+
+
+def new_array_file(path: Path, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Return a new memory-mapped .npy file, with room on the disk for all of it.
+
+    Raises:
+        OSError: there is not enough room on the disk.
+    """
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
+    if hasattr(os, "posix_fallocate"):  # else a full disk would kill the process on a write
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array

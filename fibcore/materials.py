@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -29,6 +31,11 @@ class Material(BaseModel):
     )
     density_g_cm3: float = Field(ge=0, description="density, g/cm3; 0 for vacuum alone")
     source: str = Field(default="", description="where composition and density come from")
+    stopping_ev_per_nm: tuple[tuple[float, float], ...] = Field(
+        default=(),
+        description="the material's own stopping power, in place of a model's: rows of electron "
+        "energy in eV and energy lost per length in eV/nm, by rising energy",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -48,7 +55,32 @@ class Material(BaseModel):
                 f"{self.name}: density {self.density_g_cm3} g/cm3 with composition "
                 f"{self.composition}; a material has both, vacuum neither"
             )
+        self._check_stopping()
         return self
+
+    def _check_stopping(self) -> None:
+        rows = self.stopping_ev_per_nm
+        if not rows:
+            return
+        if not self.composition:
+            raise ValueError(
+                f"{self.name}: a stopping table without a composition; give the composition and "
+                f"density, or leave the table out"
+            )
+        if len(rows) < 2:
+            raise ValueError(f"{self.name}: a stopping table of one row; give at least two")
+        for energy_ev, loss in rows:
+            if not (energy_ev > 0 and loss > 0 and math.isfinite(energy_ev * loss)):
+                raise ValueError(
+                    f"{self.name}: stopping table with row ({energy_ev}, {loss}); give positive "
+                    f"energies in eV and losses in eV/nm"
+                )
+        for (before, _), (after, _) in pairwise(rows):
+            if after <= before:
+                raise ValueError(
+                    f"{self.name}: stopping table with {after} eV after {before} eV; give its rows "
+                    f"by rising energy"
+                )
 
     @classmethod
     def of_element(cls, entry: Element) -> Self:

@@ -1,0 +1,190 @@
+"""One electron from the beam to its end: the loop that a GPU thread runs.
+
+`batch` does the same for many electrons at a time with the vector instructions of a CPU. Both are
+made of the same functions, and give each electron the same fate to the last bit.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .collision import deflection, entering, flight
+from .compiled import Real, inlined
+from .lattice import ARRIVED, ENTERED, ESCAPED, Lattice, look_up, walk, walls_of
+from .medium import Tables
+from .random_stream import GOLDEN, scramble
+
+FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
+
+
+class Beam(NamedTuple):
+    """How electrons come in, and which of those that leave are counted; float32 or float64.
+
+    Attributes:
+        direction: (3,) of the beam, (z, y, x); z points into the sample.
+        spread_nm: (1,) standard deviation of the beam's Gaussian profile; 0 for a point.
+        energy_window: (2,) smallest and largest energy that counts, over the beam energy.
+        cos_window: (2,) smallest and largest cosine of the angle to the way back along the beam.
+        cut_share: (1,) cut-off over beam energy.
+    """
+
+    direction: np.ndarray
+    spread_nm: np.ndarray
+    energy_window: np.ndarray
+    cos_window: np.ndarray
+    cut_share: np.ndarray
+
+
+def make_beam(
+    energy_kev: float,
+    *,
+    cutoff_ev: float = 50.0,
+    tilt_deg: float = 0.0,
+    diameter_nm: float = 0.0,
+    energy_window: tuple[float, float] = (0.0, 1.0),
+    polar_deg: tuple[float, float] = (0.0, 180.0),
+    dtype: Any = np.float32,
+) -> Beam:
+    """Return a beam and a detector.
+
+    Args:
+        energy_kev: beam energy, keV.
+        cutoff_ev: energy below which electrons are given up, eV.
+        tilt_deg: angle between the beam and the normal of the face, towards y, degrees.
+        diameter_nm: full width at half maximum of its Gaussian profile, nm; 0 for a point.
+        energy_window: smallest and largest energy that the detector counts, over the beam energy.
+        polar_deg: smallest and largest angle to the way back along the beam that it counts.
+        dtype: float32 or float64.
+    """
+    tilt = math.radians(tilt_deg)
+    low, high = (math.cos(math.radians(angle)) for angle in reversed(polar_deg))
+    margin = 1e-6  # of rounding, at the ends of the windows
+    columns = (
+        [math.cos(tilt), math.sin(tilt), 0.0],
+        [diameter_nm / FWHM_PER_SIGMA],
+        [energy_window[0] * (1 - margin), energy_window[1] * (1 + margin)],
+        [low - margin, high + margin],
+        [cutoff_ev / (1000.0 * energy_kev)],
+    )
+    return Beam(*(np.array(column, dtype=dtype) for column in columns))
+
+
+@inlined
+def enter(stream: np.uint64, pixel: tuple, lattice: Lattice, tables: Tables, beam: Beam) -> tuple:
+    """Return place, box, medium, optical depth and range of an electron that hits a pixel.
+
+    It hits the pixel's square anywhere with equal probability, off by the profile of the beam.
+    Uses the first two draws of its stream.
+    """
+    real = tables.angles.dtype.type
+    zero = real(0)
+    bits = scramble(stream + GOLDEN)
+    x = (real(bits >> np.uint64(40)) + real(0.5)) * real(2.0**-24) * lattice.size_nm[2]
+    y = (real((bits >> np.uint64(16)) & np.uint64(0xFFFFFF)) + real(0.5)) * real(2.0**-24)
+    y *= lattice.size_nm[1]
+    if beam.spread_nm[0] > zero:  # Box and Muller, Ann. Math. Stat. 29 (1958) 610
+        bits = scramble(stream + GOLDEN + GOLDEN)
+        chance = (real(bits >> np.uint64(40)) + real(0.5)) * real(2.0**-24)
+        angle = real(bits & np.uint64(0xFFFFFF)) * real(math.pi * 2.0**-23)
+        off = beam.spread_nm[0] * math.sqrt(real(-2) * real(math.log(chance)))
+        x += off * real(math.cos(angle))
+        y += off * real(math.sin(angle))
+    iy = np.int64(math.floor(y / lattice.size_nm[1]))
+    ix = np.int64(math.floor(x / lattice.size_nm[2]))
+    medium, half = look_up(lattice, pixel, 0, iy, ix)
+    in_vacuum = tables.depth_max[medium] == zero  # where energy stands in its place
+    depth = real(1) if in_vacuum else tables.depth_max[medium]
+    box = (np.int64(0), iy, ix, half)
+    return (zero, y, x), box, medium, depth, tables.range_max_nm[medium]
+
+
+@inlined
+def is_counted(energy: Real, direction: tuple, tables: Tables, beam: Beam) -> tuple:
+    """Return whether the detector counts an escaping electron, its energy share and its cosine.
+
+    The energy share is that of the beam energy, 0 to 1; the cosine is that of the angle to the way
+    back along the beam.
+    """
+    cos_exit = -(
+        direction[0] * beam.direction[0]
+        + direction[1] * beam.direction[1]
+        + direction[2] * beam.direction[2]
+    )
+    share = beam.cut_share[0] * math.exp(energy * tables.log_span[0])
+    seen = (
+        share >= beam.energy_window[0]
+        and share <= beam.energy_window[1]
+        and cos_exit >= beam.cos_window[0]
+        and cos_exit <= beam.cos_window[1]
+    )
+    return seen, share, cos_exit
+
+
+@inlined
+def follow(stream: np.uint64, pixel: tuple, lattice: Lattice, tables: Tables, beam: Beam) -> tuple:
+    """Follow an electron to its end.
+
+    Args:
+        stream: start of its random numbers.
+        pixel: (z, y, x) voxel that it hits.
+        lattice: the voxels.
+        tables: see `Tables`.
+        beam: see `Beam`.
+
+    Returns:
+        Whether it is counted, energy over beam energy, cosine of exit, deepest place in nm.
+    """
+    zero = tables.angles.dtype.type(0)
+    place, box, medium, depth, range_nm = enter(stream, pixel, lattice, tables, beam)
+    stream += GOLDEN
+    direction = (beam.direction[0], beam.direction[1], beam.direction[2])
+    deepest = zero
+    while True:
+        stream += GOLDEN
+        bits = scramble(stream)
+        scale = tables.depth_scale[medium]
+        left, range_after, row, reach = flight(bits, depth, scale, np.uint32(medium), tables)
+        in_vacuum = tables.depth_max[medium] == zero
+        end, place, box, medium, energy = walk(
+            lattice,
+            tables,
+            pixel,
+            place,
+            direction,
+            box,
+            medium,
+            range_nm - range_after,
+            range_after,
+        )
+        if in_vacuum:
+            energy = depth
+        deepest = max(deepest, place[0])
+        if end == ENTERED:
+            depth, range_nm = entering(energy, medium, tables)
+            continue
+        if end == ESCAPED:
+            seen, share, cos_exit = is_counted(energy, direction, tables, beam)
+            return seen, share, cos_exit, deepest
+        if end != ARRIVED:
+            return False, zero, zero, deepest
+        if is_lost(left, place, reach, range_after, walls_of(box, lattice)):
+            return False, zero, zero, deepest
+        depth, range_nm = left, range_after
+        direction = deflection(bits, row, np.uint32(medium), direction, tables)
+
+
+@inlined
+def is_lost(left: Real, place: tuple, reach: Real, range_nm: Real, walls: tuple) -> bool:
+    """Return whether an electron cannot come back from where it is.
+
+    It has stopped, the face is beyond its reach, or it cannot leave its box of one medium any more.
+    """
+    z, y, x = place
+    free = min(
+        min(z - walls[0], walls[1] - z),
+        min(min(y - walls[2], walls[3] - y), min(x - walls[4], walls[5] - x)),
+    )
+    return (left <= left - left) | (z > reach) | (range_nm < free)  # no branches: see `batch`

@@ -1,0 +1,177 @@
+"""Imaging slices of a labelled volume, on the CPU or on a GPU."""
+
+from __future__ import annotations
+
+import mmap
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from fibcore import FibError, Labels
+from fibcore.errors import listed
+from fibcore.threads import in_threads
+
+from .electron import Beam
+from .lattice import BELOW_FILL, BELOW_MIRROR, BELOW_REPEAT, MIRROR, PERIODIC, Lattice, pack
+from .medium import Tables
+from .tally import Tally, empty_tally
+
+PIXELS_PER_JOB = 256
+PILOT_PIXELS = 64
+
+
+def phases_in(labels: Labels) -> list[int]:
+    """Return the phases that occur in labels, read slice by slice.
+
+    Raises:
+        FibError: one of them has no material.
+    """
+    seen = np.zeros(256, bool)
+    for plane in planes(labels.data):
+        seen |= np.bincount(plane.ravel(), minlength=256) > 0
+    phases = [int(phase) for phase in np.flatnonzero(seen)]
+    strange = [str(phase) for phase in phases if phase not in labels.phases]
+    if strange:
+        raise FibError(
+            f"the labels hold phase {listed(strange)}, whose material is not known; known are "
+            f"{listed([str(phase) for phase in sorted(labels.phases)])}. Give each a material"
+        )
+    return phases
+
+
+def planes(data: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield slice after slice; of a file that is mapped into memory, none stays there."""
+    file: Any = data
+    while isinstance(file, np.ndarray):
+        file = file.base
+    for z, plane in enumerate(data):
+        yield plane
+        read_only_file = isinstance(file, mmap.mmap) and not data.flags.writeable
+        if read_only_file and z % 16 == 15 and hasattr(mmap, "MADV_DONTNEED"):
+            file.madvise(mmap.MADV_DONTNEED)
+
+
+def make_lattice(
+    labels: Labels,
+    phases: Sequence[int],
+    *,
+    lateral: str = "periodic",
+    below: str | int = "mirror",
+    dtype: Any = np.float32,
+) -> Lattice:
+    """Return labels as electrons see them; takes one byte per voxel.
+
+    Args:
+        labels: the structure.
+        phases: those that occur in it and below it; media are numbered in this order.
+        lateral: ``periodic`` or ``mirror``, what lies beyond the sides.
+        below: ``mirror``, ``repeat`` or a phase, what lies below the last slice.
+        dtype: float type of the tables.
+    """
+    bits = max(1, (len(phases) - 1).bit_length())
+    media = np.zeros(256, np.uint8)
+    media[list(phases)] = np.arange(len(phases))
+    voxels = np.empty(labels.shape, np.uint8)
+    for z, plane in enumerate(planes(labels.data)):
+        voxels[z] = media[plane]
+    pack(voxels, bits)
+    size = np.array(labels.voxel_size_nm)
+    codes = {"mirror": BELOW_MIRROR, "repeat": BELOW_REPEAT}
+    return Lattice(
+        voxels=voxels,
+        medium_bits=bits,
+        size_nm=size.astype(dtype),
+        per_nm=(1.0 / size).astype(dtype),
+        lateral={"periodic": PERIODIC, "mirror": MIRROR}[lateral],
+        below=codes[below] if isinstance(below, str) else BELOW_FILL,
+        fill=0 if isinstance(below, str) else phases.index(below),
+    )
+
+
+class Imager:
+    """Images slices at one voltage.
+
+    Args:
+        lattice: the structure.
+        tables: what its media do to electrons of the voltage.
+        beam: beam and detector.
+        electrons_per_pixel: how many are sent into each pixel.
+        key: seed of the random numbers, 0 to 2^64 - 1.
+        threads: CPU threads to use.
+        gpu: whether to compute on an NVIDIA GPU.
+    """
+
+    def __init__(
+        self,
+        lattice: Lattice,
+        tables: Tables,
+        beam: Beam,
+        *,
+        electrons_per_pixel: int,
+        key: int,
+        threads: int = 1,
+        gpu: bool = False,
+    ) -> None:
+        self._shape = lattice.voxels.shape
+        self._per_pixel, self._key, self._threads = electrons_per_pixel, np.uint64(key), threads
+        self._dtype, self._gpu = tables.angles.dtype, gpu
+        self._setting: tuple[Lattice, Tables, Beam] = (lattice, tables, beam)
+        if gpu:
+            from .cuda import on_gpu
+
+            self._setting = (on_gpu(lattice), on_gpu(tables), on_gpu(beam))
+
+    def image(self, z: int, rows: tuple[int, int], columns: tuple[int, int]) -> Tally:
+        """Return what comes back from the pixels of a slice, in C order (y, x).
+
+        A pixel's result depends on nothing but the structure, the settings and its own place: it is
+        the same whatever else is imaged, in whatever parts.
+
+        Args:
+            z: the slice whose upper side is the imaged face.
+            rows: first pixel along y, and the one after the last.
+            columns: likewise along x.
+        """
+        y, x = np.mgrid[slice(*rows), slice(*columns)]
+        pixels = np.column_stack([np.full(y.size, z), y.ravel(), x.ravel()]).astype(np.int64)
+        return self._count(pixels)
+
+    def seconds_per_pixel(self, rows: tuple[int, int], columns: tuple[int, int]) -> float:
+        """Return how long a pixel takes, measured on pixels spread over the volume."""
+        rng = np.random.default_rng(0)
+        low, high = [0, rows[0], columns[0]], [self._shape[0], rows[1], columns[1]]
+        pixels = rng.integers(low, high, (PILOT_PIXELS * self._threads, 3))
+        self._count(pixels[:1])  # compiles, or loads what was compiled
+        start = time.perf_counter()
+        self._count(pixels)
+        return (time.perf_counter() - start) / len(pixels)
+
+    def _count(self, pixels: np.ndarray) -> Tally:
+        _, ny, nx = self._shape
+        numbers = (pixels[:, 0] * ny + pixels[:, 1]) * nx + pixels[:, 2]
+        electrons = numbers * self._per_pixel
+        tally = empty_tally(len(pixels))
+        if self._gpu:
+            from .cuda import image_pixels as image_on_gpu
+
+            image_on_gpu(self._key, pixels, electrons, self._per_pixel, *self._setting, tally)
+            return tally
+        from .batch import empty_lanes, image_pixels
+
+        def work(start: int) -> None:
+            part = slice(start, start + PIXELS_PER_JOB)
+            counts, shares, depths, *spectra = tally
+            image_pixels(
+                self._key,
+                pixels[part],
+                electrons[part],
+                self._per_pixel,
+                *self._setting,
+                Tally(counts[part], shares[part], depths[part], *spectra),
+                empty_lanes(self._dtype),
+            )
+
+        in_threads(work, range(0, len(pixels), PIXELS_PER_JOB), self._threads)
+        return tally

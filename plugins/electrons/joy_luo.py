@@ -1,0 +1,54 @@
+"""Stopping power of Joy and Luo: Bethe's law, made to hold at low energies.
+
+D. C. Joy and S. Luo, An empirical stopping power relationship for low-energy electrons, Scanning 11
+(1989) 176:
+
+    -dE/ds = 2 pi e^4 N_A rho / E  sum_i c_i (Z_i / A_i) ln(1.166 (E + k_i J_i) / J_i)
+
+with weight fractions c_i (Bragg's rule) and k = 0.731 + 0.0688 log10 Z. For E >> J this is Bethe's
+law for electrons, 1.166 being sqrt(e / 2), without relativity, which would add 1.2 % at 5 keV, 2.5
+% at 10 and 5 % at 20. It is positive for every element above 15 eV.
+
+Mean ionisation energies J are those of Berger and Seltzer (NAS-NRC Publication 1133 (1964) 205):
+9.76 Z + 58.5 Z^-0.19 eV from Z = 13 on, 11.5 Z below. For H, C, N, O, F and Cl, where the bonds
+tell, they are those of condensed matter in ICRU Report 37 (1984), table 5.1 (S. M. Seltzer, M. J.
+Berger, Int. J. Appl. Radiat. Isot. 33 (1982) 1189); in gases they are lower. They serve for the
+pure elements too: 81 eV is what ICRU Report 90 (2016) recommends for graphite.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fibcore.elements import elements
+from fibcore.materials import Material
+
+BETHE_EV2_NM2 = 2.0 * np.pi * 1.43996**2
+"""2 pi e^4, in eV2 nm2 (times Avogadro's number: 78 500 keV2 cm2/mol, as it is mostly quoted)."""
+
+AVOGADRO_PER_NM3 = 602.214
+"""Atoms per nm3 of a substance with 1 mol per cm3."""
+
+CONDENSED_MEAN_IONISATION_EV = {1: 19.2, 6: 81.0, 7: 82.0, 8: 106.0, 9: 112.0, 17: 180.0}
+
+
+def mean_ionisation_ev(atomic_number: int) -> float:
+    """Return the mean ionisation energy J of an element in condensed matter, eV."""
+    if atomic_number in CONDENSED_MEAN_IONISATION_EV:
+        return CONDENSED_MEAN_IONISATION_EV[atomic_number]
+    if atomic_number < 13:
+        return 11.5 * atomic_number
+    return float(9.76 * atomic_number + 58.5 * atomic_number**-0.19)
+
+
+def stopping_power(material: Material, energy_ev: np.ndarray) -> np.ndarray:
+    """Return the energy lost per length, eV/nm, positive; 0 for vacuum."""
+    per_weight = np.zeros_like(energy_ev)
+    for symbol, weight in material.weight_fractions.items():
+        element = elements()[symbol]
+        j = mean_ionisation_ev(element.atomic_number)
+        k = 0.731 + 0.0688 * np.log10(element.atomic_number)
+        electrons = weight * element.atomic_number / element.atomic_weight_g_mol
+        per_weight = per_weight + electrons * np.log(1.166 * (energy_ev + k * j) / j)
+    density = AVOGADRO_PER_NM3 * material.density_g_cm3
+    return np.asarray(BETHE_EV2_NM2 * density / energy_ev * per_weight)

@@ -1,0 +1,267 @@
+"""The voxels that electrons walk through: an endless lattice made of one labelled volume.
+
+Each voxel is one byte: its medium in the lower bits, and above it how many voxels one can go in
+every direction, edges and corners included, without meeting another medium or the edge of the
+volume. So an electron crosses boxes of one medium, not single voxels. Beyond the edges the volume
+repeats or is mirrored; the walls of boxes are planes between voxels, so that the path through the
+structure is the same as voxel by voxel.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from .collision import energy_share
+from .compiled import Real, Whole, inlined
+from .medium import Tables
+
+PERIODIC, MIRROR = 0, 1
+"""What lies beyond the sides."""
+
+BELOW_MIRROR, BELOW_REPEAT, BELOW_FILL = 0, 1, 2
+"""What lies below the last slice: the volume mirrored, the last slice again, or one medium."""
+
+_TINY = np.float32(1e-20)
+"""In place of a direction's component that is 0, which one cannot divide by."""
+
+MAX_CROSSINGS = 20_000
+"""Box walls that an electron may cross in one flight: one that flies on for ever between vacuum
+columns is given up. In matter a flight crosses a few."""
+
+ENDLESS = 1 << 28
+"""Half width of the box of what fills the space below the last slice."""
+
+ARRIVED, ENTERED, ESCAPED, LOST = 0, 1, 2, 3
+"""How a walk ends: at its length's end, in another medium, out of the face, nowhere."""
+
+
+class Lattice(NamedTuple):
+    """A volume as electrons see it.
+
+    Attributes:
+        voxels: uint8 (z, y, x), packed by `pack`.
+        medium_bits: bits of a voxel that tell its medium.
+        size_nm: voxel size (z, y, x), float32 or float64.
+        per_nm: its inverse.
+        lateral: `PERIODIC` or `MIRROR`.
+        below: `BELOW_MIRROR`, `BELOW_REPEAT` or `BELOW_FILL`.
+        fill: the medium below, for `BELOW_FILL`.
+    """
+
+    voxels: np.ndarray
+    medium_bits: int
+    size_nm: np.ndarray
+    per_nm: np.ndarray
+    lateral: int
+    below: int
+    fill: int
+
+
+@njit(cache=True, nogil=True)
+def pack(voxels: np.ndarray, medium_bits: Whole) -> None:
+    """Add to each voxel how far its surroundings are of one medium.
+
+    Two sweeps of the chessboard distance transform (A. Rosenfeld, J. L. Pfaltz, Pattern Recognition
+    1 (1968) 33): from a voxel's neighbours before it, then from those after it.
+
+    Args:
+        voxels: uint8 (z, y, x), medium of each voxel, below ``2 ** medium_bits``; becomes what
+            `Lattice` says.
+        medium_bits: 1 to 7.
+    """
+    nz, ny, nx = voxels.shape
+    most = (1 << (8 - medium_bits)) - 1
+    for z in range(1, nz - 1):
+        for y in range(1, ny - 1):
+            for x in range(1, nx - 1):
+                free = _free(voxels, medium_bits, z, y, x, 1, most)
+                voxels[z, y, x] |= free << medium_bits
+    for z in range(nz - 2, 0, -1):
+        for y in range(ny - 2, 0, -1):
+            for x in range(nx - 2, 0, -1):
+                here = np.int64(voxels[z, y, x])
+                free = here >> medium_bits
+                if free > 0:
+                    free = _free(voxels, medium_bits, z, y, x, -1, free)
+                    voxels[z, y, x] = (free << medium_bits) | (here & ((1 << medium_bits) - 1))
+
+
+@inlined
+def _free(
+    voxels: np.ndarray, medium_bits: Whole, z: Whole, y: Whole, x: Whole, side: Whole, most: Whole
+) -> Whole:
+    """Return how many voxels of one medium surround one, by its 13 neighbours on a side.
+
+    Side 1 is that of the voxels before this one in memory, -1 that of those after it.
+    """
+    mask = (1 << medium_bits) - 1
+    here = voxels[z, y, x] & mask
+    for k in range(13):
+        dz, dy, dx = k // 9 - 1, k // 3 % 3 - 1, k % 3 - 1
+        there = np.int64(voxels[z + side * dz, y + side * dy, x + side * dx])
+        most = min(most, (there >> medium_bits) + 1 if there & mask == here else 0)
+    return most
+
+
+@inlined
+def _inside(index: Whole, count: Whole, mirrored: bool) -> Whole:
+    """Return the voxel of the volume that an index of the endless lattice stands for."""
+    if 0 <= index < count:
+        return index
+    if not mirrored:
+        return index % count
+    index = index % (2 * count)
+    return index if index < count else 2 * count - 1 - index
+
+
+@inlined
+def look_up(lattice: Lattice, pixel: tuple, iz: Whole, iy: Whole, ix: Whole) -> tuple:
+    """Return the medium around a voxel, and the half width of the box of it that is known.
+
+    The voxel is one of the endless lattice, relative to the pixel's.
+    """
+    nz, ny, nx = lattice.voxels.shape
+    z, y, x = iz + pixel[0], iy + pixel[1], ix + pixel[2]
+    if z >= nz:
+        if lattice.below == BELOW_FILL:
+            return lattice.fill, ENDLESS
+        z = nz - 1 if lattice.below == BELOW_REPEAT else _inside(z, nz, True)
+    if y < 0 or y >= ny:
+        y = _inside(y, ny, lattice.lateral == MIRROR)
+    if x < 0 or x >= nx:
+        x = _inside(x, nx, lattice.lateral == MIRROR)
+    voxel = np.int64(lattice.voxels[np.uint64(z), np.uint64(y), np.uint64(x)])
+    return voxel & ((1 << lattice.medium_bits) - 1), voxel >> lattice.medium_bits
+
+
+@inlined
+def walls_of(box: tuple, lattice: Lattice) -> tuple:
+    """Return the walls of a box: top, end (z), front, back (y), west, east (x).
+
+    In nm relative to the pixel's corner on the face, which is a wall.
+
+    Args:
+        box: (z, y, x) of a voxel relative to the pixel's, and the half width of the box around it.
+        lattice: the voxels.
+    """
+    real = lattice.size_nm.dtype.type
+    iz, iy, ix, half = box
+    hz, hy, hx = lattice.size_nm[0], lattice.size_nm[1], lattice.size_nm[2]
+    above = 0 if half == ENDLESS else half  # that box begins at the bottom of the volume
+    return (
+        max(real(iz - above) * hz, real(0)),
+        real(iz + half + 1) * hz,
+        real(iy - half) * hy,
+        real(iy + half + 1) * hy,
+        real(ix - half) * hx,
+        real(ix + half + 1) * hx,
+    )
+
+
+@inlined
+def walk(
+    lattice: Lattice,
+    tables: Tables,
+    pixel: tuple,
+    place: tuple,
+    direction: tuple,
+    box: tuple,
+    medium: Whole,
+    length: Real,
+    range_after: Real,
+) -> tuple:
+    """Go straight on, out of a box and through others of one medium.
+
+    Lengths in nm are relative to the pixel's corner on the face, voxel numbers to its voxel.
+
+    Args:
+        lattice: the voxels.
+        tables: see `Tables`.
+        pixel: (z, y, x) voxel of the pixel in the volume.
+        place: (z, y, x) of the electron.
+        direction: (z, y, x) of its flight.
+        box: (z, y, x) of a voxel, and the half width of the box around it that the electron is in.
+        medium: number of the medium that it is in.
+        length: how far it flies in that medium.
+        range_after: its range at the end of the flight.
+
+    Returns:
+        How the walk ends, place, box there, the medium it leads to, and the energy there
+        (see `collision.energy_share`; 0 unless it enters or escapes). A walk that enters a medium
+        ends on the wall to it.
+    """
+    real = tables.angles.dtype.type
+    zero = real(0)
+    z, y, x = place
+    uz, uy, ux = direction
+    iz, iy, ix, half = box
+    hz, hy, hx = lattice.size_nm[0], lattice.size_nm[1], lattice.size_nm[2]
+    per_z, per_y, per_x = _inverse(uz), _inverse(uy), _inverse(ux)
+    down, south, east = per_z > zero, per_y > zero, per_x > zero
+    for _ in range(MAX_CROSSINGS):
+        # the first voxel behind the wall ahead, and the wall, along each axis
+        next_z = iz + half + 1 if down else iz - 1 - (0 if half == ENDLESS else half)
+        next_y = iy + half + 1 if south else iy - half - 1
+        next_x = ix + half + 1 if east else ix - half - 1
+        wall_z = max(real(next_z if down else next_z + 1) * hz, zero)
+        wall_y = real(next_y if south else next_y + 1) * hy
+        wall_x = real(next_x if east else next_x + 1) * hx
+        to_z, to_y, to_x = (wall_z - z) * per_z, (wall_y - y) * per_y, (wall_x - x) * per_x
+        step = max(min(to_z, min(to_y, to_x)), zero)
+        if length <= step:
+            place = (z + uz * length, y + uy * length, x + ux * length)
+            return ARRIVED, place, (iz, iy, ix, half), medium, zero
+        length -= step
+        out_z = step >= to_z
+        out_y = (step >= to_y) & (not out_z)
+        out_x = not (out_z | out_y)
+        z = wall_z if out_z else z + uz * step
+        y = wall_y if out_y else y + uy * step
+        x = wall_x if out_x else x + ux * step
+        if out_z & (not down) & (wall_z <= zero):
+            energy = energy_share(range_after + length, medium, tables)
+            return ESCAPED, (zero, y, x), (iz, iy, ix, half), medium, energy
+        within_z = max(_within(z * lattice.per_nm[0], iz, half), 0)
+        within_y = _within(y * lattice.per_nm[1], iy, half)
+        within_x = _within(x * lattice.per_nm[2], ix, half)
+        iz = next_z if out_z else within_z
+        iy = next_y if out_y else within_y
+        ix = next_x if out_x else within_x
+        here, half = look_up(lattice, pixel, iz, iy, ix)
+        if here != medium:
+            energy = energy_share(range_after + length, medium, tables)
+            return ENTERED, (z, y, x), (iz, iy, ix, half), here, energy
+    return LOST, (z, y, x), (iz, iy, ix, half), medium, zero
+
+
+@inlined
+def _inverse(along: Real) -> Real:
+    """Return 1 / along, or a large number where that is 0."""
+    one = along - along + np.float32(1)
+    return one / (along if along != along - along else one * _TINY)
+
+
+@inlined
+def to_walls(place: Real, along: Real, near: Real, far: Real) -> Real:
+    """Return how far a ray goes until it meets the one of two walls that lies ahead, nm.
+
+    Args:
+        place: coordinate of its start.
+        along: component of its direction.
+        near: coordinate of the wall before it, nm.
+        far: of the wall behind it, nm.
+    """
+    zero = place - place
+    ahead = (far if along >= zero else near) - place
+    return ahead / (along if along != zero else _TINY + zero)
+
+
+@inlined
+def _within(at: Real, index: Whole, half: Whole) -> Whole:
+    """Return the voxel number of a place, kept within the box it must be in despite rounding."""
+    whole = np.int64(at)
+    whole -= at < whole  # floor, without the call of a library
+    return min(max(whole, index - half), index + half)

@@ -1,0 +1,118 @@
+"""Backscattering from a film over bulk, with the same transport as for voxels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fibcore.materials import Material
+
+from .elastic import ElasticModel
+from .electron import make_beam
+from .lattice import BELOW_FILL, PERIODIC, Lattice
+from .medium import build_tables
+from .stopping import EnergyLossModel
+from .tally import DEPTH_UNIT_NM, empty_tally
+
+WIDTH_NM = 1e5
+BINS = 100
+
+
+@dataclass(frozen=True)
+class Yield:
+    """Electrons that came back from layers.
+
+    Attributes:
+        electrons: how many were sent.
+        counts: how many came back.
+        energies: histogram of their energy over the beam energy, `BINS` bins from 0 to 1.
+        cosines: histogram of the cosine of their angle to the surface normal (at a tilt, to the way
+            back along the beam), `BINS` bins from 0 to 1.
+        mean_depth_nm: mean of the deepest place they had been to.
+    """
+
+    electrons: int
+    counts: int
+    energies: np.ndarray
+    cosines: np.ndarray
+    mean_depth_nm: float
+
+    @property
+    def eta(self) -> float:
+        """Backscatter coefficient: the fraction that came back, 0 to 1."""
+        return self.counts / self.electrons
+
+    @property
+    def standard_error(self) -> float:
+        """Standard deviation of eta, of the binomial law: sqrt(eta (1 - eta) / electrons)."""
+        return float(np.sqrt(self.eta * (1.0 - self.eta) / self.electrons))
+
+
+def layered_yield(
+    film: Material,
+    bulk: Material,
+    thickness_nm: float,
+    energy_kev: float,
+    electrons: int,
+    *,
+    seed: int,
+    elastic: ElasticModel = "mott",
+    energy_loss: EnergyLossModel = "joy_luo",
+    cutoff_ev: float = 50.0,
+    tilt_deg: float = 0.0,
+    dtype: Any = np.float32,
+) -> Yield:
+    """Return what comes back from a flat film over a bulk.
+
+    Args:
+        film: material of the film.
+        bulk: material below it.
+        thickness_nm: thickness of the film, nm; 0 for the bare bulk.
+        energy_kev: beam energy, keV.
+        electrons: how many to send.
+        seed: of the random numbers, 0 to 2^64 - 1; the result depends on it and on nothing that
+            runs at the same time.
+        elastic: cross sections of elastic scattering.
+        energy_loss: stopping power.
+        cutoff_ev: energy below which an electron is given up, eV.
+        tilt_deg: angle between beam and surface normal, degrees, below 90.
+        dtype: float32 or float64.
+    """
+    from .batch import empty_lanes, image_pixels
+
+    media = (film, bulk) if thickness_nm > 0 and film != bulk else (bulk,)
+    tables = build_tables(
+        media,
+        energy_kev,
+        elastic=elastic,
+        energy_loss=energy_loss,
+        cutoff_ev=cutoff_ev,
+        dtype=dtype,
+    )
+    size = np.array([thickness_nm if len(media) == 2 else 1.0, WIDTH_NM, WIDTH_NM])
+    lattice = Lattice(
+        voxels=np.zeros((1, 1, 1), np.uint8),
+        medium_bits=1,
+        size_nm=size.astype(dtype),
+        per_nm=(1.0 / size).astype(dtype),
+        lateral=PERIODIC,
+        below=BELOW_FILL,
+        fill=len(media) - 1,
+    )
+    tally = empty_tally(1, BINS)
+    image_pixels(
+        np.uint64(seed),
+        np.zeros((1, 3), np.int64),
+        np.zeros(1, np.int64),
+        electrons,
+        lattice,
+        tables,
+        make_beam(energy_kev, cutoff_ev=cutoff_ev, tilt_deg=tilt_deg, dtype=dtype),
+        tally,
+        empty_lanes(dtype),
+    )
+    counts = int(tally.counts[0])
+    depth = float(tally.depths[0]) * DEPTH_UNIT_NM / max(counts, 1)
+    return Yield(electrons, counts, tally.energies, tally.cosines, depth)

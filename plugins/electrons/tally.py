@@ -1,0 +1,50 @@
+"""Counting the electrons that come back."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .compiled import Real, Whole, inlined
+
+SHARE_UNIT = 2.0**-20
+DEPTH_UNIT_NM = 2.0**-10
+"""Energies and depths are summed as whole numbers of these: the order does not matter then."""
+
+
+class Tally(NamedTuple):
+    """What was counted, int64.
+
+    Attributes:
+        counts: (pixel,) electrons that the detector counts.
+        shares: (pixel,) sum of their energies over the beam energy, in units of `SHARE_UNIT`.
+        depths: (pixel,) sum of the deepest places they have been to, in units of `DEPTH_UNIT_NM`.
+        energies: histogram of energy over beam energy over all pixels, from 0 to 1; may be empty.
+        cosines: histogram of the cosine to the way back along the beam, 0 to 1; may be empty.
+    """
+
+    counts: np.ndarray
+    shares: np.ndarray
+    depths: np.ndarray
+    energies: np.ndarray
+    cosines: np.ndarray
+
+
+def empty_tally(pixels: int, bins: int = 0) -> Tally:
+    """Return a tally of nothing, with so many bins to each histogram."""
+    return Tally(*(np.zeros(n, np.int64) for n in (pixels, pixels, pixels, bins, bins)))
+
+
+@inlined
+def count(tally: Tally, pixel: Whole, share: Real, cosine: Real, deepest: Real) -> None:
+    """Add an electron to a tally."""
+    tally.counts[pixel] += 1
+    tally.shares[pixel] += np.int64(share / SHARE_UNIT + 0.5)
+    tally.depths[pixel] += np.int64(deepest / DEPTH_UNIT_NM + 0.5)
+    bins = len(tally.energies)
+    if bins > 0:
+        energy_bin: Whole = min(max(np.int64(share * bins), 0), bins - 1)
+        cosine_bin: Whole = min(max(np.int64(cosine * bins), 0), bins - 1)
+        tally.energies[energy_bin] += 1
+        tally.cosines[cosine_bin] += 1
