@@ -24,7 +24,13 @@ def explain(
     at the value that the user wrote.
     """
     messages: dict[Location, list[str]] = {}
-    for item in error.errors(include_url=False):
+    items = error.errors(include_url=False)
+    for item in items:
+        if item["type"] == "too_short" and any(
+            len(other["loc"]) > len(item["loc"]) and other["loc"][: len(item["loc"])] == item["loc"]
+            for other in items
+        ):
+            continue  # pydantic counts the valid members alone; the others are told of anyway
         location = _in_data(item["loc"], data, item["type"] in ("extra_forbidden", "missing"))
         message = _message(item, model)
         known = messages.setdefault(location, [])

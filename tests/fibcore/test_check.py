@@ -64,6 +64,11 @@ def test_a_wrong_value_says_what_is_allowed_and_what_was_given(bench, steps):
     assert "must be greater than or equal to 1, not 0" in block
 
 
+def test_a_list_whose_only_member_is_wrong_is_not_called_too_short_as_well(bench, steps):
+    step_of(steps, "sem")["params"] = {"energies_kev": [70.0]}
+    assert "energies_kev[0]: must be less than or equal to 50" in only_problem(bench, steps)
+
+
 def test_a_wrong_choice_names_the_nearest(bench, steps):
     bad = {"id": "bad", "run": "adapter/toy_trouble", "params": {"trouble": "intterupt"}}
     steps.append({**bad, "inputs": {"images": "sem"}})
