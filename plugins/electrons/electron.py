@@ -81,12 +81,12 @@ def enter(stream: np.uint64, pixel: tuple, lattice: Lattice, tables: Tables, bea
     """
     real = tables.angles.dtype.type
     zero = real(0)
-    bits = scramble(stream + GOLDEN)
+    bits = scramble(stream)
     x = (real(bits >> np.uint64(40)) + real(0.5)) * real(2.0**-24) * lattice.size_nm[2]
     y = (real((bits >> np.uint64(16)) & np.uint64(0xFFFFFF)) + real(0.5)) * real(2.0**-24)
     y *= lattice.size_nm[1]
     if beam.spread_nm[0] > zero:  # Box and Muller, Ann. Math. Stat. 29 (1958) 610
-        bits = scramble(stream + GOLDEN + GOLDEN)
+        bits = scramble(stream + GOLDEN)
         chance = (real(bits >> np.uint64(40)) + real(0.5)) * real(2.0**-24)
         angle = real(bits & np.uint64(0xFFFFFF)) * real(math.pi * 2.0**-23)
         off = beam.spread_nm[0] * math.sqrt(real(-2) * real(math.log(chance)))

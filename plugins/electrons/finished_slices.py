@@ -40,6 +40,8 @@ class FinishedSlices:
         files = {name: folder / f"{name}.npy" for name in names}
         if self.done:
             try:
+                for path in files.values():
+                    open_memmap(path, "r")  # fails where it is cut short; "r+" would fill it up
                 self.arrays = {name: open_memmap(path, "r+") for name, path in files.items()}
                 wrong = any(array.shape != shape for array in self.arrays.values())
             except (OSError, ValueError):

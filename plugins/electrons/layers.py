@@ -60,6 +60,7 @@ def layered_yield(
     seed: int,
     elastic: ElasticModel = "mott",
     energy_loss: EnergyLossModel = "joy_luo",
+    atomic_electrons: bool = False,
     cutoff_ev: float = 50.0,
     tilt_deg: float = 0.0,
     dtype: Any = np.float32,
@@ -76,6 +77,7 @@ def layered_yield(
             runs at the same time.
         elastic: cross sections of elastic scattering.
         energy_loss: stopping power.
+        atomic_electrons: whether collisions with single electrons of the atoms deflect, too.
         cutoff_ev: energy below which an electron is given up, eV.
         tilt_deg: angle between beam and surface normal, degrees, below 90.
         dtype: float32 or float64.
@@ -88,6 +90,7 @@ def layered_yield(
         energy_kev,
         elastic=elastic,
         energy_loss=energy_loss,
+        atomic_electrons=atomic_electrons,
         cutoff_ev=cutoff_ev,
         dtype=dtype,
     )

@@ -86,6 +86,7 @@ def build_tables(
     *,
     elastic: ElasticModel = "mott",
     energy_loss: EnergyLossModel = "joy_luo",
+    atomic_electrons: bool = False,
     cutoff_ev: float = 50.0,
     dtype: Any = np.float32,
 ) -> Tables:
@@ -96,17 +97,18 @@ def build_tables(
         energy_kev: beam energy, keV.
         elastic: cross sections of elastic scattering.
         energy_loss: stopping power.
+        atomic_electrons: whether collisions with single electrons of the atoms deflect, too; see
+            `electron_electron`.
         cutoff_ev: energy below which an electron is given up, eV.
         dtype: float32 or float64.
     """
     log_span = math.log(1000.0 * energy_kev / cutoff_ev)
     share = np.linspace(0.0, 1.0, INTEGRATION_POINTS)
     energy = cutoff_ev * np.exp(share * log_span)
-    solid = [material for material in media if material.composition]
-    stopping = {m.name: stopping_power_ev_per_nm(energy_loss, m, energy) for m in solid}
+    stopping = [stopping_power_ev_per_nm(energy_loss, material, energy) for material in media]
     reach = np.full_like(energy, BEYOND_ALL_NM)
-    if len(solid) == len(media):
-        reach = _integral(1.0 / np.min(list(stopping.values()), axis=0), energy)
+    if all(material.composition for material in media):
+        reach = _integral(1.0 / np.min(stopping, axis=0), energy)
 
     shape = (len(media), NODES)
     range_by_depth, row_by_depth, reach_by_depth = (np.zeros(shape) for _ in range(3))
@@ -117,9 +119,12 @@ def build_tables(
     for i, material in enumerate(media):
         if not material.composition:
             continue
-        loss = stopping[material.name]
+        loss = stopping[i]
         left = _integral(1.0 / loss, energy)
-        depth = _integral(inverse_mean_free_path_per_nm(material, energy, elastic) / loss, energy)
+        depth = _integral(
+            inverse_mean_free_path_per_nm(material, energy, elastic, atomic_electrons) / loss,
+            energy,
+        )
         depth_max[i], range_max[i] = depth[-1], left[-1]
         node = np.interp(even * depth[-1], depth, share)
         middle = np.interp((even + 0.5 / INTERVALS) * depth[-1], depth, share)
@@ -129,7 +134,7 @@ def build_tables(
         energy_by_range[i] = np.interp(even**2 * left[-1], left, share)
         depth_by_energy[i] = np.interp(even, share, depth)
         range_by_energy[i] = np.interp(even, share, left)
-        angles[i] = _angle_table(material.model_dump_json(), elastic)
+        angles[i] = _angle_table(material.model_dump_json(), elastic, atomic_electrons)
     tables = Tables(
         depth_max=depth_max,
         depth_scale=np.divide(
@@ -155,12 +160,17 @@ def _row(energy_ev: np.ndarray) -> np.ndarray:
 
 
 def inverse_mean_free_path_per_nm(
-    material: Material, energy_ev: np.ndarray, elastic: ElasticModel
+    material: Material,
+    energy_ev: np.ndarray,
+    elastic: ElasticModel,
+    atomic_electrons: bool = False,
 ) -> np.ndarray:
     """Return Sigma = rho N_A sum_i w_i sigma_i / A_i in 1/nm, w_i the weight fractions."""
     total = np.zeros_like(energy_ev)
     for atoms_per_cm3, number in _atoms(material):
-        total += atoms_per_cm3 * total_cross_section_cm2(elastic, number, energy_ev)
+        total += atoms_per_cm3 * total_cross_section_cm2(
+            elastic, number, energy_ev, electrons=atomic_electrons
+        )
     return np.asarray(total / NM_PER_CM)
 
 
@@ -182,7 +192,7 @@ def _integral(values: np.ndarray, energy: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def _angle_table(material_json: str, elastic: ElasticModel) -> np.ndarray:
+def _angle_table(material_json: str, elastic: ElasticModel, electrons: bool) -> np.ndarray:
     """Return sin(theta / 2) of a material, (row, node), at every `ANGLE_ENERGIES_EV`.
 
     The atoms of a compound scatter in proportion to their cross sections; only the direction of the
@@ -195,8 +205,12 @@ def _angle_table(material_json: str, elastic: ElasticModel) -> np.ndarray:
     for row, energy in enumerate(ANGLE_ENERGIES_EV):
         mixture, total = np.zeros_like(mu), 0.0
         for density, number in atoms:
-            part = density * float(total_cross_section_cm2(elastic, number, energy))
-            mixture += part * angular_cumulative(elastic, number, float(energy), mu)
+            part = density * float(
+                total_cross_section_cm2(elastic, number, energy, electrons=electrons)
+            )
+            mixture += part * angular_cumulative(
+                elastic, number, float(energy), mu, electrons=electrons
+            )
             total += part
         table[row] = np.sqrt(np.interp(beyond, (1.0 - mixture / total)[::-1], mu[::-1]))
         table[row, [0, -1]] = 1.0, 0.0
