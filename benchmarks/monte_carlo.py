@@ -24,6 +24,7 @@ import numpy as np
 from numba import cuda, njit
 
 from fib_plugins.electrons.batch import empty_lanes, image_pixels
+from fib_plugins.electrons.compiled import PLAIN
 from fib_plugins.electrons.electron import Beam, follow, make_beam
 from fib_plugins.electrons.imaging import Imager, make_lattice
 from fib_plugins.electrons.lattice import Lattice
@@ -40,7 +41,7 @@ PROTOTYPE = {"bulk": 400_000, 1: 4_960, 2: 2_750, 4: 1_170}
 """What the prototype reached, electrons and pixels per second and core."""
 
 
-@njit(nogil=True, error_model="numpy", _nrt=False)
+@njit(**PLAIN)
 def plain_loop(
     pixels: np.ndarray, per_pixel: int, lattice: Lattice, tables: Tables, beam: Beam
 ) -> int:

@@ -68,6 +68,15 @@ class Physics(Plugin):
             depth_nm: thickness in nm of what fills the pores above the material.
         """
 
+    @property
+    def overlayer_name(self) -> str | None:
+        """Name of the material that depths are a thickness of; None where it does not matter.
+
+        By default that of the parameter `overlayer`, if there is one.
+        """
+        overlayer = getattr(self, "overlayer", None)
+        return overlayer.name if isinstance(overlayer, Material) else None
+
     def tabulate(self, context: Context | None = None) -> Table:
         """Return eta of reference elements over energy and depth.
 

@@ -28,27 +28,34 @@ def fib_register_materials(register: Callable[[Material], None]) -> None:
 def fib_register_generators(register: Callable[[type[Generator]], None]) -> None:
     """Register the structure generators."""
     from fib_plugins.generators.hierarchical_leveled_wave import HierarchicalLeveledWave
+    from fib_plugins.generators.layered import Layered
     from fib_plugins.generators.leveled_wave import LeveledWave
     from fib_plugins.generators.particles import Particles
 
-    for generator in (LeveledWave, HierarchicalLeveledWave, Particles):
+    for generator in (LeveledWave, HierarchicalLeveledWave, Particles, Layered):
         register(generator)
 
 
 @hookimpl
 def fib_register_physics(register: Callable[[type[Physics]], None]) -> None:
     """Register the backscatter coefficient models."""
+    from fib_plugins.physics.ann import ANN
     from fib_plugins.physics.hunger_kuchler import HungerKuchler
+    from fib_plugins.physics.monte_carlo import MonteCarloLookup
+    from fib_plugins.physics.monte_carlo_table import MonteCarloTable
 
-    register(HungerKuchler)
+    for physics in (HungerKuchler, MonteCarloTable, MonteCarloLookup, ANN):
+        register(physics)
 
 
 @hookimpl
 def fib_register_simulators(register: Callable[[type[Simulator]], None]) -> None:
     """Register the simulators."""
+    from fib_plugins.simulators.monte_carlo import MonteCarlo
     from fib_plugins.simulators.weighted_projection import WeightedProjection
 
-    register(WeightedProjection)
+    for simulator in (WeightedProjection, MonteCarlo):
+        register(simulator)
 
 
 @hookimpl

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -226,6 +227,8 @@ def _jsonable(value: Any) -> Any:
 
     if isinstance(value, Material):
         return value.name
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
     if isinstance(value, (list, tuple)):
         return [_jsonable(item) for item in value]
     return value

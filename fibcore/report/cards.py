@@ -24,6 +24,8 @@ FACE_PX = (128, 304)
 """Rows and columns of a picture: twice what is shown, for fine screens."""
 CURVE = (100.0, 40.0)
 """Width and height of the box that a curve is drawn in."""
+LEAST_SPAN = 0.25
+"""Part of its largest value that a curve has to span to fill the box: noise stays small."""
 MOST_FIGURES = 3
 
 
@@ -87,7 +89,8 @@ def _curve(table: Table) -> CardFace:
     if len(x) < 2:
         return CardFace()
     across = CURVE[0] * (x - x[0]) / (x[-1] - x[0])
-    down = CURVE[1] * (1 - (y - y.min()) / (float(np.ptp(y)) or 1.0))
+    span = max(float(np.ptp(y)), LEAST_SPAN * float(np.abs(y).max())) or 1.0
+    down = CURVE[1] * (1 - (y - y.min()) / span)
     points = zip(across.tolist(), down.tolist(), strict=True)
     return CardFace(curve="M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in points))
 

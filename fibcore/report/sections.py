@@ -12,6 +12,7 @@ from markupsafe import Markup
 from fibcore.report import compare, curves, grids, palette, wording
 from fibcore.report.collect import Artefact, Run, Step
 from fibcore.report.histograms import Histogram, histogram
+from fibcore.report.panels import draw
 from fibcore.report.relations import Place, Relations
 from fibcore.report.viewer import Viewer, ViewerMaker
 from fibcore.tables import Table
@@ -135,7 +136,7 @@ class SectionMaker:
         if panels:
             kept = [model.info.get("best_epoch", "") for model in section.models]
             best = float(kept[0]) if kept and kept[0].isdigit() else curves.best_epoch(table)
-            drawn = [curves.draw(panel, best) for panel in panels]
+            drawn = [draw(panel, best if "epoch" in table else None) for panel in panels]
             section.charts.append(ChartGroup(name, drawn))
         elif step.kind == "metric" and name == next(iter(step.artefacts)):
             section.tables.append(grids.metric_grid(name, [(step, table)]))

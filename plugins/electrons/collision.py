@@ -44,7 +44,7 @@ _LOGARITHM = tuple(
 
 @inlined
 def logarithm(x: np.float32) -> np.float32:
-    """Return ln x of a positive float32, to 3e-7.
+    """Return ln x of a positive float32, with a relative error below 3e-7.
 
     Splits off the exponent and sums the minimax series of ln(1 + f), |f| < 0.42, of the Cephes
     library (S. Moshier, logf); unlike a library call it can be vectorised.

@@ -119,7 +119,7 @@ class WeightedProjection(Simulator):
         from .projection_kernels import first_solid, weighted_sum
 
         context = Context.of(context)
-        eta = self._coefficients(labels, physics)
+        eta = self._coefficients(labels, physics, context)
         look_up = self._weights(eta, labels) if self.mode == "sum" else _yields(eta)
         kernel = weighted_sum if self.mode == "sum" else first_solid
         images = context.empty(
@@ -150,7 +150,9 @@ class WeightedProjection(Simulator):
             quantity="backscatter yield" if counted else "weighted grey value",
         )
 
-    def _coefficients(self, labels: Labels, physics: Physics | None) -> np.ndarray:
+    def _coefficients(
+        self, labels: Labels, physics: Physics | None, context: Context
+    ) -> np.ndarray:
         """Return eta (256, energy, slice); row 0 the bare pore filler, 0 for unused phases."""
         if 0 not in labels.phases:
             raise FibError(
@@ -162,6 +164,13 @@ class WeightedProjection(Simulator):
             from ..physics.hunger_kuchler import HungerKuchler
 
             physics = HungerKuchler(overlayer=filler)
+        if physics.overlayer_name not in (None, filler.name):
+            context.log.warning(
+                "%s is for material under %s, but %s fills the pores: depth fades otherwise",
+                physics.identifier(),
+                physics.overlayer_name,
+                filler.name,
+            )
         energies = np.array(self.energies_kev)[:, np.newaxis]
         depths = np.arange(self.slices) * labels.voxel_size_nm[0]
         eta = np.zeros((256, len(energies), self.slices))

@@ -30,6 +30,8 @@ def test_every_example_is_tested_here_or_in_the_docs():
         "quickstart.json",
         "my_stack.json",
         "real_structure.json",
+        "monte_carlo.json",
+        "physics.json",  # test_example_physics.py
     }
 
 
@@ -51,3 +53,20 @@ def test_a_reconstruction_is_imaged_segmented_and_scored(shell):
     with tifffile.TiffFile(provenance.parent / "02-truth" / "labels.tif") as tif:
         truth = tif.asarray()
     assert truth.mean() == pytest.approx(0.35, abs=0.001)
+
+
+def test_monte_carlo_images_show_more_of_what_lies_below_at_higher_voltage(shell):
+    done = shell(
+        "run",
+        str(EXAMPLES / "monte_carlo.json"),
+        *settings("gold.shape=[16, 32, 32]", "gold.waves=[200, 200]", "mc.electrons_per_pixel=20"),
+    )
+    assert "errors_4kv" in done.out
+    (run,) = (shell.folder / "runs" / "monte_carlo").glob("*/provenance.json")
+    with tifffile.TiffFile(run.parent / "01-gold" / "labels.tif") as tif:
+        pore = tif.asarray() == 0
+    with tifffile.TiffFile(run.parent / "02-mc" / "images.tif") as tif:
+        images = np.moveaxis(tif.asarray(), 1, 0)  # ImageJ keeps channels after slices
+    brightness = [float(image[pore].mean()) for image in images]
+    assert images.shape == (3, 16, 32, 32)
+    assert brightness[0] < brightness[1] < brightness[2]

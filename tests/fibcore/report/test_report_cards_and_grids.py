@@ -28,6 +28,13 @@ def test_the_card_of_a_training_shows_its_last_loss_curve(tmp_path):
     assert points[:, 1] == pytest.approx(high * (4 - loss) / 3, abs=0.06)
 
 
+def test_the_card_of_a_nearly_constant_curve_is_flat(tmp_path):
+    table = Table({"z": np.arange(20), "mds": 3.0 + 0.01 * np.arange(20)})
+    points = re.findall(r"[\d.]+", card_face(step_with(tmp_path, table)).curve)
+    heights = np.array(points[1::2], float)
+    assert np.ptp(heights) == pytest.approx(CURVE[1] * 0.19 / (0.25 * 3.19), abs=0.11)
+
+
 @pytest.mark.parametrize("values", [np.full(20, 3.0), np.full(20, np.nan)])
 def test_the_card_of_a_curve_without_a_range_can_be_drawn(tmp_path, values):
     face = card_face(step_with(tmp_path, Table({"z": np.arange(20), "mds": values})))

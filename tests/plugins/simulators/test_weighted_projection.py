@@ -319,3 +319,12 @@ def test_coefficients_outside_zero_to_one_are_refused(value):
 def test_a_stack_of_pores_is_black():
     labels = Labels(np.zeros((3, 4, 4), dtype=np.uint8), 1.0)
     assert not WeightedProjection(energies_kev=[5]).simulate(labels).data.any()
+
+
+@pytest.mark.parametrize(("filler", "warned"), [(EPOXY, False), (COPPER, True)])
+def test_physics_for_another_pore_filler_is_warned_of(caplog, filler, warned):
+    labels = random_labels(phases={0: filler, 1: GOLD})
+    WeightedProjection(energies_kev=(5.0,), mode="first_hit").simulate(
+        labels, HungerKuchler(overlayer=EPOXY)
+    )
+    assert ("is for material under epoxy, but Cu fills the pores" in caplog.text) == warned

@@ -1,0 +1,155 @@
+"""Axes with curves on them, drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from fibcore.report import palette
+from fibcore.report.figures import INK, SIZE_IN, chart
+
+POINTS = "o"
+"""Style of a series that is drawn as points with error bars, not as a line."""
+
+POINT_SIZE = 3.2
+
+MOST_INSIDE = 6
+"""A legend with more entries stands below its axes, in a chart that is taller for it."""
+TALLER = 1.2
+
+
+@dataclass(frozen=True)
+class Series:
+    """One curve: its quantity, what tells it from others on the same axes, its points.
+
+    Attributes:
+        quantity: column that `y` is.
+        label: which curve of the quantity this is; empty if there is one only.
+        x: where.
+        y: how much.
+        colour: of the line, one for each label.
+        style: ``-``, ``--``, ``:`` or `POINTS`.
+        owner: who says so (``simulated``, ``network``); empty where that goes without saying.
+        error: standard errors of `y`, where known.
+        flagged: which points are drawn as open symbols, where they are points.
+    """
+
+    quantity: str
+    label: str
+    x: np.ndarray
+    y: np.ndarray
+    colour: str
+    style: str = "-"
+    owner: str = ""
+    error: np.ndarray | None = None
+    flagged: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One set of axes; its title says what its labels do not.
+
+    `flag` names what the open symbols are.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    series: tuple[Series, ...]
+    logarithmic: bool = False
+    flag: str = ""
+
+
+def draw(panel: Panel, best: float | None = None) -> Markup:
+    """Return one set of axes as SVG.
+
+    Args:
+        panel: what is on them.
+        best: of a training history: the epoch whose weights were kept, where that is known.
+    """
+
+    def on(axes: Any) -> None:
+        for series in panel.series:
+            _plot(axes, series)
+        if best is not None:
+            axes.axvline(best, color=palette.MISSED, lw=1, ls=":")
+        axes.set_xlabel(panel.x_label)
+        axes.set_ylabel(panel.y_label)
+        axes.set_title(panel.title)
+        finite = [s.y[np.isfinite(s.y)] for s in panel.series]
+        values = np.concatenate(finite) if finite else np.array([])
+        if panel.logarithmic and values.size and values.min() > 0:
+            _set_log_scale(axes)
+        elif values.size and 0 <= values.min() <= 0.5 * values.max():
+            axes.set_ylim(bottom=0)
+        if all(series.x.dtype.kind in "iu" for series in panel.series):
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.margins(x=0.02)
+        if below:
+            columns = max(2, min(4, len(handles) // 2))
+            axes.figure.legend(handles=handles, loc="outside lower left", ncols=columns)
+        elif len(handles) > 1 or best is not None:
+            axes.legend(handles=handles, loc="best", ncols=2 if len(handles) > 4 else 1)
+
+    handles = _legend(panel, best)
+    below = len(handles) > MOST_INSIDE
+    size = (SIZE_IN[0], TALLER * SIZE_IN[1]) if below else SIZE_IN
+    return chart(on, f"{panel.title} {panel.y_label} over {panel.x_label}".strip(), size)
+
+
+def _plot(axes: Any, series: Series) -> None:
+    if series.style != POINTS:
+        axes.plot(series.x, series.y, series.style, color=series.colour)
+        if series.error is not None:
+            low, high = series.y - series.error, series.y + series.error
+            axes.fill_between(series.x, low, high, color=series.colour, alpha=0.25, lw=0)
+        return
+    axes.errorbar(series.x, series.y, series.error, fmt="none", ecolor=series.colour, elinewidth=1)
+    flagged = np.zeros(len(series.x), bool) if series.flagged is None else series.flagged
+    for chosen, face in ((~flagged, series.colour), (flagged, "none")):
+        axes.plot(
+            series.x[chosen], series.y[chosen], "o", ms=POINT_SIZE, mew=1,
+            mec=series.colour, mfc=face,
+        )  # fmt: skip
+
+
+def _legend(panel: Panel, best: float | None) -> list[Any]:
+    """Return a handle for whatever tells series apart."""
+    owners = {series.owner: series.style for series in panel.series if series.owner}
+    labels = {series.label: series for series in panel.series if series.label}
+    handles = []
+    if len(owners) > 1 and len(labels) > 1:  # colours say which curve, styles who says so
+        for label, series in labels.items():
+            handles.append(_handle("-", series.colour, label))
+        for owner, style in owners.items():
+            handles.append(_handle(style, INK, owner))
+    elif len(panel.series) > 1:
+        for series in panel.series:
+            label = " ".join(part for part in (series.owner, series.label) if part)
+            handles.append(_handle(series.style, series.colour, label))
+    if panel.flag and any(s.flagged is not None and s.flagged.any() for s in panel.series):
+        handles.append(_handle(POINTS, INK, panel.flag, mfc="none"))
+    if best is not None:
+        handles.append(_handle(":", palette.MISSED, f"best epoch: {best:g}", lw=1))
+    return handles
+
+
+def _handle(style: str, colour: str, label: str, **more: Any) -> Any:
+    from matplotlib.lines import Line2D
+
+    if style == POINTS:
+        more |= {"marker": POINTS, "ms": POINT_SIZE}
+    line = "none" if style == POINTS else style
+    return Line2D([], [], color=colour, ls=line, label=label, **more)
+
+
+def _set_log_scale(axes: Any) -> None:
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.yaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,133 @@
+"""Training of the network for backscatter coefficients: table 1's procedure, resumable.
+
+The loop is that of the U-Net, placed on the device by Lightning Fabric. With so small a network
+Fabric adds 15 % to the time of a step; Lightning's Trainer would more than double it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from fib_plugins.segmenters.unet_checkpoint import Checkpoint, Progress
+from fib_plugins.segmenters.unet_network import tensors_of
+from fib_plugins.segmenters.unet_runtime import fabric_on
+from fibcore import Context, FibError
+
+from .ann_network import build_network
+
+if TYPE_CHECKING:
+    from .ann import ANN
+
+BETTER = 1e-4
+"""A validation loss is better if it is lower by this fraction; else training at a rate too small
+to matter would never stop."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The best network, on the CPU, and how it came about."""
+
+    network: nn.Module
+    history: list[dict[str, Any]]
+    best_epoch: int
+
+
+def train(
+    ann: ANN, inputs: np.ndarray, eta: np.ndarray, held_out: np.ndarray, context: Context
+) -> Trained:
+    """Train a network on the rows that are not held out; return that of the best epoch.
+
+    Args:
+        ann: the settings.
+        inputs: scaled inputs, (rows, 3).
+        eta: what to learn, (rows,).
+        held_out: which rows the best epoch is chosen by, (rows,).
+        context: surroundings of the step.
+
+    Raises:
+        FibError: a training that diverges.
+    """
+    fabric = fabric_on(context.device, "32")
+    x = torch.from_numpy(inputs.astype(np.float32)).to(fabric.device)
+    y = torch.from_numpy(eta.astype(np.float32)[:, np.newaxis]).to(fabric.device)
+    rows, others = np.flatnonzero(~held_out), torch.from_numpy(np.flatnonzero(held_out))
+
+    network = build_network(int(context.rng_for("network").integers(2**63)))
+    optimizer = torch.optim.Adam(network.parameters(), lr=ann.learning_rate, fused=True)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer,
+        factor=ann.learning_rate_factor,
+        patience=ann.learning_rate_patience,
+        threshold=BETTER,
+    )
+    module, fabric_optimizer = fabric.setup(network, optimizer)
+    loss_of = nn.MSELoss()
+    checkpoint = Checkpoint(
+        context.scratch / "checkpoint.pt",
+        _fingerprint(ann, inputs, eta, context.seed),
+        network,
+        optimizer,
+        plateau,
+    )
+    progress = checkpoint.load(context)
+    while progress.epoch < ann.epochs and not _exhausted(ann, progress):
+        epoch = progress.epoch + 1
+        rate = optimizer.param_groups[0]["lr"]
+        order = torch.from_numpy(context.rng_for("epoch", epoch).permutation(rows))
+        train_loss = 0.0
+        module.train()
+        for batch in order.split(ann.batch_size):
+            fabric_optimizer.zero_grad()
+            loss = loss_of(module(x[batch]), y[batch])
+            fabric.backward(loss)
+            fabric_optimizer.step()
+            train_loss += loss.item() * len(batch) / len(rows)
+        module.eval()
+        with torch.no_grad():
+            validation_loss = loss_of(module(x[others]), y[others]).item()
+        if not math.isfinite(validation_loss):
+            raise FibError(
+                f"training diverged in epoch {epoch} (the validation loss is {validation_loss}); "
+                f"lower learning_rate (now {rate:g})"
+            )
+        plateau.step(validation_loss)
+        progress.epoch = epoch
+        progress.history.append(
+            {
+                "epoch": epoch,
+                "train_loss": train_loss,
+                "validation_loss": validation_loss,
+                "learning_rate": rate,
+            }
+        )
+        if validation_loss < progress.best_loss * (1.0 - BETTER):
+            progress.best_epoch, progress.best_loss = epoch, validation_loss
+            progress.best = {n: t.detach().clone() for n, t in tensors_of(network).items()}
+        checkpoint.save(progress)
+        rms = math.sqrt(progress.best_loss)
+        context.progress(epoch, ann.epochs, f"epochs, held-out rows within {rms:.4f} (rms)")
+
+    with torch.no_grad():
+        for name, tensor in tensors_of(network).items():
+            tensor.copy_(progress.best[name])
+    return Trained(network.cpu(), progress.history, progress.best_epoch)
+
+
+def _exhausted(ann: ANN, progress: Progress) -> bool:
+    return progress.epoch - progress.best_epoch >= ann.early_stopping_patience
+
+
+def _fingerprint(ann: ANN, inputs: np.ndarray, eta: np.ndarray, seed: int) -> str:
+    """Return a digest of what decides the course of training, to know a checkpoint by."""
+    facts = hashlib.sha256(json.dumps([ann.model_dump(mode="json"), seed]).encode())
+    facts.update(inputs.tobytes())
+    facts.update(eta.tobytes())
+    return facts.hexdigest()

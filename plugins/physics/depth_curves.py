@@ -1,0 +1,74 @@
+"""Curves of eta over depth at several energies, interpolated between depths and energies."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+
+from .electron_range import ENERGY_EXPONENT
+
+
+class DepthCurves:
+    """Eta of one material, known at some depths for each of some energies.
+
+    Curves of two energies are alike where the depth is the same fraction of the electron range:
+    at d and at d (E' / E)^1.67 (range after Kanaya and Okayama, see `electron_range`).
+
+    **Between energies**, both neighbours' curves are read at the depth that is alike, and the
+    result is linear in log E. **Between depths**, what is interpolated is the difference to the
+    curve of the next higher energy, which has more points per range: steps of 10 nm are fine at 4
+    keV, but at 1 keV eta falls to half within one. The difference, and the curve of the highest
+    energy, follow a monotone cubic (PCHIP; F. N. Fritsch and R. E. Carlson, SIAM J. Numer. Anal.
+    17 (1980) 238). At the points known the result is what is known there; before the first and
+    beyond the last depth, below the lowest and above the highest energy, the nearest holds.
+
+    Args:
+        energies_kev: ascending.
+        depths_nm: depths of each energy, ascending.
+        etas: eta at those depths.
+    """
+
+    def __init__(
+        self, energies_kev: np.ndarray, depths_nm: list[np.ndarray], etas: list[np.ndarray]
+    ) -> None:
+        self.energies_kev, self.depths_nm, self.etas = energies_kev, depths_nm, etas
+
+    @classmethod
+    def of(cls, energy_kev: np.ndarray, depth_nm: np.ndarray, eta: np.ndarray) -> Self:
+        """Return the curves through points in any order; each array has one entry per point."""
+        energies = np.unique(energy_kev)
+        points = [np.flatnonzero(energy_kev == energy) for energy in energies]
+        points = [rows[np.argsort(depth_nm[rows])] for rows in points]
+        return cls(energies, [depth_nm[rows] for rows in points], [eta[rows] for rows in points])
+
+    def at(self, energy_kev: np.ndarray, depth_nm: np.ndarray) -> np.ndarray:
+        """Return eta, 0 to 1, at energies and depths of one shape."""
+        eta = np.zeros(energy_kev.shape)
+        last = len(self.energies_kev) - 1
+        place = np.interp(np.log(energy_kev), np.log(self.energies_kev), np.arange(last + 1))
+        for number, energy in enumerate(self.energies_kev):
+            share = np.maximum(1.0 - np.abs(place - number), 0.0)
+            if np.any(share):
+                alike = depth_nm * (energy / energy_kev) ** ENERGY_EXPONENT
+                eta += share * self._curve(number, alike)
+        return np.clip(eta, 0.0, 1.0)
+
+    def _curve(self, number: int, depth_nm: np.ndarray) -> np.ndarray:
+        """Return what the curve of an energy gives at depths."""
+        nodes, eta = self.depths_nm[number], self.etas[number]
+        inside = np.clip(depth_nm, nodes[0], nodes[-1])
+        if number == len(self.energies_kev) - 1:
+            return _monotone(nodes, eta, inside)
+        pair = self.energies_kev[number : number + 2]
+        stretch = (pair[1] / pair[0]) ** ENERGY_EXPONENT
+        apart = eta - self._curve(number + 1, stretch * nodes)
+        return self._curve(number + 1, stretch * inside) + _monotone(nodes, apart, inside)
+
+
+def _monotone(nodes: np.ndarray, values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    from scipy.interpolate import PchipInterpolator
+
+    if len(nodes) == 1:
+        return np.full(places.shape, values[0])
+    return np.asarray(PchipInterpolator(nodes, values)(places))

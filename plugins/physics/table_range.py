@@ -1,0 +1,90 @@
+"""The range that a table of coefficients covers, and what to say outside of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from fibcore import FibError, Material
+
+from .coefficient_table import CoefficientTable
+
+Limits = tuple[float, float]
+
+TOLERANCE = 1e-3
+"""How far, as a fraction, a value may lie outside without a word."""
+
+
+@dataclass(frozen=True)
+class TableRange:
+    """Least and largest value of each variable of a table."""
+
+    energy_kev: Limits
+    atomic_number: Limits
+    depth_nm: Limits
+
+    @classmethod
+    def of(cls, table: CoefficientTable) -> Self:
+        """Return the range of a table."""
+        columns = (table.energy_kev, table.atomic_number, table.depth_nm)
+        return cls(*((float(values.min()), float(values.max())) for values in columns))
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return the range that `to_json` wrote."""
+        return cls(**{name: (low, high) for name, (low, high) in values.items()})
+
+    def to_json(self) -> dict[str, list[float]]:
+        """Return the range as JSON values."""
+        return {name: list(limits) for name, limits in asdict(self).items()}
+
+    def clipped_depth_nm(self, depth_nm: np.ndarray) -> np.ndarray:
+        """Return depths with those outside moved to the nearest one inside."""
+        return np.clip(depth_nm, *self.depth_nm)
+
+    def warn_outside(
+        self, who: str, material: Material, energy_kev: np.ndarray, depth_nm: np.ndarray
+    ) -> None:
+        """Log a warning for what lies outside; `who` is the plugin that was asked."""
+        z = np.array(material.mean_atomic_number)
+        doubts = [
+            _told("energies", energy_kev, self.energy_kev, "keV", "an extrapolation"),
+            _told("an atomic number", z, self.atomic_number, "", "an extrapolation"),
+            _told("depths", depth_nm, self.depth_nm, "nm", "the value at the nearest depth inside"),
+        ]
+        for doubt in filter(None, doubts):
+            logging.getLogger("fib").warning("%s: eta of %s at %s", who, material.name, doubt)
+
+
+def checked(energy_kev: Any, depth_nm: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return energies and depths as float64 arrays of one shape.
+
+    Raises:
+        FibError: an energy that is not positive, or a negative depth.
+    """
+    energy, depth = np.broadcast_arrays(
+        np.asarray(energy_kev, dtype=np.float64), np.asarray(depth_nm, dtype=np.float64)
+    )
+    if not np.all(energy > 0):
+        raise FibError(f"energy {np.min(energy):g} keV: give beam energies above 0 keV")
+    if not np.all(depth >= 0):
+        raise FibError(f"depth {np.min(depth):g} nm: give thicknesses from 0 nm upwards")
+    return energy, depth
+
+
+def _told(what: str, values: np.ndarray, limits: Limits, unit: str, consequence: str) -> str:
+    low, high = limits
+    outside = np.unique(
+        values[(values < low - TOLERANCE * low) | (values > high + TOLERANCE * high)]
+    )
+    if not outside.size:
+        return ""
+    given = ", ".join(f"{value:.4g}" for value in outside[:6])
+    given += ", ..." if outside.size > 6 else ""
+    return f"{what} {given} {unit}".rstrip() + (
+        f" is {consequence}; the table covers {low:.4g} to {high:.4g} {unit}".rstrip()
+    )
