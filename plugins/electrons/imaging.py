@@ -19,7 +19,7 @@ from .medium import Tables
 from .tally import Tally, empty_tally
 
 PIXELS_PER_JOB = 256
-PILOT_PIXELS = 64
+PILOT_ELECTRONS = 50
 
 
 def phases_in(labels: Labels) -> list[int]:
@@ -136,27 +136,28 @@ class Imager:
         """
         y, x = np.mgrid[slice(*rows), slice(*columns)]
         pixels = np.column_stack([np.full(y.size, z), y.ravel(), x.ravel()]).astype(np.int64)
-        return self._count(pixels)
+        return self._count(pixels, self._per_pixel)
 
     def seconds_per_pixel(self, rows: tuple[int, int], columns: tuple[int, int]) -> float:
         """Return how long a pixel takes, measured on pixels spread over the volume."""
         rng = np.random.default_rng(0)
         low, high = [0, rows[0], columns[0]], [self._shape[0], rows[1], columns[1]]
-        pixels = rng.integers(low, high, (PILOT_PIXELS * self._threads, 3))
-        self._count(pixels[:1])  # compiles, or loads what was compiled
+        pixels = rng.integers(low, high, (PIXELS_PER_JOB * self._threads, 3))
+        few = min(PILOT_ELECTRONS, self._per_pixel)
+        self._count(pixels[:1], 1)  # compiles, or loads what was compiled
         start = time.perf_counter()
-        self._count(pixels)
-        return (time.perf_counter() - start) / len(pixels)
+        self._count(pixels, few)
+        return (time.perf_counter() - start) / len(pixels) * self._per_pixel / few
 
-    def _count(self, pixels: np.ndarray) -> Tally:
+    def _count(self, pixels: np.ndarray, per_pixel: int) -> Tally:
         _, ny, nx = self._shape
         numbers = (pixels[:, 0] * ny + pixels[:, 1]) * nx + pixels[:, 2]
-        electrons = numbers * self._per_pixel
+        electrons = numbers * per_pixel
         tally = empty_tally(len(pixels))
         if self._gpu:
             from .cuda import image_pixels as image_on_gpu
 
-            image_on_gpu(self._key, pixels, electrons, self._per_pixel, *self._setting, tally)
+            image_on_gpu(self._key, pixels, electrons, per_pixel, *self._setting, tally)
             return tally
         from .batch import empty_lanes, image_pixels
 
@@ -167,7 +168,7 @@ class Imager:
                 self._key,
                 pixels[part],
                 electrons[part],
-                self._per_pixel,
+                per_pixel,
                 *self._setting,
                 Tally(counts[part], shares[part], depths[part], *spectra),
                 empty_lanes(self._dtype),
