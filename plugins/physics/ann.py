@@ -96,8 +96,8 @@ class ANN(Trainable, Physics):
             FibError: the table lacks columns, holds impossible values or too few rows, or training
                 diverges.
         """
-        from fib_plugins.segmenters.unet_network import weights_of
-        from fib_plugins.segmenters.unet_runtime import cpu_threads
+        from fib_plugins.training.runtime import cpu_threads
+        from fib_plugins.training.weights import weights_of
 
         from .ann_network import InputScale, predict
         from .ann_training import train
@@ -157,8 +157,8 @@ class ANN(Trainable, Physics):
         Raises:
             FibError: not fitted, an energy that is not positive, or a negative depth.
         """
-        from fib_plugins.segmenters.unet_network import set_weights
-        from fib_plugins.segmenters.unet_runtime import cpu_threads
+        from fib_plugins.training.runtime import cpu_threads
+        from fib_plugins.training.weights import set_weights
 
         from .ann_network import InputScale, build_network, predict
 

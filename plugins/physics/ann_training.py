@@ -1,7 +1,7 @@
 """Training of the network for backscatter coefficients: table 1's procedure, resumable.
 
-The loop is that of the U-Net, placed on the device by Lightning Fabric. With so small a network
-Fabric adds 15 % to the time of a step; Lightning's Trainer would more than double it.
+Lightning Fabric places the loop on the device. With so small a network it adds 15 % to the time of
+a step; Lightning's Trainer would more than double it.
 """
 
 from __future__ import annotations
@@ -16,19 +16,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from fib_plugins.segmenters.unet_checkpoint import Checkpoint, Progress
-from fib_plugins.segmenters.unet_network import tensors_of
-from fib_plugins.segmenters.unet_runtime import fabric_on
+from fib_plugins.training.checkpoint import Checkpoint
+from fib_plugins.training.progress import BETTER
+from fib_plugins.training.runtime import fabric_on
+from fib_plugins.training.weights import set_tensors
 from fibcore import Context, FibError
 
 from .ann_network import build_network
 
 if TYPE_CHECKING:
     from .ann import ANN
-
-BETTER = 1e-4
-"""A validation loss is better if it is lower by this fraction; else training at a rate too small
-to matter would never stop."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +70,12 @@ def train(
     checkpoint = Checkpoint(
         context.scratch / "checkpoint.pt",
         _fingerprint(ann, inputs, eta, context.seed),
-        network,
-        optimizer,
-        plateau,
+        network=network,
+        optimizer=optimizer,
+        plateau=plateau,
     )
     progress = checkpoint.load(context)
-    while progress.epoch < ann.epochs and not _exhausted(ann, progress):
+    while progress.epoch < ann.epochs and not progress.exhausted(ann.early_stopping_patience):
         epoch = progress.epoch + 1
         rate = optimizer.param_groups[0]["lr"]
         order = torch.from_numpy(context.rng_for("epoch", epoch).permutation(rows))
@@ -99,30 +96,18 @@ def train(
                 f"lower learning_rate (now {rate:g})"
             )
         plateau.step(validation_loss)
-        progress.epoch = epoch
-        progress.history.append(
-            {
-                "epoch": epoch,
-                "train_loss": train_loss,
-                "validation_loss": validation_loss,
-                "learning_rate": rate,
-            }
-        )
-        if validation_loss < progress.best_loss * (1.0 - BETTER):
-            progress.best_epoch, progress.best_loss = epoch, validation_loss
-            progress.best = {n: t.detach().clone() for n, t in tensors_of(network).items()}
+        row = {
+            "train_loss": train_loss,
+            "validation_loss": validation_loss,
+            "learning_rate": rate,
+        }
+        progress.add(row, validation_loss, network)
         checkpoint.save(progress)
         rms = math.sqrt(progress.best_loss)
         context.progress(epoch, ann.epochs, f"epochs, held-out rows within {rms:.4f} (rms)")
 
-    with torch.no_grad():
-        for name, tensor in tensors_of(network).items():
-            tensor.copy_(progress.best[name])
+    set_tensors(network, progress.best)
     return Trained(network.cpu(), progress.history, progress.best_epoch)
-
-
-def _exhausted(ann: ANN, progress: Progress) -> bool:
-    return progress.epoch - progress.best_epoch >= ann.early_stopping_patience
 
 
 def _fingerprint(ann: ANN, inputs: np.ndarray, eta: np.ndarray, seed: int) -> str:

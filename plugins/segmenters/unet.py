@@ -149,8 +149,8 @@ class UNet(Trainable, UNetParameters, Segmenter):
             FibError: shapes differ or are too small for the patch, images that are constant or
                 not finite, labels with one phase only.
         """
-        from fib_plugins.segmenters.unet_runtime import cpu_threads
         from fib_plugins.segmenters.unet_training import train
+        from fib_plugins.training.runtime import cpu_threads
 
         context = Context.of(context)
         self._check_alike(images.shape, labels.shape)
@@ -187,8 +187,9 @@ class UNet(Trainable, UNetParameters, Segmenter):
                 constant or not finite.
         """
         from fib_plugins.segmenters.unet_inference import probabilities
-        from fib_plugins.segmenters.unet_network import build_network, set_weights
-        from fib_plugins.segmenters.unet_runtime import cpu_threads
+        from fib_plugins.segmenters.unet_network import build_network
+        from fib_plugins.training.runtime import cpu_threads
+        from fib_plugins.training.weights import set_weights
 
         context = Context.of(context)
         images = self._as_trained(images, context)

@@ -19,7 +19,7 @@ from torch import nn
 
 from fib_plugins.segmenters.grey_values import GreyScale
 from fib_plugins.segmenters.unet_patches import starts
-from fib_plugins.segmenters.unet_runtime import fabric_on
+from fib_plugins.training.runtime import fabric_on
 from fibcore import Context, Images
 
 if TYPE_CHECKING:

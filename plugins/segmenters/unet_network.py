@@ -1,4 +1,4 @@
-"""The network of the U-Net segmenter: MONAI's DynUNet, and its weights as named arrays.
+"""The network of the U-Net segmenter: MONAI's DynUNet.
 
 DynUNet is the network of nnU-Net (Isensee et al., Nature Methods 18 (2021) 203): a plain U-Net of
 two convolutions per level, in 2-D and 3-D alike, with depth, width and normalisation to choose.
@@ -9,13 +9,8 @@ Batch normalisation is the default: its statistics can be taken anew on the stac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import torch
 from torch import nn
-
-from fibcore import FibError
 
 
 def build_network(
@@ -50,36 +45,3 @@ def build_network(
     # Channels last is a quarter faster on the CPU, and what tensor cores want.
     layout = torch.channels_last if flat else torch.channels_last_3d
     return network.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stub lacks it
-
-
-def tensors_of(network: nn.Module) -> dict[str, torch.Tensor]:
-    """Return all weights and running statistics by name, each once (DynUNet names some twice)."""
-    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
-
-
-def weights_of(network: nn.Module) -> dict[str, np.ndarray]:
-    """Return copies of all weights and running statistics as arrays."""
-    return {
-        name: np.array(tensor.detach().cpu().numpy(), order="C")
-        for name, tensor in tensors_of(network).items()
-    }
-
-
-def set_weights(network: nn.Module, weights: Mapping[str, np.ndarray]) -> None:
-    """Copy arrays, as `weights_of` gave them, into a network.
-
-    Raises:
-        FibError: they belong to another network.
-    """
-    tensors = tensors_of(network)
-    fits = tensors.keys() == weights.keys() and all(
-        tensors[name].numel() == array.size for name, array in weights.items()
-    )
-    if not fits:
-        raise FibError(
-            "the weights of the model do not fit the network that its parameters describe; "
-            "its .safetensors and .json do not belong together: train again, or restore the pair"
-        )
-    with torch.no_grad():
-        for name, tensor in tensors.items():
-            tensor.copy_(torch.from_numpy(np.array(weights[name])).reshape(tensor.shape))

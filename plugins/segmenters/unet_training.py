@@ -6,6 +6,8 @@ Training and validation share no voxel: validation is the end of the stack along
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,18 +18,16 @@ import torch
 from torch import nn
 
 from fib_plugins.segmenters.grey_values import GreyScale
-from fib_plugins.segmenters.unet_checkpoint import Checkpoint, Progress, fingerprint
-from fib_plugins.segmenters.unet_network import build_network, tensors_of, weights_of
+from fib_plugins.segmenters.unet_network import build_network
 from fib_plugins.segmenters.unet_patches import Patches, Variation
-from fib_plugins.segmenters.unet_runtime import fabric_on
+from fib_plugins.training.checkpoint import Checkpoint
+from fib_plugins.training.progress import BETTER, Progress
+from fib_plugins.training.runtime import fabric_on
+from fib_plugins.training.weights import set_tensors, weights_of
 from fibcore import Context, FibError, Images, Labels
 
 if TYPE_CHECKING:
     from fib_plugins.segmenters.unet_parameters import UNetParameters
-
-BETTER = 1e-4
-"""A validation loss is better if it is lower by this fraction; else training at a rate too small
-to matter would never stop."""
 
 Batches = Iterator[tuple[torch.Tensor, torch.Tensor]]
 
@@ -85,14 +85,14 @@ def train(unet: UNetParameters, images: Images, labels: Labels, context: Context
 
     checkpoint = Checkpoint(
         context.scratch / "checkpoint.pt",
-        fingerprint(unet, images, labels, grey_scale, context.seed),
-        network,
-        optimizer,
-        plateau,
+        _fingerprint(unet, images, labels, grey_scale, context.seed),
+        network=network,
+        optimizer=optimizer,
+        plateau=plateau,
     )
     progress = checkpoint.load(context)
     ticks = -(-per_epoch // unet.batch_size) + -(-len(seen) // unet.batch_size)
-    while progress.epoch < unet.epochs and not _exhausted(unet, progress):
+    while progress.epoch < unet.epochs and not progress.exhausted(unet.early_stopping_patience):
         epoch = progress.epoch + 1
         rng = context.rng_for("epoch", epoch)
         corners = _corners(unet, training, places, per_epoch, rng)
@@ -112,24 +112,16 @@ def train(unet: UNetParameters, images: Images, labels: Labels, context: Context
                 f"lower learning_rate (now {rate:g}), or use precision '32'"
             )
         plateau.step(validation_loss)
-        progress.epoch = epoch
-        progress.history.append(
-            {
-                "epoch": epoch,
-                "train_loss": train_loss,
-                "validation_loss": validation_loss,
-                "validation_dice": dice,
-                "learning_rate": rate,
-            }
-        )
-        if validation_loss < progress.best_loss * (1.0 - BETTER):
-            progress.best_epoch, progress.best_loss = epoch, validation_loss
-            progress.best = {n: t.detach().clone() for n, t in tensors_of(network).items()}
+        row = {
+            "train_loss": train_loss,
+            "validation_loss": validation_loss,
+            "validation_dice": dice,
+            "learning_rate": rate,
+        }
+        progress.add(row, validation_loss, network)
         checkpoint.save(progress)
 
-    with torch.no_grad():
-        for name, tensor in tensors_of(network).items():
-            tensor.copy_(progress.best[name])
+    set_tensors(network, progress.best)
     return Trained(weights_of(network), progress.history, progress.best_epoch, grey_scale)
 
 
@@ -190,8 +182,19 @@ def _loss(unet: UNetParameters) -> nn.Module:
     return loss(softmax=True, to_onehot_y=True, batch=True)
 
 
-def _exhausted(unet: UNetParameters, progress: Progress) -> bool:
-    return progress.epoch - progress.best_epoch >= unet.early_stopping_patience
+def _fingerprint(
+    unet: UNetParameters, images: Images, labels: Labels, grey_scale: GreyScale, seed: int
+) -> str:
+    """Return a digest of what decides the course of training, to know a checkpoint by."""
+    facts = {
+        "params": unet.model_dump(mode="json"),
+        "shape": images.data.shape,
+        "phases": sorted(labels.phases),
+        "grey_values": [grey_scale.centre.tolist(), grey_scale.scale.tolist()],
+        "solid": [int(np.count_nonzero(plane)) for plane in labels.data],
+        "seed": seed,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _corners(

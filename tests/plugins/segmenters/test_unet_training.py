@@ -182,24 +182,6 @@ def test_a_checkpoint_of_another_training_is_not_continued(
     assert same_weights(other, small(**TINY, epochs=2).fit(images, structure, Context(3)))
 
 
-def test_a_checkpoint_that_holds_code_is_not_run(
-    small: Callable[..., UNet],
-    images: Images,
-    structure: Labels,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    class Bomb:
-        def __reduce__(self) -> tuple[Any, ...]:
-            return (Path.touch, (tmp_path / "boom",))
-
-    torch.save({"fingerprint": Bomb()}, tmp_path / "checkpoint.pt")
-    with caplog.at_level(logging.WARNING):
-        small(**TINY, epochs=1).fit(images, structure, Context(3, scratch=tmp_path))
-    assert not (tmp_path / "boom").exists()
-    assert "cannot be read" in caplog.text
-
-
 def test_learning_rate_falls_and_training_stops_when_nothing_gets_better(
     small: Callable[..., UNet], images: Images, structure: Labels
 ) -> None:

@@ -1,6 +1,6 @@
-"""Where the network is computed, and what keeps its results the same from run to run.
+"""Where a network is computed, and what keeps its results the same from run to run.
 
-Lightning Fabric places network and optimiser on the device and carries mixed precision. Fabric
+Lightning Fabric places networks and optimisers on the device and carries mixed precision. Fabric
 rather than Lightning's Trainer: the loop stays ours, so that a checkpoint holds all there is to
 resume from to the last bit, Ctrl-C ends training at once, and no folder, logger or signal handler
 appears that nobody asked for.

@@ -1,0 +1,1 @@
+"""What every training of a network needs: device, threads, weights, progress, checkpoints."""

@@ -1,0 +1,93 @@
+"""The file from which a training goes on after an interruption."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from fib_plugins.training.progress import Progress
+from fib_plugins.training.weights import set_tensors, tensors_of
+from fibcore import Context
+
+
+class Stateful(Protocol):
+    """What can tell its state, in tensors and plain values, and take it up again."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state."""
+
+    def load_state_dict(self, state: dict[str, Any], /) -> Any:
+        """Take up a state."""
+
+
+class Checkpoint:
+    """The state of a training on disk; replaced as a whole with every `save`.
+
+    Args:
+        path: the file.
+        fingerprint: a digest of what decides the course of the training, to know its file by.
+        parts: what changes while training, each part under a name of its own (not `progress`):
+            networks, optimisers, schedulers, and whatever else keeps a state.
+    """
+
+    def __init__(self, path: Path, fingerprint: str, **parts: nn.Module | Stateful) -> None:
+        self.path, self.fingerprint, self.parts = path, fingerprint, parts
+
+    def save(self, progress: Progress) -> None:
+        """Write the state; a kill at any moment leaves the old file or the new one."""
+        beside = self.path.with_suffix(".part")
+        state = {
+            "fingerprint": self.fingerprint,
+            "progress": vars(progress),
+            **{name: _state_of(part) for name, part in self.parts.items()},
+        }
+        with beside.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self.path)
+
+    def load(self, context: Context) -> Progress:
+        """Set all parts to the saved state; return the progress.
+
+        Where there is no checkpoint, or it belongs to another training, that is the beginning.
+        """
+        if not self.path.exists():
+            return Progress()
+        content = io.BytesIO(self.path.read_bytes())  # what the disk refuses is no fault of it
+        try:
+            # weights_only: tensors and plain values are read, code in the file is not run.
+            state = torch.load(content, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged file makes torch raise whatever it runs into
+            reason = str(error).partition("\n")[0]
+            context.log.warning(
+                "checkpoint %s cannot be read (%s): training begins anew", self.path, reason
+            )
+            return Progress()
+        if state["fingerprint"] != self.fingerprint:
+            context.log.warning(
+                "checkpoint %s belongs to a training with other parameters or data: training "
+                "begins anew",
+                self.path,
+            )
+            return Progress()
+        for name, part in self.parts.items():
+            _set_state(part, state[name])
+        return Progress(**state["progress"])
+
+
+def _state_of(part: nn.Module | Stateful) -> dict[str, Any]:
+    # A network's own state_dict holds a tensor once for each of its names.
+    return tensors_of(part) if isinstance(part, nn.Module) else part.state_dict()
+
+
+def _set_state(part: nn.Module | Stateful, state: dict[str, Any]) -> None:
+    if isinstance(part, nn.Module):
+        set_tensors(part, state)
+    else:
+        part.load_state_dict(state)

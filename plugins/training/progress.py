@@ -1,0 +1,53 @@
+"""How far a training has come: its history, the best weights so far, and whether to go on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from fib_plugins.training.weights import tensors_of
+
+BETTER = 1e-4
+"""A validation loss is better if it is lower by this fraction; else training at a rate too small
+to matter would never stop."""
+
+
+@dataclass
+class Progress:
+    """What a checkpoint holds beside networks and optimisers.
+
+    Attributes:
+        epoch: epochs done.
+        history: one row per epoch.
+        best_epoch: epoch of the lowest validation loss; 0 before the first.
+        best_loss: that loss.
+        best: weights after that epoch.
+    """
+
+    epoch: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_loss: float = math.inf
+    best: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    def add(self, row: dict[str, Any], loss: float, network: nn.Module) -> None:
+        """Note that an epoch is done.
+
+        Args:
+            row: what the history tells of it; the column `epoch` comes first of itself.
+            loss: what epochs are compared by, at least 0, lower is better.
+            network: its weights are kept if no earlier epoch was as good.
+        """
+        self.epoch += 1
+        self.history.append({"epoch": self.epoch, **row})
+        if loss < self.best_loss * (1.0 - BETTER):
+            self.best_epoch, self.best_loss = self.epoch, loss
+            self.best = {n: t.detach().clone() for n, t in tensors_of(network).items()}
+
+    def exhausted(self, patience: int) -> bool:
+        """Tell whether so many epochs have gone by since the best one."""
+        return self.epoch - self.best_epoch >= patience

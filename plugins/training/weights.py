@@ -1,0 +1,56 @@
+"""The weights of a network by name, as tensors while it trains and as arrays in a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import nn
+
+from fibcore import FibError
+
+
+def tensors_of(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Return all weights and running statistics by name: the network's own, not copies.
+
+    Each is there once, under its first name, however many the network gives it.
+    """
+    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
+
+
+def set_tensors(network: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Copy tensors, named and shaped as those of `tensors_of`, into a network on any device."""
+    with torch.no_grad():
+        for name, tensor in tensors_of(network).items():
+            tensor.copy_(tensors[name])
+
+
+def weights_of(network: nn.Module) -> dict[str, np.ndarray]:
+    """Return copies of all weights and running statistics as arrays."""
+    return {
+        name: np.array(tensor.detach().cpu().numpy(), order="C")
+        for name, tensor in tensors_of(network).items()
+    }
+
+
+def set_weights(network: nn.Module, weights: Mapping[str, np.ndarray]) -> None:
+    """Copy arrays, as `weights_of` gave them, into a network.
+
+    Raises:
+        FibError: they belong to another network.
+    """
+    tensors = tensors_of(network)
+    fits = tensors.keys() == weights.keys() and all(
+        tensors[name].numel() == array.size for name, array in weights.items()
+    )
+    if not fits:
+        raise FibError(
+            "the weights of the model do not fit the network that its parameters describe; "
+            "its .safetensors and .json do not belong together: train again, or restore the pair"
+        )
+    shaped = {
+        name: torch.from_numpy(np.array(weights[name])).reshape(tensor.shape)
+        for name, tensor in tensors.items()
+    }
+    set_tensors(network, shaped)
