@@ -1,9 +1,13 @@
-"""Run every benchmark and write what they print to docs/benchmarks.md: `make bench`."""
+"""Run benchmarks and write what they print to docs/benchmarks.md: `make bench`.
+
+``python benchmarks/run_all.py monte_carlo.py`` runs that one and keeps what the page says of others.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -38,8 +42,11 @@ what the project asks of itself. Times come from a shared machine: compare ratio
 
 
 def main() -> None:
-    page = HEAD + f"Measured with {machine()}.\n"
-    for script, title in BENCHMARKS.items():
+    wanted = sys.argv[1:] or list(BENCHMARKS)
+    if unknown := set(wanted) - set(BENCHMARKS):
+        sys.exit(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    printed = known()
+    for script in wanted:
         print(f"== {script}", flush=True)
         done = subprocess.run(
             [sys.executable, str(HERE / script)], capture_output=True, text=True, check=False
@@ -47,10 +54,21 @@ def main() -> None:
         print(done.stdout + done.stderr, flush=True)
         if done.returncode:
             sys.exit(f"{script} failed")
-        page += f"\n## {title}\n\n`python benchmarks/{script}`\n\n"
-        page += f"```text\n{done.stdout.rstrip()}\n```\n"
+        printed[script] = done.stdout.rstrip()
+    page = HEAD + f"Measured with {machine()}.\n"
+    for script, title in BENCHMARKS.items():
+        if script in printed:
+            page += f"\n## {title}\n\n`python benchmarks/{script}`\n\n"
+            page += f"```text\n{printed[script]}\n```\n"
     PAGE.write_text(page, encoding="utf-8")
     print(f"wrote {PAGE.relative_to(HERE.parent)}")
+
+
+def known() -> dict[str, str]:
+    """Return what the page says that each script printed."""
+    text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    pattern = r"`python benchmarks/([\w.]+)`\n\n```text\n(.*?)\n```"
+    return dict(re.findall(pattern, text, re.DOTALL))
 
 
 def machine() -> str:
