@@ -1,6 +1,6 @@
 """Run benchmarks and write what they print to docs/benchmarks.md: `make bench`.
 
-``python benchmarks/run_all.py monte_carlo.py`` runs that one and keeps what the page says of others.
+``python benchmarks/run_all.py monte_carlo.py`` runs one and keeps what the page says of the others.
 """
 
 from __future__ import annotations
