@@ -173,10 +173,15 @@ class Segmenter(Plugin):
 
 
 class Metric(Plugin):
-    """Measures labels (or images), with or without a truth to compare with."""
+    """Measures labels, with or without a truth to compare with, or something else.
+
+    A metric on something else (on images, say) has neither `prediction` nor `truth`: its `measure`
+    names inputs of its own, required or not.
+    """
 
     kind: ClassVar[str] = "metric"
     main_method: ClassVar[str] = "measure"
+    own_inputs: ClassVar[bool] = True
     needs_truth: ClassVar[bool] = False
 
     @abstractmethod

@@ -71,6 +71,8 @@ class Plugin(BaseModel):
     main_method: ClassVar[str] = ""
     result_version: ClassVar[int] = 1
     """Raise it when the same parameters give another result than before: cached steps re-run."""
+    own_inputs: ClassVar[bool] = False
+    """Of a kind: whether its plugins may take other inputs altogether, none of the kind's."""
     apply_params: ClassVar[frozenset[str]] = frozenset()
     """Parameters that a step which applies a fitted plugin may still change."""
 

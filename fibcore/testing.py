@@ -75,6 +75,8 @@ def _check_method(plugin: type[Plugin], base: type[Plugin], method: str) -> list
     if "context" not in signature.parameters:
         problems.append(f"{plugin.__name__}.{method} does not take `context`")
     wanted = slots(base, method) if hasattr(base, method) else {}
+    if base.own_inputs and given and not wanted.keys() & given.keys():
+        wanted = {}
     for name, slot in wanted.items():
         if name not in given and slot.required:
             problems.append(

@@ -61,9 +61,12 @@ def fib_register_simulators(register: Callable[[type[Simulator]], None]) -> None
 @hookimpl
 def fib_register_adapters(register: Callable[[type[Adapter]], None]) -> None:
     """Register the image adapters."""
+    from fib_plugins.adapters.acquisition import Acquisition
+    from fib_plugins.adapters.histogram_match import HistogramMatch
     from fib_plugins.adapters.identity import Identity
 
-    register(Identity)
+    for adapter in (Identity, HistogramMatch, Acquisition):
+        register(adapter)
 
 
 @hookimpl
@@ -81,8 +84,10 @@ def fib_register_segmenters(register: Callable[[type[Segmenter]], None]) -> None
 def fib_register_metrics(register: Callable[[type[Metric]], None]) -> None:
     """Register the metrics."""
     from fib_plugins.metrics.anisotropy import Anisotropy
+    from fib_plugins.metrics.domain_gap import DomainGap
+    from fib_plugins.metrics.label_consistency import LabelConsistency
     from fib_plugins.metrics.morphology import Morphology
     from fib_plugins.metrics.overlap import Overlap
 
-    for metric in (Overlap, Anisotropy, Morphology):
+    for metric in (Overlap, Anisotropy, Morphology, DomainGap, LabelConsistency):
         register(metric)

@@ -15,6 +15,8 @@ MOST_ROWS = 40
 MOST_COLUMNS = 12
 """A grid with more figures than this is turned: one row per figure, if steps are few."""
 FEW_ROWS = 7
+JUDGED = ("prediction", "truth")
+"""Inputs that stand beside the figures of a metric; of one that has neither, all inputs do."""
 TRUTH = "truth_"
 """Before the name of a figure: the same figure of the truth."""
 
@@ -106,9 +108,8 @@ def metric_grid(title: str, tables: Sequence[tuple[Step, Table]]) -> Grid:
         tables: steps of this metric, with the figures of each.
     """
     rows = [(step, row) for step, table in tables for row in table.rows()[:MOST_ROWS]]
-    slots = [
-        slot for slot in ("prediction", "truth") if any(step.inputs.get(slot) for step, _ in rows)
-    ]
+    inputs = [slot for step, _ in rows for slot, sources in step.inputs.items() if sources]
+    slots = [slot for slot in JUDGED if slot in inputs] or list(dict.fromkeys(inputs))
     names = list(dict.fromkeys(name for _, row in rows for name in row))
     own = [name for name in names if name.removeprefix(TRUTH) not in names or TRUTH not in name]
     body, of_truths = [], {}

@@ -96,7 +96,7 @@ def media_of(
     energy = np.geomspace(*ENERGY_RANGE_EV, 1000)
     node = np.geomspace(*ENERGY_RANGE_EV, 66)
     mu = np.concatenate([[0.0], np.geomspace(1e-9, 1.0, 1500)])
-    most = max(1, *(len(m.composition) for m in materials), 1)
+    most = max(1, *(len(m.composition) for m in materials))
     stopping = np.zeros((len(materials), len(energy)))
     collisions = np.zeros((len(materials), most, len(energy)))
     cumulative = np.zeros((len(materials), most, len(node), len(mu)))

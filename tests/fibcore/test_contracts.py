@@ -119,6 +119,48 @@ def test_check_plugin_tells_what_is_wrong():
     assert "parameter size of Sloppy has no description" in found
 
 
+def test_a_metric_may_measure_something_else_than_labels():
+    class Brightness(Metric):
+        """Compares images with others."""
+
+        name: ClassVar[str] = "brightness"
+
+        def measure(  # type: ignore[override]
+            self, images: Images, reference: Images, context: Context | None = None
+        ) -> Table: ...
+
+    class Misspelt(Metric):
+        """Compares with a truth."""
+
+        name: ClassVar[str] = "misspelt"
+
+        def measure(  # type: ignore[override]
+            self, predicted: Labels, truth: Labels, context: Context | None = None
+        ) -> Table: ...
+
+    class Blind(Metric):
+        """Compares nothing."""
+
+        name: ClassVar[str] = "blind"
+
+        def measure(self, context: Context | None = None) -> Table: ...  # type: ignore[override]
+
+    class Translator(Adapter):
+        """Takes stacks."""
+
+        name: ClassVar[str] = "translator"
+
+        def transform(  # type: ignore[override]
+            self, stack: Images, context: Context | None = None
+        ) -> Images: ...
+
+    assert check_plugin(Brightness) == []
+    assert all(slot.required for slot in slots(Brightness, "measure").values())
+    assert "does not take 'prediction'" in check_plugin(Misspelt)[0]
+    assert "does not take 'prediction'" in check_plugin(Blind)[0]
+    assert "does not take 'images'" in check_plugin(Translator)[0]
+
+
 def test_check_plugin_refuses_what_is_no_plugin_and_what_is_abstract():
     class Unfinished(Physics):
         """Has no law yet."""

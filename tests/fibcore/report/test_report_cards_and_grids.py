@@ -7,8 +7,8 @@ import pytest
 
 from fibcore import Table
 from fibcore.report.cards import CURVE, card_face
-from fibcore.report.collect import Artefact, Step
-from fibcore.report.grids import grid
+from fibcore.report.collect import Artefact, Input, Step
+from fibcore.report.grids import grid, metric_grid
 
 
 def step_with(tmp_path, table):
@@ -72,3 +72,12 @@ def test_a_long_table_of_text_is_cut_and_says_so():
 def test_columns_of_numbers_are_set_right_and_columns_of_text_left():
     made = grid("table", Table.from_rows([{"material": "Au", "dice": 0.5, "note": None}]))
     assert [cell.is_number for cell in made.head] == [False, True, True]
+
+
+def test_beside_figures_stands_what_was_measured_whatever_its_inputs_are_called():
+    row = Table.from_rows([{"distance": 0.5}])
+    step = Step(1, "gap", "run", "metric/gap", "01-gap", "", {})
+    step.inputs = {"images": [Input("sml", "images")], "reference": [Input("mc", "images")]}
+    made = metric_grid("metric/gap", [(step, row)])
+    assert [cell.text for cell in made.head] == ["step", "images", "reference", "distance"]
+    assert [cell.text for cell in made.rows[0]][:3] == ["gap", "sml", "mc"]

@@ -1,0 +1,298 @@
+"""An instrument model: ideal images degraded as a FIB-SEM does, in physical units."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from pydantic import PrivateAttr
+
+from fib_plugins.adapters.acquisition_parameters import (
+    PER_CHANNEL,
+    AcquisitionParameters,
+)
+from fibcore import (
+    Adapter,
+    Context,
+    FibError,
+    Forecast,
+    Images,
+    Model,
+    Table,
+    Trainable,
+    VolumeSpec,
+    keeps,
+)
+from fibcore.context import MEMORY_MAP_ABOVE_BYTES
+
+BYTES_PER_PIXEL = 64
+"""Memory of a thread per pixel of a slice: float64 and int64 arrays of splines and counts."""
+FIT_BYTES = 500 * 2**20
+"""Slices of target and source that are looked at: at most 48 of 768 x 768 pixels of each."""
+LEAST_PIXELS = 32
+"""Shortest edge of slices that parameters are estimated from."""
+VOXEL_SIZE_TOLERANCE = 0.05
+
+
+class Acquisition(Trainable, AcquisitionParameters, Adapter):
+    """Degrades ideal images as a FIB-SEM does: beam, sample, detector.
+
+    Axes are (channel, z, y, x): x is the fast scan direction, y the milling direction, along which
+    curtains run (`milling_axis`). Grey values become signals, 0 at `black_level` and 1 at
+    `white_level`: a backscatter yield, for images of a simulator. Then, in this order, each effect
+    off by default:
+
+    1. of the sample, alike in all channels: slice thickness (slices between slices, by linear
+       interpolation along z), lateral drift, edge brightening, charging, curtaining;
+    2. of the beam: Gaussian blur;
+    3. of the detector: counting noise, gain and offset with their drift from slice to slice, read
+       noise, line noise, saturation, gamma, quantisation.
+
+    Ideal images should be free of noise of their own, of which little is left after the blur.
+    Labels of a stack still fit its degraded images but for lateral drift and slice thickness; the
+    table `slices` says where each slice was.
+
+    Every random number comes from a stream that belongs to its effect, slice and channel: results
+    do not depend on threads, and switching an effect off changes no other. Slices are made one by
+    one; memory does not grow with their number.
+
+    `preset` fills what is not given. Typical and bad are chosen by experience, not measured:
+
+    | parameter | clean | typical | bad |
+    |---|---|---|---|
+    | thickness_variation | 0 | 0.05 | 0.2 |
+    | drift_nm | 0 | 1 | 4 |
+    | edge_brightening | 0 | 0.05 | 0.15 |
+    | charging | 0 | 0.03 | 0.15 |
+    | curtaining | 0 | 0.02 | 0.08 |
+    | curtain_slices | 0 | 0 | 3 |
+    | blur_fwhm_nm | 0 | 4 | 9 |
+    | electrons_per_pixel | none | 300 | 60 |
+    | exposure_range | none | 0.15 to 0.8 | 0.25 to 0.75 |
+    | brightness_drift | 0 | 0.01 | 0.04 |
+    | contrast_drift | 0 | 0.02 | 0.08 |
+    | grey_drift_slices | 0 | 5 | 5 |
+    | read_noise | 0 | 0.01 | 0.03 |
+    | line_noise | 0 | 0.003 | 0.015 |
+    | saturation | none | none | 0.9 |
+    | gamma | 1 | 0.9 | 0.7 |
+    | bits | none | 8 | 8 |
+
+    **Fitting** estimates the parameters named in `estimate` from a real stack. Slice thickness,
+    edge brightening, charging and gamma are not among them: they stay as given, none by default.
+    """
+
+    name: ClassVar[str] = "acquisition"
+    apply_params: ClassVar[frozenset[str]] = frozenset(
+        {
+            "thickness_variation",
+            "drift_nm",
+            "drift_slices",
+            "edge_brightening",
+            "edge_width_nm",
+            "charging",
+            "charging_length_nm",
+            "charging_height_nm",
+            "curtaining",
+            "curtain_width_nm",
+            "curtain_slices",
+            "brightness_drift",
+            "contrast_drift",
+            "grey_drift_slices",
+            "line_noise",
+            "saturation",
+            "gamma",
+            "bits",
+        }
+    )
+
+    _fitted: Acquisition | None = PrivateAttr(default=None)
+    """What `fit` made of this plugin: its own parameters are frozen."""
+
+    def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
+        """Refuse channels that parameters do not fit; tell the type of the result and memory."""
+        if method == "fit":
+            return self._forecast_fit(inputs.get("target"), inputs.get("source"))
+        spec = inputs.get("images")
+        if spec is None:
+            return Forecast()
+        self._check_channels(len(spec.kv))
+        dtype = "float32" if self.bits is None else f"uint{self.bits}"
+        output = replace(spec, dtype=dtype)
+        warnings = []
+        if self.thickness_variation and spec.shape[0] == 1:
+            warnings.append("a single slice: thickness_variation has no effect")
+        pixels = spec.shape[1] * spec.shape[2]
+        return Forecast(
+            output,
+            memory_bytes=BYTES_PER_PIXEL * pixels * (os.cpu_count() or 1)
+            + min(output.nbytes, MEMORY_MAP_ABOVE_BYTES),
+            warnings=tuple(warnings),
+        )
+
+    def _forecast_fit(self, target: VolumeSpec | None, source: VolumeSpec | None) -> Forecast:
+        if target is None:
+            return Forecast()
+        self._check_pair(target, source)
+        warnings = []
+        if target.shape[0] < 3:
+            warnings.append(
+                f"{target.shape[0]} slice(s): drift of position, brightness and contrast cannot be "
+                f"estimated and stay as given"
+            )
+        return Forecast(memory_bytes=FIT_BYTES, warnings=tuple(warnings))
+
+    def _check_pair(self, target: VolumeSpec, source: VolumeSpec | None) -> None:
+        self._check_channels(len(target.kv))
+        for what, spec in (("target", target), ("source", source)):
+            if spec is not None and min(spec.shape[1:]) < LEAST_PIXELS:
+                raise FibError(
+                    f"the {what} has slices of {spec.shape[1]} x {spec.shape[2]} pixels; at least "
+                    f"{LEAST_PIXELS} x {LEAST_PIXELS} are needed to estimate from: use larger "
+                    f"images"
+                )
+        if source is not None and len(source.kv) != len(target.kv):
+            raise FibError(
+                f"the source has {len(source.kv)} channels, the target {len(target.kv)}; choose "
+                f"channels of the same voltages with kv"
+            )
+
+    def _check_channels(self, channels: int) -> None:
+        for name in PER_CHANNEL:
+            given = self.channels_of(name)
+            if given not in (1, channels):
+                raise FibError(
+                    f"{name} is given for {given} channels, the images have {channels}: give one "
+                    f"number for all, or one for each channel"
+                )
+
+    @keeps(slices=Table)
+    def transform(self, images: Images, context: Context | None = None) -> Images:
+        """Return the images as the instrument would record them; keeps what differed per slice.
+
+        The result is uint8 or uint16 with `bits`, else float32 on the grey scale of the input. The
+        table `slices` has the columns slice, position_slices (where along z the slice was, in
+        slices of the input), shift_y_nm, shift_x_nm, and for each channel
+        `<channel>_brightness` (added to the offset) and `<channel>_contrast` (factor on the gain).
+
+        Raises:
+            FibError: grey values that are not finite or far outside black and white level, or
+                parameters for another number of channels.
+        """
+        from fib_plugins.adapters.acquisition_imaging import acquire
+
+        context = Context.of(context)
+        if self._fitted is not None:
+            return self._fitted.transform(images, context)
+        self._check_channels(len(images.data))
+        if self.is_clean:
+            context.log.warning(
+                "every effect of the acquisition is off, so that images stay what they are: set a "
+                "preset (typical, bad) or single effects"
+            )
+        if self.fitted:
+            self._warn_of_differences(images, context)
+        recorded, variation = acquire(self, images, context)
+        context.keep("slices", variation.table(images))
+        return recorded
+
+    def _warn_of_differences(self, images: Images, context: Context) -> None:
+        info = self.model.info
+        if info.get("kv") not in (None, list(images.kv)):
+            context.log.warning(
+                "the instrument was estimated at %s kV, these images are at %s kV: noise and blur "
+                "differ; estimate it from a stack at this voltage",
+                info["kv"],
+                list(images.kv),
+            )
+        size = info.get("voxel_size_nm")
+        if size is not None and not np.allclose(
+            images.voxel_size_nm, size, rtol=VOXEL_SIZE_TOLERANCE, atol=0
+        ):
+            context.log.warning(
+                "the instrument was estimated on voxels of %s nm, these are %s nm (z, y, x): "
+                "noise is per pixel; bring the images to the target's voxel size first",
+                size,
+                list(images.voxel_size_nm),
+            )
+
+    @keeps(estimates=Table)
+    def fit(
+        self,
+        target: Images | None = None,
+        source: Images | None = None,
+        context: Context | None = None,
+    ) -> Self:
+        """Return the instrument with the parameters that the target was recorded with.
+
+        Estimated is what `estimate` names; everything else stays as given. Without a target
+        nothing is estimated: the model is the instrument as given. The table `estimates`
+        has the columns parameter, channel (-1: all), value, given.
+
+        Args:
+            target: stack of the instrument to be imitated; one slice is enough for all but drift.
+            source: ideal images such as will be degraded, of a structure like the target's. Gain
+                and offset need it; blur, noise and drift of grey values are more accurate with it.
+                Without it images to be degraded are taken to be on the target's grey scale.
+            context: surroundings of the step.
+
+        Raises:
+            FibError: slices too small, constant or not finite; source and target with different
+                numbers of channels, or a source far outside black and white level.
+        """
+        context = Context.of(context)
+        estimates: dict[str, Any] = {}
+        info: dict[str, Any] = {}
+        if target is not None:
+            from fib_plugins.adapters.acquisition_estimate import estimate_parameters
+
+            self._check_pair(target.spec, None if source is None else source.spec)
+            estimates = estimate_parameters(self, target, source, context)
+            info = {"kv": list(target.kv), "voxel_size_nm": list(target.voxel_size_nm)}
+            context.keep("estimates", _table(self, estimates))
+        values = {**self.model_dump(mode="json"), **estimates}
+        fitted = type(self)(**values)
+        self._model = Model(self.identifier(), fitted.model_dump(mode="json"), info=info)
+        self._fitted = type(self).from_model(self._model)
+        return self._fitted
+
+    def randomised(self, rng: np.random.Generator, spread: float = 0.5) -> Acquisition:
+        """Return an instrument with parameters drawn at random around these.
+
+        Every strength, length and number is multiplied by a factor of its own, log-uniform from
+        1 / (1 + spread) to 1 + spread; what is off stays off. Offsets move by up to spread / 5 of
+        the full scale. Presets, levels, saturation, bits and the milling axis stay.
+
+        Args:
+            rng: where the draws come from.
+            spread: 0 and above; 0 changes nothing.
+
+        Raises:
+            FibError: a negative spread.
+        """
+        from fib_plugins.adapters.acquisition_random import randomised_values
+
+        if spread < 0:
+            raise FibError(f"spread {spread:g} is negative; 0 changes nothing, 0.5 is usual")
+        centre = self if self._fitted is None else self._fitted
+        return type(self)(**randomised_values(centre, rng, spread))
+
+
+def _table(given: AcquisitionParameters, estimates: Mapping[str, Any]) -> Table:
+    rows: list[dict[str, float | int | str | bool | None]] = []
+    for name, value in estimates.items():
+        several = name in PER_CHANNEL and value is not None
+        for channel, one in enumerate(value) if several else ((-1, value),):
+            before = given.of_channel(name, channel) if several else getattr(given, name)
+            rows.append(
+                {
+                    "parameter": name,
+                    "channel": channel,
+                    "value": np.nan if one is None else float(one),
+                    "given": np.nan if before is None else float(before),
+                }
+            )
+    return Table.from_rows(rows)

@@ -1,0 +1,114 @@
+"""Parameters of the instrument model, estimated from a stack that a real instrument recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fib_plugins.adapters.acquisition_levels import SignalScale
+from fib_plugins.adapters.acquisition_parameters import AcquisitionParameters
+from fib_plugins.adapters.estimate_channel import ChannelEstimate, estimate_channel
+from fib_plugins.adapters.estimate_drift import lateral_drift
+from fib_plugins.adapters.estimate_recording import Recording, require_contrast
+from fib_plugins.adapters.estimate_stripes import Curtains
+from fibcore import Context, Images
+
+MOST_ELECTRONS = 1_000_000
+
+
+def estimate_parameters(
+    settings: AcquisitionParameters, target: Images, source: Images | None, context: Context
+) -> dict[str, Any]:
+    """Return the parameters named in `settings.estimate`, as JSON values by name.
+
+    Raises:
+        FibError: constant images, values that are not finite or far outside black and white.
+    """
+    found = []
+    for channel in context.track(range(len(target.data)), "channels estimated"):
+        recording = Recording.of(target, channel, _full_scale(settings, target), settings.gamma)
+        ideal = None
+        if source is not None:
+            ideal = Recording.of(source, channel, SignalScale.of(settings, source.data.dtype), 1.0)
+            require_contrast(ideal, "source")
+        found.append(estimate_channel(settings, recording, ideal, context))
+    if source is None and "levels" in settings.estimate:
+        context.log.warning(
+            "without a source, gain and offset cannot be estimated and stay as given: give images "
+            "such as will be degraded as source"
+        )
+    return _gathered(settings, target, source, found)
+
+
+def _full_scale(settings: AcquisitionParameters, target: Images) -> SignalScale:
+    """Return the grey values of a recorded stack that are 0 and full scale."""
+    if target.data.dtype.kind == "f":
+        return SignalScale.of(settings, target.data.dtype)
+    return SignalScale(0.0, float(np.iinfo(target.data.dtype).max))
+
+
+def _gathered(
+    settings: AcquisitionParameters,
+    target: Images,
+    source: Images | None,
+    found: Sequence[ChannelEstimate],
+) -> dict[str, Any]:
+    """Return the estimates of all channels as parameters."""
+    wanted = settings.estimate
+    values: dict[str, Any] = {}
+    if "output" in wanted:
+        values["bits"] = {"uint8": 8, "uint16": 16, "float32": None}[target.data.dtype.name]
+        saturations = [one.saturation for one in found if one.saturation is not None]
+        values["saturation"] = float(np.median(saturations)) if saturations else None
+    if "blur" in wanted:
+        values["blur_fwhm_nm"] = [one.blur_fwhm_nm for one in found]
+    if "levels" in wanted and source is not None:
+        values["exposure_range"] = None
+        values["gain"] = [one.gain for one in found]
+        values["offset"] = [one.offset for one in found]
+    if "noise" in wanted:
+        counts = [one.per_electrons for one in found]
+        noisy = any(count > 1.0 / MOST_ELECTRONS for count in counts)
+        values["electrons_per_pixel"] = [_electrons(n) for n in counts] if noisy else None
+        values["read_noise"] = [one.read_noise for one in found]
+    if "line_noise" in wanted:
+        values["line_noise"] = _root_mean_square([one.line_noise for one in found])
+    if "curtaining" in wanted:
+        values |= _curtaining([one.curtains for one in found if one.curtains is not None])
+    values |= _drifts(settings, found)
+    return values
+
+
+def _electrons(per_electron: float) -> int:
+    return int(np.clip(round(1.0 / max(per_electron, 1e-12)), 1, MOST_ELECTRONS))
+
+
+def _curtaining(found: Sequence[Curtains]) -> dict[str, Any]:
+    values = {"curtaining": _root_mean_square([one.deviation for one in found])}
+    widths = [one.width_nm for one in found if one.width_nm is not None]
+    lasting = [one.slices for one in found if one.slices is not None]
+    if widths and lasting:
+        values["curtain_width_nm"] = float(np.mean(widths))
+        values["curtain_slices"] = float(np.mean(lasting))
+    return values
+
+
+def _drifts(settings: AcquisitionParameters, found: Sequence[ChannelEstimate]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    greys = [one.grey for one in found if one.grey is not None]
+    if greys:
+        values["brightness_drift"] = float(np.sqrt(np.mean([g.brightness for g in greys])))
+        values["contrast_drift"] = float(np.sqrt(np.mean([g.contrast for g in greys])))
+        lasting = [g.slices for g in greys if g.slices is not None]
+        if lasting:
+            values["grey_drift_slices"] = float(np.mean(lasting))
+    steps = [one.steps for one in found if one.steps is not None]
+    if steps:
+        values["drift_nm"] = lateral_drift(float(np.mean(steps)), settings.drift_slices)
+    return values
+
+
+def _root_mean_square(values: Sequence[float]) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))

@@ -1,0 +1,131 @@
+"""The instrument at work: a stack of ideal images, imaged slice by slice."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from fib_plugins.adapters import acquisition_effects as effects
+from fib_plugins.adapters.acquisition_levels import Exposure, SignalScale
+from fib_plugins.adapters.acquisition_parameters import AcquisitionParameters
+from fib_plugins.adapters.acquisition_variation import SliceVariation, curtain
+from fibcore import Context, Images
+
+
+def acquire(
+    settings: AcquisitionParameters, images: Images, context: Context
+) -> tuple[Images, SliceVariation]:
+    """Return the images as the instrument records them, and what differed from slice to slice."""
+    depth, channels = images.shape[0], len(images.data)
+    scale = SignalScale.of(settings, images.data.dtype)
+    exposure = Exposure.of(settings, images, scale)
+    variation = SliceVariation.draw(settings, depth, channels, context)
+    dtype = {8: np.uint8, 16: np.uint16, None: np.float32}[settings.bits]
+    recorded = context.empty("acquisition", images.data.shape, dtype)
+    clean = settings.is_clean
+
+    def work(z: int) -> None:
+        for channel in range(channels):
+            if clean:  # not through the signal and back, which costs the last bit
+                recorded[channel, z] = images.data[channel, z]
+                continue
+            ideal = _ideal(images, channel, float(variation.position[z]), scale)
+            signal = _beam(settings, ideal, images, variation, z, channel, context)
+            level = _detector(settings, signal, exposure, variation, z, channel, context)
+            whole = settings.bits is not None
+            recorded[channel, z] = (
+                effects.quantised(level, settings.bits) if whole else scale.grey(level)
+            )
+
+    with ThreadPoolExecutor(context.threads, thread_name_prefix="fib") as pool:
+        futures = [pool.submit(work, z) for z in range(depth)]
+        try:
+            for future in context.track(futures, "slices acquired"):
+                future.result()
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+    return images.with_data(recorded), variation
+
+
+def _ideal(images: Images, channel: int, position: float, scale: SignalScale) -> np.ndarray:
+    """Return the signal of the face at a position between slices, by linear interpolation."""
+    above = int(position)
+    signal = scale.slice_of(images, channel, above)
+    share = np.float32(position - above)
+    if share > 0:
+        signal += share * (scale.slice_of(images, channel, above + 1) - signal)
+    return signal
+
+
+def _beam(
+    settings: AcquisitionParameters,
+    signal: np.ndarray,
+    images: Images,
+    variation: SliceVariation,
+    z: int,
+    channel: int,
+    context: Context,
+) -> np.ndarray:
+    """Return the signal that leaves the sample: what happens to it, and under the beam."""
+    _, y_nm, x_nm = images.voxel_size_nm
+    shift_y, shift_x = variation.shift_nm[z]
+    if shift_y or shift_x:
+        signal = effects.shifted(signal, (shift_y / y_nm, shift_x / x_nm))
+    if settings.edge_brightening:
+        width = settings.edge_width_nm
+        signal = effects.with_bright_edges(
+            signal, settings.edge_brightening, (width / y_nm, width / x_nm)
+        )
+    if settings.charging:
+        signal = effects.charged(
+            signal,
+            settings.charging,
+            settings.charging_length_nm / x_nm,
+            settings.charging_height_nm / y_nm,
+        )
+    if settings.curtaining:
+        height, width = signal.shape
+        if settings.milling_axis == "y":
+            signal = signal * curtain(settings, z, width, x_nm, context)
+        else:
+            signal = signal * curtain(settings, z, height, y_nm, context)[:, np.newaxis]
+    fwhm = settings.of_channel("blur_fwhm_nm", channel)
+    if fwhm:
+        sigma = fwhm / effects.FWHM_PER_SIGMA
+        signal = effects.blurred(signal, (sigma / y_nm, sigma / x_nm))
+    return signal
+
+
+def _detector(
+    settings: AcquisitionParameters,
+    signal: np.ndarray,
+    exposure: Exposure,
+    variation: SliceVariation,
+    z: int,
+    channel: int,
+    context: Context,
+) -> np.ndarray:
+    """Return what the detector makes of the signal, as a fraction of the full scale."""
+    electrons = settings.of_channel("electrons_per_pixel", channel)
+    if electrons is not None:
+        rng = context.rng_for("counting", z, channel)
+        signal = effects.counted(signal, electrons, settings.counting, rng)
+    gain = exposure.gain[channel] * variation.contrast[channel, z]
+    level = signal * np.float32(gain)
+    level += np.float32(exposure.offset[channel] + variation.brightness[channel, z])
+    noise = settings.of_channel("read_noise", channel)
+    if noise:
+        rng = context.rng_for("read", z, channel)
+        level += np.float32(noise) * rng.standard_normal(level.shape, np.float32)
+    if settings.line_noise:
+        rng = context.rng_for("line", z, channel)
+        lines = rng.standard_normal(len(level)) * settings.line_noise
+        level += lines.astype(np.float32)[:, np.newaxis]
+    if settings.saturation is not None:
+        level = np.minimum(level, np.float32(settings.saturation))
+    if settings.gamma != 1:
+        level = np.maximum(level, 0.0) ** np.float32(settings.gamma)
+    return level

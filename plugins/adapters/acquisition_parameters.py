@@ -1,0 +1,299 @@
+"""The parameters of the instrument model, their checks, and how presets fill them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
+
+from fib_plugins.adapters.acquisition_presets import PRESETS, PresetName
+
+EstimateName = Literal[
+    "output", "blur", "levels", "noise", "line_noise", "curtaining", "brightness", "drift"
+]
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, (int, float)) else value
+
+
+NotNegative = Annotated[float, Field(ge=0)]
+NumberOfElectrons = Annotated[int, Field(ge=1, le=1_000_000)]
+Positive = Annotated[float, Field(gt=0)]
+
+Electrons = Annotated[
+    tuple[NumberOfElectrons, ...],
+    Field(min_length=1),
+    BeforeValidator(
+        _several, json_schema_input_type=NumberOfElectrons | tuple[NumberOfElectrons, ...]
+    ),
+]
+Amounts = Annotated[
+    tuple[NotNegative, ...],
+    Field(min_length=1),
+    BeforeValidator(_several, json_schema_input_type=NotNegative | tuple[NotNegative, ...]),
+]
+Gains = Annotated[
+    tuple[Positive, ...],
+    Field(min_length=1),
+    BeforeValidator(_several, json_schema_input_type=Positive | tuple[Positive, ...]),
+]
+Offsets = Annotated[
+    tuple[float, ...],
+    Field(min_length=1),
+    BeforeValidator(_several, json_schema_input_type=float | tuple[float, ...]),
+]
+
+PER_CHANNEL = ("blur_fwhm_nm", "electrons_per_pixel", "gain", "offset", "read_noise")
+"""Parameters that take one number for all channels, or one for each."""
+
+EFFECTS = (
+    "thickness_variation",
+    "drift_nm",
+    "edge_brightening",
+    "charging",
+    "curtaining",
+    "blur_fwhm_nm",
+    "electrons_per_pixel",
+    "exposure_range",
+    "gain",
+    "offset",
+    "brightness_drift",
+    "contrast_drift",
+    "read_noise",
+    "line_noise",
+    "saturation",
+    "gamma",
+    "bits",
+)
+"""Parameters whose default is off; the others say how an effect looks."""
+
+
+class AcquisitionParameters(BaseModel):
+    """What the instrument does to ideal images; every effect is off by default.
+
+    Standard deviations and levels without a unit in their name are fractions: of the slice
+    thickness, of the signal, or of the full scale, as their descriptions say.
+    """
+
+    preset: PresetName = Field(
+        default="clean",
+        description="fills the parameters that are not given: clean (every effect off), typical "
+        "or bad; what is given has precedence, and a record of a run gives all of them",
+    )
+    black_level: float | None = Field(
+        default=None,
+        description="grey value of the ideal images that is signal 0; default: 0",
+    )
+    white_level: float | None = Field(
+        default=None,
+        description="grey value of the ideal images that is signal 1 (every electron comes back); "
+        "default: 1 for float32, 255 for uint8, 65535 for uint16 images",
+    )
+    thickness_variation: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.5,
+        description="standard deviation of the slice thickness, as a fraction of it; slices do "
+        "not wander from where they should be",
+    )
+    drift_nm: float = Field(
+        default=0.0,
+        ge=0,
+        description="standard deviation of the lateral position of slices along y and along x, nm",
+    )
+    drift_slices: float = Field(
+        default=0.0,
+        ge=0,
+        le=200,
+        description="over how many slices lateral positions stay alike (correlation falls to 1/e); "
+        "0: each slice by itself, as alignment leaves them",
+    )
+    edge_brightening: float = Field(
+        default=0.0,
+        ge=0,
+        le=2,
+        description="how much brighter the bright side of an edge is, as a fraction of its step",
+    )
+    edge_width_nm: Positive = Field(
+        default=10.0, description="distance from the edge over which edge brightening fades, nm"
+    )
+    charging: float = Field(
+        default=0.0,
+        ge=-2,
+        le=2,
+        description="brightness that trails what is brighter than the mean of its slice, as a "
+        "fraction of how much brighter; negative: darkens",
+    )
+    charging_length_nm: Positive = Field(
+        default=200.0, description="distance along the scan (x) over which charge drains, nm"
+    )
+    charging_height_nm: float = Field(
+        default=20.0,
+        ge=0,
+        description="how far charge spreads across scan lines (y; standard deviation), nm; 0: "
+        "streaks in the line that made them",
+    )
+    curtaining: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="standard deviation of the stripes along the milling direction, as a fraction "
+        "of the signal",
+    )
+    curtain_width_nm: Positive = Field(default=30.0, description="width of stripes (FWHM), nm")
+    curtain_slices: float = Field(
+        default=0.0,
+        ge=0,
+        le=50,
+        description="over how many slices stripes stay where they are (correlation falls to 1/e)",
+    )
+    milling_axis: Literal["y", "x"] = Field(
+        default="y", description="axis of the images that stripes run along: that of the ion beam"
+    )
+    blur_fwhm_nm: Amounts = Field(
+        default=(0.0,),
+        description="diameter of the electron beam (FWHM of a Gaussian), nm; one number, or one "
+        "for each channel",
+    )
+    electrons_per_pixel: Electrons | None = Field(
+        default=None,
+        description="electrons per pixel for counting noise, one number or one for each channel; "
+        "none: no counting noise",
+    )
+    counting: Literal["binomial", "poisson"] = Field(
+        default="binomial",
+        description="binomial: electrons come back or do not, the signal is the share that does; "
+        "poisson: an electron may be counted several times (secondary electrons)",
+    )
+    exposure_range: tuple[NotNegative, NotNegative] | None = Field(
+        default=None,
+        description="set gain and offset as an operator does, for each channel: the darkest and "
+        "brightest percent of the ideal stack come to lie here, as fractions of the full scale",
+    )
+    gain: Gains = Field(
+        default=(1.0,),
+        description="what the signal is multiplied by; one number, or one for each channel",
+    )
+    offset: Offsets = Field(
+        default=(0.0,),
+        description="what is then added, as a fraction of the full scale; one number, or one for "
+        "each channel",
+    )
+    brightness_drift: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="standard deviation of the offset from slice to slice, as a fraction of the "
+        "full scale",
+    )
+    contrast_drift: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.5,
+        description="standard deviation of the gain from slice to slice, as a fraction of it",
+    )
+    grey_drift_slices: float = Field(
+        default=0.0,
+        ge=0,
+        le=200,
+        description="over how many slices brightness and contrast stay alike (correlation falls "
+        "to 1/e); 0: each slice by itself",
+    )
+    read_noise: Amounts = Field(
+        default=(0.0,),
+        description="standard deviation of what electronics add to each pixel, as a fraction of "
+        "the full scale; one number, or one for each channel",
+    )
+    line_noise: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="standard deviation of an offset of each scan line, as a fraction of the full "
+        "scale",
+    )
+    saturation: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="where the detector saturates, as a fraction of the full scale; none: only "
+        "where bits end",
+    )
+    gamma: float = Field(
+        default=1.0,
+        gt=0,
+        le=5,
+        description="grey values become their power, on the full scale; above 1 darkens",
+    )
+    bits: Literal[8, 16] | None = Field(
+        default=None,
+        description="grey levels of the result: uint8, uint16, or none for float32 on the grey "
+        "scale of the input",
+    )
+    estimate: tuple[EstimateName, ...] = Field(
+        default=get_args(EstimateName),
+        description="what fit takes from the target; all other parameters stay as they are",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_preset(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        preset = values.get("preset", "clean")
+        filled = dict(PRESETS.get(preset, {})) if isinstance(preset, str) else {}
+        if "gain" in values or "offset" in values:
+            filled.pop("exposure_range", None)  # the two are ways to say the same
+        return {**filled, **values}
+
+    @model_validator(mode="after")
+    def _levels_make_sense(self) -> Self:
+        black = 0.0 if self.black_level is None else self.black_level
+        if self.white_level is not None and self.white_level <= black:
+            raise ValueError(
+                f"white_level {self.white_level:g} is not above black_level {black:g}; give the "
+                f"grey value of full signal, or invert the images"
+            )
+        if self.exposure_range is not None:
+            low, high = self.exposure_range
+            if low >= high:
+                raise ValueError(
+                    f"exposure_range [{low:g}, {high:g}] is upside down; give the darker level "
+                    f"first, e.g. [0.15, 0.8]"
+                )
+            if any(gain != 1 for gain in self.gain) or any(self.offset):
+                raise ValueError(
+                    "exposure_range sets gain and offset; give either the range or gain and offset"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _channels_agree(self) -> Self:
+        counts = {name: self.channels_of(name) for name in PER_CHANNEL}
+        several = {name: count for name, count in counts.items() if count > 1}
+        if len(set(several.values())) > 1:
+            given = ", ".join(f"{name} for {count}" for name, count in several.items())
+            raise ValueError(
+                f"parameters are given for different numbers of channels ({given}): give one "
+                f"number for all, or one for each channel"
+            )
+        return self
+
+    def channels_of(self, name: str) -> int:
+        """Return how many channels a parameter is given for; 1 stands for any number."""
+        value = getattr(self, name)
+        return 1 if value is None else len(value)
+
+    def of_channel(self, name: str, channel: int) -> Any:
+        """Return a parameter's value for a channel; None where it is none."""
+        value = getattr(self, name)
+        if value is None:
+            return None
+        return value[0] if len(value) == 1 else value[channel]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every effect is off, so that images stay what they are."""
+        fields = AcquisitionParameters.model_fields
+        return all(getattr(self, name) == fields[name].default for name in EFFECTS)

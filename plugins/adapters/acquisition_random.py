@@ -1,0 +1,81 @@
+"""Parameters of an instrument drawn at random around given ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fib_plugins.adapters.acquisition_parameters import AcquisitionParameters
+
+OFFSET_PER_SPREAD = 0.2
+"""How far offsets move per spread, as a fraction of the full scale."""
+
+FACTORS = (
+    "thickness_variation",
+    "drift_nm",
+    "drift_slices",
+    "edge_brightening",
+    "edge_width_nm",
+    "charging",
+    "charging_length_nm",
+    "charging_height_nm",
+    "curtaining",
+    "curtain_width_nm",
+    "curtain_slices",
+    "blur_fwhm_nm",
+    "electrons_per_pixel",
+    "gain",
+    "brightness_drift",
+    "contrast_drift",
+    "grey_drift_slices",
+    "read_noise",
+    "line_noise",
+    "gamma",
+)
+"""Parameters that a random factor multiplies; several channels share it."""
+
+GAIN = FACTORS.index("gain")
+
+
+def randomised_values(
+    centre: AcquisitionParameters, rng: np.random.Generator, spread: float
+) -> dict[str, Any]:
+    """Return the parameters of an instrument around another one, as JSON values.
+
+    The numbers of random draws do not depend on what is off, so that the same generator gives the
+    same factors to instruments that differ in one effect.
+    """
+    values = centre.model_dump(mode="json")
+    factors = (1.0 + spread) ** rng.uniform(-1.0, 1.0, len(FACTORS))
+    move = OFFSET_PER_SPREAD * spread * rng.uniform(-1.0, 1.0)
+    for name, factor in zip(FACTORS, factors.tolist(), strict=True):
+        values[name] = _within(name, _times(values[name], factor))
+    if centre.exposure_range is not None:
+        low, high = centre.exposure_range
+        middle, half = 0.5 * (low + high) + move, 0.5 * (high - low) * factors[GAIN]
+        values["exposure_range"] = [max(middle - half, 0.0), middle + half]
+        values["gain"] = [1.0]
+    else:
+        values["offset"] = [offset + move for offset in values["offset"]]
+    return values
+
+
+def _times(value: Any, factor: float) -> Any:
+    if value is None:
+        return None
+    return [one * factor for one in value] if isinstance(value, list) else value * factor
+
+
+def _within(name: str, value: Any) -> Any:
+    """Return a value within what the parameter allows."""
+    if value is None:
+        return None
+    if name == "electrons_per_pixel":
+        return [int(np.clip(round(one), 1, 1_000_000)) for one in value]
+    if isinstance(value, list):
+        return value
+    for limit in AcquisitionParameters.model_fields[name].metadata:
+        value = min(value, getattr(limit, "le", value))
+        value = max(value, getattr(limit, "ge", value))
+    return value

@@ -1,0 +1,115 @@
+"""What differs from slice to slice: positions, brightness, contrast, stripes.
+
+Every random number belongs to one slice and comes from that slice's own stream, so that slices can
+be made in any order, on any number of threads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fib_plugins.adapters.acquisition_effects import (
+    FWHM_PER_SIGMA,
+    stripe_margin,
+    stripe_profile,
+)
+from fib_plugins.adapters.acquisition_parameters import AcquisitionParameters
+from fibcore import Context, Images, Table
+
+FARTHEST = 0.9
+"""Slices are displaced along z by less than a slice, so that none overtakes its neighbours."""
+
+
+@dataclass(frozen=True)
+class SliceVariation:
+    """Scalars of each slice.
+
+    Attributes:
+        position: where along z each slice lies, in slices of the ideal stack.
+        shift_nm: lateral displacement, axes (slice, (y, x)).
+        brightness: change of the offset, axes (channel, slice), fractions of the full scale.
+        contrast: factor on the gain, axes (channel, slice).
+    """
+
+    position: np.ndarray
+    shift_nm: np.ndarray
+    brightness: np.ndarray
+    contrast: np.ndarray
+
+    @classmethod
+    def draw(
+        cls, settings: AcquisitionParameters, depth: int, channels: int, context: Context
+    ) -> SliceVariation:
+        """Draw the variation of a stack with `depth` slices.
+
+        Thickness is the distance of neighbours: positions that vary by sigma / sqrt(2) about
+        their places, each by itself, give thicknesses with standard deviation sigma and the right
+        mean over any number of slices.
+        """
+
+        def wandering(name: str, deviation: float, size: int, slices: float) -> np.ndarray:
+            if deviation == 0:
+                return np.zeros((depth, size))
+            return deviation * wander(context, name, range(depth), size, slices)
+
+        slices = settings.grey_drift_slices
+        off = wandering("thickness", settings.thickness_variation / np.sqrt(2.0), 1, 0.0)[:, 0]
+        position = np.arange(depth) + np.clip(off, -FARTHEST, FARTHEST)
+        contrast = wandering("contrast", settings.contrast_drift, channels, slices).T
+        return cls(
+            position=np.clip(position, 0, depth - 1),
+            shift_nm=wandering("drift", settings.drift_nm, 2, settings.drift_slices),
+            brightness=wandering("brightness", settings.brightness_drift, channels, slices).T,
+            contrast=np.maximum(1.0 + contrast, 0.0),
+        )
+
+    def table(self, images: Images) -> Table:
+        """Return the variation as columns, one row per slice."""
+        columns = {
+            "slice": np.arange(len(self.position)),
+            "position_slices": self.position,
+            "shift_y_nm": self.shift_nm[:, 0],
+            "shift_x_nm": self.shift_nm[:, 1],
+        }
+        for channel, name in enumerate(images.names):
+            columns[f"{name.replace(' ', '_')}_brightness"] = self.brightness[channel]
+            columns[f"{name.replace(' ', '_')}_contrast"] = self.contrast[channel]
+        return Table(columns)
+
+
+def wander(context: Context, name: str, slices: range, size: int, correlation: float) -> np.ndarray:
+    """Return normal random numbers, axes (slice, size), that stay alike over some slices.
+
+    They have mean 0 and variance 1; the correlation of slices k apart is exp(-k / correlation),
+    up to what is cut off at four correlation lengths. Each is a weighted sum of independent
+    numbers, those of its own slice and of the next ones.
+
+    Args:
+        context: where each slice's stream comes from.
+        name: of the streams.
+        slices: which slices.
+        size: how many numbers each slice has.
+        correlation: in slices; 0 for none.
+    """
+    reach = int(np.ceil(4.0 * correlation))
+    weights = np.exp(-np.arange(reach + 1) / correlation) if reach else np.ones(1)
+    weights /= np.sqrt(np.sum(weights**2))
+    streams = range(slices.start, slices.stop + reach)
+    white = np.stack([context.rng_for(name, k).standard_normal(size) for k in streams])
+    found = np.zeros((len(slices), size))
+    for ahead, weight in enumerate(weights):
+        found += weight * white[ahead : ahead + len(slices)]
+    return found
+
+
+def curtain(
+    settings: AcquisitionParameters, z: int, pixels: int, pixel_nm: float, context: Context
+) -> np.ndarray:
+    """Return what the stripes of slice `z` multiply the signal by, along the axis they cross."""
+    sigma_px = settings.curtain_width_nm / FWHM_PER_SIGMA / pixel_nm
+    size = pixels + 2 * stripe_margin(sigma_px)
+    white = wander(context, "curtain", range(z, z + 1), size, settings.curtain_slices)[0]
+    profile = settings.curtaining * stripe_profile(white, sigma_px)
+    return np.maximum(1.0 + profile, 0.0).astype(np.float32)

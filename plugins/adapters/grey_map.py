@@ -1,0 +1,49 @@
+"""Quantiles of grey values, and the monotone map that carries one set of them into another.
+
+Grey values are taken as evenly spread within the bins of their histogram (for whole numbers, half
+a grey value to either side), so that quantiles are defined everywhere.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fib_plugins.segmenters.grey_values import Histogram
+
+
+def cumulative(histogram: Histogram) -> tuple[np.ndarray, np.ndarray]:
+    """Return the borders of the bins, ascending, and the share of grey values below each."""
+    width = histogram.values[1] - histogram.values[0]
+    borders = np.append(histogram.values, histogram.values[-1] + width) - width / 2
+    shares = np.concatenate(([0], np.cumsum(histogram.counts))) / histogram.counts.sum()
+    return borders, shares
+
+
+def quantiles(histogram: Histogram, count: int) -> np.ndarray:
+    """Return `count` quantiles at evenly spaced shares from 0 to 1: float64, ascending."""
+    borders, shares = cumulative(histogram)
+    return np.interp(np.linspace(0.0, 1.0, count), shares, borders)
+
+
+def matched(histogram: Histogram, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the knots of the map that gives grey values of a histogram other quantiles.
+
+    Between knots the map is linear, beyond them constant; it never decreases. Quantiles that fall
+    into one bin of the histogram become one knot, at their mean, and so does what they are carried
+    to: a grey value that many voxels share (saturation, an empty pore) goes to the mean of what
+    its share of the target holds, not to one end of it.
+
+    Args:
+        histogram: of the grey values to be carried.
+        target: from `quantiles`.
+
+    Returns:
+        Grey values and what they are carried to: float64, as many as `target` (knots that fall
+        together are repeated).
+    """
+    source = quantiles(histogram, len(target))
+    borders, _ = cumulative(histogram)
+    bins = np.clip(np.searchsorted(borders, source, "right") - 1, 0, len(histogram.values) - 1)
+    _, knot, members = np.unique(bins, return_inverse=True, return_counts=True)
+    means = [np.bincount(knot, weights=values) / members for values in (source, target)]
+    return means[0][knot], means[1][knot]

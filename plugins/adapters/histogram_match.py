@@ -1,0 +1,190 @@
+"""Histogram matching: grey values of one stack given the distribution of another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field
+
+from fibcore import Adapter, Context, FibError, Forecast, Images, Model, Trainable
+
+OUTSIDE = 0.01
+"""Share of grey values beyond those of the source above which a warning is given."""
+
+
+class HistogramMatch(Trainable, Adapter):
+    """Gives images the grey-value distribution of a target, by a monotone map of grey values.
+
+    Quantile q of the source becomes quantile q of the target, channel by channel. It is the honest
+    baseline of image translation: noise, blur and shine-through stay what they are, bright stays
+    bright, and no edge moves. Results have the target's element type. Nothing but histograms is
+    kept in memory, at any number of slices.
+
+    With `scope` ``stack`` the map is settled in training, and one grey value becomes the same
+    everywhere. With ``slice`` each slice is given the target's distribution by itself: that takes
+    out brightness drift, but also differences in solid fraction between slices, which are real.
+    """
+
+    name: ClassVar[str] = "histogram_match"
+
+    scope: Literal["stack", "slice"] = Field(
+        default="stack",
+        description="stack: one map, from the source as a whole to the target; slice: a map for "
+        "each slice of the images to the target as a whole",
+    )
+    quantiles: int = Field(
+        default=1024,
+        ge=16,
+        le=65536,
+        description="number of quantiles that a distribution is kept as",
+    )
+
+    def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
+        """Refuse source and target of different channel counts; warn of other voltages."""
+        if method != "fit":
+            images = inputs.get("images")
+            if images is not None and self.fitted:
+                self._check_channels(images.kv)
+                made = replace(images, dtype=self.model.info["dtype"])
+                return Forecast(made, memory_bytes=made.nbytes)
+            return super().forecast(method, inputs)
+        source, target = inputs.get("source"), inputs.get("target")
+        if source is None or target is None:
+            return Forecast()
+        if len(source.kv) != len(target.kv):
+            raise FibError(
+                f"the source has {len(source.kv)} channels ({list(source.kv)} kV), the target "
+                f"{len(target.kv)} ({list(target.kv)} kV); they are matched one by one: choose as "
+                f'many of each with "kv" in the inputs'
+            )
+        if source.kv != target.kv:
+            text = (
+                f"the source is at {list(source.kv)} kV, the target at {list(target.kv)} kV: "
+                f"channels are matched in this order, and shine-through stays the source's"
+            )
+            return Forecast(warnings=(text,))
+        return Forecast()
+
+    def fit(self, source: Images, target: Images, context: Context | None = None) -> Self:
+        """Learn the distribution of the target, and for scope ``stack`` that of the source.
+
+        Args:
+            source: images of the kind that will be transformed.
+            target: images whose distribution they get; any size, from one slice.
+            context: surroundings of the step.
+
+        Raises:
+            FibError: different channel counts, images that are constant or not finite.
+        """
+        from fib_plugins.segmenters.grey_values import Histogram
+
+        from .grey_map import cumulative, matched, quantiles
+
+        context = Context.of(context)
+        self.forecast("fit", {"source": source.spec, "target": target.spec})
+        found = []
+        ranges = []
+        for number in context.track(range(len(target.data)), "channels"):
+            what = f"the target's {target.names[number]} images"
+            of_target = quantiles(Histogram.of(target.data[number], what), self.quantiles)
+            what = f"the source's {source.names[number]} images"
+            of_source = Histogram.of(source.data[number], what)
+            found.append((*matched(of_source, of_target), of_target))
+            ranges.append(cumulative(of_source)[0][[0, -1]].tolist())
+        knots, carried, quantile = (np.stack(arrays) for arrays in zip(*found, strict=True))
+        self._model = Model(
+            self.identifier(),
+            self.model_dump(mode="json"),
+            weights={"source": knots, "matched": carried, "target": quantile},
+            info={
+                "kv": list(source.kv),
+                "target_kv": list(target.kv),
+                "range": ranges,
+                "dtype": target.data.dtype.name,
+                "quantity": target.quantity,
+            },
+        )
+        return self
+
+    def transform(self, images: Images, context: Context | None = None) -> Images:
+        """Return the images with the target's grey values and element type.
+
+        Raises:
+            FibError: not fitted, another number of channels than in training, values that are not
+                finite, or with scope ``slice`` a constant slice.
+        """
+        context = Context.of(context)
+        info = self.model.info
+        self._check_channels(images.kv)
+        if list(images.kv) != info["kv"]:
+            context.log.warning(
+                "adapter/histogram_match was fitted on a source at %s kV; these images are at %s "
+                "kV",
+                info["kv"],
+                list(images.kv),
+            )
+        data = context.empty("images", images.data.shape, info["dtype"])
+        outside = np.zeros(len(data), np.int64)
+        for z in context.track(range(images.shape[0]), "slices matched"):
+            for number, name in enumerate(images.names):
+                plane = images.data[number, z]
+                knots, carried = self._map(number, plane, f"slice {z} of the {name} images")
+                low, high = info["range"][number]
+                outside[number] += np.count_nonzero((plane < low) | (plane > high))
+                data[number, z] = _carried(plane, knots, carried, data.dtype)
+        for share, name in zip(outside / images.data[0].size, images.names, strict=True):
+            if self.scope == "stack" and share > OUTSIDE:
+                context.log.warning(
+                    "%.0f %% of the %s images is darker or brighter than anything in the source "
+                    "that adapter/histogram_match was fitted on: it is set to the target's "
+                    "darkest or brightest; fit on a source that looks like these images, or set "
+                    "scope to 'slice'",
+                    100 * share,
+                    name,
+                )
+        return images.with_data(data, quantity=info["quantity"])
+
+    def _check_channels(self, kv: tuple[float | None, ...]) -> None:
+        fitted = self.model.info["kv"]
+        if len(kv) != len(fitted):
+            raise FibError(
+                f"the images have {len(kv)} channels ({list(kv)} kV), but "
+                f"adapter/histogram_match was fitted on {len(fitted)} ({list(fitted)} kV): "
+                f"choose the channels with kv, or fit another one"
+            )
+
+    def _map(self, number: int, plane: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the knots of the map for one slice, and refuse values that are not finite."""
+        weights = self.model.weights
+        if self.scope == "stack":
+            if plane.dtype.kind == "f" and not np.isfinite(plane).all():
+                raise FibError(
+                    f"{what} holds values that are not finite (NaN or infinite); replace them, "
+                    f"e.g. by the mean grey value"
+                )
+            return weights["source"][number], weights["matched"][number]
+        from fib_plugins.segmenters.grey_values import Histogram
+
+        from .grey_map import matched
+
+        return matched(Histogram.of(plane[np.newaxis], what), weights["target"][number])
+
+
+def _carried(
+    plane: np.ndarray, knots: np.ndarray, carried: np.ndarray, dtype: np.dtype
+) -> np.ndarray:
+    """Return a slice with each grey value carried along the map, in another element type."""
+    if plane.dtype.kind == "u":
+        table = np.interp(np.arange(np.iinfo(plane.dtype).max + 1), knots, carried)
+        values = _as(table, dtype)
+        return values[plane]
+    return _as(np.interp(plane, knots, carried), dtype)
+
+
+def _as(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    if dtype.kind == "u":
+        values = np.clip(np.rint(values), 0, np.iinfo(dtype).max)
+    return values.astype(dtype)

@@ -1,0 +1,101 @@
+"""Contrast between the phases of each slice of a stack: which is brighter, and how clearly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from fibcore import FibError, Material
+from fibcore.threads import in_threads
+
+
+@dataclass(frozen=True)
+class PhaseSums:
+    """Sums over the pixels of each phase in each slice; axes (slice, phase), float64.
+
+    Attributes:
+        count: number of pixels.
+        grey: sum of the grey values.
+        square: sum of their squares.
+    """
+
+    count: np.ndarray
+    grey: np.ndarray
+    square: np.ndarray
+
+    @classmethod
+    def of(cls, channel: np.ndarray, labels: np.ndarray, what: str, threads: int = 1) -> PhaseSums:
+        """Sum over a channel, axes (z, y, x), by labels in the same axes.
+
+        Raises:
+            FibError: values that are not finite.
+        """
+        phases = 1 + max(int(plane.max()) for plane in labels)
+
+        def of_slice(z: int) -> np.ndarray:
+            flat, grey = labels[z].ravel(), channel[z].ravel().astype(np.float64)
+            if not np.isfinite(grey).all():
+                raise FibError(
+                    f"slice {z} of {what} holds values that are not finite (NaN or infinite); "
+                    f"replace them, e.g. by the mean grey value"
+                )
+            weights = (None, grey, grey**2)
+            return np.stack([np.bincount(flat, weight, phases) for weight in weights])
+
+        count, grey, square = np.stack(in_threads(of_slice, range(len(labels)), threads), axis=1)
+        return cls(count, grey, square)
+
+    def dark_to_bright(self) -> tuple[int, ...]:
+        """Return the phases that occur, by their mean grey value in the stack."""
+        counts = self.count.sum(axis=0)
+        means = self.grey.sum(axis=0) / np.maximum(counts, 1)
+        occurring = np.flatnonzero(counts)
+        return tuple(occurring[np.argsort(means[occurring], kind="stable")].tolist())
+
+    def contrast(self, dark_to_bright: Sequence[int]) -> np.ndarray:
+        """Return the contrast of each slice: -1 to 1, nan in slices of one phase or one grey value.
+
+        For two phases it is the correlation of the grey value with being the brighter phase,
+        below 0 where bright and dark are swapped. For more it is the least correlation of all
+        pairs of phases that follow each other in brightness, each over the pixels of both.
+
+        Args:
+            dark_to_bright: all phases that occur, in the order of brightness that is expected.
+        """
+        found = np.full(len(self.count), np.nan)
+        for z in range(len(found)):
+            there = [phase for phase in dark_to_bright if self.count[z, phase]]
+            values = [self._correlation(z, dark, bright) for dark, bright in pairwise(there)]
+            known = [value for value in values if value is not None]
+            if known:
+                found[z] = min(known)
+        return found
+
+    def _correlation(self, z: int, dark: int, bright: int) -> float | None:
+        pair = [dark, bright]
+        count, grey = self.count[z, pair], self.grey[z, pair]
+        total = count.sum()
+        variance = self.square[z, pair].sum() / total - (grey.sum() / total) ** 2
+        if variance <= 1e-12 * self.square[z, pair].sum() / total:
+            return None
+        means = grey / count
+        between = (means[1] - means[0]) * np.sqrt(count[0] * count[1]) / total
+        return float(np.clip(between / np.sqrt(variance), -1.0, 1.0))
+
+
+def by_atomic_number(phases: Mapping[int, Material], occurring: Sequence[int]) -> tuple[int, ...]:
+    """Return phases by the mean atomic number of their materials: backscatter yield rises with it.
+
+    Raises:
+        FibError: a phase that occurs has no material.
+    """
+    unknown = [phase for phase in occurring if phase not in phases]
+    if unknown:
+        raise FibError(
+            f"the labels hold phases {unknown} without a material, so it is not known which "
+            f"phase ought to be bright: set dark_to_bright, or give the images before"
+        )
+    return tuple(sorted(occurring, key=lambda phase: phases[phase].mean_atomic_number))

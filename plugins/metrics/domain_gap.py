@@ -1,0 +1,255 @@
+"""How far apart two sets of images are: what a network trained on one meets in the other.
+
+The sets need not show the same structure. Each is looked at in its own grey scale (less the mean,
+by the standard deviation, as segmenters do), since a network is not troubled by a brighter image;
+only the plain grey-value distance takes grey values as they are. It alone proves nothing:
+histogram matching makes it zero and leaves noise and blur as they were.
+
+Two different structures differ even when they were imaged alike. Measure that floor with a second
+step: one half of the reference against the other.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from fibcore import Context, FibError, Forecast, Images, Metric, Table, VolumeSpec, keeps
+
+if TYPE_CHECKING:
+    from fib_plugins.metrics.power_spectrum import Rings
+    from fib_plugins.metrics.stack_statistics import StackStatistics
+
+HISTOGRAM_BINS = 100
+VOXEL_SIZE_TOLERANCE = 0.05
+DISTANCES = (
+    "grey_distance",
+    "scaled_grey_distance",
+    "spectrum_distance",
+    "patch_distance",
+    "noise_distance",
+)
+
+
+class DomainGap(Metric):
+    """Distances between images and a reference: grey values, spectrum, noise, patches.
+
+    Row, each the mean over channels, 0 where nothing differs:
+
+    - ``grey_distance``: Wasserstein distance of the grey values, in standard deviations of the
+      reference; ``scaled_grey_distance``: the same with each stack in its own grey scale.
+    - ``spectrum_distance``: root mean square over frequencies of the log10 ratio of the radially
+      averaged power spectra in the slices, each over its variance. Frequencies are in 1/nm.
+    - ``patch_distance``: sliced Wasserstein distance of square patches, all channels together, in
+      standard deviations.
+    - ``noise_distance``: difference of ``noise`` and ``reference_noise``, each a part of its
+      stack's standard deviation; ``noise_ratio`` is the first over the second.
+
+    With `before`, the images before a translation: the same for them, prefixed ``before_``, and
+    for each distance ``..._ratio``: after over before, what is left of it.
+    ``slices_measured`` and ``reference_slices_measured`` tell how many were looked at.
+
+    Kept, to be drawn: ``histograms`` (share of the grey values in 100 bins), ``scaled_histograms``
+    (the same in each stack's own grey scale), ``spectra`` (log10 of the power in nm^2), and
+    ``channels`` (the distances of each channel).
+    """
+
+    name: ClassVar[str] = "domain_gap"
+
+    max_slices: int = Field(
+        default=64,
+        ge=1,
+        description="Slices of each stack that are measured at most: every n-th, evenly spread.",
+    )
+    patch_pixels: int = Field(default=8, ge=2, le=64, description="Edge of a patch in pixels.")
+    patches: int = Field(default=4096, ge=16, description="Number of patches from each stack.")
+    projections: int = Field(
+        default=128, ge=1, description="Number of random directions that patches are projected on."
+    )
+
+    def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
+        """Refuse stacks that cannot be compared; warn of pixels of another size."""
+        from fib_plugins.metrics.power_spectrum import Rings
+
+        specs = {name: spec for name, spec in inputs.items() if spec is not None}
+        if "reference" not in specs or len(specs) < 2:
+            return super().forecast(method, inputs)
+        reference = specs["reference"]
+        warnings = []
+        for name, spec in specs.items():
+            self._check(name, spec, reference)
+            if not np.allclose(
+                spec.voxel_size_nm[1:], reference.voxel_size_nm[1:], rtol=VOXEL_SIZE_TOLERANCE
+            ):
+                warnings.append(
+                    f"pixels of the {name} are {list(spec.voxel_size_nm[1:])} nm, those of the "
+                    f"reference {list(reference.voxel_size_nm[1:])} nm (y, x): spectra are "
+                    f"compared over 1/nm, but patches and noise pixel by pixel"
+                )
+            if spec.kv != reference.kv:
+                warnings.append(
+                    f"the {name} are at {list(spec.kv)} kV, the reference is at "
+                    f"{list(reference.kv)} kV: channels are compared in this order"
+                )
+        Rings.common(*_grids(specs.values()))
+        pixels = max(spec.shape[1] * spec.shape[2] for spec in specs.values())
+        points = self.patches * len(reference.kv) * self.patch_pixels**2
+        memory = 70 * pixels * (os.cpu_count() or 1) + 8 * (
+            2 * points + len(specs) * self.projections * self.patches
+        )
+        return Forecast(memory_bytes=memory, warnings=tuple(warnings))
+
+    def _check(self, name: str, spec: VolumeSpec, reference: VolumeSpec) -> None:
+        if len(spec.kv) != len(reference.kv):
+            raise FibError(
+                f"the {name} have {len(spec.kv)} channels ({list(spec.kv)} kV), the reference "
+                f"{len(reference.kv)} ({list(reference.kv)} kV); they are compared one by one: "
+                f'choose as many of each with "kv" in the inputs'
+            )
+        if min(spec.shape[1:]) < self.patch_pixels:
+            raise FibError(
+                f"slices of the {name} have {spec.shape[1]} x {spec.shape[2]} pixels (y, x), too "
+                f"few for a patch of {self.patch_pixels}: set patch_pixels to "
+                f"{min(spec.shape[1:])} at most, or take larger images"
+            )
+
+    @keeps(histograms=Table, scaled_histograms=Table, spectra=Table, channels=Table)
+    def measure(  # type: ignore[override]  # a metric on images has inputs of its own
+        self,
+        images: Images,
+        reference: Images,
+        before: Images | None = None,
+        context: Context | None = None,
+    ) -> Table:
+        """Return one row of distances; keep histograms, spectra and the distances by channel.
+
+        Args:
+            images: what is judged, a translation say.
+            reference: what they should look like; any structure, any number of slices.
+            before: the images before the translation.
+            context: surroundings of the step.
+
+        Raises:
+            FibError: different channel counts, slices too small for patches or a spectrum, images
+                that are constant or not finite.
+        """
+        from fib_plugins.metrics.power_spectrum import Rings
+
+        context = Context.of(context)
+        given = {"images": images, "reference": reference, "before": before}
+        stacks = {name: stack for name, stack in given.items() if stack is not None}
+        self.forecast("measure", {name: stack.spec for name, stack in stacks.items()})
+        rings = Rings.common(*_grids([stack.spec for stack in stacks.values()]))
+        found = {
+            name: self._statistics(name, stack, rings, context)
+            for name, stack in context.track(stacks.items(), "stacks measured", len(stacks))
+        }
+        wanted = found["reference"]
+        gaps = {name: _gap(stack, wanted) for name, stack in found.items() if name != "reference"}
+        row: dict[str, float | int | None] = dict(gaps["images"])
+        row["reference_noise"] = float(np.mean([c.noise for c in wanted.channels]))
+        if "before" in gaps:
+            row |= {f"before_{name}": value for name, value in gaps["before"].items()}
+            for name in DISTANCES:
+                row[f"{name}_ratio"] = _ratio(gaps["images"][name], gaps["before"][name])
+        row["slices_measured"] = found["images"].slices
+        row["reference_slices_measured"] = wanted.slices
+        names = reference.names
+        context.keep("histograms", _histograms(found, names))
+        context.keep("scaled_histograms", _histograms(found, names, in_own_scale=True))
+        context.keep("spectra", _spectra(found, names, rings))
+        context.keep("channels", _by_channel(found, names))
+        return Table.from_rows([row])
+
+    def _statistics(
+        self, name: str, images: Images, rings: Rings, context: Context
+    ) -> StackStatistics:
+        from fib_plugins.metrics.patch_distance import directions
+        from fib_plugins.metrics.stack_statistics import StackStatistics
+
+        # The same places and directions for all stacks, so that equal stacks have no distance.
+        rng = context.rng_for("patches")
+        places = rng.random((self.patches, 3))
+        dimensions = len(images.data) * self.patch_pixels**2
+        vectors = directions(rng, self.projections, dimensions)
+        part = images.with_data(images.data[:, :: -(-images.shape[0] // self.max_slices)])
+        return StackStatistics.of(
+            part, f"images of {name!r}", rings, self.patch_pixels, places, vectors, context.threads
+        )
+
+
+def _grids(specs: Any) -> tuple[list[Any], list[Any]]:
+    specs = list(specs)
+    return [spec.shape for spec in specs], [spec.voxel_size_nm for spec in specs]
+
+
+def _gap(stack: StackStatistics, reference: StackStatistics) -> dict[str, float | None]:
+    """Return the distances of a stack from the reference, in the order of the row."""
+    from fib_plugins.metrics.patch_distance import patch_distance
+
+    pairs = zip(stack.channels, reference.channels, strict=True)
+    gaps = [one.gap(other) for one, other in pairs]
+    found = {name: float(np.mean([gap[name] for gap in gaps])) for name in gaps[0]}
+    found["patch_distance"] = patch_distance(stack.projections, reference.projections)
+    row: dict[str, float | None] = {name: found[name] for name in (*DISTANCES, "noise")}
+    reference_noise = float(np.mean([channel.noise for channel in reference.channels]))
+    row["noise_ratio"] = _ratio(found["noise"], reference_noise)
+    return row
+
+
+def _ratio(part: float | None, whole: float | None) -> float | None:
+    return part / whole if part is not None and whole else None
+
+
+def _by_channel(found: Mapping[str, StackStatistics], names: Sequence[str]) -> Table:
+    rows: list[dict[str, Any]] = []
+    for number, channel in enumerate(names):
+        reference = found["reference"].channels[number]
+        for name, stack in found.items():
+            gap = stack.channels[number].gap(reference)
+            rows.append({"channel": channel, "stack": name, **gap})
+    return Table.from_rows(rows)
+
+
+def _histograms(
+    found: Mapping[str, StackStatistics], names: Sequence[str], in_own_scale: bool = False
+) -> Table:
+    from fib_plugins.metrics.grey_distribution import common_bins, scaled, shares
+
+    what = "grey_value_in_deviations" if in_own_scale else "grey_value"
+    parts = []
+    for number, channel in enumerate(names):
+        histograms = {name: stack.channels[number].histogram for name, stack in found.items()}
+        if in_own_scale:
+            histograms = {name: scaled(histogram) for name, histogram in histograms.items()}
+        borders = common_bins(list(histograms.values()), HISTOGRAM_BINS)
+        middles = (borders[1:] + borders[:-1]) / 2
+        for name, histogram in histograms.items():
+            parts.append((channel, name, {what: middles, "share": shares(histogram, borders)}))
+    return _curves(parts)
+
+
+def _spectra(found: Mapping[str, StackStatistics], names: Sequence[str], rings: Rings) -> Table:
+    parts = []
+    for number, channel in enumerate(names):
+        for name, stack in found.items():
+            power = np.log10(stack.channels[number].power)
+            columns = {"frequency_per_nm": rings.frequency_per_nm, "log10_power": power}
+            parts.append((channel, name, columns))
+    return _curves(parts)
+
+
+def _curves(parts: Sequence[tuple[str, str, dict[str, np.ndarray]]]) -> Table:
+    """Return curves one below the other, with columns that name channel and stack."""
+    lengths = [len(next(iter(columns.values()))) for _, _, columns in parts]
+    table: dict[str, Any] = {
+        "channel": np.repeat(np.array([part[0] for part in parts], object), lengths),
+        "stack": np.repeat(np.array([part[1] for part in parts], object), lengths),
+    }
+    for column in parts[0][2]:
+        table[column] = np.concatenate([columns[column] for _, _, columns in parts])
+    return Table(table)

@@ -1,0 +1,202 @@
+"""How images show their labels, slice by slice: contrast of phases, edges, information."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fib_plugins.metrics.contrast import PhaseSums
+from fib_plugins.metrics.edge_shift import EdgeShift, edge_shift, gradient
+from fib_plugins.metrics.mutual_information import information_bits, joint_counts
+from fibcore import Context, Images, Labels, Table
+from fibcore.threads import in_threads
+
+UNKNOWN = float("nan")
+CLEAR = 0.05
+"""Contrast that has to be there for its sign to mean anything: weaker ones noise decides."""
+
+
+@dataclass(frozen=True)
+class ShownSlice:
+    """How one slice of one channel shows its labels.
+
+    Attributes:
+        z: number of the slice.
+        information_bits: mutual information of grey values and labels, per pixel.
+        labels_bits: entropy of the labels.
+        edges: how edges are displaced; None where there are none.
+    """
+
+    z: int
+    information_bits: float
+    labels_bits: float
+    edges: EdgeShift | None
+
+
+@dataclass(frozen=True)
+class ShownLabels:
+    """How one channel of a stack shows its labels.
+
+    Attributes:
+        contrast: of every slice.
+        slices: those that were measured.
+    """
+
+    contrast: np.ndarray
+    slices: list[ShownSlice]
+
+    @property
+    def inverted(self) -> np.ndarray:
+        """Slices in which bright and dark are swapped."""
+        return self.contrast < -CLEAR
+
+
+@dataclass(frozen=True)
+class Search:
+    """Where displaced edges are looked for.
+
+    Attributes:
+        max_slices: how many slices at most.
+        radius: largest displacement in pixels.
+        block: edge of a block in pixels.
+    """
+
+    max_slices: int
+    radius: int
+    block: int
+
+
+def look_at(
+    stacks: Mapping[str, Images],
+    labels: Labels,
+    sums: Mapping[str, Sequence[PhaseSums]],
+    orders: Sequence[Sequence[int]],
+    search: Search,
+    context: Context,
+) -> dict[str, list[ShownLabels]]:
+    """Return how each channel of each stack shows the labels.
+
+    Args:
+        stacks: name -> images, all of the labels' shape and of as many channels.
+        labels: what they have to show.
+        sums: of each channel of each stack.
+        orders: of each channel, the phases from dark to bright.
+        search: which slices, how far.
+        context: surroundings of the step.
+    """
+    pictures = [_brightness(order) for order in orders]
+
+    def of_slice(z: int) -> list[list[ShownSlice]]:
+        plane = np.ascontiguousarray(labels.data[z])
+        expected = [gradient(picture[plane]) for picture in pictures]
+        return [
+            [
+                _slice(z, channel[z], plane, edges, search)
+                for channel, edges in zip(stack.data, expected, strict=True)
+            ]
+            for stack in stacks.values()
+        ]
+
+    measured = range(0, len(labels.data), -(-len(labels.data) // search.max_slices))
+    groups = [measured[i : i + context.threads] for i in range(0, len(measured), context.threads)]
+    found = []
+    for group in context.track(groups, "groups of slices measured"):
+        found += in_threads(of_slice, group, context.threads)
+    return {
+        name: [
+            ShownLabels(sums[name][number].contrast(order), [planes[i][number] for planes in found])
+            for number, order in enumerate(orders)
+        ]
+        for i, name in enumerate(stacks)
+    }
+
+
+def figures(channels: Sequence[ShownLabels]) -> dict[str, Any]:
+    """Return the figures of all channels together; nan where nothing could be measured."""
+    contrast = np.concatenate([channel.contrast for channel in channels])
+    contrast = contrast[~np.isnan(contrast)]
+    inverted = np.any([channel.inverted for channel in channels], axis=0)
+    slices = [each for channel in channels for each in channel.slices]
+    information = sum(each.information_bits for each in slices)
+    of_labels = sum(each.labels_bits for each in slices)
+    return {
+        "inverted_slices": int(np.count_nonzero(inverted)),
+        "contrast": float(np.median(contrast)) if contrast.size else UNKNOWN,
+        **_edge_figures([each.edges for each in slices if each.edges is not None]),
+        "mutual_information_bits": information / len(slices),
+        "mutual_information_share": information / of_labels if of_labels else UNKNOWN,
+    }
+
+
+def contrast_table(found: Mapping[str, Sequence[ShownLabels]], names: Sequence[str]) -> Table:
+    """Return the contrast of every slice: channel, stack, z, contrast, inverted."""
+    return Table.from_rows(
+        {
+            "channel": name,
+            "stack": stack,
+            "z": z,
+            "contrast": float(value),
+            "inverted": bool(inverted),
+        }
+        for number, name in enumerate(names)
+        for stack, channels in found.items()
+        for z, (value, inverted) in enumerate(
+            zip(channels[number].contrast, channels[number].inverted, strict=True)
+        )
+    )
+
+
+def slice_table(found: Mapping[str, Sequence[ShownLabels]], names: Sequence[str]) -> Table:
+    """Return edges and information of the measured slices: channel, stack, z, figures."""
+    rows: list[dict[str, Any]] = []
+    for number, name in enumerate(names):
+        for stack, channels in found.items():
+            for each in channels[number].slices:
+                edges = _edge_figures([] if each.edges is None else [each.edges])
+                rows.append(
+                    {
+                        "channel": name,
+                        "stack": stack,
+                        "z": each.z,
+                        "edge_shift_pixels": edges["edge_shift_pixels"],
+                        "edge_growth_pixels": edges["edge_growth_pixels"],
+                        "mutual_information_bits": each.information_bits,
+                    }
+                )
+    return Table.from_rows(rows)
+
+
+def _slice(
+    z: int, grey: np.ndarray, labels: np.ndarray, expected: np.ndarray, search: Search
+) -> ShownSlice:
+    edges = edge_shift(expected, gradient(grey), search.radius, search.block)
+    found, of_labels = information_bits(joint_counts(grey, labels))
+    return ShownSlice(z, found, of_labels, edges)
+
+
+def _brightness(dark_to_bright: Sequence[int]) -> np.ndarray:
+    """Return the brightness to expect of each phase number, 0 to 1 in even steps: float32."""
+    brightness = np.zeros(256, np.float32)
+    brightness[list(dark_to_bright)] = np.linspace(0.0, 1.0, len(dark_to_bright))
+    return brightness
+
+
+def _edge_figures(edges: Sequence[EdgeShift]) -> dict[str, float]:
+    shifts, inverted, growth = np.array([UNKNOWN]), np.array([UNKNOWN]), np.array([UNKNOWN])
+    mean = np.array([UNKNOWN, UNKNOWN])
+    if edges:
+        shifts = np.linalg.norm(np.concatenate([each.shifts_pixels for each in edges]), axis=1)
+        inverted = np.concatenate([each.inverted for each in edges])
+        growth = np.array([each.growth_pixels for each in edges])
+        mean = np.mean([each.mean_pixels for each in edges], axis=0)
+    return {
+        "edge_shift_pixels": float(np.median(shifts)),
+        "edge_shift_p95_pixels": float(np.quantile(shifts, 0.95)),
+        "mean_shift_y_pixels": float(mean[0]),
+        "mean_shift_x_pixels": float(mean[1]),
+        "edge_growth_pixels": float(np.median(growth)),
+        "inverted_edges_percent": float(100 * np.mean(inverted)),
+    }

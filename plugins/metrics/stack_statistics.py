@@ -1,0 +1,129 @@
+"""What two stacks of images are compared by: grey values, spectrum, noise, patches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fib_plugins.metrics.grey_distribution import grey_distance, scaled
+from fib_plugins.metrics.noise_level import noise_level
+from fib_plugins.metrics.patch_distance import projections, random_patches
+from fib_plugins.metrics.power_spectrum import FLOOR, Rings, radial_power, spectrum_distance
+from fib_plugins.segmenters.grey_values import Histogram
+from fibcore import FibError, Images
+
+
+@dataclass(frozen=True)
+class ChannelStatistics:
+    """What is measured of one channel of a stack.
+
+    Attributes:
+        histogram: of its grey values.
+        mean: of the grey values, without the outermost 0.2 %.
+        deviation: their standard deviation.
+        power: spectral density in each ring over the variance, in nm^2.
+        noise: over the standard deviation.
+    """
+
+    histogram: Histogram
+    mean: float
+    deviation: float
+    power: np.ndarray
+    noise: float
+
+    @classmethod
+    def of(
+        cls,
+        slices: np.ndarray,
+        what: str,
+        pixel_size_nm: tuple[float, float],
+        rings: Rings,
+        threads: int = 1,
+    ) -> ChannelStatistics:
+        """Measure a channel.
+
+        Args:
+            slices: grey values, axes (z, y, x); may be memory-mapped.
+            what: what they are, for messages.
+            pixel_size_nm: (y, x).
+            rings: of the spectrum.
+            threads: number of CPU threads; the result does not depend on it.
+
+        Raises:
+            FibError: values that are not finite, or do not vary.
+        """
+        histogram = Histogram.of(slices, what)
+        mean, deviation = histogram.moments()
+        if deviation == 0:
+            raise FibError(
+                f"{what} have the same grey value almost everywhere; there is nothing to compare. "
+                f"Check the file"
+            )
+        power = radial_power(slices, pixel_size_nm, rings, threads) / deviation**2
+        least = FLOOR * pixel_size_nm[0] * pixel_size_nm[1]
+        noise = noise_level(slices, threads) / deviation
+        return cls(histogram, mean, deviation, np.maximum(power, least), noise)
+
+    def gap(self, reference: ChannelStatistics) -> dict[str, float]:
+        """Return the distances from a reference; see `DomainGap`."""
+        plain = grey_distance(self.histogram, reference.histogram)
+        return {
+            "grey_distance": plain / reference.deviation,
+            "scaled_grey_distance": grey_distance(
+                scaled(self.histogram), scaled(reference.histogram)
+            ),
+            "spectrum_distance": spectrum_distance(self.power, reference.power),
+            "noise_distance": abs(self.noise - reference.noise),
+            "noise": self.noise,
+        }
+
+
+@dataclass(frozen=True)
+class StackStatistics:
+    """What is measured of a stack.
+
+    Attributes:
+        channels: each by itself.
+        projections: of patches of all channels together, sorted.
+        slices: how many were measured.
+    """
+
+    channels: list[ChannelStatistics]
+    projections: np.ndarray
+    slices: int
+
+    @classmethod
+    def of(
+        cls,
+        images: Images,
+        what: str,
+        rings: Rings,
+        patch_pixels: int,
+        places: np.ndarray,
+        vectors: np.ndarray,
+        threads: int = 1,
+    ) -> StackStatistics:
+        """Measure a stack.
+
+        Args:
+            images: any number of channels and slices.
+            what: what they are, for messages.
+            rings: of the spectra.
+            patch_pixels: edge of a patch.
+            places: of the patches, as `random_patches` takes them.
+            vectors: unit vectors that patches are projected on.
+            threads: number of CPU threads; the result does not depend on it.
+
+        Raises:
+            FibError: values that are not finite, or do not vary.
+        """
+        pixel_nm = images.voxel_size_nm[1:]
+        channels = [
+            ChannelStatistics.of(slices, f"the {name} {what}", pixel_nm, rings, threads)
+            for name, slices in zip(images.names, images.data, strict=True)
+        ]
+        scales = np.array([(channel.mean, channel.deviation) for channel in channels])
+        centre, scale = scales.T[:, :, None, None]
+        patches = random_patches(images.data, patch_pixels, places)
+        return cls(channels, projections((patches - centre) / scale, vectors), len(images.data[0]))
