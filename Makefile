@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP = $(VENV)/.installed
 
-.PHONY: help install demo test lint format docs docs-serve bench dist clean
+.PHONY: help install demo test lint format docs docs-serve bench validation dist clean
 
 help:
 	@echo "make demo    environment, install, quickstart pipeline, report"
@@ -14,6 +14,7 @@ help:
 	@echo "make lint    ruff and mypy only"
 	@echo "make docs    build the documentation into site/"
 	@echo "make bench   measure speed and memory (minutes)"
+	@echo "make validation   compare the Monte Carlo with measurements (a quarter of an hour)"
 	@echo "make dist    build sdist and wheel into dist/"
 
 $(BIN)/python:
@@ -56,6 +57,9 @@ docs-serve: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run_all.py
+
+validation: $(STAMP)
+	$(BIN)/python -m benchmarks.validation
 
 dist: $(STAMP)
 	rm -rf dist

@@ -26,8 +26,8 @@ class Beam(NamedTuple):
     Attributes:
         direction: (3,) of the beam, (z, y, x); z points into the sample.
         spread_nm: (1,) standard deviation of the beam's Gaussian profile; 0 for a point.
-        energy_window: (2,) smallest and largest energy that counts, over the beam energy.
-        cos_window: (2,) smallest and largest cosine of the angle to the way back along the beam.
+        energy_window: (2,) energies over the beam energy that count, [low, high).
+        cos_window: (2,) cosines of the angle to the way back along the beam, (low, high].
         cut_share: (1,) cut-off over beam energy.
     """
 
@@ -55,18 +55,21 @@ def make_beam(
         cutoff_ev: energy below which electrons are given up, eV.
         tilt_deg: angle between the beam and the normal of the face, towards y, degrees.
         diameter_nm: full width at half maximum of its Gaussian profile, nm; 0 for a point.
-        energy_window: smallest and largest energy that the detector counts, over the beam energy.
-        polar_deg: smallest and largest angle to the way back along the beam that it counts.
+        energy_window: energies over the beam energy that the detector counts, [low, high) and 1.
+        polar_deg: angles to the way back along the beam that it counts, [low, high) and 180.
         dtype: float32 or float64.
     """
     tilt = math.radians(tilt_deg)
-    low, high = (math.cos(math.radians(angle)) for angle in reversed(polar_deg))
-    margin = 1e-6  # of rounding, at the ends of the windows
+    beyond = 2.0  # any energy share or cosine, whatever it is rounded to
+    near, far = polar_deg
     columns = (
         [math.cos(tilt), math.sin(tilt), 0.0],
         [diameter_nm / FWHM_PER_SIGMA],
-        [energy_window[0] * (1 - margin), energy_window[1] * (1 + margin)],
-        [low - margin, high + margin],
+        [energy_window[0], energy_window[1] if energy_window[1] < 1.0 else beyond],
+        [
+            math.cos(math.radians(far)) if far < 180.0 else -beyond,
+            math.cos(math.radians(near)) if near > 0.0 else beyond,
+        ],
         [cutoff_ev / (1000.0 * energy_kev)],
     )
     return Beam(*(np.array(column, dtype=dtype) for column in columns))
@@ -116,8 +119,8 @@ def is_counted(energy: Real, direction: tuple, tables: Tables, beam: Beam) -> tu
     share = beam.cut_share[0] * math.exp(energy * tables.log_span[0])
     seen = (
         share >= beam.energy_window[0]
-        and share <= beam.energy_window[1]
-        and cos_exit >= beam.cos_window[0]
+        and share < beam.energy_window[1]
+        and cos_exit > beam.cos_window[0]
         and cos_exit <= beam.cos_window[1]
     )
     return seen, share, cos_exit

@@ -1,0 +1,119 @@
+"""Validate the Monte Carlo and write docs/explanation/validation.md with its pictures.
+
+``python -m benchmarks.validation``, or ``make validation``. With names of sections only these are
+computed, and with ``--quick`` a tenth of the electrons are followed; both need another ``--out``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import fibcore
+
+from . import (
+    bulk,
+    convergence,
+    deviations,
+    gallery,
+    geometry,
+    models,
+    overlayer,
+    spectra,
+    symmetry,
+)
+from .page import Check, Section, checks_table
+from .simulations import Bench
+
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "validation.md"
+
+SECTIONS: dict[str, Callable[[Bench], Section]] = {
+    "gallery": gallery.section,
+    "bulk": bulk.section,
+    "overlayer": overlayer.section,
+    "spectra": spectra.section,
+    "models": models.section,
+    "convergence": convergence.section,
+    "geometry": geometry.section,
+    "symmetry": symmetry.section,
+}
+
+HEAD = """# Validation of the Monte Carlo
+
+How far can the images of `simulator/monte_carlo` be trusted? This page compares it with
+measurements, with a second implementation, and with itself. One command computes it, and no result
+on it is typed by hand:
+
+```console
+$ make validation
+```
+
+**The engine** is what `simulator/monte_carlo` and `physics/monte_carlo_table` run: single
+precision, compact tables, exact ranges. **The oracle** is `fib_plugins.electrons.reference`: the
+same physics written as plainly as in a textbook, double precision, none of the engine's devices;
+its tests hold it against transport theory in closed form. Errors given as ± are standard errors,
+and so is the unit \N{GREEK SMALL LETTER SIGMA}; bars in figures are two of them.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(SECTIONS))
+    parser.add_argument("--quick", action="store_true", help="follow a tenth of the electrons")
+    parser.add_argument("--out", type=Path, default=PAGE, help="the page; pictures go beside it")
+    options = parser.parse_args()
+    if unknown := set(options.sections) - set(SECTIONS):
+        sys.exit(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+    if (options.sections or options.quick) and options.out == PAGE:
+        sys.exit("only a full run writes the page of the documentation; give --out")
+
+    bench = Bench(options.out.with_suffix(""), options.quick)
+    for stale in bench.pictures.glob("*.png"):
+        stale.unlink()
+    start = time.perf_counter()
+    sections = []
+    for name in options.sections or SECTIONS:
+        begun = time.perf_counter()
+        sections.append(SECTIONS[name](bench))
+        print(f"{name:<12}{time.perf_counter() - begun:>7.0f} s", flush=True)
+    if not options.sections:
+        facts: dict[str, Any] = {}
+        for section in sections:
+            facts |= section.facts
+        sections.append(deviations.section(facts))
+    checks = [check for section in sections for check in section.checks]
+    minutes = (time.perf_counter() - start) / 60
+    parts = [HEAD, _at_a_glance(checks), *(s.markdown for s in sections), _made(minutes, bench)]
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text("\n\n".join(part.strip() for part in parts) + "\n", encoding="utf-8")
+    missed = [check.what for check in checks if not check.passed]
+    print(f"{options.out} in {minutes:.1f} min; {len(missed)} missed: {missed}")
+
+
+def _at_a_glance(checks: list[Check]) -> str:
+    met = sum(check.passed for check in checks)
+    return f"## At a glance\n\n{met} of {len(checks)} met.\n\n{checks_table(checks)}"
+
+
+def _made(minutes: float, bench: Bench) -> str:
+    versions = ", ".join(f"{n} {metadata.version(n)}" for n in ("numpy", "numba", "scipy"))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    quick = " with a tenth of the electrons (`--quick`)" if bench.quick else ""
+    return (
+        f"## How this page was made\n\nBy `make validation`{quick}, in {minutes:.0f} minutes on "
+        f"{cores} cores ({platform.machine()}): fib {fibcore.__version__}, Python "
+        f"{platform.python_version()}, {versions}. Numbers of electrons stand with each figure. "
+        f"`python -m benchmarks.validation --quick --out trial.md` follows a tenth of them. "
+        f"Random numbers are seeded: the same versions give the same page, but for this paragraph."
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Gold under a film of epoxy: how deep one sees."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+from scipy.stats import chi2
+
+from fib_plugins.physics.hunger_kuchler import HungerKuchler
+
+from .page import SIGMA, Section, percent, signed
+from .simulations import NAMED, Bench, Yield
+from .style import COLOURS, INK, PALE, panels, points
+
+THICKNESS_NM = {
+    1: (0, 2, 4, 6, 8, 10, 12, 15, 20, 25, 30),
+    2: (0, 5, 10, 15, 20, 25, 30, 35, 40, 50, 60, 75),
+    4: (0, 10, 20, 35, 50, 65, 80, 95, 110, 125, 140, 160, 190),
+}
+ORACLE_NM = {1: (0, 4, 8, 12, 20), 2: (0, 10, 20, 30, 40, 60), 4: (0, 20, 50, 80, 110, 140, 190)}
+ELECTRONS, ORACLE_ELECTRONS = 1_000_000, 150_000
+
+
+def section(bench: Bench) -> Section:
+    """Return the section."""
+    logging.getLogger("fib").addHandler(logging.NullHandler())  # extrapolated below 4 keV: known
+    engine = {e: film(bench, e, ELECTRONS) for e in THICKNESS_NM}
+    oracle = {
+        e: {
+            t: Yield(r.eta, r.standard_error)
+            for t in thicknesses
+            for r in [bench.oracle("epoxy/Au", e, ORACLE_ELECTRONS, thickness_nm=t)]
+        }
+        for e, thicknesses in ORACLE_NM.items()
+    }
+    law = HungerKuchler()
+    page = Section("Gold under epoxy")
+    page.text(
+        """This is the test that matters for porous samples: it decides from how deep solid shines
+        through the filled pores, and an error in the energy loss that bulk coefficients hide shows
+        here."""
+    )
+    with panels(1, 3, 2.9, sharey=True) as (figure, axes):
+        for axis, e in zip(axes, engine, strict=True):
+            last = max(engine[e])
+            fine = np.linspace(0, last, 200)
+            axis.plot(
+                fine,
+                law.coefficient(NAMED["Au"], e, fine),
+                "--",
+                color=PALE,
+                label="Hunger-Küchler",
+            )
+            axis.plot(
+                list(engine[e]),
+                [y.eta for y in engine[e].values()],
+                color=COLOURS["Au"],
+                label="engine",
+            )
+            y = oracle[e].values()
+            points(axis, list(oracle[e]), [v.eta for v in y], [v.error for v in y], INK, "oracle")
+            axis.set_title(f"{e} keV")
+            axis.set_xlabel("thickness of epoxy / nm")
+            axis.set_xlim(0, last)
+        axes[0].set_ylim(0, 0.5)
+        axes[0].set_ylabel("backscatter coefficient η")
+        axes[0].legend()
+        page.figure(
+            figure, bench.pictures / "overlayer.png",
+            "Backscatter coefficient of gold under epoxy against the thickness of the epoxy",
+        )  # fmt: skip
+    half = {e: half_depth(engine[e]) for e in engine}
+    depths = ", ".join(f"{half[e]:.1f} nm at {e} keV" for e in engine)
+    page.text(
+        f"""The signal of gold falls to one half under {depths}. `physics/hunger_kuchler`, the
+        analytic law, sees too deep and takes epoxy as too bright."""
+    )
+    rows, deviations = [], []
+    for e in oracle:
+        for t, expected in oracle[e].items():
+            found = engine[e][t]
+            off = (found.eta - expected.eta) / np.hypot(found.error, expected.error)
+            deviations.append(off)
+            analytic = float(law.coefficient(NAMED["Au"], e, t))
+            rows.append(
+                [f"{e} keV, {t} nm", f"{found.eta:.4f}", f"{expected.eta:.4f}",
+                 percent(found.eta / expected.eta - 1), signed(off),
+                 f"{analytic:.3f}"]
+            )  # fmt: skip
+    page.table(["", "engine", "oracle", "deviation / %", f"in {SIGMA}", "Hunger-Küchler"], rows)
+    total = float(np.sum(np.square(deviations)))
+    chance = float(chi2.sf(total, len(deviations)))
+    page.text(
+        f"""Engine: {bench.electrons(ELECTRONS):,} electrons per point; oracle:
+        {bench.electrons(ORACLE_ELECTRONS):,}, with steps so fine that no error of theirs counts.
+        χ² of the differences is {total:.1f} for {len(deviations)} points (chance of a larger one:
+        {chance:.2f})."""
+    )
+    page.check(
+        "gold under epoxy, engine against oracle", "equal within counting noise (chance > 0.001)",
+        f"χ² {total:.1f} for {len(deviations)} points, chance {chance:.2f}", chance > 0.001,
+    )  # fmt: skip
+    page.facts["half_depth_nm"] = half
+    return page
+
+
+def film(bench: Bench, energy_kev: int, electrons: int, **options: Any) -> dict[int, Yield]:
+    """Return the yield of gold by thickness of the epoxy on it."""
+
+    def under(thickness_nm: int) -> Yield:
+        return bench.engine("epoxy/Au", energy_kev, electrons, thickness_nm=thickness_nm, **options)
+
+    thicknesses = THICKNESS_NM[energy_kev]
+    return dict(zip(thicknesses, bench.each(under, thicknesses), strict=True))
+
+
+def half_depth(curve: dict[int, Yield]) -> float:
+    """Return the thickness at which eta is half-way between its first and its last value."""
+    t, eta = np.array(list(curve), float), np.array([y.eta for y in curve.values()])
+    return float(np.interp(-(eta[0] + eta[-1]) / 2, -eta, t))
