@@ -1,0 +1,127 @@
+"""The GPU code: in Numba's simulator everywhere, and on a GPU where there is one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from fib_plugins.electrons.electron import make_beam
+from fib_plugins.electrons.imaging import Imager, make_lattice
+from fib_plugins.electrons.medium import build_tables
+from fib_plugins.simulators.monte_carlo import MonteCarlo
+from fibcore import Context, Labels
+from fibcore.materials import EPOXY, GOLD, VACUUM
+
+PHASES = {0: EPOXY, 1: GOLD, 2: VACUUM}
+SETTINGS = {
+    "plain": {},
+    "tilted": {"tilt_deg": 30.0, "lateral": "mirror", "below": "repeat"},
+    "wide beam and windows": {
+        "diameter_nm": 9.0, "energy_window": (0.3, 0.95), "polar_deg": (10.0, 80.0), "below": 1,
+    },
+}  # fmt: skip
+
+
+def count(name, *, gpu, edge=3, electrons=10, energy_kev=1.0, dtype=np.float32, key=5):
+    """Return counts, sums of energies and sums of depths of some pixels of a random structure."""
+    settings = SETTINGS[name]
+    surroundings = {k: settings[k] for k in ("lateral", "below") if k in settings}
+    beam = {k: v for k, v in settings.items() if k not in surroundings}
+    coarse = np.random.default_rng(8).choice([0, 1, 2], (4, 4, 4), p=[0.4, 0.5, 0.1])
+    labels = Labels(np.kron(coarse, np.ones((2, 2, 2))).astype(np.uint8), (4.0, 3.0, 3.5), PHASES)
+    imager = Imager(
+        make_lattice(labels, [0, 1, 2], dtype=dtype, **surroundings),
+        build_tables(list(PHASES.values()), energy_kev, dtype=dtype),
+        make_beam(energy_kev, dtype=dtype, **beam),
+        electrons_per_pixel=electrons,
+        key=key,
+        gpu=gpu,
+    )
+    tally = imager.image(1, (0, edge), (0, edge))
+    return [part.tolist() for part in tally[:3]]
+
+
+def in_the_simulator() -> dict[str, list[list[int]]]:
+    """Return what the GPU code counts in a process of its own, where it runs as plain Python."""
+    simulated = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", __file__],
+        env=simulated, capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_gpu_code_gives_every_electron_the_fate_that_the_cpu_gives_it():
+    found = in_the_simulator()
+    assert list(found) == list(SETTINGS)
+    for name, counted in found.items():
+        counts, *sums = np.array(counted)
+        expected, *expected_sums = np.array(count(name, gpu=False))
+        np.testing.assert_array_equal(counts, expected, name)
+        for one, other in zip(sums, expected_sums, strict=True):
+            assert np.all(np.abs(one - other) <= counts), name  # Python rounds exp otherwise
+        assert counts.sum() > 5, name
+
+
+@pytest.fixture
+def gpu():
+    from numba import cuda
+
+    if not cuda.is_available():
+        pytest.skip("Numba finds no NVIDIA GPU here")
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("energy_kev", [1.0, 4.0])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_gpu_agrees_with_the_cpu_within_counting_noise(name, energy_kev):
+    electrons = 2000
+    settings = {"edge": 8, "electrons": electrons, "energy_kev": energy_kev}
+    on_gpu, on_cpu = (
+        np.array(count(name, gpu=on, key=key, **settings)) for on, key in ((True, 1), (False, 2))
+    )
+    expect_noise_alone(on_gpu[0] / electrons, on_cpu[0] / electrons, electrons)
+    for sums in (1, 2):  # of energies and of depths
+        one, other = (counted[sums].sum() / counted[0].sum() for counted in (on_gpu, on_cpu))
+        assert one == pytest.approx(other, rel=0.03)
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_gpu_gives_the_same_electrons_nearly_all_the_same_fates():
+    settings = {"edge": 8, "electrons": 500}
+    for dtype in (np.float32, np.float64):
+        counts = [count("plain", gpu=on, dtype=dtype, **settings)[0] for on in (True, False)]
+        assert np.abs(np.subtract(*counts)).sum() < 0.02 * np.sum(counts[1])
+
+
+@pytest.mark.usefixtures("gpu")
+def test_the_simulator_images_on_a_gpu_and_says_so():
+    coarse = np.random.default_rng(1).integers(0, 2, (2, 6, 6))
+    labels = Labels(np.kron(coarse, np.ones((4, 4, 4))).astype(np.uint8), 3.0, {0: EPOXY, 1: GOLD})
+    simulator = MonteCarlo(energies_kev=(1.0, 2.0), electrons_per_pixel=200, mean_depth=True)
+    contexts = [Context(1, device="cuda"), Context(2, device="cpu")]
+    one, other = (simulator.simulate(labels, context=context).data for context in contexts)
+    assert [context.device_used for context in contexts] == ["cuda", "cpu"]
+    expect_noise_alone(one, other, 200)
+    depths = [context.kept["depth"].data.mean() for context in contexts]
+    assert depths[0] == pytest.approx(depths[1], rel=0.02)
+    again = simulator.simulate(labels, context=Context(1, device="cuda")).data
+    np.testing.assert_array_equal(one, again)
+
+
+def expect_noise_alone(one, other, electrons):
+    both = 0.5 * (one + other)
+    noise = np.sqrt(np.maximum(2 * both * (1 - both), 1 / electrons) / electrons)
+    deviation = (one - other) / noise
+    assert abs(deviation.mean()) < 4 / np.sqrt(deviation.size)
+    assert np.sqrt(np.mean(deviation**2)) < 1.0 + 4 / np.sqrt(2 * deviation.size)
+
+
+if __name__ == "__main__":  # in_the_simulator
+    print(json.dumps({name: count(name, gpu=True) for name in SETTINGS}))
