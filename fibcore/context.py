@@ -46,7 +46,7 @@ class Context:
         log: logging.Logger | None = None,
     ) -> None:
         self.seed = int(seed)
-        self._device = device
+        self.device_asked = device
         self.device_used = "cpu"
         self.threads = threads or os.cpu_count() or 1
         self.log = log or logging.getLogger("fib")
@@ -71,7 +71,7 @@ class Context:
     @property
     def device(self) -> str:
         """Device for heavy work; ``auto`` is settled at first use, and kept in `device_used`."""
-        self.device_used = resolve_device(self._device)
+        self.device_used = resolve_device(self.device_asked)
         return self.device_used
 
     @property

@@ -27,7 +27,7 @@ BELOW_MIRROR, BELOW_REPEAT, BELOW_FILL = 0, 1, 2
 _TINY = np.float32(1e-20)
 """In place of a direction's component that is 0, which one cannot divide by."""
 
-MAX_CROSSINGS = 20_000
+MAX_CROSSINGS = 2_000
 """Box walls that an electron may cross in one flight: one that flies on for ever between vacuum
 columns is given up. In matter a flight crosses a few."""
 

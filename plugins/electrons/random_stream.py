@@ -27,18 +27,3 @@ def scramble(state: np.uint64) -> np.uint64:
 def stream_of(key: np.uint64, electron: np.uint64) -> np.uint64:
     """Return where the stream of an electron begins; add `GOLDEN` for each draw."""
     return key + GOLDEN * (electron << DRAWS_PER_ELECTRON_BITS)
-
-
-@inlined
-def unit(bits: np.uint64, offset: int, width: int, real: type) -> float:
-    """Return a number in (0, 1) from `width` of the bits (at most 24), those from `offset` up.
-
-    Args:
-        bits: 64 random bits.
-        offset: number of the lowest bit to use.
-        width: how many bits to use.
-        real: float type of the result.
-    """
-    mask = (np.uint64(1) << np.uint64(width)) - np.uint64(1)
-    number = (bits >> np.uint64(offset)) & mask
-    return (real(number) + real(0.5)) * real(2.0**-width)

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from fib_plugins.electrons.elastic import ENERGY_RANGE_EV, ElasticModel
 from fib_plugins.electrons.stopping import EnergyLossModel
 from fibcore import Context, FibError, Forecast, Images, Labels, Physics, Simulator, keeps
+from fibcore.errors import UsageError
 
 LOWEST_KEV, HIGHEST_KEV = (energy / 1000.0 for energy in ENERGY_RANGE_EV)
 
@@ -124,6 +125,10 @@ class MonteCarlo(Simulator):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if len(set(self.energies_kev)) < len(self.energies_kev):
+            raise ValueError(
+                f"energies_kev names a voltage twice: {list(self.energies_kev)}; name each once"
+            )
         if min(self.energies_kev) * 1000.0 <= self.cutoff_ev:
             raise ValueError(
                 f"cutoff_ev is {self.cutoff_ev:g} eV, at or above the beam energy "
@@ -254,11 +259,8 @@ class MonteCarlo(Simulator):
         from fib_plugins.electrons.imaging import Imager, make_lattice, phases_in
         from fib_plugins.electrons.medium import build_tables
 
-        gpu = context.device.startswith("cuda")
-        if gpu:
-            from fib_plugins.electrons.cuda import check_gpu
-
-            check_gpu()
+        gpu = context.device.startswith("cuda") and self._can_use_gpu(context)
+        context.device_used = "cuda" if gpu else "cpu"
         phases = phases_in(labels)
         if not isinstance(self.below, str):
             if self.below not in labels.phases:
@@ -299,6 +301,19 @@ class MonteCarlo(Simulator):
                 gpu=gpu,
             )
         return imagers
+
+    def _can_use_gpu(self, context: Context) -> bool:
+        """Return whether Numba can use a GPU; warn of one that it cannot use under ``auto``."""
+        from fib_plugins.electrons.cuda import check_gpu
+
+        try:
+            check_gpu()
+        except UsageError as error:
+            if context.device_asked != "auto":
+                raise
+            context.log.warning("%s. Now the CPU is used", error)
+            return False
+        return True
 
     def _tell_time(
         self, imagers: dict[int, Any], todo: list[tuple[int, int]], box: Any, context: Context
