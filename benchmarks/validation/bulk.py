@@ -20,8 +20,7 @@ GOLD_WINDOWS = {
     1: (0.39, 0.42), 2: (0.425, 0.455), 3: (0.44, 0.47), 4: (0.44, 0.465), 5: (0.44, 0.475),
     20: (0.48, 0.51),
 }  # fmt: skip
-"""What the project asks of gold, from the spread of the best measurements; compared at three
-digits."""
+"""What the project asks of gold, from the spread of the best measurements."""
 
 Curve = dict[float, Yield]
 
@@ -179,9 +178,9 @@ def _checks(page: Section, bench: Bench, curves: dict[str, Curve], sets: list[Me
         low, high = GOLD_WINDOWS[energy]
         page.check(
             f"η of gold at {energy} keV", f"{low:.3f} to {high:.3f}",
-            f"{gold.eta:.3f} ± {gold.error:.4f}", low <= round(gold.eta, 3) <= high,
+            f"{gold.eta:.3f} ± {gold.error:.4f}", low <= gold.eta <= high,
         )  # fmt: skip
-        if not low <= round(gold.eta, 3) <= high:
+        if not low <= gold.eta <= high:
             _explain(page, bench, energy, gold, sets)
     for element in ("Cu", "Si", "C"):
         worst = 0.0
