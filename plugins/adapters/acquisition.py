@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from pydantic import PrivateAttr
 
-from fib_plugins.adapters.acquisition_parameters import (
+from fib_plugins.adapters.instrument.parameters import (
     PER_CHANNEL,
     AcquisitionParameters,
 )
@@ -182,7 +182,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
             FibError: grey values that are not finite or far outside black and white level, or
                 parameters for another number of channels.
         """
-        from fib_plugins.adapters.acquisition_imaging import acquire
+        from fib_plugins.adapters.instrument.imaging import acquire
 
         context = Context.of(context)
         if self._fitted is not None:
@@ -247,7 +247,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         estimates: dict[str, Any] = {}
         info: dict[str, Any] = {}
         if target is not None:
-            from fib_plugins.adapters.acquisition_estimate import estimate_parameters
+            from fib_plugins.adapters.instrument.estimation import estimate_parameters
 
             self._check_pair(target.spec, None if source is None else source.spec)
             estimates = estimate_parameters(self, target, source, context)
@@ -273,7 +273,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         Raises:
             FibError: a negative spread.
         """
-        from fib_plugins.adapters.acquisition_random import randomised_values
+        from fib_plugins.adapters.instrument.randomisation import randomised_values
 
         if spread < 0:
             raise FibError(f"spread {spread:g} is negative; 0 changes nothing, 0.5 is usual")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fib_plugins.segmenters.grey_values import Histogram
+from fib_plugins.image_statistics.histogram import Histogram
 
 
 def cumulative(histogram: Histogram) -> tuple[np.ndarray, np.ndarray]:

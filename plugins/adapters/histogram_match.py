@@ -79,7 +79,7 @@ class HistogramMatch(Trainable, Adapter):
         Raises:
             FibError: different channel counts, images that are constant or not finite.
         """
-        from fib_plugins.segmenters.grey_values import Histogram
+        from fib_plugins.image_statistics.histogram import Histogram
 
         from .grey_map import cumulative, matched, quantiles
 
@@ -166,7 +166,7 @@ class HistogramMatch(Trainable, Adapter):
                     f"e.g. by the mean grey value"
                 )
             return weights["source"][number], weights["matched"][number]
-        from fib_plugins.segmenters.grey_values import Histogram
+        from fib_plugins.image_statistics.histogram import Histogram
 
         from .grey_map import matched
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fib_plugins.adapters.grey_map import cumulative
-from fib_plugins.segmenters.grey_values import Histogram
+from fib_plugins.image_statistics.histogram import Histogram
 
 
 def grey_distance(one: Histogram, other: Histogram) -> float:

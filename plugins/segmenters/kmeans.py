@@ -7,7 +7,8 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from fib_plugins.segmenters.grey_values import GreyScale, Histogram
+from fib_plugins.image_statistics.grey_scale import GreyScale
+from fib_plugins.image_statistics.histogram import Histogram
 from fibcore import Context, FibError, Images, Labels, MaterialParam, Segmenter, Table, keeps
 
 ITERATIONS = 300

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from fib_plugins.segmenters.grey_values import Histogram
+from fib_plugins.image_statistics.histogram import Histogram
 from fibcore import Context, Images, Labels, MaterialParam, Segmenter, Table, keeps
 from fibcore.plugin import Forecast
 from fibcore.volumes import channels_of

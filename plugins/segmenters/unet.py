@@ -243,7 +243,7 @@ class UNet(Trainable, UNetParameters, Segmenter):
         return images
 
     def _grey_scale(self, images: Images) -> Any:
-        from fib_plugins.segmenters.grey_values import GreyScale
+        from fib_plugins.image_statistics.grey_scale import GreyScale
 
         if self.normalization == "training":
             centre, scale = self.model.info["grey_centre"], self.model.info["grey_scale"]

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from fib_plugins.segmenters.grey_values import GreyScale
+from fib_plugins.image_statistics.grey_scale import GreyScale
 from fib_plugins.segmenters.unet_network import build_network
 from fib_plugins.segmenters.unet_patches import Patches, Variation
 from fib_plugins.training.checkpoint import Checkpoint

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from scipy import ndimage
 
 from fib_plugins.adapters.acquisition import Acquisition
-from fib_plugins.adapters.acquisition_presets import PRESETS
+from fib_plugins.adapters.instrument.presets import PRESETS
 from fibcore import Context, FibError, Images, Table
 from fibcore.testing import check_plugin
 

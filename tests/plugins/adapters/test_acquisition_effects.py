@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import erfc
 
-from fib_plugins.adapters import acquisition_effects as effects
+from fib_plugins.adapters.instrument import effects
 
 
 def width_at_half_maximum(profile):

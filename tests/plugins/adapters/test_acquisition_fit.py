@@ -8,8 +8,8 @@ import pytest
 from scipy import ndimage
 
 from fib_plugins.adapters.acquisition import Acquisition
-from fib_plugins.adapters.estimate_drift import displacement
-from fib_plugins.adapters.estimate_noise import NoiseCurve
+from fib_plugins.adapters.instrument.estimate_drift import displacement
+from fib_plugins.adapters.instrument.estimate_noise import NoiseCurve
 from fibcore import Context, FibError, Images, Model, Table
 
 VOXEL_NM = (6.0, 3.0, 3.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fib_plugins.adapters.acquisition import Acquisition
-from fib_plugins.adapters.acquisition_random import FACTORS
+from fib_plugins.adapters.instrument.randomisation import FACTORS
 from fibcore import Context, FibError, Images
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fib_plugins.adapters.acquisition import Acquisition
-from fib_plugins.adapters.acquisition_variation import SliceVariation, curtain, wander
+from fib_plugins.adapters.instrument.variation import SliceVariation, curtain, wander
 from fibcore import Context
 
 

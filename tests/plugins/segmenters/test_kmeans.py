@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from fib_plugins.segmenters.grey_values import Histogram
+from fib_plugins.image_statistics.histogram import Histogram
 from fib_plugins.segmenters.kmeans import KMeans, centres_of_histogram
 from fib_plugins.segmenters.threshold import Threshold
 from fibcore import Context, FibError, Images

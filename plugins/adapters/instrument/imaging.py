@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from fib_plugins.adapters import acquisition_effects as effects
-from fib_plugins.adapters.acquisition_levels import Exposure, SignalScale
-from fib_plugins.adapters.acquisition_parameters import AcquisitionParameters
-from fib_plugins.adapters.acquisition_variation import SliceVariation, curtain
+from fib_plugins.adapters.instrument import effects
+from fib_plugins.adapters.instrument.levels import Exposure, SignalScale
+from fib_plugins.adapters.instrument.parameters import AcquisitionParameters
+from fib_plugins.adapters.instrument.variation import SliceVariation, curtain
 from fibcore import Context, Images
 
 

@@ -11,13 +11,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fib_plugins.adapters.acquisition_parameters import AcquisitionParameters
-from fib_plugins.adapters.estimate_blur import beam_fwhm_nm, ring_frequencies, ring_spectrum
-from fib_plugins.adapters.estimate_drift import GreyDrift, step_covariance, steps_between
-from fib_plugins.adapters.estimate_noise import NoiseCurve
-from fib_plugins.adapters.estimate_recording import Recording, require_contrast
-from fib_plugins.adapters.estimate_stripes import Curtains, curtains, line_noise
-from fib_plugins.segmenters.grey_values import Histogram
+from fib_plugins.adapters.instrument.estimate_blur import (
+    beam_fwhm_nm,
+    ring_frequencies,
+    ring_spectrum,
+)
+from fib_plugins.adapters.instrument.estimate_drift import GreyDrift, step_covariance, steps_between
+from fib_plugins.adapters.instrument.estimate_noise import NoiseCurve
+from fib_plugins.adapters.instrument.estimate_recording import Recording, require_contrast
+from fib_plugins.adapters.instrument.estimate_stripes import Curtains, curtains, line_noise
+from fib_plugins.adapters.instrument.parameters import AcquisitionParameters
+from fib_plugins.image_statistics.histogram import Histogram
 from fibcore import Context, FibError
 
 FEWEST_SLICES = 3

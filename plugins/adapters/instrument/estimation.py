@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from fib_plugins.adapters.acquisition_levels import SignalScale
-from fib_plugins.adapters.acquisition_parameters import AcquisitionParameters
-from fib_plugins.adapters.estimate_channel import ChannelEstimate, estimate_channel
-from fib_plugins.adapters.estimate_drift import lateral_drift
-from fib_plugins.adapters.estimate_recording import Recording, require_contrast
-from fib_plugins.adapters.estimate_stripes import Curtains
+from fib_plugins.adapters.instrument.estimate_channel import ChannelEstimate, estimate_channel
+from fib_plugins.adapters.instrument.estimate_drift import lateral_drift
+from fib_plugins.adapters.instrument.estimate_recording import Recording, require_contrast
+from fib_plugins.adapters.instrument.estimate_stripes import Curtains
+from fib_plugins.adapters.instrument.levels import SignalScale
+from fib_plugins.adapters.instrument.parameters import AcquisitionParameters
 from fibcore import Context, Images
 
 MOST_ELECTRONS = 1_000_000

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
-from fib_plugins.adapters.acquisition_presets import PRESETS, PresetName
+from fib_plugins.adapters.instrument.presets import PRESETS, PresetName
 
 EstimateName = Literal[
     "output", "blur", "levels", "noise", "line_noise", "curtaining", "brightness", "drift"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fib_plugins.adapters.acquisition_parameters import AcquisitionParameters
-from fib_plugins.segmenters.grey_values import Histogram
+from fib_plugins.adapters.instrument.parameters import AcquisitionParameters
+from fib_plugins.image_statistics.histogram import Histogram
 from fibcore import FibError, Images
 
 SIGNAL_RANGE = (-0.5, 1.5)

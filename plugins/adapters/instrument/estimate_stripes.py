@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fib_plugins.adapters.acquisition_effects import FWHM_PER_SIGMA
+from fib_plugins.adapters.instrument.effects import FWHM_PER_SIGMA
 
 LINE_BLOCKS = 8
 CURTAIN_BLOCKS = 5

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fib_plugins.adapters.acquisition_parameters import AcquisitionParameters
+from fib_plugins.adapters.instrument.parameters import AcquisitionParameters
 
 OFFSET_PER_SPREAD = 0.2
 """How far offsets move per spread, as a fraction of the full scale."""

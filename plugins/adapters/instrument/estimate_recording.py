@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fib_plugins.adapters import acquisition_effects as effects
-from fib_plugins.adapters.acquisition_levels import SignalScale
-from fib_plugins.segmenters.grey_values import Histogram
+from fib_plugins.adapters.instrument import effects
+from fib_plugins.adapters.instrument.levels import SignalScale
+from fib_plugins.image_statistics.histogram import Histogram
 from fibcore import Images
 
 MOST_SLICES = 48

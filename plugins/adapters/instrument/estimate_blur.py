@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fib_plugins.adapters.acquisition_effects import FWHM_PER_SIGMA
+from fib_plugins.adapters.instrument.effects import FWHM_PER_SIGMA
 
 RINGS = 32
 """Rings of equal width that frequencies are gathered in, up to the Nyquist frequency."""

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from fib_plugins.segmenters.grey_values import GreyScale, Histogram
+from fib_plugins.image_statistics.grey_scale import GreyScale
+from fib_plugins.image_statistics.histogram import Histogram
 from fibcore import FibError, Images
 
 VOXEL_NM = (5.0, 5.0, 5.0)

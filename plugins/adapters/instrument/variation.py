@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fib_plugins.adapters.acquisition_effects import (
+from fib_plugins.adapters.instrument.effects import (
     FWHM_PER_SIGMA,
     stripe_margin,
     stripe_profile,
 )
-from fib_plugins.adapters.acquisition_parameters import AcquisitionParameters
+from fib_plugins.adapters.instrument.parameters import AcquisitionParameters
 from fibcore import Context, Images, Table
 
 FARTHEST = 0.9

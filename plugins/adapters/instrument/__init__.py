@@ -1,0 +1,1 @@
+"""The parts of the instrument model: its effects, and how they are estimated from a stack."""

@@ -1,0 +1,1 @@
+"""Grey-value statistics that several kinds of plugin need."""
