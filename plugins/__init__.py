@@ -62,10 +62,12 @@ def fib_register_simulators(register: Callable[[type[Simulator]], None]) -> None
 def fib_register_adapters(register: Callable[[type[Adapter]], None]) -> None:
     """Register the image adapters."""
     from fib_plugins.adapters.acquisition import Acquisition
+    from fib_plugins.adapters.cut import CUT
+    from fib_plugins.adapters.cyclegan import CycleGAN
     from fib_plugins.adapters.histogram_match import HistogramMatch
     from fib_plugins.adapters.identity import Identity
 
-    for adapter in (Identity, HistogramMatch, Acquisition):
+    for adapter in (Identity, HistogramMatch, Acquisition, CycleGAN, CUT):
         register(adapter)
 
 

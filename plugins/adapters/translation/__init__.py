@@ -1,0 +1,1 @@
+"""The parts of the GAN translators: networks, training, checks, inference."""

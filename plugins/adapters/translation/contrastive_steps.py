@@ -1,0 +1,156 @@
+"""One training step of CUT: one translator, one discriminator, and contrasts between places.
+
+Park et al., ECCV 2020 (arXiv:2007.15651): what the encoder finds at a place of the translation
+must be more like what it finds at the same place of the input than at other places (their
+equation 3, PatchNCE). The same is asked of images of the target, which keeps them as they are
+(equation 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from fib_plugins.adapters.translation.discriminator import build_discriminator, fooled, told_apart
+from fib_plugins.adapters.translation.generators import (
+    Translation,
+    build_generator,
+    network_params,
+)
+from fib_plugins.adapters.translation.image_pool import ImagePool
+from fib_plugins.adapters.translation.method import Method, frozen, white_noise
+from fib_plugins.adapters.translation.structure import structure_loss
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+    from fib_plugins.adapters.cut import CUT
+
+EMBEDDING = 256
+"""Numbers that describe a place (Park et al., section 3)."""
+
+
+class ContrastiveSteps(Method):
+    """The networks of CUT and how they learn.
+
+    Args:
+        params: the adapter.
+        channels: number of voltages.
+        seed_of: seed of a network's weights, by its name.
+        fabric: where the networks are computed.
+    """
+
+    def __init__(
+        self, params: CUT, channels: int, seed_of: Callable[[str], int], fabric: Fabric
+    ) -> None:
+        self.params, self.fabric = params, fabric
+        generator = build_generator(
+            channels=channels, **network_params(params), seed=seed_of("generator")
+        )
+        self.networks: dict[str, nn.Module] = {
+            "generator": generator,
+            "embedding": Embedding(generator.widths, seed_of("embedding")),
+            "target_judge": build_discriminator(
+                channels, params.discriminator_channels, seed_of("target_judge")
+            ),
+        }
+        self.pools = {"target_pool": ImagePool(params.pool_size)}
+        self._set_up(("generator", "embedding"), ("target_judge",))
+        self.modules["generator"].mark_forward_method("features")
+
+    def step(
+        self, source: torch.Tensor, target: torch.Tensor, rng: np.random.Generator
+    ) -> dict[str, torch.Tensor]:
+        """Learn from patches (patch, channel, y, x) of either stack; return the losses."""
+        params, run = self.params, self.modules
+        judge = run["target_judge"]
+        noise = white_noise(source, rng)
+
+        with frozen(judge):
+            there: Translation = run["generator"](source)
+            made = there.with_noise(noise)
+            losses = {
+                "adversarial_loss": fooled(judge, made),
+                "contrastive_loss": self._contrast(source, there.mean, rng),
+            }
+            total = losses["adversarial_loss"] + params.contrast_weight * losses["contrastive_loss"]
+            if params.identity_weight:
+                kept: Translation = run["generator"](target)
+                losses["identity_loss"] = self._contrast(target, kept.mean, rng)
+                total = total + params.identity_weight * losses["identity_loss"]
+            if params.structure_weight:
+                losses["structure_loss"] = structure_loss(source, there.mean)
+                total = total + params.structure_weight * losses["structure_loss"]
+            self._learn("generator", total)
+
+        judged = told_apart(judge, target, self.pools["target_pool"].exchange(made, rng))
+        self._learn("judge", judged)
+        losses["generator_loss"], losses["discriminator_loss"] = total, judged
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def _contrast(
+        self, before: torch.Tensor, after: torch.Tensor, rng: np.random.Generator
+    ) -> torch.Tensor:
+        """Return the PatchNCE loss, mean over the encoder's resolutions."""
+        generator, embedding = self.modules["generator"], self.modules["embedding"]
+        found = generator.features(after), generator.features(before)
+        places = [
+            torch.from_numpy(rng.permutation(level.shape[2] * level.shape[3])[: self.params.places])
+            for level in found[0]
+        ]
+        own, other = (embedding(levels, places) for levels in found)
+        losses = [
+            places_told_apart(queries, keys.detach(), self.params.temperature)
+            for queries, keys in zip(own, other, strict=True)
+        ]
+        return torch.stack(losses).mean()
+
+
+class Embedding(nn.Module):
+    """Two layers per resolution that make unit vectors of the encoder's features at some places.
+
+    Args:
+        widths: feature channels of each resolution.
+        seed: of the initial weights.
+    """
+
+    def __init__(self, widths: Sequence[int], seed: int) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.heads = nn.ModuleList(
+                nn.Sequential(
+                    nn.Linear(width, EMBEDDING), nn.ReLU(), nn.Linear(EMBEDDING, EMBEDDING)
+                )
+                for width in widths
+            )
+
+    def forward(
+        self, features: Sequence[torch.Tensor], places: Sequence[torch.Tensor]
+    ) -> list[torch.Tensor]:
+        """Return vectors (patch, place, number) of each resolution, of length 1."""
+        vectors = []
+        for head, level, chosen in zip(self.heads, features, places, strict=True):
+            at_places = level.flatten(2)[:, :, chosen.to(level.device)].transpose(1, 2)
+            vectors.append(functional.normalize(head(at_places).float(), dim=-1))
+        return vectors
+
+
+def places_told_apart(
+    queries: torch.Tensor, keys: torch.Tensor, temperature: float
+) -> torch.Tensor:
+    """Return the cross entropy of finding each query's own key among those of its patch.
+
+    Args:
+        queries: unit vectors in axes (patch, place, number).
+        keys: those of the same places before translation.
+        temperature: how sharply likeness decides (Park et al.: 0.07).
+    """
+    likeness = queries @ keys.transpose(1, 2) / temperature
+    own = torch.arange(likeness.shape[1], device=likeness.device).expand(likeness.shape[0], -1)
+    return functional.cross_entropy(likeness.flatten(0, 1), own.flatten())

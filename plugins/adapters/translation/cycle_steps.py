@@ -1,0 +1,90 @@
+"""One training step of a CycleGAN: two translators and two discriminators.
+
+Zhu et al., ICCV 2017: least-squares adversarial loss, 10 times the cycle loss (their equation 2
+with lambda 10), 5 times the identity loss (their section 5.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from fib_plugins.adapters.translation.discriminator import build_discriminator, fooled, told_apart
+from fib_plugins.adapters.translation.generators import Translation, build_generator, network_params
+from fib_plugins.adapters.translation.image_pool import ImagePool
+from fib_plugins.adapters.translation.method import Method, frozen, white_noise
+from fib_plugins.adapters.translation.structure import structure_loss
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+    from fib_plugins.adapters.cyclegan import CycleGAN
+
+
+class CycleSteps(Method):
+    """The networks of a CycleGAN and how they learn.
+
+    Args:
+        params: the adapter.
+        channels: number of voltages.
+        seed_of: seed of a network's weights, by its name.
+        fabric: where the networks are computed.
+    """
+
+    def __init__(
+        self, params: CycleGAN, channels: int, seed_of: Callable[[str], int], fabric: Fabric
+    ) -> None:
+        self.params, self.fabric = params, fabric
+        common = {"channels": channels, **network_params(params)}
+        width = params.discriminator_channels
+        self.networks: dict[str, nn.Module] = {
+            "generator": build_generator(**common, seed=seed_of("generator")),
+            "backward": build_generator(**common, seed=seed_of("backward")),
+            "source_judge": build_discriminator(channels, width, seed_of("source_judge")),
+            "target_judge": build_discriminator(channels, width, seed_of("target_judge")),
+        }
+        self.pools = {"source_pool": ImagePool(params.pool_size)}
+        self.pools["target_pool"] = ImagePool(params.pool_size)
+        self._set_up(("generator", "backward"), ("source_judge", "target_judge"))
+
+    def step(
+        self, source: torch.Tensor, target: torch.Tensor, rng: np.random.Generator
+    ) -> dict[str, torch.Tensor]:
+        """Learn from patches (patch, channel, y, x) of either stack; return the losses."""
+        params, run = self.params, self.modules
+        noise = white_noise(source, rng), white_noise(target, rng)
+        judges = run["source_judge"], run["target_judge"]
+
+        with frozen(*judges):
+            there: Translation = run["generator"](source)
+            back: Translation = run["backward"](target)
+            made_target, made_source = there.with_noise(noise[0]), back.with_noise(noise[1])
+            losses = {
+                "adversarial_loss": fooled(judges[1], made_target) + fooled(judges[0], made_source),
+                "cycle_loss": functional.l1_loss(run["backward"](made_target).mean, source)
+                + functional.l1_loss(run["generator"](made_source).mean, target),
+            }
+            total = losses["adversarial_loss"] + params.cycle_weight * losses["cycle_loss"]
+            if params.identity_weight:
+                losses["identity_loss"] = functional.l1_loss(
+                    run["generator"](target).mean, target
+                ) + functional.l1_loss(run["backward"](source).mean, source)
+                total = total + params.identity_weight * losses["identity_loss"]
+            if params.structure_weight:
+                losses["structure_loss"] = structure_loss(source, there.mean) + structure_loss(
+                    target, back.mean
+                )
+                total = total + params.structure_weight * losses["structure_loss"]
+            self._learn("generator", total)
+
+        judged = told_apart(
+            judges[1], target, self.pools["target_pool"].exchange(made_target, rng)
+        ) + told_apart(judges[0], source, self.pools["source_pool"].exchange(made_source, rng))
+        self._learn("judge", judged)
+        losses["generator_loss"], losses["discriminator_loss"] = total, 0.5 * judged
+        return {name: loss.detach() for name, loss in losses.items()}

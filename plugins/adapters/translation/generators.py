@@ -1,0 +1,261 @@
+"""The networks that translate: a U-Net with residual blocks, and the reference ResNet.
+
+Both give two images: what the translation looks like on average, and the standard deviation of
+white noise at each pixel. A network without a source of randomness cannot make noise, and one that
+is given noise as an input is kept from using it by the cycle loss, which wants the very image back.
+Here noise is added after the network; its strength is learned from the discriminator, and losses
+that compare pixels look at the noise-free image.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import nn
+
+from fib_plugins.adapters.translation.normalization import NormName, norm_layer
+
+GeneratorName = Literal["unet", "resnet"]
+LEAST_DEVIATION = -6.0
+"""Least logarithm of the noise's standard deviation, in units of half the grey-value range."""
+FIRST_DEVIATION = -2.0
+"""That of an untrained network."""
+
+
+class Translation(NamedTuple):
+    """What a generator makes of images: axes (patch, channel, y, x) both.
+
+    Attributes:
+        mean: without noise; the range of most grey values is -1 to 1.
+        deviation: standard deviation of the noise, or None if there is none.
+    """
+
+    mean: torch.Tensor
+    deviation: torch.Tensor | None
+
+    def with_noise(self, noise: torch.Tensor) -> torch.Tensor:
+        """Return the images with noise, given white noise of variance 1."""
+        return self.mean if self.deviation is None else self.mean + self.deviation * noise
+
+
+def build_generator(
+    name: GeneratorName,
+    *,
+    channels: int,
+    base_channels: int,
+    depth: int,
+    blocks: int,
+    norm: NormName,
+    noise: bool,
+    seed: int,
+) -> Generator:
+    """Return a generator with random weights that depend on `seed` alone.
+
+    Args:
+        name: ``unet`` or ``resnet``.
+        channels: number of voltages.
+        base_channels: feature channels at full resolution; they double with each halving.
+        depth: how often the resolution is halved.
+        blocks: residual blocks at the lowest resolution.
+        norm: normalisation layers.
+        noise: whether to add noise.
+        seed: of the initial weights: normal with deviation 0.02 (Zhu et al. 2017).
+    """
+    network = UNetGenerator if name == "unet" else ResNetGenerator
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        generator = network(channels, base_channels, depth, blocks, norm, noise)
+        generator.apply(_initialise)
+    # channels_last is what PixelNorm and the CPU's convolutions are fast with.
+    return generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _initialise(layer: nn.Module) -> None:
+    if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+        nn.init.normal_(layer.weight, 0.0, 0.02)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+class Generator(nn.Module):
+    """What both generators share: a stem, levels of features, and a head with two images.
+
+    Attributes:
+        widths: feature channels of each resolution, from fine to coarse.
+        reach: how many pixels away another pixel can still make a difference.
+        multiple: edges of images must be multiples of this.
+    """
+
+    widths: list[int]
+    reach: int
+    multiple: int
+
+    def __init__(self, width: int, channels: int, noise: bool) -> None:
+        super().__init__()
+        self.channels, self.noise = channels, noise
+        self.head = nn.Sequential(
+            nn.ReflectionPad2d(3), nn.Conv2d(width, channels * (2 if noise else 1), 7)
+        )
+
+    def features(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """Return what the encoder finds, from fine to coarse."""
+        raise NotImplementedError
+
+    def decode(self, features: list[torch.Tensor]) -> torch.Tensor:
+        """Return what the head makes images of."""
+        raise NotImplementedError
+
+    def forward(self, images: torch.Tensor) -> Translation:
+        """Translate images in axes (patch, channel, y, x), most grey values from -1 to 1."""
+        made = self.head(self.decode(self.features(images))).float()
+        if not self.noise:
+            return Translation(made, None)
+        mean, logarithm = made.split(self.channels, dim=1)
+        return Translation(mean, (logarithm + FIRST_DEVIATION).clamp(LEAST_DEVIATION, 1.0).exp())
+
+
+class UNetGenerator(Generator):
+    """The paper's: a U-Net encoder with residual blocks, the decoder of Zhu et al. 2017.
+
+    Each level halves the resolution by a strided convolution and goes on with a residual block;
+    the decoder doubles it by transposed convolutions, and is shown the encoder's features of the
+    same resolution beside its own (Ronneberger et al., MICCAI 2015).
+    """
+
+    def __init__(
+        self, channels: int, base: int, depth: int, blocks: int, norm: NormName, noise: bool
+    ) -> None:
+        super().__init__(2 * base, channels, noise)
+        self.widths = widths = [base * 2**level for level in range(depth + 1)]
+        self.stem = _stem(channels, base, norm)
+        self.down = nn.ModuleList(
+            nn.Sequential(*_halving(wide // 2, wide, norm), ResidualBlock(wide, norm))
+            for wide in widths[1:]
+        )
+        self.middle = nn.Sequential(*(ResidualBlock(widths[-1], norm) for _ in range(blocks)))
+        self.up = nn.ModuleList(
+            _doubling(wide if wide == widths[-1] else 2 * wide, wide // 2, norm)
+            for wide in reversed(widths[1:])
+        )
+        self.multiple = 2**depth
+        halvings = sum(5 * 2**level for level in range(1, depth + 1))
+        self.reach = (
+            6
+            + halvings
+            + 2 * blocks * self.multiple
+            + sum(2**level for level in range(depth + 1))
+            + self.multiple
+        )
+
+    def features(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """Return the features of each resolution, from fine to coarse."""
+        found = [self.stem(images)]
+        for level in self.down:
+            found.append(level(found[-1]))
+        found[-1] = self.middle(found[-1])
+        return found
+
+    def decode(self, features: list[torch.Tensor]) -> torch.Tensor:
+        """Return features at full resolution, the encoder's and the decoder's."""
+        *finer, made = features
+        for level, beside in zip(self.up, reversed(finer), strict=True):
+            made = torch.cat([level(made), beside], dim=1)
+        return made
+
+
+class ResNetGenerator(Generator):
+    """The reference of Zhu et al. 2017 (after Johnson et al. 2016): residual blocks in the middle.
+
+    Theirs has 64 channels, two halvings, nine blocks (six for images of 128 pixels) and instance
+    normalisation.
+    """
+
+    def __init__(
+        self, channels: int, base: int, depth: int, blocks: int, norm: NormName, noise: bool
+    ) -> None:
+        super().__init__(base, channels, noise)
+        self.widths = widths = [base * 2**level for level in range(depth + 1)]
+        self.stem = _stem(channels, base, norm)
+        self.down = nn.ModuleList(
+            nn.Sequential(*_halving(wide // 2, wide, norm)) for wide in widths[1:]
+        )
+        self.middle = nn.Sequential(*(ResidualBlock(widths[-1], norm) for _ in range(blocks)))
+        self.up = nn.ModuleList(_doubling(wide, wide // 2, norm) for wide in reversed(widths[1:]))
+        self.multiple = 2**depth
+        self.reach = (
+            6
+            + 2 * blocks * self.multiple
+            + 2 * sum(2**level for level in range(depth + 1))
+            + self.multiple
+        )
+
+    def features(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """Return the features of each resolution, from fine to coarse."""
+        found = [self.stem(images)]
+        for level in self.down:
+            found.append(level(found[-1]))
+        found[-1] = self.middle(found[-1])
+        return found
+
+    def decode(self, features: list[torch.Tensor]) -> torch.Tensor:
+        """Return features at full resolution, made of the coarsest alone."""
+        made = features[-1]
+        for level in self.up:
+            made = level(made)
+        return made
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions whose result is added to what came in (He et al., CVPR 2016)."""
+
+    def __init__(self, width: int, norm: NormName) -> None:
+        super().__init__()
+        self.change = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1, padding_mode="reflect"),
+            norm_layer(norm, width),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 3, padding=1, padding_mode="reflect"),
+            norm_layer(norm, width),
+        )
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return the features with what the block adds."""
+        return features + self.change(features)
+
+
+def _stem(channels: int, width: int, norm: NormName) -> nn.Sequential:
+    return nn.Sequential(
+        nn.ReflectionPad2d(3),
+        nn.Conv2d(channels, width, 7),
+        norm_layer(norm, width),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _halving(before: int, after: int, norm: NormName) -> list[nn.Module]:
+    return [
+        nn.Conv2d(before, after, 3, stride=2, padding=1),
+        norm_layer(norm, after),
+        nn.ReLU(inplace=True),
+    ]
+
+
+def _doubling(before: int, after: int, norm: NormName) -> nn.Sequential:
+    return nn.Sequential(
+        nn.ConvTranspose2d(before, after, 3, stride=2, padding=1, output_padding=1),
+        norm_layer(norm, after),
+        nn.ReLU(inplace=True),
+    )
+
+
+def network_params(params: Any) -> dict[str, Any]:
+    """Return what `build_generator` takes besides a seed and the number of channels."""
+    return {
+        "name": params.generator,
+        "base_channels": params.base_channels,
+        "depth": params.depth,
+        "blocks": params.blocks,
+        "norm": params.norm,
+        "noise": params.noise == "learned",
+    }

@@ -1,0 +1,142 @@
+"""The parameters that all GAN translators share, and their checks."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, Field, model_validator
+
+
+class TranslationParameters(BaseModel):
+    """What the networks are, how they train, how they are applied.
+
+    Defaults are those of the paper's table 1 where it says something.
+    """
+
+    generator: Literal["unet", "resnet"] = Field(
+        default="unet",
+        description="unet: the paper's, encoder with residual blocks and skip connections; resnet: "
+        "the reference of Zhu et al. (theirs: base_channels 64, depth 2, blocks 9, norm instance)",
+    )
+    base_channels: int = Field(
+        default=16,
+        ge=4,
+        le=256,
+        description="feature channels of the generator at full resolution; they double with each "
+        "halving",
+    )
+    depth: int = Field(default=2, ge=1, le=5, description="how often the resolution is halved")
+    blocks: int = Field(
+        default=3, ge=0, le=32, description="residual blocks at the lowest resolution"
+    )
+    norm: Literal["pixel", "instance"] = Field(
+        default="pixel",
+        description="normalisation layers of the generator. pixel: over the channels of each "
+        "pixel; instance: over each patch, as Zhu et al., and in inference the mean statistics of "
+        "patches of the stack. Neither lets tiles show",
+    )
+    noise: Literal["learned", "none"] = Field(
+        default="learned",
+        description="learned: the generator tells the strength of white noise for each pixel, and "
+        "the discriminator teaches it; none: as Zhu et al., which cannot make noise from images "
+        "without any",
+    )
+    discriminator_channels: int = Field(
+        default=32,
+        ge=4,
+        le=256,
+        description="feature channels of the discriminator's first convolution (Zhu et al.: 64)",
+    )
+    patch: int = Field(
+        default=128, ge=32, description="edge of training patches in y and x, pixels"
+    )
+    stride: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="step of the patch grid, as a fraction of the patch",
+    )
+    batch_size: int = Field(default=1, ge=1, description="patches per training step")
+    epochs: int = Field(default=100, ge=1, description="most epochs to train for")
+    steps_per_epoch: int | None = Field(
+        default=None,
+        ge=1,
+        description="training steps of an epoch; default: until every patch of the source's grid "
+        "was shown once",
+    )
+    learning_rate: float = Field(
+        default=1e-4,
+        gt=0,
+        le=1,
+        description="of the Adam optimisers at the start; short trainings want 3e-4 to 1e-3 (the "
+        "paper says 1e-4 in table 1, 1e-3 in section 2.6)",
+    )
+    learning_rate_patience: int = Field(
+        default=10,
+        ge=0,
+        description="epochs without a better validation score before the rate is lowered",
+    )
+    learning_rate_factor: float = Field(
+        default=0.1, gt=0, lt=1, description="what the learning rate is then multiplied by"
+    )
+    early_stopping_patience: int = Field(
+        default=25,
+        ge=1,
+        description="epochs without a better validation score before training ends",
+    )
+    structure_weight: float = Field(
+        default=0.0,
+        ge=0,
+        description="weight of a loss that keeps structure in place: 1 minus the correlation, in "
+        "windows of 9 pixels, of images before and after. 0 (off), as in the paper; 1 to 10 where "
+        "labels are not kept",
+    )
+    augment: bool = Field(
+        default=True,
+        description="mirror and turn source patches at random (turned by quarters only where "
+        "pixels are square). Target patches stay as they are: stripes and shadows have a direction",
+    )
+    validation_slices: int = Field(
+        default=8,
+        ge=1,
+        le=64,
+        description="slices at the end of either stack that are kept out of training, for the "
+        "validation score; at most a quarter of the stack, and of a single slice none is kept out",
+    )
+    tile: int = Field(
+        default=512,
+        ge=32,
+        description="edge of what is translated at a time, in pixels, beside a margin; decides "
+        "memory and speed, not the result",
+    )
+    fast: bool = Field(
+        default=False,
+        description="translate with 16-bit numbers in convolutions (bfloat16) on any device",
+    )
+    on_label_change: Literal["fail", "warn"] = Field(
+        default="fail",
+        description="what to do where a translation swaps bright and dark or loses structure: "
+        "fail the step that translates, or warn",
+    )
+    precision: Literal["auto", "32", "bf16", "16"] = Field(
+        default="auto",
+        description="bits of floating-point numbers in training, less than 32 in convolutions "
+        "only; auto: 32, on cuda bf16 or else 16",
+    )
+    cpu_threads: int = Field(
+        default=2,
+        ge=1,
+        description="CPU threads of each torch operation, on any machine: the last bits of the "
+        "result depend on it",
+    )
+
+    @model_validator(mode="after")
+    def _patch_can_be_halved(self) -> Self:
+        factor = 2**self.depth
+        if self.patch % factor:
+            near = max(1, round(self.patch / factor)) * factor
+            raise ValueError(
+                f"patch {self.patch} cannot be halved {self.depth} times (depth): use {near}, or "
+                f"a smaller depth"
+            )
+        return self

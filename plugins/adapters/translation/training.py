@@ -1,0 +1,303 @@
+"""Training of a translator: epochs of steps, validation, checkpoints, the best epoch kept.
+
+All that is random in a step is drawn from a stream of its own, so that a training that was
+interrupted anywhere goes on to the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from fib_plugins.adapters.translation.grey_range import GreyRange
+from fib_plugins.adapters.translation.inference import translated
+from fib_plugins.adapters.translation.method import Method
+from fib_plugins.adapters.translation.patches import Patches, as_tensor, turned
+from fib_plugins.adapters.translation.validation import (
+    Judged,
+    Validation,
+    held_out,
+    some_slices,
+)
+from fib_plugins.training.checkpoint import Checkpoint
+from fib_plugins.training.progress import Progress
+from fib_plugins.training.runtime import fabric_on
+from fib_plugins.training.weights import set_tensors, weights_of
+from fibcore import Context, FibError, Images, Labels
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+    from fib_plugins.adapters.translation.parameters import TranslationParameters
+
+CHECKPOINT_SECONDS = 120.0
+LABELS_NOT_KEPT = 1e3
+"""Added to the score of epochs that do not keep labels: any that does is better."""
+
+MakeMethod = Callable[["TranslationParameters", int, Callable[[str], int], "Fabric"], Method]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training gives.
+
+    Attributes:
+        weights: of the network that translates, after the best epoch.
+        history: one row per epoch.
+        best_epoch: the epoch with the best validation score.
+        source_range: grey values of the source that the network takes for -1 to 1.
+        target_range: grey values of the target that it gives for -1 to 1.
+        samples: of each epoch, source, translation and target side by side; axes (epoch, y, x),
+            0 to 1.
+        before: distances of the source from the target before translation.
+        judged: the best epoch's translations.
+    """
+
+    weights: dict[str, np.ndarray]
+    history: list[dict[str, Any]]
+    best_epoch: int
+    source_range: GreyRange
+    target_range: GreyRange
+    samples: np.ndarray
+    before: dict[str, float]
+    judged: Judged
+
+
+@dataclass
+class Running:
+    """What has come of the epoch so far, for a checkpoint in the middle of it.
+
+    Attributes:
+        step: steps done in this epoch.
+        sums: sum of each loss over them.
+        samples: one picture of each epoch done.
+    """
+
+    step: int = 0
+    sums: dict[str, torch.Tensor] = field(default_factory=dict)
+    samples: list[torch.Tensor] = field(default_factory=list)
+
+    def add(self, losses: dict[str, torch.Tensor]) -> None:
+        """Note that a step is done."""
+        self.step += 1
+        for name, loss in losses.items():
+            self.sums[name] = (
+                self.sums[name] + loss.double() if name in self.sums else loss.double()
+            )
+
+    def means(self) -> dict[str, float]:
+        """Return the mean of each loss, and begin a new epoch."""
+        found = {name: float(total) / self.step for name, total in self.sums.items()}
+        self.step, self.sums = 0, {}
+        return found
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state, for a checkpoint."""
+        return vars(self).copy()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up the state of a checkpoint."""
+        vars(self).update(state)
+
+
+def train(
+    params: TranslationParameters,
+    make_method: MakeMethod,
+    source: Images,
+    target: Images,
+    labels: Labels | None,
+    context: Context,
+) -> Trained:
+    """Train a translator from the look of `source` to that of `target`; return the best one.
+
+    Raises:
+        FibError: constant or non-finite images, or a training that diverges.
+    """
+    fabric = fabric_on(context.device, params.precision)
+    ranges = GreyRange.of(source, "the source"), GreyRange.of(target, "the target")
+    depths = [len(stack.data[0]) - held_out(stack.shape[0], params.validation_slices)
+              for stack in (source, target)]  # fmt: skip
+    patches = [
+        Patches(stack, grey_range, depth, params.patch, params.stride)
+        for stack, grey_range, depth in zip((source, target), ranges, depths, strict=True)
+    ]
+    validation, shown = _validation(params, source, target, labels, depths, ranges, context)
+    places = patches[0].grid()
+    per_epoch = params.steps_per_epoch or -(-len(places) // params.batch_size)
+
+    def seed_of(name: str) -> int:
+        return int(context.rng_for("network", name).integers(2**63))
+
+    method = make_method(params, len(source.kv), seed_of, fabric)
+    running = Running()
+    fingerprint = _fingerprint(params, source, target, labels, ranges, context.seed)
+    checkpoint = Checkpoint(
+        context.scratch / "checkpoint.pt", fingerprint, running=running, **method.parts()
+    )
+    progress = checkpoint.load(context)
+    square = math.isclose(*source.voxel_size_nm[1:], rel_tol=1e-3)
+    saved = time.monotonic()
+    judged = None
+
+    def translate() -> Images:
+        data = np.empty((len(target.kv), len(shown), *source.shape[1:]), target.data.dtype)
+        made = translated(params, method.generator, source, ranges[0], context, shown)
+        for place, (_, plane) in enumerate(made):
+            data[:, place] = ranges[1].restored(plane, data.dtype)
+        for network in method.networks.values():
+            network.train()
+        return Images(data, source.voxel_size_nm, target.kv, target.names, target.quantity)
+
+    while progress.epoch < params.epochs and not progress.exhausted(params.early_stopping_patience):
+        epoch = progress.epoch + 1
+        order = _order(context.rng_for("epoch", epoch), len(places), per_epoch * params.batch_size)
+        while running.step < per_epoch:
+            rng = context.rng_for("step", epoch, running.step)
+            begin = running.step * params.batch_size
+            corners = places[order[begin : begin + params.batch_size]]
+            cut = patches[0].cut(corners)
+            if params.augment:
+                cut = turned(cut, rng, square)
+            other = patches[1].cut(patches[1].at_random(rng, params.batch_size))
+            running.add(
+                method.step(as_tensor(cut, fabric.device), as_tensor(other, fabric.device), rng)
+            )
+            done = progress.epoch * per_epoch + running.step
+            context.progress(done, params.epochs * per_epoch, _what(progress))
+            if time.monotonic() - saved > CHECKPOINT_SECONDS and running.step < per_epoch:
+                checkpoint.save(progress)
+                saved = time.monotonic()
+        losses = running.means()
+        if not math.isfinite(losses["generator_loss"]):
+            raise FibError(
+                f"training diverged in epoch {epoch} (the generator's loss is "
+                f"{losses['generator_loss']}); lower learning_rate (now "
+                f"{method.learning_rate:g}), or use precision '32'"
+            )
+        images = translate()
+        judged = validation.judge(images)
+        running.samples.append(_sample(params, source, images, target, shown[0], ranges))
+        row = {**losses, "learning_rate": method.learning_rate, **_figures(judged)}
+        score = judged.score + (LABELS_NOT_KEPT if judged.problems else 0.0)
+        method.epoch_done(score)
+        progress.add(row, score, method.generator)
+        checkpoint.save(progress)
+        saved = time.monotonic()
+
+    set_tensors(method.generator, progress.best)
+    if judged is None or progress.best_epoch != progress.epoch:
+        judged = validation.judge(translate())
+    return Trained(
+        weights_of(method.generator),
+        progress.history,
+        progress.best_epoch,
+        *ranges,
+        torch.stack(running.samples).numpy(),
+        validation.before,
+        judged,
+    )
+
+
+def _validation(
+    params: TranslationParameters,
+    source: Images,
+    target: Images,
+    labels: Labels | None,
+    depths: list[int],
+    ranges: tuple[GreyRange, GreyRange],
+    context: Context,
+) -> tuple[Validation, list[int]]:
+    """Return what judges, and the slices of the source that it judges by."""
+    shown, wanted = (
+        _validation_slices(stack.shape[0], depth, params.validation_slices)
+        for stack, depth in zip((source, target), depths, strict=True)
+    )
+    part = some_slices(source, shown)
+    data = ranges[1].restored(ranges[0].scaled(part.data), target.data.dtype)
+    own = None if labels is None else labels.with_data(labels.data[shown])
+    # The source on the target's grey scale, since distances are measured in grey values.
+    return Validation(part.with_data(data), some_slices(target, wanted), own, context), shown
+
+
+def _validation_slices(number: int, depth: int, wanted: int) -> list[int]:
+    """Return the slices kept out of training, or some of those trained on if none are."""
+    first = depth if depth < number else 0
+    return np.unique(np.linspace(first, number - 1, wanted).round().astype(int)).tolist()
+
+
+def _order(rng: np.random.Generator, places: int, count: int) -> np.ndarray:
+    """Return `count` numbers of places in random order, each as often as the others."""
+    return np.concatenate([rng.permutation(places) for _ in range(-(-count // places))])[:count]
+
+
+def _figures(judged: Judged) -> dict[str, float]:
+    kept = {
+        name: judged.kept[name]
+        for name in ("contrast", "edge_shift_pixels", "information_ratio")
+        if name in judged.kept
+    }
+    return {
+        "validation_score": judged.score,
+        **judged.distances,
+        **kept,
+        "labels_kept": float(not judged.problems),
+    }
+
+
+def _sample(
+    params: TranslationParameters,
+    source: Images,
+    made: Images,
+    target: Images,
+    z: int,
+    ranges: tuple[GreyRange, GreyRange],
+) -> torch.Tensor:
+    """Return source, translation and target side by side: the corner patch, 0 to 1."""
+    size = params.patch
+    parts = [
+        ranges[0].scaled(source.data[:, z, :size, :size]),
+        ranges[1].scaled(made.data[:, 0, :size, :size]),
+        ranges[1].scaled(target.data[:, -1, :size, :size]),
+    ]
+    return torch.from_numpy(
+        np.concatenate([part[0] for part in parts], axis=1).clip(-1.0, 1.0) * 0.5 + 0.5
+    )
+
+
+def _what(progress: Progress) -> str:
+    what = f"epoch {progress.epoch + 1}"
+    if progress.best_epoch:
+        best = progress.history[progress.best_epoch - 1]["validation_score"]
+        what += f", best validation score {best:.3f}"
+    return what
+
+
+def _fingerprint(
+    params: TranslationParameters,
+    source: Images,
+    target: Images,
+    labels: Labels | None,
+    ranges: tuple[GreyRange, GreyRange],
+    seed: int,
+) -> str:
+    """Return a digest of what decides the course of training, to know a checkpoint by."""
+    facts = {
+        "params": params.model_dump(mode="json", exclude={"on_label_change", "tile"}),
+        "shapes": [source.data.shape, target.data.shape],
+        "grey_values": [grey_range.to_json() for grey_range in ranges],
+        "sums": [
+            [float(np.sum(plane, dtype=np.float64)) for plane in stack.data[0]]
+            for stack in (source, target)
+        ],
+        "solid": None if labels is None else int(np.count_nonzero(labels.data)),
+        "seed": seed,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,361 @@
+"""What all GAN translators are: adapters that learn the look of a target from unpaired images."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from fib_plugins.adapters.translation.parameters import TranslationParameters
+from fibcore import (
+    Adapter,
+    Context,
+    FibError,
+    Forecast,
+    Images,
+    Labels,
+    Model,
+    Table,
+    Trainable,
+    VolumeSpec,
+    keeps,
+)
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+    from fib_plugins.adapters.translation.method import Method
+    from fib_plugins.adapters.translation.training import Trained
+
+VOXEL_SIZE_TOLERANCE = 0.05
+TRAINING_BYTES = 900
+INFERENCE_BYTES = 40
+"""Memory per pixel of a batch (tile) and feature channel at full resolution."""
+CHECKED_SLICES = 16
+"""Slices of a translated stack whose structure is compared with that before."""
+IDENTITY_CYCLE_LOSS = 0.02
+WINNING_DISCRIMINATOR = 0.1
+"""Below these two losses the translator has found out that changing nothing costs least: the
+discriminator's is 0.25 where it cannot tell and 0 where it always can."""
+NO_CLOSER = 0.9
+"""Share of the distance before that is left after a translation worth the name."""
+
+
+class Translator(Trainable, TranslationParameters, Adapter):
+    """Base of the GAN translators; subclasses say how the networks learn."""
+
+    apply_params: ClassVar[frozenset[str]] = frozenset(
+        {"tile", "fast", "on_label_change", "cpu_threads"}
+    )
+
+    @abstractmethod
+    def method(self, channels: int, seed_of: Callable[[str], int], fabric: Fabric) -> Method:
+        """Return the networks and how they learn.
+
+        Args:
+            channels: number of voltages.
+            seed_of: seed of a network's weights, by its name.
+            fabric: where networks are computed.
+        """
+
+    # -- before a run --------------------------------------------------------------------------
+
+    def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
+        """Refuse stacks that cannot be learned from; tell the type of the result and memory."""
+        if method == "fit":
+            return self._forecast_fit(inputs)
+        images, labels = inputs.get("images"), inputs.get("labels")
+        if images is None:
+            return super().forecast(method, inputs)
+        self._check_labels(images, labels)
+        if self.fitted:
+            self._check_channels(images)
+        edge = min(self.tile, max(images.shape[1:])) + self.patch
+        activations = INFERENCE_BYTES * self.base_channels * edge**2
+        workers = max(1, (os.cpu_count() or 1) // self.cpu_threads)
+        return Forecast(images, memory_bytes=activations * workers)
+
+    def _forecast_fit(self, inputs: Mapping[str, Any]) -> Forecast:
+        source, target = inputs.get("source"), inputs.get("target")
+        for what, spec in (("source", source), ("target", target)):
+            if spec is not None:
+                self._check_size(what, spec)
+        if source is not None:
+            self._check_labels(source, inputs.get("labels"))
+        if source is None or target is None:
+            return Forecast()
+        if len(source.kv) != len(target.kv):
+            raise FibError(
+                f"the source has {len(source.kv)} channels ({list(source.kv)} kV), the target "
+                f"{len(target.kv)} ({list(target.kv)} kV); they are translated together: choose "
+                f'as many of each with "kv" in the inputs'
+            )
+        pixels = self.batch_size * self.patch**2
+        return Forecast(
+            memory_bytes=TRAINING_BYTES * self.base_channels * pixels,
+            warnings=tuple(self._doubts(source, target)),
+        )
+
+    def _doubts(self, source: VolumeSpec, target: VolumeSpec) -> list[str]:
+        found = []
+        if source.kv != target.kv:
+            found.append(
+                f"the source is at {list(source.kv)} kV, the target at {list(target.kv)} kV: a "
+                f"translator would have to learn another shine-through than it is shown"
+            )
+        if not np.allclose(
+            source.voxel_size_nm[1:], target.voxel_size_nm[1:], rtol=VOXEL_SIZE_TOLERANCE, atol=0
+        ):
+            found.append(
+                f"pixels of the source are {list(source.voxel_size_nm[1:])} nm, those of the "
+                f"target {list(target.voxel_size_nm[1:])} nm (y, x): the translator will learn "
+                f"to change sizes, and labels no longer fit; bring both to one pixel size"
+            )
+        for what, spec in (("source", source), ("target", target)):
+            if spec.shape[0] < 4:
+                found.append(
+                    f"the {what} has {spec.shape[0]} slice(s): none is kept out of training, so "
+                    f"the validation score looks at what was trained on"
+                )
+        return found
+
+    def _check_size(self, what: str, spec: VolumeSpec) -> None:
+        if min(spec.shape[1:]) < self.patch:
+            multiple = 2**self.depth
+            raise FibError(
+                f"the {what} has slices of {spec.shape[1]} x {spec.shape[2]} pixels (y, x), too "
+                f"small for a patch of {self.patch}: use a patch of "
+                f"{min(spec.shape[1:]) // multiple * multiple} at most, or larger images"
+            )
+
+    def _check_labels(self, images: VolumeSpec, labels: VolumeSpec | None) -> None:
+        if labels is not None and labels.shape != images.shape:
+            raise FibError(
+                f"the images have shape {images.shape}, the labels {labels.shape} (z, y, x): they "
+                f"must show the same volume; cut both alike, or give the labels that were imaged"
+            )
+
+    def _check_channels(self, images: VolumeSpec) -> None:
+        trained = self.model.info["kv"]
+        if len(images.kv) != len(trained):
+            raise FibError(
+                f"the images have {len(images.kv)} channels ({list(images.kv)} kV), but the "
+                f"translator was trained on {len(trained)} ({trained} kV): choose the channels "
+                f"with kv, or train another one"
+            )
+
+    # -- work ----------------------------------------------------------------------------------
+
+    @keeps(history=Table, samples=Images)
+    def fit(
+        self,
+        source: Images,
+        target: Images,
+        labels: Labels | None = None,
+        context: Context | None = None,
+    ) -> Self:
+        """Learn to give images like the source the look of the target; keep how it went.
+
+        The table `history` has a row per epoch: losses (means over its steps; adversarial and
+        discriminator losses are least-squares, 0.25 per discriminator where it cannot tell real
+        from made), learning_rate, and of the validation slices the distances of
+        `metric/domain_gap`, their sum ``validation_score``, and figures of
+        `metric/label_consistency`; ``labels_kept`` is 1 where nothing was found wrong. `samples`
+        has one picture per epoch (along z): source, translation and target side by side, of the
+        first voltage.
+
+        Training goes on from the checkpoint in the context's scratch folder, if there is one, and
+        ends with the same bytes. The best epoch is that with the lowest validation score among
+        those that keep the labels.
+
+        Args:
+            source: images such as will be translated.
+            target: images whose look they get, of another structure; one slice is enough.
+            labels: what the source shows, to watch that translations still show it. Without them
+                Otsu's threshold of the source has to do.
+            context: surroundings of the step.
+
+        Raises:
+            FibError: different channel counts, slices smaller than a patch, images that are
+                constant or not finite, a training that diverges.
+        """
+        from fib_plugins.adapters.translation.training import train
+        from fib_plugins.training.runtime import cpu_threads
+
+        context = Context.of(context)
+        specs = {"source": source.spec, "target": target.spec}
+        self.forecast("fit", specs | ({} if labels is None else {"labels": labels.spec}))
+        with cpu_threads(self.cpu_threads):
+            trained = train(self, type(self).method, source, target, labels, context)
+        context.keep("history", Table.from_rows(trained.history))
+        context.keep("samples", _album(trained.samples, source))
+        for doubt in doubts_about(trained):
+            context.log.warning("%s", doubt)
+        self._model = Model(
+            plugin=self.identifier(),
+            params=self.model_dump(mode="json"),
+            weights=trained.weights,
+            info={
+                "kv": list(source.kv),
+                "target_kv": list(target.kv),
+                "target_names": list(target.names),
+                "voxel_size_nm": list(source.voxel_size_nm),
+                "dtype": target.data.dtype.name,
+                "quantity": target.quantity,
+                "source_range": trained.source_range.to_json(),
+                "target_range": trained.target_range.to_json(),
+                "best_epoch": trained.best_epoch,
+                "distances_before": trained.before,
+                "distances": trained.judged.distances,
+                "problems": list(trained.judged.problems),
+            },
+        )
+        return self
+
+    def transform(
+        self, images: Images, context: Context | None = None, *, labels: Labels | None = None
+    ) -> Images:
+        """Return the images with the look, grey scale and element type of the target.
+
+        Some slices of the result are held against those before (and the labels, if given).
+
+        Args:
+            images: images like the source.
+            context: surroundings of the step.
+            labels: what they show.
+
+        Raises:
+            FibError: not fitted, another number of channels than in training, values that are not
+                finite or none of which the source had; and, unless `on_label_change` is ``warn``,
+                a translation that swaps bright and dark or loses structure.
+        """
+        from fib_plugins.adapters.translation.generators import build_generator, network_params
+        from fib_plugins.adapters.translation.grey_range import GreyRange
+        from fib_plugins.adapters.translation.inference import translated
+        from fib_plugins.training.runtime import cpu_threads
+        from fib_plugins.training.weights import set_weights
+
+        context = Context.of(context)
+        self._check_labels(images.spec, None if labels is None else labels.spec)
+        images = self._as_trained(images, context)
+        info = self.model.info
+        source_range = GreyRange.from_json(info["source_range"])
+        target_range = GreyRange.from_json(info["target_range"])
+        if not source_range.overlaps(GreyRange.of(images, "the stack")):
+            raise FibError(
+                f"the grey values of these images ({GreyRange.of(images, 'the stack')}) have "
+                f"nothing in common with those that the translator was trained on "
+                f"({source_range}): give images from the same simulator, on the same scale"
+            )
+        generator = build_generator(channels=len(images.kv), **network_params(self), seed=0)
+        set_weights(generator, self.model.weights)
+        data = context.empty("images", images.data.shape, info["dtype"])
+        with cpu_threads(self.cpu_threads):
+            for z, plane in translated(self, generator, images, source_range, context):
+                data[:, z] = target_range.restored(plane, data.dtype)
+                context.progress(z + 1, images.shape[0], "slices translated")
+        made = images.with_data(data, quantity=info["quantity"])
+        self._watch(made, images, labels, target_range, source_range, context)
+        return made
+
+    def _as_trained(self, images: Images, context: Context) -> Images:
+        """Return the images with channels in the order of training; warn of what differs."""
+        self._check_channels(images.spec)
+        info = self.model.info
+        trained = info["kv"]
+        if set(images.kv) == set(trained) and None not in trained:
+            images = images.select(trained)
+        if list(images.kv) != list(trained):
+            context.log.warning(
+                "the translator was trained on images at %s kV, these are at %s kV: it may change "
+                "what it should not; train one on images at this voltage",
+                trained,
+                list(images.kv),
+            )
+        if not np.allclose(
+            images.voxel_size_nm, info["voxel_size_nm"], rtol=VOXEL_SIZE_TOLERANCE, atol=0
+        ):
+            context.log.warning(
+                "the translator was trained on voxels of %s nm, these are %s nm (z, y, x): blur "
+                "and noise it has learned do not fit; train one on images of this voxel size",
+                info["voxel_size_nm"],
+                list(images.voxel_size_nm),
+            )
+        return images
+
+    def _watch(
+        self,
+        made: Images,
+        images: Images,
+        labels: Labels | None,
+        target_range: Any,
+        source_range: Any,
+        context: Context,
+    ) -> None:
+        """Fail, or warn, where the translation does not show what the images show."""
+        from fib_plugins.adapters.translation.validation import (
+            bright_and_dark,
+            label_keeping,
+            some_slices,
+        )
+
+        number = min(CHECKED_SLICES, images.shape[0])
+        slices = np.linspace(0, images.shape[0] - 1, number).round().astype(int).tolist()
+        before = some_slices(images, slices)
+        own = (
+            bright_and_dark(before, context)
+            if labels is None
+            else labels.with_data(labels.data[slices])
+        )
+        _, problems = label_keeping(some_slices(made, slices), own, before, context)
+        if not problems:
+            return
+        text = (
+            f"the translation does not keep its labels: {'; '.join(problems)}. A segmenter "
+            f"trained on it would learn wrong labels. Set structure_weight of {self.identifier()} "
+            f"to {max(1.0, 3 * self.structure_weight):g}, train longer or with a smaller "
+            f"learning_rate, or take a source that looks more like the target"
+        )
+        if self.on_label_change == "fail":
+            raise FibError(f"{text}. To go on all the same, set on_label_change to 'warn'")
+        context.log.warning("%s", text)
+
+
+def doubts_about(trained: Trained) -> list[str]:
+    """Return in words why a translator may be worth nothing, though its training ended well."""
+    last = trained.history[-1]
+    found = []
+    cycle = last.get("cycle_loss", np.inf)
+    winning = last["discriminator_loss"] < WINNING_DISCRIMINATOR
+    if winning and cycle < IDENTITY_CYCLE_LOSS:
+        found.append(
+            f"identity trap: the cycle loss is {cycle:.3f} while the discriminators win (loss "
+            f"{last['discriminator_loss']:.3f} of 0.5): the translator hands its input on and has "
+            f"learned nothing. Lower cycle_weight and identity_weight, keep noise at 'learned', or "
+            f"raise learning_rate"
+        )
+    before, after = sum(trained.before.values()), trained.judged.score
+    if after > NO_CLOSER * before:
+        found.append(
+            f"translations are no closer to the target than the source was: the distances of "
+            f"metric/domain_gap add up to {after:.3f} after and {before:.3f} before. Train longer, "
+            f"or with a larger learning_rate"
+        )
+    found += [
+        f"translations of the best epoch do not keep their labels: {problem}"
+        for problem in trained.judged.problems
+    ]
+    return found
+
+
+def _album(samples: np.ndarray, source: Images) -> Images:
+    return Images(
+        samples.astype(np.float32),
+        source.voxel_size_nm,
+        (None,),
+        ("source, translation, target",),
+        "share of the grey-value range",
+    )
