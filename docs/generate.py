@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from fibcore.cli.app import app
 from fibcore.cli.plugins import parameters_of
-from fibcore.contracts import products, slots
+from fibcore.contracts import products, slots, verbs
 from fibcore.kinds import KINDS
 from fibcore.plugin import Plugin, Trainable
 from fibcore.registry import registry
@@ -86,10 +86,7 @@ def plugins() -> str:
 def _plugin(plugin: type[Plugin]) -> str:
     name = plugin.identifier()
     lines = [f"### `{name}` {{ #{name.replace('/', '-')} }}\n", inspect.getdoc(plugin) or "", ""]
-    methods = {"run": plugin.main_method}
-    if issubclass(plugin, Trainable):
-        methods = {"fit": "fit", "apply": plugin.main_method}
-    for verb, method in methods.items():
+    for verb, method in verbs(plugin).items():
         takes = ", ".join(
             f"`{slot.name}` ({slot}{'' if slot.required else ', optional'})"
             for slot in slots(plugin, method).values()

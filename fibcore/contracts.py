@@ -15,7 +15,7 @@ from typing import Any
 from fibcore.errors import FibError
 from fibcore.kinds import KINDS
 from fibcore.models import Model
-from fibcore.plugin import Plugin
+from fibcore.plugin import Plugin, Trainable
 from fibcore.tables import Table
 from fibcore.volumes import Images, Labels, Volume
 
@@ -64,6 +64,15 @@ class Slot:
 
     def __str__(self) -> str:
         return " or ".join(str(product) for product in self.accepts)
+
+
+def verbs(plugin: type[Plugin]) -> dict[str, str]:
+    """Return what steps of a pipeline can do with a plugin: verb -> method that does it."""
+    run = {"run": plugin.main_method}
+    if not issubclass(plugin, Trainable):
+        return run
+    learned = {"fit": "fit", "apply": plugin.main_method}
+    return learned | run if plugin.works_unfitted else learned
 
 
 def slots(plugin: type[Plugin], method: str) -> dict[str, Slot]:

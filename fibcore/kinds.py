@@ -143,6 +143,20 @@ class Adapter(Plugin):
     def transform(self, images: Images, context: Context | None = None) -> Images:
         """Return images of the same shape, slice for slice."""
 
+    def randomised(self, rng: np.random.Generator, spread: float = 0.5) -> Adapter:
+        """Return an adapter like this one, with parameters drawn at random around its own.
+
+        For training on what many variants of an instrument make of labelled images (domain
+        randomisation): a variant leaves structure where it is, so that labels fit. By default the
+        adapter has no variants and returns itself.
+
+        Args:
+            rng: where the draws come from.
+            spread: how far variants may be from it, 0 and above; 0: as it is, but that structure
+                stays where it is.
+        """
+        return self
+
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
         """Tell a stack like the one given."""
         spec = inputs.get("images")

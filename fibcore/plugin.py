@@ -38,12 +38,16 @@ class Forecast:
         kept: volumes among its further results, by name.
         memory_bytes: peak memory beyond its inputs; 0 where not known.
         warnings: what the user should know but need not change.
+        model: of a fit: what is known of the model before it is learned, without weights: its
+            parameters, and whatever of its info forecasts ask for. A step that applies the model
+            is forecast by a plugin that has this one; None: by one that is not fitted.
     """
 
     output: VolumeSpec | None = None
     kept: Mapping[str, VolumeSpec] = field(default_factory=dict)
     memory_bytes: int = 0
     warnings: tuple[str, ...] = ()
+    model: Model | None = None
 
     @property
     def disk_bytes(self) -> int:
@@ -94,8 +98,9 @@ class Plugin(BaseModel):
 
         Args:
             method: ``fit`` or the kind's main method.
-            inputs: input name -> `VolumeSpec` (a list becomes one spec with all channels); None
-                where it is not known yet or no volume.
+            inputs: input name -> `VolumeSpec` (a list becomes one spec with all channels), or for
+                an input that is a plugin that plugin, fitted if its model can be foretold; None
+                where it is not known yet or neither.
 
         Raises:
             FibError: the step cannot work with such inputs; says what to change.
@@ -108,6 +113,9 @@ class Trainable(BaseModel):
 
     A subclass sets `_model` in `fit`, and reads it through `model`.
     """
+
+    works_unfitted: ClassVar[bool] = False
+    """Whether its parameters alone will do: then a step may ``run`` it, and need not fit it."""
 
     _model: Model | None = PrivateAttr(default=None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -15,6 +16,7 @@ from fibcore import (
     Adapter,
     Context,
     FibError,
+    Forecast,
     Generator,
     Images,
     Labels,
@@ -144,8 +146,35 @@ class ToyTrouble(Adapter):
     def forecast(self, method: str, inputs: Any) -> Any:
         found = super().forecast(method, inputs)
         if self.trouble == "greedy":
-            return fibcore.Forecast(found.output, memory_bytes=10**15)
+            return Forecast(found.output, memory_bytes=10**15)
         return found
+
+
+class ToyType(Trainable, Adapter):
+    """Gives images the element type of others; bytes if not fitted."""
+
+    name: ClassVar[str] = "toy_type"
+    works_unfitted: ClassVar[bool] = True
+
+    @property
+    def dtype(self) -> str:
+        return str(self.model.info["dtype"]) if self.fitted else "uint8"
+
+    def fit(self, images: Images, context: Context | None = None) -> ToyType:
+        Context.of(context)
+        self._model = self.forecast("fit", {"images": images.spec}).model
+        return self
+
+    def transform(self, images: Images, context: Context | None = None) -> Images:
+        Context.of(context)
+        return images.with_data(images.data.astype(self.dtype))
+
+    def forecast(self, method: str, inputs: Any) -> Any:
+        spec = inputs["images"]
+        if method == "fit":
+            params = self.model_dump(mode="json")
+            return Forecast(model=Model(self.identifier(), params, info={"dtype": spec.dtype}))
+        return Forecast(replace(spec, dtype=self.dtype))
 
 
 class ToyLevel(Trainable, Segmenter):
@@ -216,6 +245,7 @@ class Toys:
     @fibcore.hookimpl
     def fib_register_adapters(self, register: Any) -> None:
         register(ToyTrouble)
+        register(ToyType)
 
     @fibcore.hookimpl
     def fib_register_segmenters(self, register: Any) -> None:

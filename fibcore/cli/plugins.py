@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from fibcore.contracts import products, slots
+from fibcore.contracts import products, slots, verbs
 from fibcore.errors import UsageError, did_you_mean, listed
 from fibcore.kinds import KINDS
 from fibcore.plugin import Plugin, Trainable
@@ -74,15 +74,12 @@ def show_command(name: str, as_json: bool) -> None:
     """Show one plugin."""
     entry = registry().entry(name)
     plugin = registry().plugin(name)
-    methods = {"run": plugin.main_method}
-    if issubclass(plugin, Trainable):
-        methods = {"fit": "fit", "apply": plugin.main_method}
     contract: dict[str, dict[str, dict[str, Any]]] = {
         verb: {
             "inputs": {n: (str(s), s.required) for n, s in slots(plugin, method).items()},
             "results": {n: str(p) for n, p in products(plugin, method).items()},
         }
-        for verb, method in methods.items()
+        for verb, method in verbs(plugin).items()
     }
     if as_json:
         _print_json(

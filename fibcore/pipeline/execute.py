@@ -12,8 +12,7 @@ from fibcore.models import Model
 from fibcore.pipeline import loading
 from fibcore.pipeline.plan import InputRef, PlannedStep
 from fibcore.pipeline.store import Entry
-from fibcore.plugin import Plugin, Trainable
-from fibcore.registry import registry
+from fibcore.pipeline.wiring import plugin_of
 from fibcore.volumes import Images, Volume
 
 
@@ -36,7 +35,7 @@ def execute(
         return {artefact.artefact: artefact}
     plugin: Any = step.plugin
     if step.model is not None:
-        plugin = _fitted(_read(step.model, finished), step.params)
+        plugin = plugin_of(_read(step.model, finished), step.params)
     inputs = {name: _input(step, name, refs, finished) for name, refs in step.inputs.items()}
     result = getattr(plugin, step.method)(**inputs, context=context)
     if step.method == "fit":
@@ -78,7 +77,7 @@ def _input(
             artefact = artefact.select(ref.source.kv)
         parts.append(artefact)
     if step.slots[name].as_plugin:
-        return _fitted(parts[0], {})
+        return plugin_of(parts[0], {})
     return Images.stack(parts) if len(parts) > 1 else parts[0]
 
 
@@ -90,11 +89,3 @@ def _read(ref: InputRef, finished: Mapping[str, Entry]) -> Any:
             f"whether it is kept"
         )
     return entry.read(ref.artefact, ref.product.type)
-
-
-def _fitted(model: Model, changes: Mapping[str, Any]) -> Plugin:
-    """Return the plugin that a model stands for."""
-    plugin_class = registry().plugin(model.plugin)
-    if issubclass(plugin_class, Trainable):
-        return plugin_class.from_model(model, **changes)
-    return plugin_class(**model.params)

@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from fibcore.errors import FibError, Problem, did_you_mean, listed
-from fibcore.models import Model
 from fibcore.pipeline.explain import Location, explain
 from fibcore.pipeline.locate import LocatedJson, place_of
 from fibcore.pipeline.plan import PlannedStep
@@ -27,7 +26,6 @@ class Findings:
         warnings: what the user should know but need not change.
         done: id -> planned step, of those checked and found sound.
         broken: ids of steps with a problem; what refers to them is not reported again.
-        loaded_models: id -> model, of load steps that bring one.
     """
 
     def __init__(self, base: Path, located: LocatedJson | None) -> None:
@@ -37,7 +35,6 @@ class Findings:
         self.warnings: list[str] = []
         self.done: dict[str, PlannedStep] = {}
         self.broken: set[str] = set()
-        self.loaded_models: dict[str, Model] = {}
         self._located = located
 
     def say(self, path: Location, message: str) -> None:

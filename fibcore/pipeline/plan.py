@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fibcore.contracts import Product, Slot
+from fibcore.models import Model
 from fibcore.pipeline.spec import Pipeline, Source
 from fibcore.plugin import Plugin
 from fibcore.volumes import VolumeSpec
@@ -50,7 +51,8 @@ class PlannedStep:
         identifier: ``kind/name`` of the plugin; ``load`` for a load step.
         method: method of the plugin that does the work; empty for a load step.
         plugin_class: class of the plugin; None for a load step.
-        plugin: the plugin with its parameters (for an apply step, without its weights).
+        plugin: the plugin with its parameters; for an apply step, with what is known of its
+            model.
         result_version: of the plugin, or of the loader.
         params: parameters with defaults filled, as JSON values; for an apply step only those
             that it changes.
@@ -60,6 +62,7 @@ class PlannedStep:
         model: for an apply step, the model that is applied.
         products: artefact name -> type, the main one first.
         specs: artefact name -> what is known of the volume.
+        foretold: what is known of the model that it leaves; see `Forecast.model`.
         memory_bytes: expected peak memory, inputs included.
         disk_bytes: expected size of its volumes.
         files_hash: SHA-256 of the files that a load step reads.
@@ -81,6 +84,7 @@ class PlannedStep:
     model: InputRef | None = None
     products: dict[str, Product] = field(default_factory=dict)
     specs: dict[str, VolumeSpec] = field(default_factory=dict)
+    foretold: Model | None = None
     memory_bytes: int = 0
     disk_bytes: int = 0
     files_hash: str = ""

@@ -6,10 +6,9 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from fibcore.contracts import slots
+from fibcore.contracts import slots, verbs
 from fibcore.errors import FibError
 from fibcore.pipeline.spec import Pipeline, Source
-from fibcore.plugin import Trainable
 from fibcore.registry import registry
 
 
@@ -38,20 +37,22 @@ def pipeline_schema() -> dict[str, Any]:
     rules: list[dict[str, Any]] = []
     named: dict[str, list[dict[str, str]]] = {"run": [], "fit": []}
     for plugin in plugins:
-        verb = "fit" if issubclass(plugin, Trainable) else "run"
         identifier = plugin.identifier()
-        named[verb].append({"const": identifier, "description": plugin.summary()})
-        properties: dict[str, Any] = {"params": places[(plugin, "validation")]}
-        inputs = _inputs(plugin, "fit" if verb == "fit" else plugin.main_method)
-        if inputs is not None:
-            properties["inputs"] = {
-                "type": "object",
-                "properties": {name: sources for name in inputs},
-                "required": [name for name, slot in inputs.items() if slot.required],
-                "additionalProperties": False,
-            }
-        condition = {"properties": {verb: {"const": identifier}}, "required": [verb]}
-        rules.append({"if": condition, "then": {"properties": properties}})
+        for verb, method in verbs(plugin).items():
+            if verb not in named:
+                continue  # a step that applies a model names another step, not the plugin
+            named[verb].append({"const": identifier, "description": plugin.summary()})
+            properties: dict[str, Any] = {"params": places[(plugin, "validation")]}
+            inputs = _inputs(plugin, method)
+            if inputs is not None:
+                properties["inputs"] = {
+                    "type": "object",
+                    "properties": {name: sources for name in inputs},
+                    "required": [name for name, slot in inputs.items() if slot.required],
+                    "additionalProperties": False,
+                }
+            condition = {"properties": {verb: {"const": identifier}}, "required": [verb]}
+            rules.append({"if": condition, "then": {"properties": properties}})
     rules.append(
         {
             "if": {

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from fibcore.contracts import products, slots
+from fibcore.contracts import products, slots, verbs
 from fibcore.errors import FibError, listed
 from fibcore.pipeline import loading
 from fibcore.pipeline.explain import Location
 from fibcore.pipeline.findings import Findings
 from fibcore.pipeline.plan import InputRef, PlannedStep, step_seed
 from fibcore.pipeline.spec import Source, Step
-from fibcore.pipeline.wiring import check_references, connect
-from fibcore.plugin import Trainable
+from fibcore.pipeline.wiring import check_references, connect, plugin_of
 
 
 def plan_step(findings: Findings, seed: int, index: int, step: Step) -> PlannedStep | None:
@@ -62,8 +61,7 @@ def _load_step(findings: Findings, path: Location, index: int, step: Step) -> Pl
     )  # fmt: skip
     if found.forecast.output is not None:
         planned.specs = dict.fromkeys(found.products, found.forecast.output)
-    if found.model is not None:
-        findings.loaded_models[step.id] = found.model
+    planned.foretold = found.model
     return planned
 
 
@@ -72,12 +70,12 @@ def _plugin_step(findings: Findings, path: Location, index: int, step: Step) -> 
     plugin_class = findings.plugin((*path, verb), step.target)
     if plugin_class is None:
         return None
-    learns = issubclass(plugin_class, Trainable)
+    methods = verbs(plugin_class)
     name = plugin_class.identifier()
-    if verb == "fit" and not learns:
+    if verb == "fit" and verb not in methods:
         findings.say((*path, verb), f'{name} has nothing to learn; write "run" instead of "fit"')
         return None
-    if verb == "run" and learns:
+    if verb == "run" and verb not in methods:
         findings.say(
             (*path, verb),
             f'{name} must learn first: a step {{"fit": "{name}"}}, then one that says '
@@ -87,8 +85,8 @@ def _plugin_step(findings: Findings, path: Location, index: int, step: Step) -> 
     plugin = findings.params(plugin_class, step.params, (*path, "params"))
     if plugin is None:
         return None
-    method = "fit" if verb == "fit" else plugin_class.main_method
-    return _planned(findings, path, index, step, plugin, method, plugin.model_dump(mode="json"))
+    params = plugin.model_dump(mode="json")
+    return _planned(findings, path, index, step, plugin, methods[verb], params)
 
 
 def _apply_step(findings: Findings, path: Location, index: int, step: Step) -> PlannedStep | None:
@@ -103,8 +101,8 @@ def _apply_step(findings: Findings, path: Location, index: int, step: Step) -> P
             f"apply a step that fits a plugin or loads a model",
         )
         return None
-    loaded = findings.loaded_models.get(fitted.id)
-    identifier = loaded.plugin if loaded else fitted.identifier
+    known = fitted.foretold
+    identifier = known.plugin if known else fitted.identifier
     plugin_class = findings.plugin((*path, "apply"), identifier)
     if plugin_class is None:
         return None
@@ -117,10 +115,12 @@ def _apply_step(findings: Findings, path: Location, index: int, step: Step) -> P
                 f"here you may change: {listed(allowed)}",
             )
             return None
-    base = loaded.params if loaded else fitted.params
+    base = known.params if known else fitted.params
     plugin = findings.params(plugin_class, {**base, **step.params}, (*path, "params"))
     if plugin is None:
         return None
+    if known is not None:
+        plugin = plugin_of(known, step.params)
     values = plugin.model_dump(mode="json")
     changes = {name: values[name] for name in step.params}
     planned = _planned(findings, path, index, step, plugin, plugin_class.main_method, changes)

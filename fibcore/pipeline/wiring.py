@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from fibcore.contracts import Slot
 from fibcore.errors import FibError, did_you_mean, listed
+from fibcore.models import Model
 from fibcore.pipeline.explain import Location
 from fibcore.pipeline.findings import Findings
 from fibcore.pipeline.plan import InputRef, PlannedStep
 from fibcore.pipeline.spec import Source, Step
+from fibcore.plugin import Plugin, Trainable
+from fibcore.registry import registry
 from fibcore.volumes import Images, Volume, VolumeSpec
 
 
@@ -95,7 +100,8 @@ def _forecast(findings: Findings, path: Location, planned: PlannedStep) -> None:
         return
     assert planned.plugin is not None
     try:
-        forecast = planned.plugin.forecast(planned.method, specs)
+        known = {**specs, **_plugins_among(planned)}
+        forecast = planned.plugin.forecast(planned.method, known)
     except FibError as error:
         findings.say(path, str(error))
         return
@@ -108,10 +114,29 @@ def _forecast(findings: Findings, path: Location, planned: PlannedStep) -> None:
     main = next(iter(planned.products))
     volumes = {main: forecast.output, **forecast.kept}
     planned.specs = {name: spec for name, spec in volumes.items() if spec is not None}
+    planned.foretold = forecast.model
     read = sum(spec.nbytes for spec in specs.values() if spec is not None)
     planned.memory_bytes = forecast.memory_bytes + read
     planned.disk_bytes = forecast.disk_bytes
     findings.warnings += [f"{planned.id}: {text}" for text in forecast.warnings]
+
+
+def plugin_of(model: Model, changes: Mapping[str, Any]) -> Plugin:
+    """Return the plugin that a model stands for, with some parameters changed."""
+    plugin_class = registry().plugin(model.plugin)
+    if issubclass(plugin_class, Trainable):
+        return plugin_class.from_model(model, **changes)
+    return plugin_class(**model.params)
+
+
+def _plugins_among(planned: PlannedStep) -> dict[str, Plugin | None]:
+    """Return the inputs of a step that are plugins, as far as they are known before the run."""
+    found = {}
+    for name, refs in planned.inputs.items():
+        if planned.slots[name].as_plugin:
+            step = refs[0].step
+            found[name] = plugin_of(step.foretold, {}) if step.foretold else step.plugin
+    return found
 
 
 def _joined(refs: list[InputRef]) -> VolumeSpec | None:

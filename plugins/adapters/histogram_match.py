@@ -54,6 +54,8 @@ class HistogramMatch(Trainable, Adapter):
         source, target = inputs.get("source"), inputs.get("target")
         if source is None or target is None:
             return Forecast()
+        info = {"kv": list(source.kv), "dtype": target.dtype}
+        model = Model(self.identifier(), self.model_dump(mode="json"), info=info)
         if len(source.kv) != len(target.kv):
             raise FibError(
                 f"the source has {len(source.kv)} channels ({list(source.kv)} kV), the target "
@@ -65,8 +67,8 @@ class HistogramMatch(Trainable, Adapter):
                 f"the source is at {list(source.kv)} kV, the target at {list(target.kv)} kV: "
                 f"channels are matched in this order, and shine-through stays the source's"
             )
-            return Forecast(warnings=(text,))
-        return Forecast()
+            return Forecast(warnings=(text,), model=model)
+        return Forecast(model=model)
 
     def fit(self, source: Images, target: Images, context: Context | None = None) -> Self:
         """Learn the distribution of the target, and for scope ``stack`` that of the source.

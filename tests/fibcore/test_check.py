@@ -5,10 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from fibcore import Labels
+from fibcore import Forecast, Labels
 from fibcore.errors import PipelineError
 from fibcore.io import write_volume
 from fibcore.pipeline import check_pipeline, read_pipeline
+from fibcore.pipeline.schema import pipeline_schema
+from fibcore.registry import registry
 
 
 def problems_of(bench, steps, **fields):
@@ -284,3 +286,75 @@ def test_a_pipeline_is_data_and_never_code(bench, steps, tmp_path):
     step_of(steps, "gold")["params"] = {"block": "__import__('os').system('touch hacked')"}
     problems_of(bench, steps)
     assert not (tmp_path / "hacked").exists()
+
+
+# -- plugins that learn, before they have learned ----------------------------------------------
+
+
+def test_a_plugin_that_works_unfitted_may_be_run_as_well_as_fitted(bench, steps):
+    for verb in ("run", "fit"):
+        step = {"id": f"{verb}_type", verb: "adapter/toy_type", "inputs": {"images": "sem"}}
+        steps.append(step)
+    plan = bench.plan(steps)
+    assert plan.steps[-2].method == "transform"
+    assert list(plan.steps[-1].products) == ["model"]
+
+
+def test_the_schema_names_a_plugin_that_works_unfitted_under_both_verbs():
+    verbs = pipeline_schema()["$defs"]["Step"]["properties"]
+
+    def named(verb):
+        return {choice["const"] for choice in verbs[verb]["oneOf"]}
+
+    assert "adapter/toy_type" in named("run") & named("fit")
+    assert "segmenter/toy_level" in named("fit") - named("run")
+    assert "generator/toy_blocks" in named("run") - named("fit")
+
+
+def test_what_a_model_will_make_is_foretold_where_the_fit_tells(bench, steps):
+    steps += [
+        {"id": "type", "fit": "adapter/toy_type", "inputs": {"images": "sem"}},
+        {"id": "typed", "apply": "type", "inputs": {"images": "bytes"}},
+    ]
+    steps.insert(2, {"id": "bytes", "run": "adapter/toy_type", "inputs": {"images": "sem"}})
+    plan = {step.id: step for step in bench.plan(steps).steps}
+    assert plan["sem"].specs["images"].dtype == "float32"
+    assert plan["bytes"].specs["images"].dtype == "uint8"
+    assert plan["typed"].specs["images"].dtype == "float32"
+    run = bench.run(steps)
+    assert run["bytes"].data.dtype == "uint8"
+    assert run["typed"].data.dtype == "float32"
+
+
+def test_what_a_loaded_model_will_make_is_foretold(bench, steps, tmp_path):
+    fit = {"id": "type", "fit": "adapter/toy_type", "inputs": {"images": "sem"}}
+    bench.run([*steps[:2], fit])["type"].write(tmp_path / "mine")
+    steps += [
+        {"id": "bytes", "run": "adapter/toy_type", "inputs": {"images": "sem"}},
+        {"id": "mine", "load": "mine.safetensors"},
+        {"id": "typed", "apply": "mine", "inputs": {"images": "bytes"}},
+    ]
+    assert bench.plan(steps).steps[-1].specs["images"].dtype == "float32"
+
+
+def test_a_forecast_is_asked_with_the_plugins_among_the_inputs(bench, steps, monkeypatch):
+    given = []
+    camera = registry().plugin("simulator/toy_camera")
+
+    def forecast(self, method, inputs):
+        given.append(inputs)
+        return Forecast()
+
+    monkeypatch.setattr(camera, "forecast", forecast)
+    (bench.folder / "eta.csv").write_text("eta\n0.4\n")
+    laws = [
+        {"id": "law", "run": "physics/toy_law", "params": {"eta": 0.25}},
+        {"id": "eta", "load": "eta.csv"},
+        {"id": "learned", "fit": "physics/toy_learned_law", "inputs": {"table": "eta"}},
+    ]
+    for law in ("law", "learned"):
+        step_of(steps, "sem")["inputs"]["physics"] = law
+        bench.plan([*laws, *steps[:2]])
+    analytic, learned = (inputs["physics"] for inputs in given)
+    assert analytic.eta == 0.25
+    assert not learned.fitted  # its fit foretells no model

@@ -127,6 +127,15 @@ def test_the_model_survives_the_disk(tmp_path):
     assert again.forecast("transform", {"images": source.spec}).output.dtype == "uint8"
 
 
+def test_before_the_fit_it_is_known_what_will_come_out():
+    source = images(bimodal((3, 20, 20)))
+    target = images(as_uint8(bimodal((3, 20, 20), 1)))
+    told = HistogramMatch().forecast("fit", {"source": source.spec, "target": target.spec})
+    made = HistogramMatch.from_model(told.model).forecast("transform", {"images": source.spec})
+    assert made.output == HistogramMatch().fit(source, target).transform(source).spec
+    assert made.output.dtype == "uint8"
+
+
 def test_what_was_not_in_the_source_is_warned_of(caplog):
     source = images(bimodal((3, 20, 20)))
     plugin = HistogramMatch().fit(source, source)
