@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import PrivateAttr
 
 from fib_plugins.adapters.instrument.parameters import (
+    BITS,
     PER_CHANNEL,
     AcquisitionParameters,
 )
@@ -86,6 +87,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
     """
 
     name: ClassVar[str] = "acquisition"
+    works_unfitted: ClassVar[bool] = True
     apply_params: ClassVar[frozenset[str]] = frozenset(
         {
             "thickness_variation",
@@ -115,7 +117,9 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
         """Refuse channels that parameters do not fit; tell the type of the result and memory."""
         if method == "fit":
-            return self._forecast_fit(inputs.get("target"), inputs.get("source"))
+            return self._forecast_fit(inputs)
+        if self._fitted is not None:
+            return self._fitted.forecast(method, inputs)
         spec = inputs.get("images")
         if spec is None:
             return Forecast()
@@ -133,17 +137,26 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
             warnings=tuple(warnings),
         )
 
-    def _forecast_fit(self, target: VolumeSpec | None, source: VolumeSpec | None) -> Forecast:
+    def _forecast_fit(self, inputs: Mapping[str, Any]) -> Forecast:
+        target = inputs.get("target")
         if target is None:
             return Forecast()
-        self._check_pair(target, source)
+        self._check_pair(target, inputs.get("source"))
+        known = self.model_dump(mode="json")
+        if "output" in self.estimate:
+            known["bits"] = BITS[target.dtype]
+        channels = range(len(target.kv))
+        for name, part in (("blur_fwhm_nm", "blur"), ("read_noise", "noise")):
+            if part in self.estimate:  # one for each channel
+                known[name] = [self.of_channel(name, channel) for channel in channels]
         warnings = []
         if target.shape[0] < 3:
             warnings.append(
                 f"{target.shape[0]} slice(s): drift of position, brightness and contrast cannot be "
                 f"estimated and stay as given"
             )
-        return Forecast(memory_bytes=FIT_BYTES, warnings=tuple(warnings))
+        model = Model(self.identifier(), known)
+        return Forecast(memory_bytes=FIT_BYTES, warnings=tuple(warnings), model=model)
 
     def _check_pair(self, target: VolumeSpec, source: VolumeSpec | None) -> None:
         self._check_channels(len(target.kv))
@@ -247,12 +260,12 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         estimates: dict[str, Any] = {}
         info: dict[str, Any] = {}
         if target is not None:
-            from fib_plugins.adapters.instrument.estimation import estimate_parameters
+            from fib_plugins.adapters.instrument.estimation import estimate_parameters, table_of
 
             self._check_pair(target.spec, None if source is None else source.spec)
             estimates = estimate_parameters(self, target, source, context)
             info = {"kv": list(target.kv), "voxel_size_nm": list(target.voxel_size_nm)}
-            context.keep("estimates", _table(self, estimates))
+            context.keep("estimates", table_of(self, estimates))
         values = {**self.model_dump(mode="json"), **estimates}
         fitted = type(self)(**values)
         self._model = Model(self.identifier(), fitted.model_dump(mode="json"), info=info)
@@ -263,8 +276,13 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         """Return an instrument with parameters drawn at random around these.
 
         Every strength, length and number is multiplied by a factor of its own, log-uniform from
-        1 / (1 + spread) to 1 + spread; what is off stays off. Offsets move by up to spread / 5 of
-        the full scale. Presets, levels, saturation, bits and the milling axis stay.
+        1 / (1 + spread) to 1 + spread. Offsets move by up to spread / 5 of the full scale. Presets,
+        levels, saturation, bits and the milling axis stay. What is off stays off but for effects
+        that estimates miss: some edge brightening, charging, curtaining and line noise are always
+        added (in quadrature), drawn from none to 2 * spread times that of the preset bad.
+
+        Lateral drift and variation of slice thickness are off, whatever the spread: labels of the
+        images fit.
 
         Args:
             rng: where the draws come from.
@@ -279,20 +297,3 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
             raise FibError(f"spread {spread:g} is negative; 0 changes nothing, 0.5 is usual")
         centre = self if self._fitted is None else self._fitted
         return type(self)(**randomised_values(centre, rng, spread))
-
-
-def _table(given: AcquisitionParameters, estimates: Mapping[str, Any]) -> Table:
-    rows: list[dict[str, float | int | str | bool | None]] = []
-    for name, value in estimates.items():
-        several = name in PER_CHANNEL and value is not None
-        for channel, one in enumerate(value) if several else ((-1, value),):
-            before = given.of_channel(name, channel) if several else getattr(given, name)
-            rows.append(
-                {
-                    "parameter": name,
-                    "channel": channel,
-                    "value": np.nan if one is None else float(one),
-                    "given": np.nan if before is None else float(before),
-                }
-            )
-    return Table.from_rows(rows)

@@ -14,6 +14,7 @@ import numpy as np
 
 from fib_plugins.segmenters.unet_parameters import UNetParameters
 from fibcore import (
+    Adapter,
     Context,
     FibError,
     Images,
@@ -39,6 +40,13 @@ CPU: 113 to 138 in training, 30 to 95 in inference."""
 class UNet(Trainable, UNetParameters, Segmenter):
     """U-Net on slices (2d), slices with neighbours (2.5d) or blocks (3d).
 
+    Where no labelled images of the microscope exist, there are two ways to make ready for its look.
+    **Domain randomisation**: give `fit` ideal images of a known structure and, as `instrument`, a
+    model of the microscope (`adapter/acquisition`, fitted to a stack of it). Training and
+    validation then see the images as ever new random variants of the instrument record them, a
+    batch several of them at once. **Adaptive batch normalisation**: `batch_norm` ``stack`` at
+    inference. Both go together.
+
     Defaults are the training procedure of table 1 of the paper. Each voltage is an input channel;
     in 2.5d each neighbouring slice of each voltage is. Beyond the ends of the stack the end slice
     is repeated, and training cuts stacks short at random (`augment_ends`), so that the network
@@ -53,6 +61,7 @@ class UNet(Trainable, UNetParameters, Segmenter):
             "batch_size",
             "window",
             "overlap",
+            "batch_norm",
             "save_probability",
             "precision",
             "cpu_threads",
@@ -60,25 +69,43 @@ class UNet(Trainable, UNetParameters, Segmenter):
     )
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Refuse stacks too small for the patch; estimate memory."""
-        images, labels = inputs.get("images"), inputs.get("labels")
-        if images is None:
+        """Refuse stacks too small for the patch, and instruments for other channels."""
+        if inputs.get("images") is None:
             return super().forecast(method, inputs)
         if method == "fit":
-            if labels is not None:
-                self._check_alike(images.shape, labels.shape)
-            self._check_size(images.shape)
-            activations = TRAINING_BYTES * self.base_channels * self.voxels_per_batch
-            stack = int(np.prod(images.shape)) * (4 * len(images.kv) + 1)
-            return Forecast(memory_bytes=activations + stack)
-        return self._forecast_prediction(images)
+            return self._forecast_fit(inputs)
+        return self._forecast_prediction(inputs["images"])
+
+    def _forecast_fit(self, inputs: Mapping[str, Any]) -> Forecast:
+        images, labels = inputs["images"], inputs.get("labels")
+        instrument = inputs.get("instrument")
+        if labels is not None:
+            self._check_alike(images.shape, labels.shape)
+        self._check_size(images.shape)
+        recordings, recording = 1, 0
+        if instrument is not None:
+            recordings = self.instrument_variants
+            told = instrument.forecast(instrument.main_method, {"images": images})
+            recording = told.memory_bytes
+        activations = TRAINING_BYTES * self.base_channels * self.voxels_per_batch
+        stack = int(np.prod(images.shape)) * (4 * len(images.kv) * recordings + 1)
+        memory = max(activations, recording) + stack
+        return Forecast(memory_bytes=memory, model=self._foretold(images, labels))
+
+    def _foretold(self, images: VolumeSpec, labels: VolumeSpec | None) -> Model | None:
+        """Return what forecasts ask a model for, if the phases are known before the run."""
+        if labels is None or not labels.phases:
+            return None
+        phases = {str(number): {"name": name} for number, name in labels.phases.items()}
+        info = {"kv": list(images.kv), "phases": phases}
+        return Model(self.identifier(), self.model_dump(mode="json"), info=info)
 
     def _forecast_prediction(self, images: VolumeSpec) -> Forecast:
         phases: dict[int, str] = {}
         classes = 2
         if self.fitted:
             self._check_channels(images.kv)
-            phases = {n: material.name for n, material in self._phases().items()}
+            phases = {int(n): material["name"] for n, material in self.model.info["phases"].items()}
             classes = len(phases)
         labels = VolumeSpec(Labels, images.shape, images.voxel_size_nm, phases=phases)
         kept = {}
@@ -133,7 +160,13 @@ class UNet(Trainable, UNetParameters, Segmenter):
     # -- work ----------------------------------------------------------------------------------
 
     @keeps(history=Table)
-    def fit(self, images: Images, labels: Labels, context: Context | None = None) -> Self:
+    def fit(
+        self,
+        images: Images,
+        labels: Labels,
+        instrument: Adapter | None = None,
+        context: Context | None = None,
+    ) -> Self:
         """Train on images of a known structure; keeps the training history.
 
         The table `history` has the columns epoch, train_loss, validation_loss, validation_dice
@@ -143,6 +176,9 @@ class UNet(Trainable, UNetParameters, Segmenter):
         Args:
             images: one channel per voltage.
             labels: the structure that was imaged; as many classes as it names phases.
+            instrument: what records the images, which are ideal ones then: training sees them as
+                `instrument_variants` random variants of it record them, validation as it does
+                itself and other variants. Variants move nothing (see `Adapter.randomised`).
             context: surroundings of the step.
 
         Raises:
@@ -156,7 +192,7 @@ class UNet(Trainable, UNetParameters, Segmenter):
         self._check_alike(images.shape, labels.shape)
         self._check_size(images.shape)
         with cpu_threads(self.cpu_threads):
-            trained = train(self, images, labels, context)
+            trained = train(self, images, labels, instrument, context)
         context.keep("history", Table.from_rows(trained.history))
         self._model = Model(
             plugin=self.identifier(),
@@ -186,6 +222,7 @@ class UNet(Trainable, UNetParameters, Segmenter):
             FibError: not fitted, another number of channels than in training, images that are
                 constant or not finite.
         """
+        from fib_plugins.segmenters.unet_batch_norm import adapt
         from fib_plugins.segmenters.unet_inference import probabilities
         from fib_plugins.segmenters.unet_network import build_network
         from fib_plugins.training.runtime import cpu_threads
@@ -203,6 +240,9 @@ class UNet(Trainable, UNetParameters, Segmenter):
             kept = context.empty("probability", (len(phases), *images.shape), np.float32)
         grey_scale = self._grey_scale(images)
         with cpu_threads(self.cpu_threads):
+            if self.batch_norm == "stack":
+                batch_size = self.model.params["batch_size"]
+                adapt(self, network, images, grey_scale, batch_size, context)
             for z, slab in probabilities(self, network, images, grey_scale, context):
                 stop = z + slab.shape[1]
                 labels[z:stop] = numbers[slab.argmax(axis=0)]

@@ -8,9 +8,7 @@ does not depend on the number of slices.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -19,6 +17,7 @@ from torch import nn
 
 from fib_plugins.image_statistics.grey_scale import GreyScale
 from fib_plugins.segmenters.unet_patches import starts
+from fib_plugins.training.in_order import in_order
 from fib_plugins.training.runtime import fabric_on
 from fibcore import Context, Images
 
@@ -45,8 +44,7 @@ def probabilities(
     fabric = fabric_on(context.device, unet.precision)
     module = fabric.setup_module(network.eval())
     height, width = images.shape[1:]
-    padding = [(0, -n % unet.halvings) for n in (height, width)]
-    roi = [min(unet.window, n + pad) for n, (_, pad) in zip((height, width), padding, strict=True)]
+    roi = [min(unet.window, n + -n % unet.halvings) for n in (height, width)]
     if not unet.flat:
         roi = [unet.patch_depth, *roi]
     # MONAI rounds the step from window to window down: half a voxel more keeps it what it is.
@@ -54,10 +52,9 @@ def probabilities(
     at_once = max(1, unet.voxels_per_batch // math.prod(roi))
 
     def blended(inputs: np.ndarray) -> np.ndarray:
-        padded = np.pad(inputs, [(0, 0)] * (inputs.ndim - 2) + padding, mode="edge")
         with torch.inference_mode():
             result = sliding_window_inference(
-                torch.from_numpy(padded).to(fabric.device),
+                torch.from_numpy(padded(unet, inputs)).to(fabric.device),
                 roi,
                 sw_batch_size=at_once,
                 predictor=lambda window: module(window).float().softmax(dim=1),
@@ -73,11 +70,11 @@ def probabilities(
 
     def slab(z: int) -> tuple[int, np.ndarray]:
         own = np.arange(z, min(z + at_once, images.shape[0]))
-        return z, blended(_with_neighbours(unet, images, grey_scale, own)).swapaxes(0, 1)
+        return z, blended(with_neighbours(unet, images, grey_scale, own)).swapaxes(0, 1)
 
     on_cpu = context.device == "cpu"
     workers = context.threads // unet.cpu_threads if on_cpu else 1
-    yield from _in_order(slab, range(0, images.shape[0], at_once), workers, unet.cpu_threads)
+    yield from in_order(slab, range(0, images.shape[0], at_once), workers, unet.cpu_threads)
 
 
 def _step(unet: UNetParameters, edge: int) -> int:
@@ -90,7 +87,13 @@ def _step(unet: UNetParameters, edge: int) -> int:
     return max(1, steps) * unet.halvings
 
 
-def _with_neighbours(
+def padded(unet: UNetParameters, inputs: np.ndarray) -> np.ndarray:
+    """Return inputs whose last two axes can be halved, their edges repeated as needed."""
+    padding = [(0, -n % unet.halvings) for n in inputs.shape[-2:]]
+    return np.pad(inputs, [(0, 0)] * (inputs.ndim - 2) + padding, mode="edge")
+
+
+def with_neighbours(
     unet: UNetParameters, images: Images, grey_scale: GreyScale, own: np.ndarray
 ) -> np.ndarray:
     """Return z-scores in axes (slice, channel, y, x); end slices stand for what lies beyond."""
@@ -99,31 +102,6 @@ def _with_neighbours(
     read = np.arange(slices.min(), slices.max() + 1)
     inputs = grey_scale.apply(images, read)[:, slices - read[0]]
     return np.ascontiguousarray(inputs.swapaxes(0, 1)).reshape(len(own), -1, *images.shape[1:])
-
-
-def _in_order(
-    work: Callable[[int], tuple[int, np.ndarray]], items: range, workers: int, threads: int
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield work(item) in order, computed by some workers of `threads` torch threads each.
-
-    Slabs do not touch one another: unlike torch's own threads, workers cannot change a result.
-    """
-    if workers <= 1 or len(items) == 1:
-        yield from map(work, items)
-        return
-    with ThreadPoolExecutor(
-        workers, initializer=torch.set_num_threads, initargs=(threads,)
-    ) as pool:
-        waiting: deque[Future[tuple[int, np.ndarray]]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def _blended_along_z(

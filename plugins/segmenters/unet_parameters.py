@@ -118,6 +118,26 @@ class UNetParameters(BaseModel):
     augment_noise: float = Field(
         default=0.0, ge=0, description="noise added to patches, in standard deviations"
     )
+    instrument_spread: float = Field(
+        default=0.5,
+        ge=0,
+        le=10,
+        description="with an instrument: how far its variants are from it; 0.5: strengths and "
+        "lengths differ by a factor of up to 1.5",
+    )
+    instrument_variants: int = Field(
+        default=4,
+        ge=1,
+        le=1000,
+        description="with an instrument: recordings of the stack, each by a variant of its own, "
+        "that patches are taken from; each takes 4 bytes of memory per voxel and channel",
+    )
+    instrument_renewal: int = Field(
+        default=1,
+        ge=0,
+        description="with an instrument: how many of these recordings each epoch replaces by new "
+        "ones, in turn",
+    )
     window: int = Field(
         default=512,
         ge=8,
@@ -126,6 +146,11 @@ class UNetParameters(BaseModel):
     )
     overlap: float = Field(
         default=0.25, ge=0, le=0.75, description="overlap of windows, as a fraction of the window"
+    )
+    batch_norm: Literal["training", "stack"] = Field(
+        default="training",
+        description="statistics of batch normalization at inference: those of training, or taken "
+        "anew from the stack to be segmented, which adapts the network to its look",
     )
     save_probability: bool = Field(
         default=False, description="keep the probability of each phase beside the labels"
@@ -165,6 +190,16 @@ class UNetParameters(BaseModel):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _statistics_can_be_renewed(self) -> Self:
+        if self.batch_norm == "stack" and self.norm != "batch":
+            raise ValueError(
+                "batch_norm 'stack' renews the statistics of batch normalization, but this network "
+                "has norm 'instance', which takes its statistics from what it sees anyway: leave "
+                "batch_norm out"
+            )
+        return self
+
     @property
     def flat(self) -> bool:
         """Whether convolutions run in (y, x) alone (2d and 2.5d)."""
@@ -188,9 +223,14 @@ class UNetParameters(BaseModel):
         return range(1) if self.flat else range(self.patch_depth)
 
     @property
+    def voxels_per_patch(self) -> int:
+        """Number of voxels (pixels in 2d and 2.5d) of a training patch."""
+        return int(self.patch**2 * (1 if self.flat else self.patch_depth))
+
+    @property
     def voxels_per_batch(self) -> int:
         """Number of voxels (pixels in 2d and 2.5d) that go through the network at a time."""
-        return self.batch_size * self.patch**2 * (1 if self.flat else self.patch_depth)
+        return self.batch_size * self.voxels_per_patch
 
     def validation_slices(self, depth: int) -> int:
         """Return how many of `depth` slices are kept for validation, at the end of z."""

@@ -1,7 +1,7 @@
 """Patches of a stack for training: where they are taken, and how they are varied.
 
-The stack lies on the device as one array; a batch is cut out by index, all its patches at once,
-turned and mirrored on the way.
+The stack lies on the device as one array, perhaps recorded several times; a batch is cut out by
+index, all its patches at once, turned and mirrored on the way.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Variation:
     """How each patch of an epoch is varied; arrays with one row per patch.
 
     Attributes:
+        recording: number of the recording that the patch is taken from.
         symmetry: 0 to 7: quarter turns in plane (0 to 3), and 4 more if mirrored before.
         above: slices above the patch's own that are shown to the network (2.5-D); in place of
             those further up stands the last one shown, as at the end of the stack.
@@ -34,6 +35,7 @@ class Variation:
         noise_seed: where the noise comes from.
     """
 
+    recording: np.ndarray
     symmetry: np.ndarray
     above: np.ndarray
     below: np.ndarray
@@ -44,8 +46,9 @@ class Variation:
 
     @classmethod
     def none(cls, unet: UNetParameters, count: int, channels: int) -> Variation:
-        """Return the variation that changes nothing."""
+        """Return the variation that changes nothing, of patches from the first recording."""
         return cls(
+            np.zeros(count, np.int64),
             np.zeros(count, np.int64),
             np.full(count, unet.slices_above),
             np.full(count, unet.slices_below),
@@ -55,7 +58,12 @@ class Variation:
 
     @classmethod
     def draw(
-        cls, unet: UNetParameters, rng: np.random.Generator, count: int, channels: int
+        cls,
+        unet: UNetParameters,
+        rng: np.random.Generator,
+        count: int,
+        channels: int,
+        recordings: int = 1,
     ) -> Variation:
         """Draw a variation for each patch, as the parameters `augment_...` say.
 
@@ -77,14 +85,16 @@ class Variation:
             cut[1], rng.integers(0, unet.slices_below, count, endpoint=True), unet.slices_below
         )
         swing = rng.uniform(-1.0, 1.0, (2, count, channels))
+        symmetry, noise_seed = rng.choice(symmetries, count), int(rng.integers(2**63))
         return cls(
-            rng.choice(symmetries, count),
+            rng.integers(0, recordings, count),
+            symmetry,
             above,
             below,
             (1.0 + unet.augment_gain * swing[0]).astype(np.float32),
             (unet.augment_offset * swing[1]).astype(np.float32),
             unet.augment_noise,
-            int(rng.integers(2**63)),
+            noise_seed,
         )
 
 
@@ -94,15 +104,13 @@ def starts(length: int, patch: int, step: int) -> list[int]:
 
 
 class Patches:
-    """Patches of the slices `first` to `last` (excluded) of a stack.
+    """Patches of a stack.
 
     Args:
         unet: the parameters.
-        volume: z-scores, float32, axes (channel, z, y, x).
+        volume: z-scores, float32, axes (channel, recording, z, y, x).
         target: class of each voxel, uint8, axes (z, y, x).
-        first: slices before it do not exist for these patches.
-        last: nor do this one and those after it.
-        skip: slices after `first` that serve as neighbours only.
+        skip: slices at the beginning that serve as neighbours only.
     """
 
     def __init__(
@@ -110,12 +118,10 @@ class Patches:
         unet: UNetParameters,
         volume: torch.Tensor,
         target: torch.Tensor,
-        first: int,
-        last: int,
         skip: int = 0,
     ) -> None:
         self.unet, self.volume, self.target = unet, volume, target
-        self.first, self.last, self.skip = first, last, skip
+        self.skip, self.depth = skip, len(target)
         device = volume.device
         self.offsets = torch.tensor(list(unet.slice_offsets), device=device)
         grid = np.indices((unet.patch, unet.patch))
@@ -134,21 +140,21 @@ class Patches:
         """
         unet = self.unet
         step = max(1, round(stride * unet.patch))
-        low = self.first + self.skip
+        low = self.skip
         if unet.flat:
-            z = list(range(low, self.last))
+            z = list(range(low, self.depth))
         else:
             step_z = max(1, round(stride * unet.patch_depth))
-            z = [low + start for start in starts(self.last - low, unet.patch_depth, step_z)]
+            z = [low + start for start in starts(self.depth - low, unet.patch_depth, step_z)]
         y, x = (starts(length, unet.patch, step) for length in self.target.shape[1:])
         return np.stack(np.meshgrid(z, y, x, indexing="ij"), axis=-1).reshape(-1, 3)
 
     def at_random(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """Return the corners (z, y, x) of `count` patches at random places."""
         unet = self.unet
-        ends = [self.last - (1 if unet.flat else unet.patch_depth)]
+        ends = [self.depth - (1 if unet.flat else unet.patch_depth)]
         ends += [length - unet.patch for length in self.target.shape[1:]]
-        return rng.integers((self.first + self.skip, 0, 0), ends, (count, 3), endpoint=True)
+        return rng.integers((self.skip, 0, 0), ends, (count, 3), endpoint=True)
 
     def batches(
         self, corners: np.ndarray, variation: Variation
@@ -167,6 +173,7 @@ class Patches:
                 torch.as_tensor(array[part], device=device)
                 for array in (
                     corners,
+                    variation.recording,
                     variation.symmetry,
                     variation.above,
                     variation.below,
@@ -179,6 +186,7 @@ class Patches:
     def _cut(
         self,
         corners: torch.Tensor,
+        recording: torch.Tensor,
         symmetry: torch.Tensor,
         above: torch.Tensor,
         below: torch.Tensor,
@@ -194,8 +202,9 @@ class Patches:
         offsets = self.offsets[None]
         if self.unet.flat:
             offsets = offsets.clamp(-above[:, None], below[:, None])
-        slices = (z + offsets).clamp(self.first, self.last - 1)[:, :, None, None]
-        inputs = self.volume[:, slices, rows, columns].movedim(0, 1)
+        slices = (z + offsets).clamp(0, self.depth - 1)[:, :, None, None]
+        places = recording[:, None, None, None]
+        inputs = self.volume[:, places, slices, rows, columns].movedim(0, 1)
         inputs = inputs * gain[:, :, None, None, None] + offset[:, :, None, None, None]
         if deviation > 0:
             shape, device = inputs.shape, inputs.device

@@ -1,7 +1,8 @@
 """Training of the U-Net segmenter: table 1's procedure, resumable after every epoch.
 
 Training and validation share no voxel: validation is the end of the stack along z, and the first
-`slices_above` of its slices serve as neighbours only.
+`slices_above` of its slices serve as neighbours only. With an instrument, both parts are seen as it
+and its random variants record them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,11 +21,12 @@ from torch import nn
 from fib_plugins.image_statistics.grey_scale import GreyScale
 from fib_plugins.segmenters.unet_network import build_network
 from fib_plugins.segmenters.unet_patches import Patches, Variation
+from fib_plugins.segmenters.unet_recordings import Instruments, Recordings
 from fib_plugins.training.checkpoint import Checkpoint
 from fib_plugins.training.progress import BETTER, Progress
 from fib_plugins.training.runtime import fabric_on
 from fib_plugins.training.weights import set_tensors, weights_of
-from fibcore import Context, FibError, Images, Labels
+from fibcore import Adapter, Context, FibError, Images, Labels
 
 if TYPE_CHECKING:
     from fib_plugins.segmenters.unet_parameters import UNetParameters
@@ -42,8 +44,16 @@ class Trained:
     grey_scale: GreyScale
 
 
-def train(unet: UNetParameters, images: Images, labels: Labels, context: Context) -> Trained:
+def train(
+    unet: UNetParameters,
+    images: Images,
+    labels: Labels,
+    instrument: Adapter | None,
+    context: Context,
+) -> Trained:
     """Train a network to tell the phases of `labels` apart in `images`; return the best one.
+
+    With an `instrument`, in images as it and its random variants record them.
 
     Raises:
         FibError: constant or non-finite images, labels that cannot be learned from, or a training
@@ -52,15 +62,27 @@ def train(unet: UNetParameters, images: Images, labels: Labels, context: Context
     classes = class_of_phase(labels)
     channels = len(images.kv)
     fabric = fabric_on(context.device, unet.precision)
-    grey_scale = GreyScale.of(images, per_slice=unet.normalization == "slice")
-    volume, target = _on_device(images, labels, classes, grey_scale, fabric.device)
     depth = images.shape[0]
     split = depth - unet.validation_slices(depth)
-    training = Patches(unet, volume, target, 0, split)
-    validation = Patches(unet, volume, target, split, depth, skip=unet.reach_above)
+    instruments = None
+    if instrument is not None:
+        instruments = Instruments(instrument, unet.instrument_spread, context)
+    grey_scale = _grey_scale(unet, images, range(split), instruments)
+
+    def recordings(slices: range, purpose: str) -> Recordings:
+        return Recordings(unet, images, slices, grey_scale, fabric.device, instruments, purpose)
+
+    target = _classes_on_device(labels, classes, fabric.device)
+    trained_on = recordings(range(split), "training")
+    judged_by = recordings(range(split, depth), "validation")
+    training = Patches(unet, trained_on.volume, target[:split])
+    validation = Patches(unet, judged_by.volume, target[split:], skip=unet.reach_above)
     places = training.grid(unet.stride)
     per_epoch = unet.patches_per_epoch or len(places)
     seen = _thinned(validation.grid(1.0), per_epoch)
+    unvaried = Variation.none(unet, len(seen), channels)
+    by = context.rng_for("validation").integers(0, len(judged_by), len(seen))
+    unvaried = replace(unvaried, recording=by)
 
     network = build_network(
         **unet.network_params(channels, len(labels.phases)),
@@ -85,7 +107,7 @@ def train(unet: UNetParameters, images: Images, labels: Labels, context: Context
 
     checkpoint = Checkpoint(
         context.scratch / "checkpoint.pt",
-        _fingerprint(unet, images, labels, grey_scale, context.seed),
+        _fingerprint(unet, images, labels, instrument, grey_scale, context.seed),
         network=network,
         optimizer=optimizer,
         plateau=plateau,
@@ -94,9 +116,12 @@ def train(unet: UNetParameters, images: Images, labels: Labels, context: Context
     ticks = -(-per_epoch // unet.batch_size) + -(-len(seen) // unet.batch_size)
     while progress.epoch < unet.epochs and not progress.exhausted(unet.early_stopping_patience):
         epoch = progress.epoch + 1
+        oldest = progress.epoch * unet.instrument_renewal if instruments else 0
+        trained_on.hold(range(oldest, oldest + len(trained_on)), context)
+        judged_by.hold(range(len(judged_by)), context)
         rng = context.rng_for("epoch", epoch)
         corners = _corners(unet, training, places, per_epoch, rng)
-        variation = Variation.draw(unet, rng, per_epoch, channels)
+        variation = Variation.draw(unet, rng, per_epoch, channels, len(trained_on))
         rate = optimizer.param_groups[0]["lr"]
         tick = _ticker(context, progress, ticks, unet.epochs)
         module.train()
@@ -104,7 +129,7 @@ def train(unet: UNetParameters, images: Images, labels: Labels, context: Context
         for inputs, own in training.batches(corners, variation):
             train_loss += step(inputs, own) * len(inputs) / per_epoch
             tick()
-        batches = validation.batches(seen, Variation.none(unet, len(seen), channels))
+        batches = validation.batches(seen, unvaried)
         validation_loss, dice = _validate(module, batches, loss_of, tick)
         if not math.isfinite(validation_loss):
             raise FibError(
@@ -151,20 +176,22 @@ def class_of_phase(labels: Labels) -> np.ndarray:
     return table
 
 
-def _on_device(
-    images: Images,
-    labels: Labels,
-    classes: np.ndarray,
-    grey_scale: GreyScale,
-    device: torch.device,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return z-scores (channel, z, y, x) and classes (z, y, x) of the whole stack."""
-    volume = torch.empty(images.data.shape, dtype=torch.float32, device=device)
+def _grey_scale(
+    unet: UNetParameters, images: Images, slices: range, instruments: Instruments | None
+) -> GreyScale:
+    """Return the grey scale of the images, or of some slices as the given instrument sees them."""
+    if instruments is not None:
+        part = images.data[:, slices.start : slices.stop]
+        images = instruments.record(images.with_data(part))
+    return GreyScale.of(images, per_slice=unet.normalization == "slice")
+
+
+def _classes_on_device(labels: Labels, classes: np.ndarray, device: torch.device) -> torch.Tensor:
+    """Return the class of each voxel of the stack, axes (z, y, x)."""
     target = torch.empty(labels.shape, dtype=torch.uint8, device=device)
-    for z in range(images.shape[0]):
-        volume[:, z] = torch.from_numpy(grey_scale.apply(images, [z])[:, 0])
+    for z in range(labels.shape[0]):
         target[z] = torch.from_numpy(classes[labels.data[z]])
-    return volume, target
+    return target
 
 
 def _thinned(places: np.ndarray, most: int) -> np.ndarray:
@@ -183,13 +210,19 @@ def _loss(unet: UNetParameters) -> nn.Module:
 
 
 def _fingerprint(
-    unet: UNetParameters, images: Images, labels: Labels, grey_scale: GreyScale, seed: int
+    unet: UNetParameters,
+    images: Images,
+    labels: Labels,
+    instrument: Adapter | None,
+    grey_scale: GreyScale,
+    seed: int,
 ) -> str:
     """Return a digest of what decides the course of training, to know a checkpoint by."""
     facts = {
         "params": unet.model_dump(mode="json"),
         "shape": images.data.shape,
         "phases": sorted(labels.phases),
+        "instrument": None if instrument is None else instrument.model_dump(mode="json"),
         "grey_values": [grey_scale.centre.tolist(), grey_scale.scale.tolist()],
         "solid": [int(np.count_nonzero(plane)) for plane in labels.data],
         "seed": seed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,8 @@ from fib_plugins.adapters.instrument.estimate_drift import lateral_drift
 from fib_plugins.adapters.instrument.estimate_recording import Recording, require_contrast
 from fib_plugins.adapters.instrument.estimate_stripes import Curtains
 from fib_plugins.adapters.instrument.levels import SignalScale
-from fib_plugins.adapters.instrument.parameters import AcquisitionParameters
-from fibcore import Context, Images
+from fib_plugins.adapters.instrument.parameters import BITS, PER_CHANNEL, AcquisitionParameters
+from fibcore import Context, Images, Table
 
 MOST_ELECTRONS = 1_000_000
 
@@ -42,6 +42,24 @@ def estimate_parameters(
     return _gathered(settings, target, source, found)
 
 
+def table_of(given: AcquisitionParameters, estimates: Mapping[str, Any]) -> Table:
+    """Return parameter, channel (-1: all), value and given (before) of each estimate."""
+    rows: list[dict[str, float | int | str | bool | None]] = []
+    for name, value in estimates.items():
+        several = name in PER_CHANNEL and value is not None
+        for channel, one in enumerate(value) if several else ((-1, value),):
+            before = given.of_channel(name, channel) if several else getattr(given, name)
+            rows.append(
+                {
+                    "parameter": name,
+                    "channel": channel,
+                    "value": np.nan if one is None else float(one),
+                    "given": np.nan if before is None else float(before),
+                }
+            )
+    return Table.from_rows(rows)
+
+
 def _full_scale(settings: AcquisitionParameters, target: Images) -> SignalScale:
     """Return the grey values of a recorded stack that are 0 and full scale."""
     if target.data.dtype.kind == "f":
@@ -59,7 +77,7 @@ def _gathered(
     wanted = settings.estimate
     values: dict[str, Any] = {}
     if "output" in wanted:
-        values["bits"] = {"uint8": 8, "uint16": 16, "float32": None}[target.data.dtype.name]
+        values["bits"] = BITS[target.data.dtype.name]
         saturations = [one.saturation for one in found if one.saturation is not None]
         values["saturation"] = float(np.median(saturations)) if saturations else None
     if "blur" in wanted:

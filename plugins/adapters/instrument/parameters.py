@@ -45,6 +45,9 @@ Offsets = Annotated[
     BeforeValidator(_several, json_schema_input_type=float | tuple[float, ...]),
 ]
 
+BITS: dict[str, Literal[8, 16] | None] = {"uint8": 8, "uint16": 16, "float32": None}
+"""The parameter `bits` by the element type of recorded images."""
+
 PER_CHANNEL = ("blur_fwhm_nm", "electrons_per_pixel", "gain", "offset", "read_noise")
 """Parameters that take one number for all channels, or one for each."""
 

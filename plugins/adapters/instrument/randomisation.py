@@ -7,14 +7,20 @@ from typing import Any
 import numpy as np
 
 from fib_plugins.adapters.instrument.parameters import AcquisitionParameters
+from fib_plugins.adapters.instrument.presets import PRESETS
 
 OFFSET_PER_SPREAD = 0.2
 """How far offsets move per spread, as a fraction of the full scale."""
 
+UNSEEN = ("edge_brightening", "charging", "curtaining", "line_noise")
+"""Effects that estimates miss, all of it or in part. Variants have some of each, at a spread of
+`USUAL` up to that of the preset bad, so that what is trained on them does not count on absence."""
+USUAL = 0.5
+
+MOVES = ("thickness_variation", "drift_nm")
+"""Effects that put structure elsewhere than labels are; variants are free of them."""
+
 FACTORS = (
-    "thickness_variation",
-    "drift_nm",
-    "drift_slices",
     "edge_brightening",
     "edge_width_nm",
     "charging",
@@ -43,14 +49,20 @@ def randomised_values(
 ) -> dict[str, Any]:
     """Return the parameters of an instrument around another one, as JSON values.
 
+    What moves slices is off: labels of the images fit what the instrument records.
+
     The numbers of random draws do not depend on what is off, so that the same generator gives the
     same factors to instruments that differ in one effect.
     """
-    values = centre.model_dump(mode="json")
+    values = {**centre.model_dump(mode="json"), **dict.fromkeys(MOVES, 0.0)}
     factors = (1.0 + spread) ** rng.uniform(-1.0, 1.0, len(FACTORS))
     move = OFFSET_PER_SPREAD * spread * rng.uniform(-1.0, 1.0)
     for name, factor in zip(FACTORS, factors.tolist(), strict=True):
         values[name] = _within(name, _times(values[name], factor))
+    unseen = spread / USUAL * rng.uniform(0.0, 1.0, len(UNSEEN))
+    for name, share in zip(UNSEEN, unseen.tolist(), strict=True):
+        strength = np.hypot(values[name], share * PRESETS["bad"][name])
+        values[name] = _within(name, float(np.copysign(strength, values[name])))
     if centre.exposure_range is not None:
         low, high = centre.exposure_range
         middle, half = 0.5 * (low + high) + move, 0.5 * (high - low) * factors[GAIN]

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -241,6 +242,24 @@ def test_one_slice_is_enough_for_all_but_drift():
     assert found.brightness_drift == 0.01
     forecast = Acquisition().forecast("fit", {"target": single.spec})
     assert any("cannot be estimated" in text for text in forecast.warnings)
+
+
+def test_before_the_fit_it_is_known_what_will_come_out():
+    target, source = recorded(gain=1.6, bits=8)[0], structure(2)
+    told = Acquisition().forecast("fit", {"target": target.spec, "source": source.spec})
+    instrument = Acquisition.from_model(told.model)
+    made = instrument.forecast("transform", {"images": source.spec}).output
+    fitted = Acquisition().fit(target, source, Context(0))
+    assert made == fitted.transform(source).spec
+    assert made.dtype == "uint8"
+    both = replace(target.spec, kv=(1.0, 2.0))
+    told = Acquisition().forecast("fit", {"target": both})
+    instrument = Acquisition.from_model(told.model)
+    three = {"images": replace(both, kv=(1.0, 2.0, 3.0))}
+    with pytest.raises(FibError, match="given for 2 channels, the images have 3"):
+        instrument.forecast("transform", three)
+    only_blur = Acquisition(estimate=("blur",)).forecast("fit", {"target": both})
+    assert only_blur.model.params["bits"] is None
 
 
 def test_a_blank_slice_does_not_spoil_the_estimates():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fib_plugins.adapters.acquisition import Acquisition
-from fib_plugins.adapters.instrument.randomisation import FACTORS
+from fib_plugins.adapters.instrument.randomisation import FACTORS, UNSEEN
 from fibcore import Context, FibError, Images
 
 
@@ -12,7 +12,7 @@ def test_parameters_stay_within_the_spread_and_fill_it():
     centre = Acquisition(preset="bad", exposure_range=None, gain=2.0, offset=0.1, drift_slices=2)
     rng = np.random.default_rng(0)
     drawn = [centre.randomised(rng, 0.5) for _ in range(300)]
-    for name in FACTORS:
+    for name in set(FACTORS) - set(UNSEEN):
         middle = getattr(centre, name)
         middle = middle[0] if isinstance(middle, tuple) else middle
         values = [getattr(one, name) for one in drawn]
@@ -26,14 +26,36 @@ def test_parameters_stay_within_the_spread_and_fill_it():
     assert {one.bits for one in drawn} == {8}
 
 
+def test_some_of_what_estimates_miss_is_added():
+    rng = np.random.default_rng(0)
+    bad = Acquisition(preset="bad")
+    for name in UNSEEN:
+        off = [getattr(Acquisition().randomised(rng, 0.5), name) for _ in range(300)]
+        most = getattr(bad, name)
+        assert 0 <= min(off) < 0.05 * most
+        assert 0.95 * most < max(off) <= most
+        on = [getattr(bad.randomised(rng, 0.5), name) for _ in range(300)]
+        assert most / 1.51 < min(on)
+        assert most * 1.5 < max(on) < most * 1.81  # sqrt(1.5^2 + 1^2)
+    darkens = [Acquisition(charging=-0.1).randomised(rng, 0.5).charging for _ in range(30)]
+    assert max(darkens) < 0
+
+
+def test_structure_stays_in_place():
+    moving = Acquisition(drift_nm=5.0, drift_slices=3, thickness_variation=0.2)
+    for spread in (0.0, 0.5):
+        variant = moving.randomised(np.random.default_rng(0), spread)
+        assert (variant.drift_nm, variant.thickness_variation) == (0.0, 0.0)
+
+
 def test_what_is_off_stays_off_and_no_spread_changes_nothing():
     rng = np.random.default_rng(0)
     drawn = Acquisition(read_noise=0.02).randomised(rng, 0.5)
     assert drawn.electrons_per_pixel is None
-    assert drawn.curtaining == 0.0
+    assert drawn.blur_fwhm_nm == (0.0,)
     assert drawn.saturation is None
     assert drawn.read_noise[0] != 0.02
-    typical = Acquisition(preset="typical")
+    typical = Acquisition(preset="typical", drift_nm=0.0, thickness_variation=0.0)
     same = typical.randomised(rng, 0.0)
     np.testing.assert_allclose(same.exposure_range, typical.exposure_range)
     assert same.model_copy(update={"exposure_range": typical.exposure_range}) == typical

@@ -97,6 +97,6 @@ def fitted(
 ) -> UNet:
     """A small 2.5-D U-Net, trained with seed 1."""
     context = Context(1)
-    unet = small().fit(images, structure, context)
+    unet = small().fit(images, structure, context=context)
     history.update(context.kept["history"].columns)
     return unet

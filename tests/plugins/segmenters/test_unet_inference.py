@@ -24,7 +24,7 @@ def block(small: Callable[..., UNet], images: Images, structure: Labels) -> UNet
     """A small 3-D U-Net."""
     return small(
         dimensions="3d", patch_depth=8, batch_size=4, patches_per_epoch=40, epochs=1, window=32
-    ).fit(images, structure, Context(1))
+    ).fit(images, structure, context=Context(1))
 
 
 def probability(unet: UNet, images: Images, **changes: object) -> np.ndarray:

@@ -60,7 +60,7 @@ def test_whatever_the_settings_it_learns_to_see_through_noise(
         return Images(grey.astype(np.float32), labels.voxel_size_nm, kv=(2.0,))
 
     unet = small(**params, validation_fraction=0.34)
-    unet.fit(noisy(structure), structure, Context(1))
+    unet.fit(noisy(structure), structure, context=Context(1))
 
     images = noisy(other_structure)
     otsu = share_wrong(Threshold().predict(images), other_structure)
@@ -84,7 +84,7 @@ def test_voltages_are_channels_and_phases_are_classes(small: Callable[..., UNet]
     grey = np.stack([data == 3, data > 0]).astype(np.float32)
     images = Images(grey + rng.normal(0, 0.1, grey.shape).astype(np.float32), VOXEL_NM, kv=(1, 2))
 
-    unet = small(augment_offset=0.0).fit(images, labels, Context(1))
+    unet = small(augment_offset=0.0).fit(images, labels, context=Context(1))
     found = unet.predict(images)
 
     assert share_wrong(found, labels) < 0.02
@@ -110,8 +110,8 @@ def test_training_and_validation_share_no_voxel(
     changed[:, split:] = changed[:, split:, ::-1, ::-1]
 
     plain, other = Context(1), Context(1)
-    unet.model_copy().fit(images, structure, plain)
-    unet.model_copy().fit(images.with_data(changed), structure, other)
+    unet.model_copy().fit(images, structure, context=plain)
+    unet.model_copy().fit(images.with_data(changed), structure, context=other)
 
     one, two = plain.kept["history"], other.kept["history"]
     assert one["train_loss"].tolist() == two["train_loss"].tolist()
@@ -141,12 +141,12 @@ def test_interrupted_training_goes_on_to_the_same_bytes(
             raise error
 
     undisturbed = Context(3)
-    whole = unet.model_copy().fit(images, structure, undisturbed)
+    whole = unet.model_copy().fit(images, structure, context=undisturbed)
     with pytest.raises(error):
-        unet.model_copy().fit(images, structure, Context(3, scratch=tmp_path, report=stop))
+        unet.model_copy().fit(images, structure, context=Context(3, scratch=tmp_path, report=stop))
     assert steps[-1] == when  # nothing more was done
     resumed = Context(3, scratch=tmp_path, report=lambda what, done, total: steps.append(done))
-    again = unet.model_copy().fit(images, structure, resumed)
+    again = unet.model_copy().fit(images, structure, context=resumed)
 
     assert same_weights(whole, again)
     assert again.model.info == whole.model.info
@@ -160,10 +160,10 @@ def test_finished_training_is_not_repeated(
     small: Callable[..., UNet], images: Images, structure: Labels, tmp_path: Path
 ) -> None:
     unet = small(**TINY, epochs=2)
-    first = unet.model_copy().fit(images, structure, Context(3, scratch=tmp_path))
+    first = unet.model_copy().fit(images, structure, context=Context(3, scratch=tmp_path))
     steps: list[float] = []
     context = Context(3, scratch=tmp_path, report=lambda what, done, total: steps.append(done))
-    second = unet.model_copy().fit(images, structure, context)
+    second = unet.model_copy().fit(images, structure, context=context)
     assert same_weights(first, second)
     assert steps == []
 
@@ -175,11 +175,11 @@ def test_a_checkpoint_of_another_training_is_not_continued(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    small(**TINY, epochs=1).fit(images, structure, Context(3, scratch=tmp_path))
+    small(**TINY, epochs=1).fit(images, structure, context=Context(3, scratch=tmp_path))
     with caplog.at_level(logging.WARNING):
-        other = small(**TINY, epochs=2).fit(images, structure, Context(3, scratch=tmp_path))
+        other = small(**TINY, epochs=2).fit(images, structure, context=Context(3, scratch=tmp_path))
     assert "training begins anew" in caplog.text
-    assert same_weights(other, small(**TINY, epochs=2).fit(images, structure, Context(3)))
+    assert same_weights(other, small(**TINY, epochs=2).fit(images, structure, context=Context(3)))
 
 
 def test_learning_rate_falls_and_training_stops_when_nothing_gets_better(
@@ -188,7 +188,7 @@ def test_learning_rate_falls_and_training_stops_when_nothing_gets_better(
     context = Context(1)
     patience = {"learning_rate_patience": 1, "early_stopping_patience": 3, "epochs": 60}
     unet = small(**TINY | patience, learning_rate=0.1, learning_rate_factor=0.1)
-    unet.fit(images, structure, context)
+    unet.fit(images, structure, context=context)
     history = context.kept["history"]
 
     rate, best, bad, since, expected = 0.1, np.inf, 0, 0, []
@@ -208,10 +208,12 @@ def test_the_best_weights_are_kept_not_the_last(
 ) -> None:
     unet = small(**TINY, epochs=6, learning_rate=0.1)
     context = Context(1)
-    unet.fit(images, structure, context)
+    unet.fit(images, structure, context=context)
     best = unet.model.info["best_epoch"]
     assert best < 6, "this test needs a training whose last epoch is not its best"
-    shorter = small(**TINY, epochs=best, learning_rate=0.1).fit(images, structure, Context(1))
+    shorter = small(**TINY, epochs=best, learning_rate=0.1).fit(
+        images, structure, context=Context(1)
+    )
     assert same_weights(unet, shorter)
 
 
@@ -223,9 +225,9 @@ def test_bytes_do_not_depend_on_torch_threads_and_torch_is_left_as_it_was(
     state = torch.random.get_rng_state()
     try:
         torch.set_num_threads(1)
-        one = unet.model_copy().fit(images, structure, Context(3))
+        one = unet.model_copy().fit(images, structure, context=Context(3))
         torch.set_num_threads(3)
-        three = unet.model_copy().fit(images, structure, Context(3))
+        three = unet.model_copy().fit(images, structure, context=Context(3))
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
@@ -236,7 +238,7 @@ def test_bytes_do_not_depend_on_torch_threads_and_torch_is_left_as_it_was(
 def digest(labels: Labels, images: Images, small: Callable[..., UNet]) -> str:
     unet = small(epochs=1, patches_per_epoch=48, cpu_threads=2, save_probability=True)
     context = Context(3)
-    unet.fit(images, labels, Context(3)).predict(images, context)
+    unet.fit(images, labels, context=Context(3)).predict(images, context)
     found = hashlib.sha256(context.kept["probability"].data.tobytes())
     for _, array in sorted(unet.model.weights.items()):
         found.update(array.tobytes())
@@ -272,7 +274,7 @@ def test_bytes_do_not_depend_on_omp_num_threads(
 def test_another_seed_gives_another_network(
     small: Callable[..., UNet], images: Images, structure: Labels
 ) -> None:
-    one, two = (small(**TINY, epochs=1).fit(images, structure, Context(s)) for s in (1, 2))
+    one, two = (small(**TINY, epochs=1).fit(images, structure, context=Context(s)) for s in (1, 2))
     assert not same_weights(one, two)
 
 
@@ -301,7 +303,7 @@ def test_nothing_is_left_behind(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     unet = small(**TINY, epochs=1, precision="bf16")
-    unet.fit(images, structure, Context(3, scratch=tmp_path / "scratch")).predict(images)
+    unet.fit(images, structure, context=Context(3, scratch=tmp_path / "scratch")).predict(images)
     assert os.listdir(tmp_path) == ["scratch"]
     assert os.listdir(tmp_path / "scratch") == ["checkpoint.pt"]
     assert capfd.readouterr() == ("", "")

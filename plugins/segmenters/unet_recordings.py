@@ -1,0 +1,145 @@
+"""What a training sees of a stack: its images as given, or recorded by ever new instruments.
+
+Domain randomisation (Tobin et al., IROS 2017): a network that was trained on images of many
+instruments takes the next one, the real one, for one more of them. Each recording is made by an
+instrument of its own, drawn at random around the given one. Patches of a batch come from several
+recordings, and with every epoch some are made anew.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import torch
+
+from fib_plugins.image_statistics.grey_scale import GreyScale
+from fibcore import Adapter, Context, FibError, Images
+
+if TYPE_CHECKING:
+    from fib_plugins.segmenters.unet_parameters import UNetParameters
+
+
+class Instruments:
+    """The instruments of a training: the given one, and others drawn around it.
+
+    Args:
+        given: the instrument in the middle.
+        spread: how far others are from it; see `Adapter.randomised`.
+        context: surroundings of the training.
+    """
+
+    def __init__(self, given: Adapter, spread: float, context: Context) -> None:
+        self.given, self.spread, self.context = given, spread, context
+        if type(given).randomised is Adapter.randomised:
+            context.log.warning(
+                "%s has no random variants: training sees what this one instrument records",
+                given.identifier(),
+            )
+        # What the given instrument has warned of need not be said by each of its variants.
+        self._silent = logging.Logger("fib.instrument", logging.CRITICAL)
+
+    def record(self, images: Images) -> Images:
+        """Return the images as the given instrument records them, with its warnings.
+
+        Raises:
+            FibError: the result has another shape.
+        """
+        recorded = self._recorded(self.given, images, 0, self.context.log)
+        if recorded.data.shape != images.data.shape:
+            raise FibError(
+                f"{self.given.identifier()} makes images of shape {recorded.data.shape} of "
+                f"{images.data.shape} (channel, z, y, x); the instrument of a training must keep "
+                f"the shape, so that labels fit"
+            )
+        return recorded
+
+    def record_variant(self, images: Images, purpose: str, number: int) -> Images:
+        """Return the images as another instrument records them.
+
+        Which one, and its noise, depend on seed, purpose and number alone. Number 0 of the purpose
+        ``validation`` has the parameters of the given one.
+        """
+        rng = self.context.rng_for("instrument", purpose, number)
+        centre = purpose == "validation" and number == 0
+        variant = self.given.randomised(rng, 0.0 if centre else self.spread)
+        return self._recorded(variant, images, int(rng.integers(2**63)), self._silent)
+
+    def _recorded(
+        self, instrument: Adapter, images: Images, seed: int, log: logging.Logger
+    ) -> Images:
+        around = self.context
+        inner = Context(
+            seed,
+            device=around.device_asked,
+            threads=around.threads,
+            scratch=around.scratch / "recording",
+            log=log,
+        )
+        return instrument.transform(images, inner)
+
+
+class Recordings:
+    """Z-scores of some slices of a stack on the device, in one or several recordings.
+
+    Attributes:
+        volume: float32 in axes (channel, recording, z, y, x); without instruments there is one
+            recording, the images as they are.
+
+    Args:
+        unet: the parameters.
+        images: the stack.
+        slices: which slices.
+        grey_scale: that of the images, or with instruments, of what the given one records.
+        device: where the volume lies.
+        instruments: where recordings come from; None: images as they are.
+        purpose: name of what the recordings are for.
+    """
+
+    def __init__(
+        self,
+        unet: UNetParameters,
+        images: Images,
+        slices: range,
+        grey_scale: GreyScale,
+        device: torch.device,
+        instruments: Instruments | None,
+        purpose: str,
+    ) -> None:
+        self.unet, self.instruments, self.purpose = unet, instruments, purpose
+        self.grey_scale = grey_scale
+        self.images, self.slices = images, slices
+        count = 1 if instruments is None else unet.instrument_variants
+        shape = (len(images.data), count, len(slices), *images.shape[1:])
+        self.volume = torch.empty(shape, dtype=torch.float32, device=device)
+        self._held: list[int | None] = [None] * count
+
+    def __len__(self) -> int:
+        """Return the number of recordings."""
+        return len(self._held)
+
+    def hold(self, numbers: Iterable[int], context: Context) -> None:
+        """Have the recordings of these numbers in the volume; make those that are not there.
+
+        A recording has its place, its number modulo their count, and is the same however it came
+        there.
+        """
+        missing = [number for number in numbers if self._held[number % len(self)] != number]
+        reported = context.track(missing, "stacks recorded") if len(missing) > 1 else missing
+        for number in reported:
+            place = number % len(self)
+            self._make(number, place)
+            self._held[place] = number
+
+    def _make(self, number: int, place: int) -> None:
+        images, slices, grey_scale = self.images, self.slices, self.grey_scale
+        if self.instruments is not None:
+            images = images.with_data(images.data[:, slices.start : slices.stop])
+            images = self.instruments.record_variant(images, self.purpose, number)
+            slices = range(len(slices))
+            if self.unet.normalization != "training":
+                per_slice = self.unet.normalization == "slice"
+                grey_scale = GreyScale.of(images, per_slice=per_slice)
+        for own, z in enumerate(slices):
+            self.volume[:, place, own] = torch.from_numpy(grey_scale.apply(images, [z])[:, 0])
