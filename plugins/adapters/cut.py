@@ -45,8 +45,14 @@ class CUT(Translator):
         description="translations of earlier steps that the discriminator is shown half the time",
     )
 
-    def method(self, channels: int, seed_of: Callable[[str], int], fabric: Fabric) -> Method:
+    def method(
+        self,
+        channels: int,
+        seed_of: Callable[[str], int],
+        fabric: Fabric,
+        noise: tuple[float, float] = (0.0, 0.1),
+    ) -> Method:
         """Return the networks and how they learn."""
         from fib_plugins.adapters.translation.contrastive_steps import ContrastiveSteps
 
-        return ContrastiveSteps(self, channels, seed_of, fabric)
+        return ContrastiveSteps(self, channels, seed_of, fabric, noise)

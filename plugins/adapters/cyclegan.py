@@ -47,8 +47,14 @@ class CycleGAN(Translator):
         description="translations of earlier steps that the discriminators are shown half the time",
     )
 
-    def method(self, channels: int, seed_of: Callable[[str], int], fabric: Fabric) -> Method:
+    def method(
+        self,
+        channels: int,
+        seed_of: Callable[[str], int],
+        fabric: Fabric,
+        noise: tuple[float, float] = (0.0, 0.1),
+    ) -> Method:
         """Return the networks and how they learn."""
         from fib_plugins.adapters.translation.cycle_steps import CycleSteps
 
-        return CycleSteps(self, channels, seed_of, fabric)
+        return CycleSteps(self, channels, seed_of, fabric, noise)

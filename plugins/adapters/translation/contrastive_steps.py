@@ -23,7 +23,7 @@ from fib_plugins.adapters.translation.generators import (
     network_params,
 )
 from fib_plugins.adapters.translation.image_pool import ImagePool
-from fib_plugins.adapters.translation.method import Method, frozen, white_noise
+from fib_plugins.adapters.translation.method import Method, frozen, missing_noise, white_noise
 from fib_plugins.adapters.translation.structure import structure_loss
 
 if TYPE_CHECKING:
@@ -43,14 +43,23 @@ class ContrastiveSteps(Method):
         channels: number of voltages.
         seed_of: seed of a network's weights, by its name.
         fabric: where the networks are computed.
+        noise: standard deviation of the noise in source and target, as scaled for the networks.
     """
 
     def __init__(
-        self, params: CUT, channels: int, seed_of: Callable[[str], int], fabric: Fabric
+        self,
+        params: CUT,
+        channels: int,
+        seed_of: Callable[[str], int],
+        fabric: Fabric,
+        noise: tuple[float, float] = (0.0, 0.1),
     ) -> None:
         self.params, self.fabric = params, fabric
         generator = build_generator(
-            channels=channels, **network_params(params), seed=seed_of("generator")
+            channels=channels,
+            **network_params(params),
+            seed=seed_of("generator"),
+            first_deviation=missing_noise(*noise),
         )
         self.networks: dict[str, nn.Module] = {
             "generator": generator,
@@ -70,17 +79,21 @@ class ContrastiveSteps(Method):
         params, run = self.params, self.modules
         judge = run["target_judge"]
         noise = white_noise(source, rng)
+        there: Translation
+        kept: Translation | None
 
         with frozen(judge):
-            there: Translation = run["generator"](source)
+            if params.identity_weight:
+                there, kept = run["generator"](torch.cat([source, target])).halves()
+            else:
+                there, kept = run["generator"](source), None
             made = there.with_noise(noise)
             losses = {
                 "adversarial_loss": fooled(judge, made),
                 "contrastive_loss": self._contrast(source, there.mean, rng),
             }
             total = losses["adversarial_loss"] + params.contrast_weight * losses["contrastive_loss"]
-            if params.identity_weight:
-                kept: Translation = run["generator"](target)
+            if kept is not None:
                 losses["identity_loss"] = self._contrast(target, kept.mean, rng)
                 total = total + params.identity_weight * losses["identity_loss"]
             if params.structure_weight:

@@ -17,7 +17,7 @@ from torch.nn import functional
 from fib_plugins.adapters.translation.discriminator import build_discriminator, fooled, told_apart
 from fib_plugins.adapters.translation.generators import Translation, build_generator, network_params
 from fib_plugins.adapters.translation.image_pool import ImagePool
-from fib_plugins.adapters.translation.method import Method, frozen, white_noise
+from fib_plugins.adapters.translation.method import Method, frozen, missing_noise, white_noise
 from fib_plugins.adapters.translation.structure import structure_loss
 
 if TYPE_CHECKING:
@@ -34,17 +34,27 @@ class CycleSteps(Method):
         channels: number of voltages.
         seed_of: seed of a network's weights, by its name.
         fabric: where the networks are computed.
+        noise: standard deviation of the noise in source and target, as scaled for the networks.
     """
 
     def __init__(
-        self, params: CycleGAN, channels: int, seed_of: Callable[[str], int], fabric: Fabric
+        self,
+        params: CycleGAN,
+        channels: int,
+        seed_of: Callable[[str], int],
+        fabric: Fabric,
+        noise: tuple[float, float] = (0.0, 0.1),
     ) -> None:
         self.params, self.fabric = params, fabric
         common = {"channels": channels, **network_params(params)}
         width = params.discriminator_channels
         self.networks: dict[str, nn.Module] = {
-            "generator": build_generator(**common, seed=seed_of("generator")),
-            "backward": build_generator(**common, seed=seed_of("backward")),
+            "generator": build_generator(
+                **common, seed=seed_of("generator"), first_deviation=missing_noise(*noise)
+            ),
+            "backward": build_generator(
+                **common, seed=seed_of("backward"), first_deviation=missing_noise(*noise[::-1])
+            ),
             "source_judge": build_discriminator(channels, width, seed_of("source_judge")),
             "target_judge": build_discriminator(channels, width, seed_of("target_judge")),
         }
@@ -61,19 +71,21 @@ class CycleSteps(Method):
         judges = run["source_judge"], run["target_judge"]
 
         with frozen(*judges):
-            there: Translation = run["generator"](source)
-            back: Translation = run["backward"](target)
+            there, kept_target = self._translations("generator", source, target)
+            back, kept_source = self._translations("backward", target, source)
             made_target, made_source = there.with_noise(noise[0]), back.with_noise(noise[1])
+            # The way back is easier without noise; the cycle loss shall not do away with it.
+            way_back = there.with_given_noise(noise[0]), back.with_given_noise(noise[1])
             losses = {
                 "adversarial_loss": fooled(judges[1], made_target) + fooled(judges[0], made_source),
-                "cycle_loss": functional.l1_loss(run["backward"](made_target).mean, source)
-                + functional.l1_loss(run["generator"](made_source).mean, target),
+                "cycle_loss": functional.l1_loss(run["backward"](way_back[0]).mean, source)
+                + functional.l1_loss(run["generator"](way_back[1]).mean, target),
             }
             total = losses["adversarial_loss"] + params.cycle_weight * losses["cycle_loss"]
-            if params.identity_weight:
+            if kept_target is not None and kept_source is not None:
                 losses["identity_loss"] = functional.l1_loss(
-                    run["generator"](target).mean, target
-                ) + functional.l1_loss(run["backward"](source).mean, source)
+                    kept_target.mean, target
+                ) + functional.l1_loss(kept_source.mean, source)
                 total = total + params.identity_weight * losses["identity_loss"]
             if params.structure_weight:
                 losses["structure_loss"] = structure_loss(source, there.mean) + structure_loss(
@@ -88,3 +100,15 @@ class CycleSteps(Method):
         self._learn("judge", judged)
         losses["generator_loss"], losses["discriminator_loss"] = total, 0.5 * judged
         return {name: loss.detach() for name, loss in losses.items()}
+
+    def _translations(
+        self, name: str, images: torch.Tensor, already: torch.Tensor
+    ) -> tuple[Translation, Translation | None]:
+        """Return translations of images, and of others that have the wanted look already.
+
+        Both at once, which is faster than one after the other. The others only where they count.
+        """
+        if not self.params.identity_weight:
+            return self.modules[name](images), None
+        made: Translation = self.modules[name](torch.cat([images, already]))
+        return made.halves()

@@ -13,8 +13,6 @@ from torch import nn
 
 LAYERS = 3
 """Convolutions between the first and the last one: patches of 70 pixels (Zhu et al. 2017)."""
-LEAST_PIXELS = 32
-"""Shortest edge of images that a discriminator can look at."""
 
 
 def build_discriminator(channels: int, width: int, seed: int) -> nn.Module:
@@ -43,9 +41,8 @@ def fooled(discriminator: nn.Module, images: torch.Tensor) -> torch.Tensor:
 
 def told_apart(discriminator: nn.Module, real: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
     """Return the discriminator's loss: 0 if it is always right, 0.25 if it cannot tell."""
-    right = (_verdict(discriminator, real) - 1.0).square().mean()
-    wrong = _verdict(discriminator, made.detach()).square().mean()
-    return 0.5 * (right + wrong)
+    right, wrong = _verdict(discriminator, torch.cat([real, made.detach()])).chunk(2)
+    return 0.5 * ((right - 1.0).square().mean() + wrong.square().mean())
 
 
 def _verdict(discriminator: nn.Module, images: torch.Tensor) -> torch.Tensor:

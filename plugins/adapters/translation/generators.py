@@ -9,6 +9,7 @@ that compare pixels look at the noise-free image.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -17,10 +18,8 @@ from torch import nn
 from fib_plugins.adapters.translation.normalization import NormName, norm_layer
 
 GeneratorName = Literal["unet", "resnet"]
-LEAST_DEVIATION = -6.0
-"""Least logarithm of the noise's standard deviation, in units of half the grey-value range."""
-FIRST_DEVIATION = -2.0
-"""That of an untrained network."""
+LOG_DEVIATIONS = (-6.0, 1.0)
+"""Least and largest logarithm of the noise's standard deviation, in units of half the range."""
 
 
 class Translation(NamedTuple):
@@ -38,6 +37,21 @@ class Translation(NamedTuple):
         """Return the images with noise, given white noise of variance 1."""
         return self.mean if self.deviation is None else self.mean + self.deviation * noise
 
+    def with_given_noise(self, noise: torch.Tensor) -> torch.Tensor:
+        """Return the same images, for losses that must not change how strong the noise is."""
+        return self.mean if self.deviation is None else self.mean + self.deviation.detach() * noise
+
+    def halves(self) -> tuple[Translation, Translation]:
+        """Return the translations of the first half of the patches, and of the second."""
+        half = len(self.mean) // 2
+        first, second = slice(0, half), slice(half, None)
+        if self.deviation is None:
+            return Translation(self.mean[first], None), Translation(self.mean[second], None)
+        return (
+            Translation(self.mean[first], self.deviation[first]),
+            Translation(self.mean[second], self.deviation[second]),
+        )
+
 
 def build_generator(
     name: GeneratorName,
@@ -49,6 +63,7 @@ def build_generator(
     norm: NormName,
     noise: bool,
     seed: int,
+    first_deviation: float = 0.1,
 ) -> Generator:
     """Return a generator with random weights that depend on `seed` alone.
 
@@ -61,12 +76,16 @@ def build_generator(
         norm: normalisation layers.
         noise: whether to add noise.
         seed: of the initial weights: normal with deviation 0.02 (Zhu et al. 2017).
+        first_deviation: standard deviation of the noise that the untrained generator adds.
     """
     network = UNetGenerator if name == "unet" else ResNetGenerator
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         generator = network(channels, base_channels, depth, blocks, norm, noise)
         generator.apply(_initialise)
+    if noise:
+        with torch.no_grad():
+            generator.last.bias[channels:] = math.log(first_deviation)  # type: ignore[index]
     # channels_last is what PixelNorm and the CPU's convolutions are fast with.
     return generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -94,9 +113,8 @@ class Generator(nn.Module):
     def __init__(self, width: int, channels: int, noise: bool) -> None:
         super().__init__()
         self.channels, self.noise = channels, noise
-        self.head = nn.Sequential(
-            nn.ReflectionPad2d(3), nn.Conv2d(width, channels * (2 if noise else 1), 7)
-        )
+        self.last = nn.Conv2d(width, channels * (2 if noise else 1), 7)
+        self.head = nn.Sequential(nn.ReflectionPad2d(3), self.last)
 
     def features(self, images: torch.Tensor) -> list[torch.Tensor]:
         """Return what the encoder finds, from fine to coarse."""
@@ -112,7 +130,7 @@ class Generator(nn.Module):
         if not self.noise:
             return Translation(made, None)
         mean, logarithm = made.split(self.channels, dim=1)
-        return Translation(mean, (logarithm + FIRST_DEVIATION).clamp(LEAST_DEVIATION, 1.0).exp())
+        return Translation(mean, logarithm.clamp(*LOG_DEVIATIONS).exp())
 
 
 class UNetGenerator(Generator):
@@ -139,14 +157,10 @@ class UNetGenerator(Generator):
             for wide in reversed(widths[1:])
         )
         self.multiple = 2**depth
-        halvings = sum(5 * 2**level for level in range(1, depth + 1))
-        self.reach = (
-            6
-            + halvings
-            + 2 * blocks * self.multiple
-            + sum(2**level for level in range(depth + 1))
-            + self.multiple
-        )
+        # Stem and head reach 3 pixels each, other convolutions one of their level, halving and
+        # doubling half of one; a pixel of level n is 2^n pixels.
+        levels = sum(2**level for level in range(1, depth + 1))
+        self.reach = 6 + (1 + 2) * levels + 2 * blocks * self.multiple
 
     def features(self, images: torch.Tensor) -> list[torch.Tensor]:
         """Return the features of each resolution, from fine to coarse."""
@@ -183,12 +197,8 @@ class ResNetGenerator(Generator):
         self.middle = nn.Sequential(*(ResidualBlock(widths[-1], norm) for _ in range(blocks)))
         self.up = nn.ModuleList(_doubling(wide, wide // 2, norm) for wide in reversed(widths[1:]))
         self.multiple = 2**depth
-        self.reach = (
-            6
-            + 2 * blocks * self.multiple
-            + 2 * sum(2**level for level in range(depth + 1))
-            + self.multiple
-        )
+        levels = sum(2**level for level in range(1, depth + 1))
+        self.reach = 6 + levels + 2 * blocks * self.multiple
 
     def features(self, images: torch.Tensor) -> list[torch.Tensor]:
         """Return the features of each resolution, from fine to coarse."""
@@ -247,6 +257,24 @@ def _doubling(before: int, after: int, norm: NormName) -> nn.Sequential:
         norm_layer(norm, after),
         nn.ReLU(inplace=True),
     )
+
+
+@torch.no_grad()
+def set_upright(generator: Generator, images: torch.Tensor) -> None:
+    """Turn an untrained generator so that it does not begin with bright and dark swapped.
+
+    Whether random weights do is luck, and training often ends where it began: for a GAN, a
+    structure and its negative may look alike.
+
+    Args:
+        generator: network with random weights.
+        images: some patches to tell by, axes (patch, channel, y, x).
+    """
+    made = generator(images).mean
+    for channel in range(generator.channels):
+        pair = torch.stack([images[:, channel].flatten(), made[:, channel].flatten()])
+        if torch.corrcoef(pair)[0, 1] < 0:
+            generator.last.weight[channel] *= -1.0
 
 
 def network_params(params: Any) -> dict[str, Any]:

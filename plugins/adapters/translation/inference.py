@@ -49,7 +49,9 @@ def translated(
     """
     fabric = fabric_on(context.device, "bf16" if params.fast else "32")
     module = fabric.setup_module(generator)
-    patches = Patches(images, grey_range, images.shape[0], params.patch, 1.0)
+    multiple = generator.multiple
+    edge = min(params.patch, *(length // multiple * multiple for length in images.shape[1:]))
+    patches = Patches(images, grey_range, images.shape[0], edge, 1.0)
     take_statistics(module, _statistics_patches(patches, fabric.device))
 
     def work(z: int) -> tuple[int, np.ndarray]:

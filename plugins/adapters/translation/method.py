@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import itertools
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from torch import nn
 
+from fib_plugins.adapters.translation.generators import Generator
 from fib_plugins.adapters.translation.image_pool import ImagePool
 from fib_plugins.training.progress import BETTER
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
-    from fib_plugins.adapters.translation.generators import Generator
     from fib_plugins.adapters.translation.parameters import TranslationParameters
 
 ADAM_BETAS = (0.5, 0.999)
 """Zhu et al. 2017, section 5.1 (after Radford et al., ICLR 2016)."""
+
+LEAST_NOISE = 0.005
+"""Standard deviation that noise begins with at least, in units of half the grey-value range."""
 
 
 class Method(ABC):
@@ -50,7 +54,11 @@ class Method(ABC):
     @property
     def generator(self) -> Generator:
         """The network that translates."""
-        return self.networks["generator"]
+        return cast(Generator, self.networks["generator"])
+
+    def translators(self) -> list[Generator]:
+        """Return all networks that translate, there and back."""
+        return [network for network in self.networks.values() if isinstance(network, Generator)]
 
     @property
     def learning_rate(self) -> float:
@@ -120,3 +128,11 @@ def white_noise(like: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """Return noise of variance 1, shaped and placed like a tensor, the same on every device."""
     noise = rng.standard_normal(like.shape, dtype=np.float32)
     return torch.from_numpy(noise).to(like.device)
+
+
+def missing_noise(there: float, wanted: float) -> float:
+    """Return the deviation of the noise that images with some noise lack to have as much as wanted.
+
+    A tenth of what is wanted at least: what is translated may lose its noise on the way.
+    """
+    return max(math.sqrt(max(wanted**2 - there**2, 0.0)), 0.1 * wanted, LEAST_NOISE)

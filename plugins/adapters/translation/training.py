@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from fib_plugins.adapters.translation.generators import set_upright
 from fib_plugins.adapters.translation.grey_range import GreyRange
 from fib_plugins.adapters.translation.inference import translated
 from fib_plugins.adapters.translation.method import Method
@@ -27,6 +28,7 @@ from fib_plugins.adapters.translation.validation import (
     held_out,
     some_slices,
 )
+from fib_plugins.image_statistics.noise_level import noise_level
 from fib_plugins.training.checkpoint import Checkpoint
 from fib_plugins.training.progress import Progress
 from fib_plugins.training.runtime import fabric_on
@@ -34,15 +36,15 @@ from fib_plugins.training.weights import set_tensors, weights_of
 from fibcore import Context, FibError, Images, Labels
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
-
     from fib_plugins.adapters.translation.parameters import TranslationParameters
 
 CHECKPOINT_SECONDS = 120.0
+NOISE_SLICES = 8
 LABELS_NOT_KEPT = 1e3
 """Added to the score of epochs that do not keep labels: any that does is better."""
 
-MakeMethod = Callable[["TranslationParameters", int, Callable[[str], int], "Fabric"], Method]
+MakeMethod = Callable[..., Method]
+"""`Translator.method`."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,14 @@ def train(
     def seed_of(name: str) -> int:
         return int(context.rng_for("network", name).integers(2**63))
 
-    method = make_method(params, len(source.kv), seed_of, fabric)
+    noise = tuple(
+        _noise(stack, grey_range, context)
+        for stack, grey_range in zip((source, target), ranges, strict=True)
+    )
+    method = make_method(len(source.kv), seed_of, fabric, noise)
+    first = as_tensor(patches[0].cut(places[:1]), fabric.device)
+    for network in method.translators():
+        set_upright(network, first)
     running = Running()
     fingerprint = _fingerprint(params, source, target, labels, ranges, context.seed)
     checkpoint = Checkpoint(
@@ -233,6 +242,13 @@ def _validation_slices(number: int, depth: int, wanted: int) -> list[int]:
     return np.unique(np.linspace(first, number - 1, wanted).round().astype(int)).tolist()
 
 
+def _noise(images: Images, grey_range: GreyRange, context: Context) -> float:
+    """Return the standard deviation of the noise in the scaled images, mean over the channels."""
+    chosen = np.linspace(0, images.shape[0] - 1, NOISE_SLICES).round().astype(int)
+    scaled = grey_range.scaled(images.data[:, np.unique(chosen)])
+    return float(np.mean([noise_level(channel, context.threads) for channel in scaled]))
+
+
 def _order(rng: np.random.Generator, places: int, count: int) -> np.ndarray:
     """Return `count` numbers of places in random order, each as often as the others."""
     return np.concatenate([rng.permutation(places) for _ in range(-(-count // places))])[:count]
@@ -294,9 +310,10 @@ def _fingerprint(
         "shapes": [source.data.shape, target.data.shape],
         "grey_values": [grey_range.to_json() for grey_range in ranges],
         "sums": [
-            [float(np.sum(plane, dtype=np.float64)) for plane in stack.data[0]]
+            [float(np.sum(stack.data[:, z], dtype=np.float64)) for z in range(stack.shape[0])]
             for stack in (source, target)
         ],
+        "voxel_size_nm": [list(source.voxel_size_nm), list(target.voxel_size_nm)],
         "solid": None if labels is None else int(np.count_nonzero(labels.data)),
         "seed": seed,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -40,6 +41,8 @@ IDENTITY_CYCLE_LOSS = 0.02
 WINNING_DISCRIMINATOR = 0.1
 """Below these two losses the translator has found out that changing nothing costs least: the
 discriminator's is 0.25 where it cannot tell and 0 where it always can."""
+LEAST_PIXELS = 12
+"""Shortest edge of slices whose structure can be compared before and after."""
 NO_CLOSER = 0.9
 """Share of the distance before that is left after a translation worth the name."""
 
@@ -52,13 +55,20 @@ class Translator(Trainable, TranslationParameters, Adapter):
     )
 
     @abstractmethod
-    def method(self, channels: int, seed_of: Callable[[str], int], fabric: Fabric) -> Method:
+    def method(
+        self,
+        channels: int,
+        seed_of: Callable[[str], int],
+        fabric: Fabric,
+        noise: tuple[float, float] = (0.0, 0.1),
+    ) -> Method:
         """Return the networks and how they learn.
 
         Args:
             channels: number of voltages.
             seed_of: seed of a network's weights, by its name.
             fabric: where networks are computed.
+            noise: standard deviation of the noise in source and target, as scaled for networks.
         """
 
     # -- before a run --------------------------------------------------------------------------
@@ -71,12 +81,21 @@ class Translator(Trainable, TranslationParameters, Adapter):
         if images is None:
             return super().forecast(method, inputs)
         self._check_labels(images, labels)
+        least = max(LEAST_PIXELS, 2 * 2**self.depth)
+        if min(images.shape[1:]) < least:
+            raise FibError(
+                f"the images have slices of {images.shape[1]} x {images.shape[2]} pixels (y, x); a "
+                f"translator of depth {self.depth} needs {least} x {least} at least: use larger "
+                f"images"
+            )
+        output = images
         if self.fitted:
             self._check_channels(images)
+            output = replace(images, dtype=self.model.info["dtype"])
         edge = min(self.tile, max(images.shape[1:])) + self.patch
         activations = INFERENCE_BYTES * self.base_channels * edge**2
         workers = max(1, (os.cpu_count() or 1) // self.cpu_threads)
-        return Forecast(images, memory_bytes=activations * workers)
+        return Forecast(output, memory_bytes=activations * workers)
 
     def _forecast_fit(self, inputs: Mapping[str, Any]) -> Forecast:
         source, target = inputs.get("source"), inputs.get("target")
@@ -97,6 +116,11 @@ class Translator(Trainable, TranslationParameters, Adapter):
         return Forecast(
             memory_bytes=TRAINING_BYTES * self.base_channels * pixels,
             warnings=tuple(self._doubts(source, target)),
+            model=Model(
+                self.identifier(),
+                self.model_dump(mode="json"),
+                info={"kv": list(source.kv), "dtype": target.dtype},
+            ),
         )
 
     def _doubts(self, source: VolumeSpec, target: VolumeSpec) -> list[str]:
@@ -189,7 +213,7 @@ class Translator(Trainable, TranslationParameters, Adapter):
         specs = {"source": source.spec, "target": target.spec}
         self.forecast("fit", specs | ({} if labels is None else {"labels": labels.spec}))
         with cpu_threads(self.cpu_threads):
-            trained = train(self, type(self).method, source, target, labels, context)
+            trained = train(self, self.method, source, target, labels, context)
         context.keep("history", Table.from_rows(trained.history))
         context.keep("samples", _album(trained.samples, source))
         for doubt in doubts_about(trained):
@@ -239,7 +263,10 @@ class Translator(Trainable, TranslationParameters, Adapter):
         from fib_plugins.training.weights import set_weights
 
         context = Context.of(context)
-        self._check_labels(images.spec, None if labels is None else labels.spec)
+        self.forecast(
+            "transform",
+            {"images": images.spec, "labels": None if labels is None else labels.spec},
+        )
         images = self._as_trained(images, context)
         info = self.model.info
         source_range = GreyRange.from_json(info["source_range"])
@@ -258,12 +285,11 @@ class Translator(Trainable, TranslationParameters, Adapter):
                 data[:, z] = target_range.restored(plane, data.dtype)
                 context.progress(z + 1, images.shape[0], "slices translated")
         made = images.with_data(data, quantity=info["quantity"])
-        self._watch(made, images, labels, target_range, source_range, context)
+        self._watch(made, images, labels, context)
         return made
 
     def _as_trained(self, images: Images, context: Context) -> Images:
         """Return the images with channels in the order of training; warn of what differs."""
-        self._check_channels(images.spec)
         info = self.model.info
         trained = info["kv"]
         if set(images.kv) == set(trained) and None not in trained:
@@ -291,8 +317,6 @@ class Translator(Trainable, TranslationParameters, Adapter):
         made: Images,
         images: Images,
         labels: Labels | None,
-        target_range: Any,
-        source_range: Any,
         context: Context,
     ) -> None:
         """Fail, or warn, where the translation does not show what the images show."""
@@ -333,7 +357,7 @@ def doubts_about(trained: Trained) -> list[str]:
     if winning and cycle < IDENTITY_CYCLE_LOSS:
         found.append(
             f"identity trap: the cycle loss is {cycle:.3f} while the discriminators win (loss "
-            f"{last['discriminator_loss']:.3f} of 0.5): the translator hands its input on and has "
+            f"{last['discriminator_loss']:.3f} of 0.25): the translator hands its input on and has "
             f"learned nothing. Lower cycle_weight and identity_weight, keep noise at 'learned', or "
             f"raise learning_rate"
         )

@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from fibcore import Context, Images, Labels
+from fibcore import Context, FibError, Images, Labels
 from fibcore.registry import registry
 
 DISTANCES = (
@@ -72,7 +72,12 @@ class Validation:
     def judge(self, images: Images) -> Judged:
         """Judge translations of the source's slices."""
         kept, problems = label_keeping(images, self.labels, self.source, self.context)
-        return Judged(self._distances(images), kept, problems)
+        try:
+            distances = self._distances(images)
+        except FibError:  # a generator may collapse for a while
+            distances = self.before
+            problems = (*problems, "slices have the same grey value almost everywhere")
+        return Judged(distances, kept, problems)
 
     def _distances(self, images: Images) -> dict[str, float]:
         table = self.gap.measure(images, self.target, context=_quiet(self.context))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from fib_plugins.metrics.noise_level import noise_level, noise_of_slice
+from fib_plugins.image_statistics.noise_level import noise_level, noise_of_slice
 
 RNG = np.random.default_rng(0)
 

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fib_plugins.adapters.translation.discriminator import build_discriminator, fooled, told_apart
+from fib_plugins.adapters.translation.method import frozen
+
+
+class Says(nn.Module):
+    """A discriminator that is right, or says the same of everything: bright images are real."""
+
+    def __init__(self, real: float, made: float) -> None:
+        super().__init__()
+        self.real, self.made = real, made
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        verdicts = torch.where(images.mean(dim=(1, 2, 3)) > 0, self.real, self.made)
+        return [torch.full((2, 2), torch.nan), verdicts[:, None, None, None].expand(-1, 1, 3, 3)]
+
+
+BRIGHT, DARK = torch.ones(2, 1, 8, 8), -torch.ones(2, 1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("real", "made", "loss"), [(1.0, 0.0, 0.0), (0.5, 0.5, 0.25), (0.0, 1.0, 1.0), (1.0, 1.0, 0.5)]
+)
+def test_telling_apart_costs_0_if_always_right_and_a_quarter_if_it_cannot_tell(
+    real: float, made: float, loss: float
+) -> None:
+    assert float(told_apart(Says(real, made), BRIGHT, DARK)) == pytest.approx(loss)
+
+
+@pytest.mark.parametrize(("verdict", "loss"), [(1.0, 0.0), (0.5, 0.25), (0.0, 1.0)])
+def test_fooling_costs_by_how_far_the_verdict_is_from_real(verdict: float, loss: float) -> None:
+    assert float(fooled(Says(1.0, verdict), DARK)) == pytest.approx(loss)
+
+
+def images(seed: int, *shape: int) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(seed).normal(size=shape)).float()
+
+
+def test_each_patch_is_judged_by_itself() -> None:
+    judge = build_discriminator(2, 4, seed=1)
+    both = images(0, 3, 2, 32, 32)
+    together = judge(both)[-1]
+    alone = torch.cat([judge(image[None])[-1] for image in both])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_verdicts_are_about_70_pixels() -> None:
+    judge = build_discriminator(1, 4, seed=1)
+    for name, layer in list(judge.named_modules()):
+        if isinstance(layer, nn.InstanceNorm2d):  # which looks at everything
+            parent, _, own = name.rpartition(".")
+            setattr(judge.get_submodule(parent), own, nn.Identity())
+    image = images(0, 1, 1, 160, 160).requires_grad_(True)
+    verdict = judge(image)[-1]
+    verdict[0, 0, verdict.shape[2] // 2, verdict.shape[3] // 2].backward()
+    assert image.grad is not None
+    rows, columns = torch.nonzero(image.grad[0, 0], as_tuple=True)
+    assert int(rows.max() - rows.min()) + 1 == 70
+    assert int(columns.max() - columns.min()) + 1 == 70
+
+
+def test_weights_depend_on_the_seed_alone() -> None:
+    def first(seed: int) -> torch.Tensor:
+        return next(build_discriminator(1, 4, seed).parameters())
+
+    state = torch.random.get_rng_state()
+    one = first(1)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    torch.rand(3)
+    assert torch.equal(first(1), one)
+    assert not torch.equal(first(2), one)
+
+
+def test_either_side_learns_for_itself() -> None:
+    judge = build_discriminator(1, 4, seed=1)
+    made = images(1, 1, 1, 32, 32).requires_grad_(True)
+    with frozen(judge):
+        fooled(judge, made).backward()
+    assert made.grad is not None
+    assert float(made.grad.abs().sum()) > 0
+    assert all(weights.grad is None for weights in judge.parameters())
+
+    made.grad = None
+    told_apart(judge, images(2, 1, 1, 32, 32), made).backward()
+    assert made.grad is None
+    assert all(weights.grad is not None for weights in judge.parameters())
