@@ -10,6 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from fib_plugins.adapters.translation.inputs import (
+    check_channels,
+    check_labels,
+    check_pair,
+    check_patch,
+    check_slices,
+    doubts_about_images,
+    doubts_about_pair,
+)
 from fib_plugins.adapters.translation.parameters import TranslationParameters
 from fibcore import (
     Adapter,
@@ -21,7 +30,6 @@ from fibcore import (
     Model,
     Table,
     Trainable,
-    VolumeSpec,
     keeps,
 )
 
@@ -29,22 +37,10 @@ if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
     from fib_plugins.adapters.translation.method import Method
-    from fib_plugins.adapters.translation.training import Trained
 
-VOXEL_SIZE_TOLERANCE = 0.05
 TRAINING_BYTES = 900
 INFERENCE_BYTES = 40
 """Memory per pixel of a batch (tile) and feature channel at full resolution."""
-CHECKED_SLICES = 16
-"""Slices of a translated stack whose structure is compared with that before."""
-IDENTITY_CYCLE_LOSS = 0.02
-WINNING_DISCRIMINATOR = 0.1
-"""Below these two losses the translator has found out that changing nothing costs least: the
-discriminator's is 0.25 where it cannot tell and 0 where it always can."""
-LEAST_PIXELS = 12
-"""Shortest edge of slices whose structure can be compared before and after."""
-NO_CLOSER = 0.9
-"""Share of the distance before that is left after a translation worth the name."""
 
 
 class Translator(Trainable, TranslationParameters, Adapter):
@@ -80,17 +76,11 @@ class Translator(Trainable, TranslationParameters, Adapter):
         images, labels = inputs.get("images"), inputs.get("labels")
         if images is None:
             return super().forecast(method, inputs)
-        self._check_labels(images, labels)
-        least = max(LEAST_PIXELS, 2 * 2**self.depth)
-        if min(images.shape[1:]) < least:
-            raise FibError(
-                f"the images have slices of {images.shape[1]} x {images.shape[2]} pixels (y, x); a "
-                f"translator of depth {self.depth} needs {least} x {least} at least: use larger "
-                f"images"
-            )
+        check_labels(images, labels)
+        check_slices(images, self.depth)
         output = images
         if self.fitted:
-            self._check_channels(images)
+            check_channels(images, self.model.info["kv"])
             output = replace(images, dtype=self.model.info["dtype"])
         edge = min(self.tile, max(images.shape[1:])) + self.patch
         activations = INFERENCE_BYTES * self.base_channels * edge**2
@@ -101,75 +91,22 @@ class Translator(Trainable, TranslationParameters, Adapter):
         source, target = inputs.get("source"), inputs.get("target")
         for what, spec in (("source", source), ("target", target)):
             if spec is not None:
-                self._check_size(what, spec)
+                check_patch(what, spec, self.patch, self.depth)
         if source is not None:
-            self._check_labels(source, inputs.get("labels"))
+            check_labels(source, inputs.get("labels"))
         if source is None or target is None:
             return Forecast()
-        if len(source.kv) != len(target.kv):
-            raise FibError(
-                f"the source has {len(source.kv)} channels ({list(source.kv)} kV), the target "
-                f"{len(target.kv)} ({list(target.kv)} kV); they are translated together: choose "
-                f'as many of each with "kv" in the inputs'
-            )
+        check_pair(source, target)
         pixels = self.batch_size * self.patch**2
         return Forecast(
             memory_bytes=TRAINING_BYTES * self.base_channels * pixels,
-            warnings=tuple(self._doubts(source, target)),
+            warnings=tuple(doubts_about_pair(source, target)),
             model=Model(
                 self.identifier(),
                 self.model_dump(mode="json"),
                 info={"kv": list(source.kv), "dtype": target.dtype},
             ),
         )
-
-    def _doubts(self, source: VolumeSpec, target: VolumeSpec) -> list[str]:
-        found = []
-        if source.kv != target.kv:
-            found.append(
-                f"the source is at {list(source.kv)} kV, the target at {list(target.kv)} kV: a "
-                f"translator would have to learn another shine-through than it is shown"
-            )
-        if not np.allclose(
-            source.voxel_size_nm[1:], target.voxel_size_nm[1:], rtol=VOXEL_SIZE_TOLERANCE, atol=0
-        ):
-            found.append(
-                f"pixels of the source are {list(source.voxel_size_nm[1:])} nm, those of the "
-                f"target {list(target.voxel_size_nm[1:])} nm (y, x): the translator will learn "
-                f"to change sizes, and labels no longer fit; bring both to one pixel size"
-            )
-        for what, spec in (("source", source), ("target", target)):
-            if spec.shape[0] < 4:
-                found.append(
-                    f"the {what} has {spec.shape[0]} slice(s): none is kept out of training, so "
-                    f"the validation score looks at what was trained on"
-                )
-        return found
-
-    def _check_size(self, what: str, spec: VolumeSpec) -> None:
-        if min(spec.shape[1:]) < self.patch:
-            multiple = 2**self.depth
-            raise FibError(
-                f"the {what} has slices of {spec.shape[1]} x {spec.shape[2]} pixels (y, x), too "
-                f"small for a patch of {self.patch}: use a patch of "
-                f"{min(spec.shape[1:]) // multiple * multiple} at most, or larger images"
-            )
-
-    def _check_labels(self, images: VolumeSpec, labels: VolumeSpec | None) -> None:
-        if labels is not None and labels.shape != images.shape:
-            raise FibError(
-                f"the images have shape {images.shape}, the labels {labels.shape} (z, y, x): they "
-                f"must show the same volume; cut both alike, or give the labels that were imaged"
-            )
-
-    def _check_channels(self, images: VolumeSpec) -> None:
-        trained = self.model.info["kv"]
-        if len(images.kv) != len(trained):
-            raise FibError(
-                f"the images have {len(images.kv)} channels ({list(images.kv)} kV), but the "
-                f"translator was trained on {len(trained)} ({trained} kV): choose the channels "
-                f"with kv, or train another one"
-            )
 
     # -- work ----------------------------------------------------------------------------------
 
@@ -207,6 +144,7 @@ class Translator(Trainable, TranslationParameters, Adapter):
                 constant or not finite, a training that diverges.
         """
         from fib_plugins.adapters.translation.training import train
+        from fib_plugins.adapters.translation.watching import doubts_about
         from fib_plugins.training.runtime import cpu_threads
 
         context = Context.of(context)
@@ -216,6 +154,13 @@ class Translator(Trainable, TranslationParameters, Adapter):
             trained = train(self, self.method, source, target, labels, context)
         context.keep("history", Table.from_rows(trained.history))
         context.keep("samples", _album(trained.samples, source))
+        if not trained.source_range.overlaps(trained.target_range):
+            context.log.info(
+                "grey values of the source (%s) and of the target (%s) have nothing in common: "
+                "each is scaled by its own quantiles",
+                trained.source_range,
+                trained.target_range,
+            )
         for doubt in doubts_about(trained):
             context.log.warning("%s", doubt)
         self._model = Model(
@@ -259,6 +204,7 @@ class Translator(Trainable, TranslationParameters, Adapter):
         from fib_plugins.adapters.translation.generators import build_generator, network_params
         from fib_plugins.adapters.translation.grey_range import GreyRange
         from fib_plugins.adapters.translation.inference import translated
+        from fib_plugins.adapters.translation.watching import labels_not_kept
         from fib_plugins.training.runtime import cpu_threads
         from fib_plugins.training.weights import set_weights
 
@@ -285,58 +231,12 @@ class Translator(Trainable, TranslationParameters, Adapter):
                 data[:, z] = target_range.restored(plane, data.dtype)
                 context.progress(z + 1, images.shape[0], "slices translated")
         made = images.with_data(data, quantity=info["quantity"])
-        self._watch(made, images, labels, context)
+        if problems := labels_not_kept(made, images, labels, context):
+            self._tell(problems, context)
         return made
 
-    def _as_trained(self, images: Images, context: Context) -> Images:
-        """Return the images with channels in the order of training; warn of what differs."""
-        info = self.model.info
-        trained = info["kv"]
-        if set(images.kv) == set(trained) and None not in trained:
-            images = images.select(trained)
-        if list(images.kv) != list(trained):
-            context.log.warning(
-                "the translator was trained on images at %s kV, these are at %s kV: it may change "
-                "what it should not; train one on images at this voltage",
-                trained,
-                list(images.kv),
-            )
-        if not np.allclose(
-            images.voxel_size_nm, info["voxel_size_nm"], rtol=VOXEL_SIZE_TOLERANCE, atol=0
-        ):
-            context.log.warning(
-                "the translator was trained on voxels of %s nm, these are %s nm (z, y, x): blur "
-                "and noise it has learned do not fit; train one on images of this voxel size",
-                info["voxel_size_nm"],
-                list(images.voxel_size_nm),
-            )
-        return images
-
-    def _watch(
-        self,
-        made: Images,
-        images: Images,
-        labels: Labels | None,
-        context: Context,
-    ) -> None:
-        """Fail, or warn, where the translation does not show what the images show."""
-        from fib_plugins.adapters.translation.validation import (
-            bright_and_dark,
-            label_keeping,
-            some_slices,
-        )
-
-        number = min(CHECKED_SLICES, images.shape[0])
-        slices = np.linspace(0, images.shape[0] - 1, number).round().astype(int).tolist()
-        before = some_slices(images, slices)
-        own = (
-            bright_and_dark(before, context)
-            if labels is None
-            else labels.with_data(labels.data[slices])
-        )
-        _, problems = label_keeping(some_slices(made, slices), own, before, context)
-        if not problems:
-            return
+    def _tell(self, problems: tuple[str, ...], context: Context) -> None:
+        """Fail, or warn, since a translation does not show what the images show."""
         text = (
             f"the translation does not keep its labels: {'; '.join(problems)}. A segmenter "
             f"trained on it would learn wrong labels. Set structure_weight of {self.identifier()} "
@@ -347,32 +247,15 @@ class Translator(Trainable, TranslationParameters, Adapter):
             raise FibError(f"{text}. To go on all the same, set on_label_change to 'warn'")
         context.log.warning("%s", text)
 
-
-def doubts_about(trained: Trained) -> list[str]:
-    """Return in words why a translator may be worth nothing, though its training ended well."""
-    last = trained.history[-1]
-    found = []
-    cycle = last.get("cycle_loss", np.inf)
-    winning = last["discriminator_loss"] < WINNING_DISCRIMINATOR
-    if winning and cycle < IDENTITY_CYCLE_LOSS:
-        found.append(
-            f"identity trap: the cycle loss is {cycle:.3f} while the discriminators win (loss "
-            f"{last['discriminator_loss']:.3f} of 0.25): the translator hands its input on and has "
-            f"learned nothing. Lower cycle_weight and identity_weight, keep noise at 'learned', or "
-            f"raise learning_rate"
-        )
-    before, after = sum(trained.before.values()), trained.judged.score
-    if after > NO_CLOSER * before:
-        found.append(
-            f"translations are no closer to the target than the source was: the distances of "
-            f"metric/domain_gap add up to {after:.3f} after and {before:.3f} before. Train longer, "
-            f"or with a larger learning_rate"
-        )
-    found += [
-        f"translations of the best epoch do not keep their labels: {problem}"
-        for problem in trained.judged.problems
-    ]
-    return found
+    def _as_trained(self, images: Images, context: Context) -> Images:
+        """Return the images with channels in the order of training; warn of what differs."""
+        info = self.model.info
+        trained = info["kv"]
+        if set(images.kv) == set(trained) and None not in trained:
+            images = images.select(trained)
+        for doubt in doubts_about_images(images.spec, dict(info)):
+            context.log.warning("%s", doubt)
+        return images
 
 
 def _album(samples: np.ndarray, source: Images) -> Images:

@@ -1,0 +1,109 @@
+"""What translators check of their inputs: sizes, channels, voltages, grey values."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fibcore import FibError, VolumeSpec
+
+VOXEL_SIZE_TOLERANCE = 0.05
+LEAST_PIXELS = 12
+"""Shortest edge of slices whose structure can be compared before and after."""
+LEAST_SLICES = 4
+"""Of fewer, none is kept out of training."""
+
+
+def check_pair(source: VolumeSpec, target: VolumeSpec) -> None:
+    """Refuse source and target with different numbers of channels."""
+    if len(source.kv) != len(target.kv):
+        raise FibError(
+            f"the source has {len(source.kv)} channels ({list(source.kv)} kV), the target "
+            f"{len(target.kv)} ({list(target.kv)} kV); they are translated together: choose "
+            f'as many of each with "kv" in the inputs'
+        )
+
+
+def check_patch(what: str, spec: VolumeSpec, patch: int, depth: int) -> None:
+    """Refuse slices smaller than a training patch."""
+    if min(spec.shape[1:]) < patch:
+        multiple = 2**depth
+        raise FibError(
+            f"the {what} has slices of {spec.shape[1]} x {spec.shape[2]} pixels (y, x), too "
+            f"small for a patch of {patch}: use a patch of "
+            f"{min(spec.shape[1:]) // multiple * multiple} at most, or larger images"
+        )
+
+
+def check_slices(images: VolumeSpec, depth: int) -> None:
+    """Refuse slices too small to be translated and watched."""
+    least = max(LEAST_PIXELS, 2 * 2**depth)
+    if min(images.shape[1:]) < least:
+        raise FibError(
+            f"the images have slices of {images.shape[1]} x {images.shape[2]} pixels (y, x); a "
+            f"translator of depth {depth} needs {least} x {least} at least: use larger images"
+        )
+
+
+def check_labels(images: VolumeSpec, labels: VolumeSpec | None) -> None:
+    """Refuse labels that do not lie on the images."""
+    if labels is not None and labels.shape != images.shape:
+        raise FibError(
+            f"the images have shape {images.shape}, the labels {labels.shape} (z, y, x): they "
+            f"must show the same volume; cut both alike, or give the labels that were imaged"
+        )
+
+
+def check_channels(images: VolumeSpec, trained: list[float | None]) -> None:
+    """Refuse another number of channels than in training."""
+    if len(images.kv) != len(trained):
+        raise FibError(
+            f"the images have {len(images.kv)} channels ({list(images.kv)} kV), but the "
+            f"translator was trained on {len(trained)} ({trained} kV): choose the channels "
+            f"with kv, or train another one"
+        )
+
+
+def doubts_about_pair(source: VolumeSpec, target: VolumeSpec) -> list[str]:
+    """Return in words what about source and target may mislead a translator."""
+    found = []
+    if source.kv != target.kv:
+        found.append(
+            f"the source is at {list(source.kv)} kV, the target at {list(target.kv)} kV: a "
+            f"translator would have to learn another shine-through than it is shown"
+        )
+    if not alike(source.voxel_size_nm[1:], target.voxel_size_nm[1:]):
+        found.append(
+            f"pixels of the source are {list(source.voxel_size_nm[1:])} nm, those of the "
+            f"target {list(target.voxel_size_nm[1:])} nm (y, x): the translator will learn "
+            f"to change sizes, and labels no longer fit; bring both to one pixel size"
+        )
+    for what, spec in (("source", source), ("target", target)):
+        if spec.shape[0] < LEAST_SLICES:
+            found.append(
+                f"the {what} has {spec.shape[0]} slice(s): none is kept out of training, so "
+                f"the validation score looks at what was trained on"
+            )
+    return found
+
+
+def doubts_about_images(images: VolumeSpec, info: dict[str, object]) -> list[str]:
+    """Return in words how images differ from those that a model was trained on."""
+    found = []
+    if list(images.kv) != info["kv"]:
+        found.append(
+            f"the translator was trained on images at {info['kv']} kV, these are at "
+            f"{list(images.kv)} kV: it may change what it should not; train one on images at this "
+            f"voltage"
+        )
+    if not alike(images.voxel_size_nm, info["voxel_size_nm"]):
+        found.append(
+            f"the translator was trained on voxels of {info['voxel_size_nm']} nm, these are "
+            f"{list(images.voxel_size_nm)} nm (z, y, x): blur and noise it has learned do not "
+            f"fit; train one on images of this voxel size"
+        )
+    return found
+
+
+def alike(one: object, other: object) -> bool:
+    """Tell whether two voxel sizes are the same for all that matters."""
+    return bool(np.allclose(one, other, rtol=VOXEL_SIZE_TOLERANCE, atol=0))  # type: ignore[arg-type]
