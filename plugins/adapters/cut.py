@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
     from fib_plugins.adapters.translation.method import Method
+    from fib_plugins.adapters.translation.noise import NoiseLaw
 
 
 class CUT(Translator):
@@ -50,7 +51,7 @@ class CUT(Translator):
         channels: int,
         seed_of: Callable[[str], int],
         fabric: Fabric,
-        noise: tuple[float, float] = (0.0, 0.1),
+        noise: tuple[NoiseLaw, NoiseLaw] | None = None,
     ) -> Method:
         """Return the networks and how they learn."""
         from fib_plugins.adapters.translation.contrastive_steps import ContrastiveSteps

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
     from fib_plugins.adapters.translation.method import Method
+    from fib_plugins.adapters.translation.noise import NoiseLaw
 
 
 class CycleGAN(Translator):
@@ -28,9 +29,9 @@ class CycleGAN(Translator):
 
     - Layers are normalised pixel by pixel (`norm`), so that translations depend neither on tiles
       nor on how much solid a slice holds.
-    - The generator's output has no tanh, which would cut bright pixels off, and noise whose
-      strength it decides pixel by pixel (`noise`). Cycle and identity loss compare images without
-      it.
+    - The generator's output has no tanh, which would cut bright pixels off, and white noise is
+      added to it whose strength at each grey value is that of the target (`noise`). Cycle and
+      identity loss compare images without it.
     - The learning rate falls when the validation score no longer does (table 1), not on a fixed
       schedule.
     """
@@ -52,7 +53,7 @@ class CycleGAN(Translator):
         channels: int,
         seed_of: Callable[[str], int],
         fabric: Fabric,
-        noise: tuple[float, float] = (0.0, 0.1),
+        noise: tuple[NoiseLaw, NoiseLaw] | None = None,
     ) -> Method:
         """Return the networks and how they learn."""
         from fib_plugins.adapters.translation.cycle_steps import CycleSteps

@@ -23,7 +23,8 @@ from fib_plugins.adapters.translation.generators import (
     network_params,
 )
 from fib_plugins.adapters.translation.image_pool import ImagePool
-from fib_plugins.adapters.translation.method import Method, frozen, missing_noise, white_noise
+from fib_plugins.adapters.translation.method import Method, frozen, white_noise
+from fib_plugins.adapters.translation.noise import NoiseLaw
 from fib_plugins.adapters.translation.structure import structure_loss
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class ContrastiveSteps(Method):
         channels: number of voltages.
         seed_of: seed of a network's weights, by its name.
         fabric: where the networks are computed.
-        noise: standard deviation of the noise in source and target, as scaled for the networks.
+        noise: that of source and of target.
     """
 
     def __init__(
@@ -52,14 +53,11 @@ class ContrastiveSteps(Method):
         channels: int,
         seed_of: Callable[[str], int],
         fabric: Fabric,
-        noise: tuple[float, float] = (0.0, 0.1),
+        noise: tuple[NoiseLaw, NoiseLaw] | None = None,
     ) -> None:
         self.params, self.fabric = params, fabric
         generator = build_generator(
-            channels=channels,
-            **network_params(params),
-            seed=seed_of("generator"),
-            first_deviation=missing_noise(*noise),
+            channels=channels, **network_params(params), seed=seed_of("generator")
         )
         self.networks: dict[str, nn.Module] = {
             "generator": generator,
@@ -68,6 +66,8 @@ class ContrastiveSteps(Method):
                 channels, params.discriminator_channels, seed_of("target_judge")
             ),
         }
+        if noise is not None:
+            self._add("generator", noise[1].without(noise[0]))
         self.pools = {"target_pool": ImagePool(params.pool_size)}
         self._set_up(("generator", "embedding"), ("target_judge",))
         self.modules["generator"].mark_forward_method("features")

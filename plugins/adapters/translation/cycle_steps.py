@@ -17,7 +17,8 @@ from torch.nn import functional
 from fib_plugins.adapters.translation.discriminator import build_discriminator, fooled, told_apart
 from fib_plugins.adapters.translation.generators import Translation, build_generator, network_params
 from fib_plugins.adapters.translation.image_pool import ImagePool
-from fib_plugins.adapters.translation.method import Method, frozen, missing_noise, white_noise
+from fib_plugins.adapters.translation.method import Method, frozen, white_noise
+from fib_plugins.adapters.translation.noise import NoiseLaw
 from fib_plugins.adapters.translation.structure import structure_loss
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class CycleSteps(Method):
         channels: number of voltages.
         seed_of: seed of a network's weights, by its name.
         fabric: where the networks are computed.
-        noise: standard deviation of the noise in source and target, as scaled for the networks.
+        noise: that of source and of target.
     """
 
     def __init__(
@@ -43,21 +44,20 @@ class CycleSteps(Method):
         channels: int,
         seed_of: Callable[[str], int],
         fabric: Fabric,
-        noise: tuple[float, float] = (0.0, 0.1),
+        noise: tuple[NoiseLaw, NoiseLaw] | None = None,
     ) -> None:
         self.params, self.fabric = params, fabric
         common = {"channels": channels, **network_params(params)}
         width = params.discriminator_channels
         self.networks: dict[str, nn.Module] = {
-            "generator": build_generator(
-                **common, seed=seed_of("generator"), first_deviation=missing_noise(*noise)
-            ),
-            "backward": build_generator(
-                **common, seed=seed_of("backward"), first_deviation=missing_noise(*noise[::-1])
-            ),
+            "generator": build_generator(**common, seed=seed_of("generator")),
+            "backward": build_generator(**common, seed=seed_of("backward")),
             "source_judge": build_discriminator(channels, width, seed_of("source_judge")),
             "target_judge": build_discriminator(channels, width, seed_of("target_judge")),
         }
+        if noise is not None:
+            self._add("generator", noise[1].without(noise[0]))
+            self._add("backward", noise[0].without(noise[1]))
         self.pools = {"source_pool": ImagePool(params.pool_size)}
         self.pools["target_pool"] = ImagePool(params.pool_size)
         self._set_up(("generator", "backward"), ("source_judge", "target_judge"))
@@ -74,12 +74,10 @@ class CycleSteps(Method):
             there, kept_target = self._translations("generator", source, target)
             back, kept_source = self._translations("backward", target, source)
             made_target, made_source = there.with_noise(noise[0]), back.with_noise(noise[1])
-            # The way back is easier without noise; the cycle loss shall not do away with it.
-            way_back = there.with_given_noise(noise[0]), back.with_given_noise(noise[1])
             losses = {
                 "adversarial_loss": fooled(judges[1], made_target) + fooled(judges[0], made_source),
-                "cycle_loss": functional.l1_loss(run["backward"](way_back[0]).mean, source)
-                + functional.l1_loss(run["generator"](way_back[1]).mean, target),
+                "cycle_loss": functional.l1_loss(run["backward"](made_target).mean, source)
+                + functional.l1_loss(run["generator"](made_source).mean, target),
             }
             total = losses["adversarial_loss"] + params.cycle_weight * losses["cycle_loss"]
             if kept_target is not None and kept_source is not None:

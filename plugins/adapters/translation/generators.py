@@ -1,25 +1,19 @@
 """The networks that translate: a U-Net with residual blocks, and the reference ResNet.
 
-Both give two images: what the translation looks like on average, and the standard deviation of
-white noise at each pixel. A network without a source of randomness cannot make noise, and one that
-is given noise as an input is kept from using it by the cycle loss, which wants the very image back.
-Here noise is added after the network; its strength is learned from the discriminator, and losses
-that compare pixels look at the noise-free image.
+Both make an image without noise and tell how strong the noise is that belongs on it.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import nn
 
+from fib_plugins.adapters.translation.noise import Noise
 from fib_plugins.adapters.translation.normalization import NormName, norm_layer
 
 GeneratorName = Literal["unet", "resnet"]
-LOG_DEVIATIONS = (-6.0, 1.0)
-"""Least and largest logarithm of the noise's standard deviation, in units of half the range."""
 
 
 class Translation(NamedTuple):
@@ -36,10 +30,6 @@ class Translation(NamedTuple):
     def with_noise(self, noise: torch.Tensor) -> torch.Tensor:
         """Return the images with noise, given white noise of variance 1."""
         return self.mean if self.deviation is None else self.mean + self.deviation * noise
-
-    def with_given_noise(self, noise: torch.Tensor) -> torch.Tensor:
-        """Return the same images, for losses that must not change how strong the noise is."""
-        return self.mean if self.deviation is None else self.mean + self.deviation.detach() * noise
 
     def halves(self) -> tuple[Translation, Translation]:
         """Return the translations of the first half of the patches, and of the second."""
@@ -63,7 +53,6 @@ def build_generator(
     norm: NormName,
     noise: bool,
     seed: int,
-    first_deviation: float = 0.1,
 ) -> Generator:
     """Return a generator with random weights that depend on `seed` alone.
 
@@ -74,18 +63,14 @@ def build_generator(
         depth: how often the resolution is halved.
         blocks: residual blocks at the lowest resolution.
         norm: normalisation layers.
-        noise: whether to add noise.
+        noise: whether noise is added.
         seed: of the initial weights: normal with deviation 0.02 (Zhu et al. 2017).
-        first_deviation: standard deviation of the noise that the untrained generator adds.
     """
     network = UNetGenerator if name == "unet" else ResNetGenerator
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         generator = network(channels, base_channels, depth, blocks, norm, noise)
         generator.apply(_initialise)
-    if noise:
-        with torch.no_grad():
-            generator.last.bias[channels:] = math.log(first_deviation)  # type: ignore[index]
     # channels_last is what PixelNorm and the CPU's convolutions are fast with.
     return generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -112,8 +97,9 @@ class Generator(nn.Module):
 
     def __init__(self, width: int, channels: int, noise: bool) -> None:
         super().__init__()
-        self.channels, self.noise = channels, noise
-        self.last = nn.Conv2d(width, channels * (2 if noise else 1), 7)
+        self.channels = channels
+        self.last = nn.Conv2d(width, channels, 7)
+        self.added = Noise(channels) if noise else None
         self.head = nn.Sequential(nn.ReflectionPad2d(3), self.last)
 
     def features(self, images: torch.Tensor) -> list[torch.Tensor]:
@@ -126,11 +112,8 @@ class Generator(nn.Module):
 
     def forward(self, images: torch.Tensor) -> Translation:
         """Translate images in axes (patch, channel, y, x), most grey values from -1 to 1."""
-        made = self.head(self.decode(self.features(images))).float()
-        if not self.noise:
-            return Translation(made, None)
-        mean, logarithm = made.split(self.channels, dim=1)
-        return Translation(mean, logarithm.clamp(*LOG_DEVIATIONS).exp())
+        mean = self.head(self.decode(self.features(images))).float()
+        return Translation(mean, None if self.added is None else self.added(mean))
 
 
 class UNetGenerator(Generator):
@@ -285,5 +268,5 @@ def network_params(params: Any) -> dict[str, Any]:
         "depth": params.depth,
         "blocks": params.blocks,
         "norm": params.norm,
-        "noise": params.noise == "learned",
+        "noise": params.noise == "measured",
     }

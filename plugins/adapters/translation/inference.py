@@ -92,7 +92,7 @@ def _in_tiles(
     margin = -(-generator.reach // multiple) * multiple
     step = max(multiple, tile // multiple * multiple)
     mean = np.empty_like(padded)
-    deviation = np.empty_like(padded) if generator.noise else None
+    deviation = np.empty_like(padded) if generator.added is not None else None
     for rows in _tiles(padded.shape[1], step, margin):
         for columns in _tiles(padded.shape[2], step, margin):
             shown = padded[np.newaxis, :, rows.shown, columns.shown]

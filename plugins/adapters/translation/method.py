@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,13 +19,11 @@ from fib_plugins.training.progress import BETTER
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
+    from fib_plugins.adapters.translation.noise import NoiseLaw
     from fib_plugins.adapters.translation.parameters import TranslationParameters
 
 ADAM_BETAS = (0.5, 0.999)
 """Zhu et al. 2017, section 5.1 (after Radford et al., ICLR 2016)."""
-
-LEAST_NOISE = 0.005
-"""Standard deviation that noise begins with at least, in units of half the grey-value range."""
 
 
 class Method(ABC):
@@ -75,6 +72,12 @@ class Method(ABC):
         """Lower the learning rates if the validation score has not become better for long."""
         for plateau in self.plateaus.values():
             plateau.step(score)
+
+    def _add(self, name: str, noise: NoiseLaw) -> None:
+        """Let a generator's translations get noise of this law, if it adds any."""
+        generator = cast(Generator, self.networks[name])
+        if generator.added is not None:
+            generator.added.follow(noise)
 
     def _set_up(self, generators: Sequence[str], judges: Sequence[str]) -> None:
         """Place the networks on the device; give each group its optimiser."""
@@ -128,11 +131,3 @@ def white_noise(like: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """Return noise of variance 1, shaped and placed like a tensor, the same on every device."""
     noise = rng.standard_normal(like.shape, dtype=np.float32)
     return torch.from_numpy(noise).to(like.device)
-
-
-def missing_noise(there: float, wanted: float) -> float:
-    """Return the deviation of the noise that images with some noise lack to have as much as wanted.
-
-    A tenth of what is wanted at least: what is translated may lose its noise on the way.
-    """
-    return max(math.sqrt(max(wanted**2 - there**2, 0.0)), 0.1 * wanted, LEAST_NOISE)

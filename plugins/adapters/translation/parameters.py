@@ -35,11 +35,11 @@ class TranslationParameters(BaseModel):
         "pixel; instance: over each patch, as Zhu et al., and in inference the mean statistics of "
         "patches of the stack. Neither lets tiles show",
     )
-    noise: Literal["learned", "none"] = Field(
-        default="learned",
-        description="learned: the generator tells the strength of white noise for each pixel, and "
-        "the discriminator teaches it; none: as Zhu et al., which cannot make noise from images "
-        "without any",
+    noise: Literal["measured", "none"] = Field(
+        default="measured",
+        description="measured: white noise is added to translations, as strong at each grey value "
+        "as in the target, less what the source brings along; none: as Zhu et al., which cannot "
+        "make noise from images without any",
     )
     discriminator_channels: int = Field(
         default=32,

@@ -21,6 +21,7 @@ from fib_plugins.adapters.translation.generators import set_upright
 from fib_plugins.adapters.translation.grey_range import GreyRange
 from fib_plugins.adapters.translation.inference import translated
 from fib_plugins.adapters.translation.method import Method
+from fib_plugins.adapters.translation.noise import NoiseLaw
 from fib_plugins.adapters.translation.patches import Patches, as_tensor, turned
 from fib_plugins.adapters.translation.validation import (
     Judged,
@@ -28,7 +29,6 @@ from fib_plugins.adapters.translation.validation import (
     held_out,
     some_slices,
 )
-from fib_plugins.image_statistics.noise_level import noise_level
 from fib_plugins.training.checkpoint import Checkpoint
 from fib_plugins.training.progress import Progress
 from fib_plugins.training.runtime import fabric_on
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from fib_plugins.adapters.translation.parameters import TranslationParameters
 
 CHECKPOINT_SECONDS = 120.0
-NOISE_SLICES = 8
 LABELS_NOT_KEPT = 1e3
 """Added to the score of epochs that do not keep labels: any that does is better."""
 
@@ -139,7 +138,7 @@ def train(
         return int(context.rng_for("network", name).integers(2**63))
 
     noise = tuple(
-        _noise(stack, grey_range, context)
+        NoiseLaw.of(stack, grey_range, context.threads)
         for stack, grey_range in zip((source, target), ranges, strict=True)
     )
     method = make_method(len(source.kv), seed_of, fabric, noise)
@@ -240,13 +239,6 @@ def _validation_slices(number: int, depth: int, wanted: int) -> list[int]:
     """Return the slices kept out of training, or some of those trained on if none are."""
     first = depth if depth < number else 0
     return np.unique(np.linspace(first, number - 1, wanted).round().astype(int)).tolist()
-
-
-def _noise(images: Images, grey_range: GreyRange, context: Context) -> float:
-    """Return the standard deviation of the noise in the scaled images, mean over the channels."""
-    chosen = np.linspace(0, images.shape[0] - 1, NOISE_SLICES).round().astype(int)
-    scaled = grey_range.scaled(images.data[:, np.unique(chosen)])
-    return float(np.mean([noise_level(channel, context.threads) for channel in scaled]))
 
 
 def _order(rng: np.random.Generator, places: int, count: int) -> np.ndarray:

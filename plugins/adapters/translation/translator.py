@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
     from fib_plugins.adapters.translation.method import Method
+    from fib_plugins.adapters.translation.noise import NoiseLaw
 
 TRAINING_BYTES = 900
 INFERENCE_BYTES = 40
@@ -56,7 +57,7 @@ class Translator(Trainable, TranslationParameters, Adapter):
         channels: int,
         seed_of: Callable[[str], int],
         fabric: Fabric,
-        noise: tuple[float, float] = (0.0, 0.1),
+        noise: tuple[NoiseLaw, NoiseLaw] | None = None,
     ) -> Method:
         """Return the networks and how they learn.
 
@@ -64,7 +65,7 @@ class Translator(Trainable, TranslationParameters, Adapter):
             channels: number of voltages.
             seed_of: seed of a network's weights, by its name.
             fabric: where networks are computed.
-            noise: standard deviation of the noise in source and target, as scaled for networks.
+            noise: that of source and of target.
         """
 
     # -- before a run --------------------------------------------------------------------------

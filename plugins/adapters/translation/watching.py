@@ -58,8 +58,8 @@ def doubts_about(trained: Trained) -> list[str]:
         found.append(
             f"identity trap: the cycle loss is {cycle:.3f} while the discriminators win (loss "
             f"{last['discriminator_loss']:.3f} of 0.25): the translator hands its input on and has "
-            f"learned nothing. Lower cycle_weight and identity_weight, keep noise at 'learned', or "
-            f"raise learning_rate"
+            f"learned nothing. Lower cycle_weight and identity_weight, keep noise at 'measured', "
+            f"or raise learning_rate"
         )
     before, after = sum(trained.before.values()), trained.judged.score
     if after > NO_CLOSER * before:

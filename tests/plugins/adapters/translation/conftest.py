@@ -12,6 +12,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from fib_plugins.adapters.cyclegan import CycleGAN
+from fib_plugins.adapters.translation.noise import NoiseLaw
 from fib_plugins.adapters.translation.translator import Translator
 from fibcore import Context, Images, Labels, Model
 
@@ -53,6 +54,13 @@ def measured(labels: Labels, seed: int = 0) -> Images:
     return Images(np.clip(70 + 90 * grey + noise, 0, 255).astype(np.uint8), VOXEL_NM, kv=(2.0,))
 
 
+def constant_noise(deviation: float) -> NoiseLaw:
+    """The law of noise that is the same at every grey value."""
+    coefficients = np.array([[deviation**2, 0.0, 0.0]], np.float32)
+    span = np.array([[-1.0, 1.0]], np.float32)
+    return NoiseLaw(coefficients, span, np.array([deviation], np.float32))
+
+
 def set_by_hand(
     params: Translator, *, gain: float = 1.0, shift: tuple[int, int] = (0, 0), noise: float = 0.0
 ) -> dict[str, np.ndarray]:
@@ -85,7 +93,8 @@ def set_by_hand(
         norm.bias.fill_(1.0)  # so that ReLU cuts nothing off
         last.weight[0, 4, 3 - shift[0], 3 - shift[1]] = factor
         last.bias[0] = -factor
-        last.bias[1:] = math.log(noise) if noise else -20.0
+        if network.added is not None:
+            network.added.follow(constant_noise(noise))
     return weights_of(network)
 
 
@@ -177,5 +186,9 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Play:
 def make() -> SimpleNamespace:
     """The functions of this file, for tests."""
     return SimpleNamespace(
-        blobs=blobs, simulated=simulated, measured=measured, set_by_hand=set_by_hand
+        blobs=blobs,
+        simulated=simulated,
+        measured=measured,
+        set_by_hand=set_by_hand,
+        constant_noise=constant_noise,
     )

@@ -10,6 +10,7 @@ from fib_plugins.adapters.translation.generators import (
     build_generator,
     set_upright,
 )
+from fib_plugins.adapters.translation.noise import NoiseLaw
 from fib_plugins.adapters.translation.normalization import take_statistics
 
 
@@ -90,11 +91,18 @@ def test_weights_depend_on_the_seed_alone() -> None:
     assert not torch.equal(flat(generator(seed=2)), first)
 
 
-def test_an_untrained_generator_adds_noise_of_the_strength_that_was_asked_for() -> None:
+def test_noise_is_as_strong_as_its_law_says_for_the_grey_value() -> None:
+    network = generator()
+    span = np.array([[-0.5, 0.5]], np.float32)
+    law = NoiseLaw(np.array([[0.04, 0.01, -0.02]], np.float32), span, np.array([0.2], np.float32))
+    assert network.added is not None
+    network.added.follow(law)
+    images = torch.from_numpy(np.random.default_rng(1).normal(size=(1, 1, 32, 32))).float()
     with torch.no_grad():
-        made = generator(first_deviation=0.2)(torch.zeros(1, 1, 32, 32))
-    # Weights around the bias are random: 0.02 times the root of the number of inputs.
-    assert float(made.deviation.log().mean().exp()) == pytest.approx(0.2, rel=1.0)
+        made = network(20.0 * images)
+    grey = made.mean.clamp(-0.5, 0.5)
+    assert made.deviation is not None
+    torch.testing.assert_close(made.deviation, (0.04 + 0.01 * grey - 0.02 * grey**2).sqrt())
     noise = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 1, 32, 32)))
     assert torch.equal(made.with_noise(noise) - made.mean != 0, noise != 0)
 

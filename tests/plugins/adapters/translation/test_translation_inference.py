@@ -10,9 +10,15 @@ from fib_plugins.adapters.translation import inference
 from fib_plugins.adapters.translation.generators import build_generator, network_params
 from fib_plugins.adapters.translation.grey_range import GreyRange
 from fib_plugins.adapters.translation.inference import translated
+from fib_plugins.adapters.translation.noise import NoiseLaw
 from fibcore import Context, Images
 
 RANGE = GreyRange(np.array([-1.0]), np.array([1.0]))
+LAW = NoiseLaw(
+    np.array([[0.04, 0.01, 0.0]], np.float32),
+    np.array([[-1.0, 1.0]], np.float32),
+    np.array([0.2], np.float32),
+)
 SMALL_REACH = {"depth": 1, "blocks": 0}  # so that a tile with its margin is less than a slice
 
 Adapter = Callable[..., CycleGAN]
@@ -39,6 +45,8 @@ def translate(
     generator = build_generator(channels=1, **network_params(params), seed=4)
     with torch.no_grad():
         generator.last.weight *= 10.0  # so that everything before it shows in the result
+    if generator.added is not None:
+        generator.added.follow(LAW)
     with torch.random.fork_rng():
         context = context or Context(1, threads=1)
         found = list(translated(params, generator, images, RANGE, context, **options))
@@ -69,7 +77,7 @@ def test_translations_do_not_depend_on_the_size_of_tiles(
 def test_nor_with_the_default_networks_on_slices_of_any_size(
     adapter: Adapter, shape: tuple[int, int, int]
 ) -> None:
-    params = adapter(depth=2, blocks=3, noise="learned")
+    params = adapter(depth=2, blocks=3, noise="measured")
     whole = translate(params.model_copy(update={"tile": 512}), stack(*shape))
     assert whole.shape == shape
     assert farthest(translate(params.model_copy(update={"tile": 32}), stack(*shape)), whole) < 1e-5
@@ -111,7 +119,7 @@ def test_tiles_would_show_if_each_were_normalised_by_itself(
 
 
 def test_a_slice_does_not_depend_on_the_others(adapter: Adapter) -> None:
-    params = adapter(noise="learned")
+    params = adapter(noise="measured")
     images, others = stack(4, 40, 40), stack(4, 40, 40, seed=1)
     data = others.data.copy()
     data[:, 2] = images.data[:, 2]
@@ -135,7 +143,7 @@ def test_the_grey_of_a_phase_does_not_depend_on_how_much_of_it_a_slice_holds(
 
 
 def test_brightness_does_not_flicker_along_z(adapter: Adapter) -> None:
-    params = adapter(noise="learned")
+    params = adapter(noise="measured")
     images = stack(1, 64, 64)
     same = images.with_data(np.repeat(images.data, 12, axis=1))
     found = translate(params, same)
@@ -150,7 +158,7 @@ def test_brightness_does_not_flicker_along_z(adapter: Adapter) -> None:
 def test_noise_is_white_and_its_own_in_each_slice(adapter: Adapter) -> None:
     images = stack(1, 64, 64)
     same = images.with_data(np.repeat(images.data, 3, axis=1))
-    found = translate(adapter(noise="learned"), same)
+    found = translate(adapter(noise="measured"), same)
     noise = [found[0] - found[1], found[1] - found[2]]
     assert np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1] == pytest.approx(-0.5, abs=0.1)
     for axis in (0, 1):
@@ -159,7 +167,7 @@ def test_noise_is_white_and_its_own_in_each_slice(adapter: Adapter) -> None:
 
 
 def test_bytes_do_not_depend_on_threads_tiles_or_order(adapter: Adapter) -> None:
-    params, images = adapter(noise="learned"), stack(6, 48, 48)
+    params, images = adapter(noise="measured"), stack(6, 48, 48)
     first = translate(params, images, Context(1, threads=1))
     assert np.array_equal(translate(params, images, Context(1, threads=4)), first)
     backwards = translate(params, images, Context(1, threads=2), slices=[5, 4, 3, 2, 1, 0])

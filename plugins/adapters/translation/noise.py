@@ -1,0 +1,96 @@
+"""The noise that translations lack: how strong it must be for each grey value.
+
+A generator without a source of randomness cannot make noise, and the cycle loss punishes one that
+does, since it wants the very image back. Letting the discriminator teach its strength was tried:
+within a thousand steps it fell to a third of the target's. Counting and read noise need no
+learning, though. Their variance is a polynomial of the grey value of degree two at most (constant:
+read noise; linear: Poisson counting; quadratic: binomial counting), which can be measured. So white
+noise is added after the generator, as strong as the target's, less what the source brings along.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from fib_plugins.adapters.instrument.estimate_noise import NoiseCurve
+from fib_plugins.adapters.translation.grey_range import GreyRange
+from fib_plugins.image_statistics.noise_level import noise_level
+from fibcore import Images
+
+SLICES = 8
+"""Slices of a stack that its noise is measured in."""
+
+
+@dataclass(frozen=True)
+class NoiseLaw:
+    """Variance of white noise against the grey value, as scaled for the networks.
+
+    Attributes:
+        coefficients: float32 in axes (channel, power): variance = sum of coefficient * grey^power,
+            powers 0 to 2.
+        span: float32 in axes (channel, end): between these grey values the law was measured.
+        level: mean standard deviation of the noise of each channel.
+    """
+
+    coefficients: np.ndarray
+    span: np.ndarray
+    level: np.ndarray
+
+    @classmethod
+    def of(cls, images: Images, grey_range: GreyRange, threads: int = 1) -> NoiseLaw:
+        """Measure the noise of a stack.
+
+        How it grows with the grey value is seen in flat parts (`NoiseCurve`), where fine structure
+        looks like noise; how strong it is on the whole, by a measure that structure fools less
+        (`noise_level`).
+        """
+        chosen = np.unique(np.linspace(0, images.shape[0] - 1, SLICES).round().astype(int))
+        scaled = grey_range.scaled(images.data[:, chosen])
+        coefficients, spans, levels = [], [], []
+        for channel in scaled:
+            curve = NoiseCurve.of(channel)
+            level = noise_level(channel, threads)
+            power = np.polynomial.polynomial.polyfit(curve.level, curve.variance, 2)
+            mean = np.polynomial.polynomial.polyval(curve.level, power).clip(0.0).mean()
+            coefficients.append(power * (level**2 / mean if mean > 0 else 0.0))
+            spans.append(curve.level[[0, -1]])
+            levels.append(level)
+        return cls(*(np.array(part, np.float32) for part in (coefficients, spans, levels)))
+
+    def without(self, other: NoiseLaw) -> NoiseLaw:
+        """Return the law of what is left when images bring the noise of another law along."""
+        kept = 1.0 - (other.level / np.maximum(self.level, 1e-6)) ** 2
+        factor = kept.clip(0.0)[:, np.newaxis].astype(np.float32)
+        return NoiseLaw(self.coefficients * factor, self.span, self.level * np.sqrt(factor[:, 0]))
+
+
+class Noise(nn.Module):
+    """White noise of a law that is part of a network's weights, but not learned.
+
+    Args:
+        channels: number of voltages.
+    """
+
+    coefficients: torch.Tensor
+    span: torch.Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("coefficients", torch.zeros(channels, 3))
+        self.register_buffer("span", torch.zeros(channels, 2))
+
+    def follow(self, law: NoiseLaw) -> None:
+        """Take a law up."""
+        self.coefficients.copy_(torch.from_numpy(law.coefficients))
+        self.span.copy_(torch.from_numpy(law.span))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the standard deviation of the noise of images (patch, channel, y, x)."""
+        low, high = self.span[None, :, :, None, None].unbind(2)
+        grey = images.detach().float().clamp(low, high)
+        constant, linear, quadratic = self.coefficients[None, :, :, None, None].unbind(2)
+        return (constant + grey * (linear + grey * quadratic)).clamp(min=0.0).sqrt()
