@@ -29,14 +29,21 @@ MEDIAN = NormalDist().inv_cdf(0.5 + (NormalDist().cdf(CLIP) - 0.5) / 2)
 """Median of the absolute value of a standard normal variable, of those up to `CLIP`."""
 
 
-def noise_of_slice(plane: np.ndarray) -> float:
-    """Return the standard deviation of white noise in one slice, in its grey values.
+def responses_to_noise(plane: np.ndarray) -> np.ndarray:
+    """Return how much each pixel of a slice stands out, as white noise of deviation 1 does by 1.
 
     Args:
         plane: grey values, axes (y, x), at least 3 x 3.
+
+    Returns:
+        float32, not below 0, without the outermost pixels.
     """
-    response = np.diff(np.diff(plane.astype(np.float32), 2, axis=0), 2, axis=1)
-    sizes = np.sort(np.abs(response), axis=None) / GAIN
+    return np.abs(np.diff(np.diff(plane.astype(np.float32), 2, axis=0), 2, axis=1)) / GAIN
+
+
+def deviation_of(responses: np.ndarray) -> float:
+    """Return the standard deviation of the white noise that pixels with these responses have."""
+    sizes = np.sort(responses, axis=None)
     count = len(sizes)
     for _ in range(ROUNDS):
         level = sizes[(count - 1) // 2] / MEDIAN
@@ -45,6 +52,15 @@ def noise_of_slice(plane: np.ndarray) -> float:
             break
         count = kept
     return float(level)
+
+
+def noise_of_slice(plane: np.ndarray) -> float:
+    """Return the standard deviation of white noise in one slice, in its grey values.
+
+    Args:
+        plane: grey values, axes (y, x), at least 3 x 3.
+    """
+    return deviation_of(responses_to_noise(plane))
 
 
 def noise_level(slices: np.ndarray, threads: int = 1) -> float:

@@ -14,15 +14,25 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
 from torch import nn
 
-from fib_plugins.adapters.instrument.estimate_noise import NoiseCurve
 from fib_plugins.adapters.translation.grey_range import GreyRange
-from fib_plugins.image_statistics.noise_level import noise_level
+from fib_plugins.image_statistics.noise_level import (
+    deviation_of,
+    noise_level,
+    responses_to_noise,
+)
 from fibcore import Images
 
 SLICES = 8
 """Slices of a stack that its noise is measured in."""
+SMOOTH = 1.0
+"""Standard deviation in pixels of the filter that tells grey values from noise."""
+FLAT = 0.5
+"""Share of the pixels, those of least slope, that count as flat."""
+GROUPS = 12
+"""Groups of pixels by brightness."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,7 @@ class NoiseLaw:
         coefficients: float32 in axes (channel, power): variance = sum of coefficient * grey^power,
             powers 0 to 2.
         span: float32 in axes (channel, end): between these grey values the law was measured.
-        level: mean standard deviation of the noise of each channel.
+        level: standard deviation of the noise of each channel, over all grey values.
     """
 
     coefficients: np.ndarray
@@ -44,21 +54,22 @@ class NoiseLaw:
     def of(cls, images: Images, grey_range: GreyRange, threads: int = 1) -> NoiseLaw:
         """Measure the noise of a stack.
 
-        How it grows with the grey value is seen in flat parts (`NoiseCurve`), where fine structure
-        looks like noise; how strong it is on the whole, by a measure that structure fools less
-        (`noise_level`).
+        Pixels in flat parts are grouped by how bright their surroundings are; a polynomial is
+        laid through the variance of the groups.
+
+        Args:
+            images: the stack.
+            grey_range: what becomes -1 to 1.
+            threads: how many slices are measured at a time.
         """
         chosen = np.unique(np.linspace(0, images.shape[0] - 1, SLICES).round().astype(int))
         scaled = grey_range.scaled(images.data[:, chosen])
         coefficients, spans, levels = [], [], []
         for channel in scaled:
-            curve = NoiseCurve.of(channel)
-            level = noise_level(channel, threads)
-            power = np.polynomial.polynomial.polyfit(curve.level, curve.variance, 2)
-            mean = np.polynomial.polynomial.polyval(curve.level, power).clip(0.0).mean()
-            coefficients.append(power * (level**2 / mean if mean > 0 else 0.0))
-            spans.append(curve.level[[0, -1]])
-            levels.append(level)
+            grey, deviation = _by_brightness(channel)
+            coefficients.append(np.polynomial.polynomial.polyfit(grey, deviation**2, 2))
+            spans.append(grey[[0, -1]])
+            levels.append(noise_level(channel, threads))
         return cls(*(np.array(part, np.float32) for part in (coefficients, spans, levels)))
 
     def without(self, other: NoiseLaw) -> NoiseLaw:
@@ -66,6 +77,23 @@ class NoiseLaw:
         kept = 1.0 - (other.level / np.maximum(self.level, 1e-6)) ** 2
         factor = kept.clip(0.0)[:, np.newaxis].astype(np.float32)
         return NoiseLaw(self.coefficients * factor, self.span, self.level * np.sqrt(factor[:, 0]))
+
+
+def _by_brightness(slices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return grey values, ascending, and the deviation of the noise at each."""
+    grey, responses = [], []
+    for plane in slices:
+        smooth = gaussian_filter(plane, SMOOTH)[1:-1, 1:-1]
+        slope = np.hypot(*np.gradient(smooth))
+        flat = slope <= np.quantile(slope, FLAT)
+        grey.append(smooth[flat])
+        responses.append(responses_to_noise(plane)[flat])
+    level, response = np.concatenate(grey), np.concatenate(responses)
+    groups = np.array_split(np.argsort(level, kind="stable"), GROUPS)
+    return (
+        np.array([level[group].mean(dtype=np.float64) for group in groups]),
+        np.array([deviation_of(response[group]) for group in groups]),
+    )
 
 
 class Noise(nn.Module):

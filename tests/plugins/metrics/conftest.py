@@ -72,19 +72,6 @@ def boolean_sample(boolean_model: BooleanModel) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def blobs() -> Callable[..., np.ndarray]:
-    """Function that makes smooth random two-phase structures of a given shape."""
-
-    def make(shape: tuple[int, int, int], sigma: float = 2.0, seed: int = 0) -> np.ndarray:
-        from scipy.ndimage import gaussian_filter
-
-        noise = np.random.default_rng(seed).standard_normal(shape)
-        return (gaussian_filter(noise, sigma) > 0).astype(np.uint8)
-
-    return make
-
-
-@pytest.fixture(scope="session")
 def ball() -> Callable[..., np.ndarray]:
     """Function that draws a ball of a radius in nm around a point in nm."""
 
