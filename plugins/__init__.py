@@ -66,8 +66,9 @@ def fib_register_adapters(register: Callable[[type[Adapter]], None]) -> None:
     from fib_plugins.adapters.cyclegan import CycleGAN
     from fib_plugins.adapters.histogram_match import HistogramMatch
     from fib_plugins.adapters.identity import Identity
+    from fib_plugins.adapters.twin import Twin
 
-    for adapter in (Identity, HistogramMatch, Acquisition, CycleGAN, CUT):
+    for adapter in (Identity, HistogramMatch, Acquisition, Twin, CycleGAN, CUT):
         register(adapter)
 
 

@@ -1,0 +1,254 @@
+"""The parameters of the twin's instrument, their checks, and how presets fill them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, Field, model_validator
+
+from fib_plugins.adapters.hidden_instrument.presets import PRESETS, PresetName
+
+Positive = Annotated[float, Field(gt=0)]
+
+EFFECTS = (
+    "halo",
+    "curtains_per_um",
+    "shadowing",
+    "probe_nm",
+    "defocus_nm",
+    "focus_tilt_deg",
+    "astigmatism_nm",
+    "defocus_step_nm",
+    "skirt_share",
+    "flicker",
+    "beam_electrons",
+    "response_pixels",
+    "amplifier_noise",
+    "mean_level",
+    "brightness_step",
+    "contrast_step",
+    "bad_slices",
+    "s_curve",
+)
+"""Parameters whose default is off; the others say how an effect looks."""
+
+
+class TwinParameters(BaseModel):
+    """What the twin's instrument does to ideal images; every effect is off by default.
+
+    Shares and levels without a unit in their name are fractions: of the signal, or of the full
+    scale of the detector, as their descriptions say. All channels share all parameters.
+    """
+
+    preset: PresetName = Field(
+        default="clean",
+        description="fills the parameters that are not given: clean (every effect off), typical "
+        "or bad; what is given has precedence",
+    )
+    black_level: float | None = Field(
+        default=None, description="grey value of the ideal images without signal; default: 0"
+    )
+    white_level: float | None = Field(
+        default=None,
+        description="grey value of the ideal images where every electron comes back; default: 1 "
+        "for float32, 255 for uint8, 65535 for uint16 images",
+    )
+    halo: float = Field(
+        default=0.0,
+        ge=0,
+        le=3,
+        description="brightness of edges that face the detector, as a fraction of their step",
+    )
+    halo_length_nm: Positive = Field(
+        default=6.0, description="over what distance edges are rounded, nm"
+    )
+    detector_deg: float = Field(
+        default=-70.0,
+        ge=-360,
+        le=360,
+        description="in which direction of the image the detector is: 0 is +x, 90 +y (down)",
+    )
+    curtains_per_um: float = Field(
+        default=0.0, ge=0, le=1000, description="curtains per micrometre of the width of a slice"
+    )
+    curtain_depth: float = Field(
+        default=0.05,
+        ge=0,
+        le=2,
+        description="least darkening by a curtain (optical density, natural units); that of each "
+        "is Pareto distributed above it",
+    )
+    curtain_tail: float = Field(
+        default=2.0,
+        gt=1,
+        le=20,
+        description="exponent of the Pareto distribution: the smaller, the more deep curtains",
+    )
+    curtain_width_nm: Positive = Field(
+        default=8.0, description="half width of a curtain at half its depth, nm"
+    )
+    curtain_reach_nm: Positive = Field(
+        default=500.0, description="distance down (+y) over which a curtain fades, nm"
+    )
+    curtain_slant_deg: float = Field(
+        default=2.0,
+        ge=-45,
+        le=45,
+        description="angle between curtains and the y axis, the same in all slices, degrees",
+    )
+    curtain_slices: int = Field(
+        default=4, ge=1, le=200, description="mean number of slices that a curtain lasts for"
+    )
+    shadowing: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.7,
+        description="fraction of the signal lost at the bottom of the face, in the trench",
+    )
+    shadow_slices: float = Field(
+        default=150.0, gt=1, description="number of slices in which the shadow changes and returns"
+    )
+    probe_nm: float = Field(
+        default=0.0, ge=0, le=1000, description="diameter of the beam in focus (FWHM), nm"
+    )
+    convergence_mrad: Positive = Field(
+        default=10.0, le=100, description="half angle of the beam, which defocus acts by, mrad"
+    )
+    defocus_nm: float = Field(
+        default=0.0, ge=-1e5, le=1e5, description="defocus in the middle of the face, nm"
+    )
+    focus_tilt_deg: float = Field(
+        default=0.0,
+        ge=-80,
+        le=80,
+        description="angle between the face and the plane that is in focus; defocus changes along "
+        "y, degrees",
+    )
+    astigmatism_nm: float = Field(
+        default=0.0, ge=0, le=1e5, description="distance between the two line foci, nm"
+    )
+    astigmatism_deg: float = Field(
+        default=30.0, ge=-360, le=360, description="direction of one line focus from +x, degrees"
+    )
+    defocus_step_nm: float = Field(
+        default=0.0,
+        ge=0,
+        le=1e4,
+        description="random walk of the defocus: standard deviation of a step between slices, nm",
+    )
+    skirt_share: float = Field(
+        default=0.0, ge=0, le=0.9, description="fraction of the beam in its exponential skirt"
+    )
+    skirt_length_nm: Positive = Field(
+        default=8.0, description="distance from the axis over which the skirt falls to 1/e, nm"
+    )
+    flicker: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.5,
+        description="random walk of the beam current during a slice: standard deviation from its "
+        "first to its last line, as a fraction of the current",
+    )
+    beam_electrons: Positive | None = Field(
+        default=None, description="mean number of electrons per pixel; none: no noise of counting"
+    )
+    electron_spread: float = Field(
+        default=0.0,
+        ge=0,
+        le=10,
+        description="variance of the detector's response to a single electron, over its square",
+    )
+    response_pixels: float = Field(
+        default=0.0,
+        ge=0,
+        le=20,
+        description="time constant of the detector, in dwell times of a pixel",
+    )
+    amplifier_noise: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.5,
+        description="standard deviation of what the amplifier adds, as a fraction of full scale",
+    )
+    mean_level: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="level that the operator brings the mean of the ideal images to, as a "
+        "fraction of full scale; none: signals are levels",
+    )
+    contrast_level: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="level that the operator brings their standard deviation to; with mean_level",
+    )
+    brightness_step: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.2,
+        description="random walk of the brightness: standard deviation of a step between slices, "
+        "as a fraction of full scale",
+    )
+    contrast_step: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.2,
+        description="random walk of the contrast: standard deviation of a step, relative",
+    )
+    readjust_slices: Positive = Field(
+        default=30.0,
+        ge=1,
+        description="mean number of slices until the operator brings brightness, contrast and "
+        "focus back, all of a sudden",
+    )
+    bad_slices: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of slices that are out of focus or dim, half of them each",
+    )
+    bad_defocus_nm: Positive = Field(default=600.0, description="mean defocus of bad slices, nm")
+    bad_dimming: float = Field(
+        default=0.3, ge=0, le=0.65, description="mean fraction of the signal that dim slices lose"
+    )
+    s_curve: float = Field(
+        default=0.0,
+        ge=0,
+        le=20,
+        description="steepness of the detector's logistic response; 0: linear",
+    )
+    bits: Literal[8, 16] | None = Field(
+        default=8,
+        description="grey levels of the result: uint8, uint16, or none for levels as float32",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_preset(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        preset = values.get("preset", "clean")
+        return {**(PRESETS.get(preset, {}) if isinstance(preset, str) else {}), **values}
+
+    @model_validator(mode="after")
+    def _levels_make_sense(self) -> Self:
+        black = 0.0 if self.black_level is None else self.black_level
+        if self.white_level is not None and self.white_level <= black:
+            raise ValueError(
+                f"white_level {self.white_level:g} is not above black_level {black:g}; give the "
+                f"grey value of full signal, or invert the images"
+            )
+        if (self.mean_level is None) != (self.contrast_level is None):
+            raise ValueError(
+                "mean_level and contrast_level belong together: give both, or neither for signals "
+                "as they are"
+            )
+        return self
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every effect is off, so that only the number of grey levels changes."""
+        fields = TwinParameters.model_fields
+        return all(getattr(self, name) == fields[name].default for name in EFFECTS)

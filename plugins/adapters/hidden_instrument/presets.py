@@ -1,0 +1,64 @@
+"""Two instruments that a stack with hidden truth can be recorded with: values of adapter/twin.
+
+They are choices, made by what stacks of porous materials between 1 and 5 kV look like; no
+particular microscope was measured.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+PresetName = Literal["clean", "typical", "bad"]
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "clean": {},
+    "typical": {
+        "halo": 0.4,
+        "curtains_per_um": 8.0,
+        "curtain_depth": 0.05,
+        "shadowing": 0.25,
+        "probe_nm": 2.0,
+        "focus_tilt_deg": 10.0,
+        "astigmatism_nm": 150.0,
+        "defocus_step_nm": 20.0,
+        "skirt_share": 0.12,
+        "flicker": 0.015,
+        "beam_electrons": 600.0,
+        "electron_spread": 0.4,
+        "response_pixels": 0.3,
+        "amplifier_noise": 0.01,
+        "mean_level": 0.4,
+        "contrast_level": 0.17,
+        "brightness_step": 0.003,
+        "contrast_step": 0.005,
+        "readjust_slices": 30.0,
+        "bad_slices": 0.02,
+        "s_curve": 3.0,
+        "bits": 8,
+    },
+    "bad": {
+        "halo": 0.6,
+        "curtains_per_um": 16.0,
+        "curtain_depth": 0.1,
+        "shadowing": 0.28,
+        "probe_nm": 3.5,
+        "focus_tilt_deg": 25.0,
+        "astigmatism_nm": 300.0,
+        "defocus_step_nm": 50.0,
+        "skirt_share": 0.25,
+        "flicker": 0.03,
+        "beam_electrons": 250.0,
+        "electron_spread": 0.8,
+        "response_pixels": 0.6,
+        "amplifier_noise": 0.015,
+        "mean_level": 0.5,
+        "contrast_level": 0.13,
+        "brightness_step": 0.01,
+        "contrast_step": 0.018,
+        "readjust_slices": 20.0,
+        "bad_slices": 0.05,
+        "s_curve": 3.5,
+        "bits": 8,
+    },
+}
+"""What each preset sets; parameters that are not named keep their defaults (off)."""
