@@ -32,6 +32,8 @@ def test_every_example_is_tested_here_or_in_the_docs():
         "real_structure.json",
         "monte_carlo.json",
         "physics.json",  # test_example_physics.py
+        "ml_simulation.json",  # test_example_ml_simulation.py
+        "domain_adaptation.json",  # test_example_domain_adaptation.py
     }
 
 

@@ -1,0 +1,1 @@
+"""Ways to adapt a segmenter to a stack, compared on twins with hidden truth."""

@@ -1,0 +1,225 @@
+"""Image translation: ``python benchmarks/translation.py``.
+
+Times a training step against the reference CycleGAN (Zhu et al. 2017: ResNet of nine blocks, 64
+filters, instance normalisation, no noise; single precision), the two in turn; the translation of a
+stack of 512 x 512 pixels; and measures memory against the number of slices. With ``--wall-time``
+both are also trained for equally long on weighted projections and Monte Carlo images of two
+structures, and judged on slices that neither has seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import resource
+import subprocess
+import sys
+import time
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from fib_plugins.adapters.cut import CUT
+from fib_plugins.adapters.cyclegan import CycleGAN
+from fib_plugins.adapters.translation.patches import as_tensor
+from fib_plugins.adapters.translation.translator import Translator
+from fib_plugins.training.runtime import cpu_threads, fabric_on
+from fibcore import Context, Images, Model
+
+VOXEL_NM = (3.26, 3.26, 3.26)
+REFERENCE = CycleGAN(
+    generator="resnet", base_channels=64, depth=2, blocks=9, norm="instance", noise="none",
+    discriminator_channels=64, precision="32",
+)  # fmt: skip
+TRANSLATORS: dict[str, Translator] = {
+    "reference CycleGAN (ResNet-9, 64 filters)": REFERENCE,
+    "adapter/cyclegan": CycleGAN(),
+    "adapter/cut": CUT(),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of steps that are timed")
+    parser.add_argument("--slices", type=int, default=16, help="slices translated for the timing")
+    parser.add_argument("--wall-time", type=float, default=0.0, help="seconds of training, each")
+    parser.add_argument("--memory-of", type=int, help="print the peak memory of so many slices")
+    args = parser.parse_args()
+    logging.disable(logging.WARNING)
+    if args.memory_of:
+        print(memory_of(args.memory_of))
+        return
+    steps(args.device, args.rounds)
+    inference(args.device, args.slices)
+    if args.device == "cpu":
+        memory()
+    if args.wall_time:
+        equal_time(args.wall_time, args.device)
+
+
+def steps(device: str, rounds: int) -> None:
+    """Print the time of a training step of each translator, one after the other in each round."""
+    rng = np.random.default_rng(0)
+    prepared = {}
+    for name, translator in TRANSLATORS.items():
+        fabric = fabric_on(device, translator.precision)
+        method = translator.method(1, lambda _: 0, fabric)
+        shape = (1, 1, translator.patch, translator.patch)
+        patches = [
+            as_tensor(rng.standard_normal(shape, dtype=np.float32), fabric.device) for _ in range(2)
+        ]
+        prepared[name] = (method, patches)
+    times: dict[str, list[float]] = {name: [] for name in prepared}
+    number = 1 if device == "cpu" else 50
+    with cpu_threads(2):
+        for turn in range(rounds + 1):
+            for name, (method, patches) in prepared.items():
+                start = time.perf_counter()
+                for _ in range(number):
+                    losses = method.step(*patches, rng)
+                float(losses["generator_loss"])  # waits for the GPU
+                if turn:  # the first round warms up
+                    times[name].append((time.perf_counter() - start) / number)
+    reference = median(next(iter(times.values())))
+    print(f"{'training step, 128 x 128, batch 1':<44}{'ms':>8}{'steps/s':>9}{'ratio':>7}")
+    for name, found in times.items():
+        one = median(found)
+        print(f"{name:<44}{1e3 * one:>8.1f}{1 / one:>9.2f}{reference / one:>7.1f}")
+
+
+def inference(device: str, slices: int) -> None:
+    """Print the time to translate slices of 512 x 512 pixels, and what `fast` changes."""
+    data = np.random.default_rng(1).random((slices, 512, 512), dtype=np.float32)
+    images = Images(data, VOXEL_NM, kv=(2.0,))
+    print(f"\n{'translation, 512 x 512':<44}{'s/slice':>8}{'512 slices':>12}")
+    made = {}
+    for name, fast in (("default", False), ("fast", True)):
+        translator = with_random_weights(CycleGAN(fast=fast))
+        seconds = []
+        for _ in range(3):
+            start = time.perf_counter()
+            made[name] = translated(translator, images, device)
+            seconds.append((time.perf_counter() - start) / slices)
+        print(f"{name:<44}{median(seconds):>8.3f}{512 * median(seconds):>10.0f} s")
+    difference = float(np.sqrt(np.mean((made["fast"] - made["default"]) ** 2)))
+    print(
+        f"fast against default: {difference / made['default'].std():.4f} of the standard deviation"
+    )
+
+
+def memory() -> None:
+    """Print the peak memory of translating few and many slices, in processes of their own."""
+    print(f"\n{'peak memory, slices of 512 x 512':<44}{'MB':>8}")
+    for slices in (16, 64, 256):
+        command = [sys.executable, __file__, "--memory-of", str(slices)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        print(f"{slices:>4} slices{'':<33}{float(done.stdout):>8.0f}")
+
+
+def memory_of(slices: int) -> float:
+    """Return the peak memory in MB while so many slices are translated; the stack is on disk."""
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
+        path = os.path.join(folder, "stack.npy")
+        stack = np.lib.format.open_memmap(path, "w+", np.uint8, (slices, 512, 512))
+        rng = np.random.default_rng(2)
+        for plane in stack:
+            plane[:] = rng.integers(0, 255, (512, 512), dtype=np.uint8)
+        translator = with_random_weights(CycleGAN())
+        before = anonymous_mb()
+        peak = before
+        context = Context(0)
+        context._report = lambda *_: None
+        images = Images(np.load(path, mmap_mode="r"), VOXEL_NM, kv=(2.0,))
+
+        def watch(*_: Any) -> None:
+            nonlocal peak
+            peak = max(peak, anonymous_mb())
+
+        context._report = watch
+        translator.transform(images, context)
+    return peak
+
+
+def anonymous_mb() -> float:
+    """Return the memory of this process that is no file, in MB."""
+    with open("/proc/self/status", encoding="ascii") as status:
+        for line in status:
+            if line.startswith("RssAnon:"):
+                return float(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def with_random_weights(translator: Translator) -> Translator:
+    """Return a translator that was not trained: speed and memory are those of a trained one."""
+    from fib_plugins.adapters.translation.generators import build_generator, network_params
+    from fib_plugins.training.weights import weights_of
+
+    network = build_generator(channels=1, **network_params(translator), seed=0)
+    info = {
+        "kv": [2.0], "target_names": ["2 kV"], "voxel_size_nm": list(VOXEL_NM), "dtype": "float32",
+        "quantity": "yield", "source_range": [[0.0, 1.0]], "target_range": [[0.0, 1.0]],
+    }  # fmt: skip
+    params = {**translator.model_dump(mode="json"), "on_label_change": "warn"}
+    return type(translator).from_model(
+        Model(translator.identifier(), params, weights_of(network), info)
+    )
+
+
+def translated(translator: Translator, images: Images, device: str) -> np.ndarray:
+    return translator.transform(images, Context(0, device=device)).data
+
+
+def equal_time(seconds: float, device: str) -> None:
+    """Print how good the reference and the default are after equally long trainings."""
+    from fib_plugins.generators.hierarchical_leveled_wave import HierarchicalLeveledWave
+    from fib_plugins.simulators.monte_carlo import MonteCarlo
+    from fib_plugins.simulators.weighted_projection import WeightedProjection
+
+    gold = [
+        HierarchicalLeveledWave(
+            shape=(64, 128, 128), voxel_size_nm=3.26, ligament_diameters_nm=(60, 15)
+        ).generate(seed=seed)
+        for seed in (1, 2)
+    ]
+    source = WeightedProjection(energies_kev=[2.0]).simulate(gold[0])
+    target = MonteCarlo(energies_kev=[2.0], electrons_per_pixel=60).simulate(gold[1])
+    print(f"\n{f'after {seconds:.0f} s of training each':<44}{'epochs':>8}{'score':>8}")
+    for name, translator in TRANSLATORS.items():
+        params = {
+            "learning_rate": 5e-4, "steps_per_epoch": 10, "epochs": 100_000,
+            "early_stopping_patience": 100_000, "on_label_change": "warn",
+        }  # fmt: skip
+        context = Context(0, device=device, report=until(time.monotonic() + seconds))
+        given = type(translator)(**{**translator.model_dump(mode="json"), **params})
+        # Training that is stopped leaves a checkpoint; that many epochs are what time allowed.
+        try:
+            given.fit(source, target, labels=gold[0], context=context)
+        except TimeIsUp:
+            from torch import load
+
+            state = load(context.scratch / "checkpoint.pt", weights_only=True)["progress"]
+            best = state["history"][state["best_epoch"] - 1]["validation_score"]
+            print(f"{name:<44}{state['epoch']:>8}{best:>8.3f}")
+
+
+class TimeIsUp(Exception):
+    """Raised to end a training."""
+
+
+def until(end: float) -> Any:
+    """Return a progress callback that raises `TimeIsUp` at a time."""
+
+    def report(*_: Any) -> None:
+        if time.monotonic() > end:
+            raise TimeIsUp
+
+    return report
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The example of domain adaptation, small."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from fibcore import Table
+from fibcore.io import read_volume
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "domain_adaptation.json"
+
+SMALL = [
+    *(
+        f"{structure}.{setting}"
+        for structure in ("train_structure", "truth")
+        for setting in ("shape=[16,48,48]", "waves=[200,200]")
+    ),
+    "train_images.electrons_per_pixel=20",
+    "ideal.electrons_per_pixel=20",
+    *(
+        f"{network}.{setting}"
+        for network in ("unet_plain", "unet_gan", "unet_randomised")
+        for setting in ("epochs=1", "patches_per_epoch=16", "base_channels=2", "patch=32")
+    ),
+    *("gan.epochs=1", "gan.steps_per_epoch=2", "gan.patch=32", "gan.base_channels=4"),
+    "translated.on_label_change=warn",
+]
+
+
+def test_a_stack_with_hidden_truth_is_segmented_with_and_without_adaptation(shell):
+    settings = [word for setting in SMALL for word in ("--set", setting)]
+    shell("run", str(EXAMPLE), *settings)
+    (provenance,) = (shell.folder / "runs" / "domain_adaptation").glob("*/provenance.json")
+    record = json.loads(provenance.read_text())
+    assert record["status"] == "finished"
+    folders = {path.name.split("-", 1)[1]: path for path in provenance.parent.glob("[0-9]*-*")}
+    assert read_volume(folders["stack"] / "images.tif").data.dtype == "uint8"
+    for errors in ("errors_plain", "errors_gan", "errors_randomised"):
+        assert 0 < Table.read(folders[errors] / "table.csv")["mp_percent"][0] < 100
+    assert "before_spectrum_distance" in Table.read(folders["gap"] / "table.csv")
+    assert "contrast" in Table.read(folders["labels_kept"] / "table.csv")
