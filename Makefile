@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP = $(VENV)/.installed
 
-.PHONY: help install demo test lint format docs docs-serve bench validation dist clean
+.PHONY: help install demo test lint format docs docs-serve bench validation adaptation dist clean
 
 help:
 	@echo "make demo    environment, install, quickstart pipeline, report"
@@ -15,6 +15,7 @@ help:
 	@echo "make docs    build the documentation into site/"
 	@echo "make bench   measure speed and memory (minutes)"
 	@echo "make validation   compare the Monte Carlo with measurements (a quarter of an hour)"
+	@echo "make adaptation   compare ways of adaptation on stacks with hidden truth (hours)"
 	@echo "make dist    build sdist and wheel into dist/"
 
 $(BIN)/python:
@@ -60,6 +61,9 @@ bench: $(STAMP)
 
 validation: $(STAMP)
 	$(BIN)/python -m benchmarks.validation
+
+adaptation: $(STAMP)
+	$(BIN)/python -m benchmarks.adaptation
 
 dist: $(STAMP)
 	rm -rf dist

@@ -31,7 +31,7 @@ from fibcore import Context, Images, Model
 VOXEL_NM = (3.26, 3.26, 3.26)
 REFERENCE = CycleGAN(
     generator="resnet", base_channels=64, depth=2, blocks=9, norm="instance", noise="none",
-    discriminator_channels=64, precision="32",
+    discriminator_channels=64, discriminator_norm="instance", precision="32",
 )  # fmt: skip
 TRANSLATORS: dict[str, Translator] = {
     "reference CycleGAN (ResNet-9, 64 filters)": REFERENCE,

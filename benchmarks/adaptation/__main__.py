@@ -1,9 +1,13 @@
-"""Compare ways of adaptation: ``python -m benchmarks.adaptation --out DIR``.
+"""Compare ways of adaptation and write docs/explanation/adaptation.md.
+
+``python -m benchmarks.adaptation``. With fewer seeds, twins or ways the page needs another
+``--page``.
 
 A segmenter is trained on labelled ideal images and applied to twins: stacks of another structure,
 recorded by an instrument that no way of adaptation knows (``adapter/twin``), but for the oracle,
 which trains on images recorded by it. Every run goes through fib's own cache in ``DIR/cache``:
-stopped, it goes on where it was, and more seeds or ways cost only what is new.
+stopped, it goes on where it was, and more seeds or ways cost only what is new. The second part of
+the page is what `examples/ml_simulation.json` measures.
 
 All ways have the same number of training steps. Two cores take three minutes for the images of a
 seed, and one to four for each way and twin.
@@ -18,7 +22,10 @@ from pathlib import Path
 from fibcore import FibError, Table
 from fibcore.pipeline import check_pipeline, run_pipeline
 
-from .methods import lacking, methods
+from .methods import methods
+from .ml_simulation import section
+from .page import HEAD, PAGE
+from .page import TWINS as ABOUT_TWINS
 from .results import Result, markdown, write_rows
 from .setting import TWINS, Step, run, shared_steps
 
@@ -28,24 +35,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.adaptation", description=(__doc__ or "").split("\n\n")[0]
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder for results and the cache")
+    parser.add_argument(
+        "--out", type=Path, default=Path("adaptation"), help="folder for results and the cache"
+    )
+    parser.add_argument("--page", type=Path, default=PAGE, help="the page that is written")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--twins", nargs="+", choices=TWINS, default=list(TWINS))
     parser.add_argument("--only", nargs="+", choices=names, metavar="METHOD", default=names)
     args = parser.parse_args()
 
+    everything = (args.seeds, args.twins, args.only) == ([1, 2, 3], list(TWINS), names)
+    if args.page == PAGE and not everything:
+        parser.error("only a full comparison writes the page of the documentation; give --page")
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command does, before torch comes in
     args.out.mkdir(parents=True, exist_ok=True)
-    chosen = []
-    for name in args.only:
-        what = lacking(methods(TWINS[0])[name])
-        if what:
-            print(f"left out: {name}: there is no {what}", flush=True)
-        else:
-            chosen.append(name)
     results: list[Result] = []
     for seed in args.seeds:
-        for name in chosen:
+        for name in args.only:
             for twin in args.twins:
                 steps = methods(twin)[name]
                 try:
@@ -57,8 +63,10 @@ def main() -> None:
                 print(f"{seed}  {twin:8} {name:32} {result.mp_percent:6.2f} %", flush=True)
                 write_rows(results, args.out / "results.csv")
     table = markdown(results, names, args.twins)
-    (args.out / "table.md").write_text(table, encoding="utf-8")
     print("\n" + table)
+    text = HEAD + ABOUT_TWINS.format(seeds=len(args.seeds), table=table) + section(args.out)
+    args.page.write_text(text, encoding="utf-8")
+    print(f"wrote {args.page}")
 
 
 def measured(name: str, twin: str, seed: int, steps: list[Step], out: Path) -> Result:

@@ -6,12 +6,7 @@ and is shown patches in the same order. What ways share is computed once.
 
 from __future__ import annotations
 
-from fib_plugins.segmenters.unet import UNet
-from fibcore import FibError
-from fibcore.contracts import slots
-from fibcore.registry import registry
-
-from .setting import GAN, UNET, Step, apply, fit, run
+from .setting import GAN, UNET, Params, Step, apply, fit, run
 
 TARGET = {"batch_norm": "stack"}
 """Batch-norm statistics of the stack that is segmented in place of those of training."""
@@ -33,8 +28,8 @@ def methods(preset: str) -> dict[str, list[Step]]:
     """
     match, acquisition, unet = "adapter/histogram_match", "adapter/acquisition", "segmenter/unet"
 
-    def trained(images: str, **inputs: str) -> Step:
-        return fit("unet", unet, UNET, images=images, labels="train_structure", **inputs)
+    def trained(images: str, params: Params = UNET, **inputs: str) -> Step:
+        return fit("unet", unet, params, images=images, labels="train_structure", **inputs)
 
     def translated(gan: str, source: str) -> list[Step]:
         return [
@@ -61,6 +56,10 @@ def methods(preset: str) -> dict[str, list[Step]]:
     instrument = fit("instrument", acquisition, source="train_ideal", target="twin")
     recorded = apply("recorded", "instrument", IN_PLACE, images="train_ideal")
     randomised = [instrument, trained("train_ideal", instrument="instrument")]
+    randomised_per_slice = [
+        instrument,
+        trained("train_ideal", UNET | PER_SLICE, instrument="instrument"),
+    ]
     true_instrument = run("recorded", "adapter/twin", {"preset": preset}, images="train_ideal")
     as_trained = apply("solid", "unet", images="twin")
     as_target = apply("solid", "unet", TARGET, images="twin")
@@ -76,8 +75,14 @@ def methods(preset: str) -> dict[str, list[Step]]:
         "randomisation": [*randomised, as_trained],
         "randomisation + batch norm": [*randomised, as_target],
         "randomisation + z-score per slice": [*randomised, per_slice],
+        "randomisation and training, z-scores per slice": [*randomised_per_slice, as_trained],
+        "the same + batch norm": [
+            *randomised_per_slice,
+            apply("solid", "unet", TARGET, images="twin"),
+        ],
         "cyclegan": [*translated("adapter/cyclegan", "train_ideal"), as_trained],
         "cyclegan + batch norm": [*translated("adapter/cyclegan", "train_ideal"), as_target],
+        "cyclegan + z-score per slice": [*translated("adapter/cyclegan", "train_ideal"), per_slice],
         "instrument + cyclegan": [
             instrument,
             recorded,
@@ -85,22 +90,7 @@ def methods(preset: str) -> dict[str, list[Step]]:
             as_trained,
         ],
         "cut": [*translated("adapter/cut", "train_ideal"), as_trained],
-        "cut + batch norm": [*translated("adapter/cut", "train_ideal"), as_target],
+        "cut + z-score per slice": [*translated("adapter/cut", "train_ideal"), per_slice],
         "oracle": [true_instrument, trained("recorded"), as_trained],
+        "oracle + z-score per slice": [true_instrument, trained("recorded"), per_slice],
     }
-
-
-def lacking(steps: list[Step]) -> str:
-    """Return what this version of fib has not got that steps need; empty if nothing."""
-    for step in steps:
-        plugin = step.get("run") or step.get("fit")
-        if plugin is not None:
-            try:
-                registry().plugin(plugin)
-            except FibError:
-                return str(plugin)
-        if "instrument" in step["inputs"] and "instrument" not in slots(UNet, "fit"):
-            return "the input instrument of segmenter/unet"
-        if step["params"] == TARGET and not set(TARGET) <= UNet.apply_params:
-            return "the parameter batch_norm of segmenter/unet"
-    return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 Step = dict[str, Any]
+Params = dict[str, Any]
 
 TWINS = ("typical", "bad")
 """Presets of adapter/twin."""

@@ -32,6 +32,8 @@ class CycleGAN(Translator):
     - The generator's output has no tanh, which would cut bright pixels off, and white noise is
       added to it whose strength at each grey value is that of the target (`noise`). Cycle and
       identity loss compare images without it.
+    - The discriminators' weights are normalised in place of their features
+      (`discriminator_norm`), so that grey values and the strength of noise count.
     - The learning rate falls when the validation score no longer does (table 1), not on a fixed
       schedule.
     """

@@ -63,7 +63,10 @@ class ContrastiveSteps(Method):
             "generator": generator,
             "embedding": Embedding(generator.widths, seed_of("embedding")),
             "target_judge": build_discriminator(
-                channels, params.discriminator_channels, seed_of("target_judge")
+                channels,
+                params.discriminator_channels,
+                params.discriminator_norm,
+                seed_of("target_judge"),
             ),
         }
         if noise is not None:

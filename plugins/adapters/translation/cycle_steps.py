@@ -48,12 +48,12 @@ class CycleSteps(Method):
     ) -> None:
         self.params, self.fabric = params, fabric
         common = {"channels": channels, **network_params(params)}
-        width = params.discriminator_channels
+        judge = channels, params.discriminator_channels, params.discriminator_norm
         self.networks: dict[str, nn.Module] = {
             "generator": build_generator(**common, seed=seed_of("generator")),
             "backward": build_generator(**common, seed=seed_of("backward")),
-            "source_judge": build_discriminator(channels, width, seed_of("source_judge")),
-            "target_judge": build_discriminator(channels, width, seed_of("target_judge")),
+            "source_judge": build_discriminator(*judge, seed_of("source_judge")),
+            "target_judge": build_discriminator(*judge, seed_of("target_judge")),
         }
         if noise is not None:
             self._add("generator", noise[1].without(noise[0]))

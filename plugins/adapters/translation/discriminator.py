@@ -2,25 +2,35 @@
 
 A PatchGAN (Isola et al., CVPR 2017) judges overlapping patches of 70 pixels rather than whole
 images; least squares in place of the logarithm train steadily (Mao et al., ICCV 2017).
+
+Instance normalisation takes mean and contrast out of what the discriminator sees, so that grey
+values and the strength of noise hardly count. Spectral normalisation leaves them in and keeps
+training steady; in first trials translations came closer to the target in as many steps.
 """
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
+DiscriminatorNorm = Literal["spectral", "instance"]
+NORMS: dict[str, Any] = {"spectral": None, "instance": "INSTANCE"}
 LAYERS = 3
 """Convolutions between the first and the last one: patches of 70 pixels (Zhu et al. 2017)."""
 
 
-def build_discriminator(channels: int, width: int, seed: int) -> nn.Module:
+def build_discriminator(channels: int, width: int, norm: DiscriminatorNorm, seed: int) -> nn.Module:
     """Return a discriminator with random weights that depend on `seed` alone.
 
     Args:
         channels: number of voltages.
         width: feature channels of the first convolution; they double with each.
+        norm: ``spectral``: the weights of each convolution are divided by their largest singular
+            value (Miyato et al., ICLR 2018); ``instance``: features are normalised in each image,
+            as in Zhu et al. 2017.
         seed: of the initial weights.
     """
     from monai.networks.nets import PatchDiscriminator
@@ -29,8 +39,12 @@ def build_discriminator(channels: int, width: int, seed: int) -> nn.Module:
         torch.manual_seed(seed)
         network = PatchDiscriminator(
             spatial_dims=2, channels=width, in_channels=channels, num_layers_d=LAYERS,
-            norm="INSTANCE", bias=True,
+            norm=NORMS[norm], bias=True,
         )  # fmt: skip
+        if norm == "spectral":
+            for layer in network.modules():
+                if isinstance(layer, nn.Conv2d):
+                    spectral_norm(layer)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

@@ -47,6 +47,11 @@ class TranslationParameters(BaseModel):
         le=256,
         description="feature channels of the discriminator's first convolution (Zhu et al.: 64)",
     )
+    discriminator_norm: Literal["spectral", "instance"] = Field(
+        default="spectral",
+        description="spectral: the discriminator's weights are kept small, and grey values and "
+        "noise count; instance: as Zhu et al., which takes mean and contrast out of what it sees",
+    )
     patch: int = Field(
         default=128, ge=32, description="edge of training patches in y and x, pixels"
     )

@@ -41,7 +41,7 @@ def images(seed: int, *shape: int) -> torch.Tensor:
 
 
 def test_each_patch_is_judged_by_itself() -> None:
-    judge = build_discriminator(2, 4, seed=1)
+    judge = build_discriminator(2, 4, "instance", seed=1)
     both = images(0, 3, 2, 32, 32)
     together = judge(both)[-1]
     alone = torch.cat([judge(image[None])[-1] for image in both])
@@ -49,7 +49,7 @@ def test_each_patch_is_judged_by_itself() -> None:
 
 
 def test_verdicts_are_about_70_pixels() -> None:
-    judge = build_discriminator(1, 4, seed=1)
+    judge = build_discriminator(1, 4, "instance", seed=1)
     for name, layer in list(judge.named_modules()):
         if isinstance(layer, nn.InstanceNorm2d):  # which looks at everything
             parent, _, own = name.rpartition(".")
@@ -65,7 +65,8 @@ def test_verdicts_are_about_70_pixels() -> None:
 
 def test_weights_depend_on_the_seed_alone() -> None:
     def first(seed: int) -> torch.Tensor:
-        return next(build_discriminator(1, 4, seed).parameters())
+        judge = build_discriminator(1, 4, "spectral", seed)
+        return torch.cat([tensor.flatten() for tensor in judge.state_dict().values()])
 
     state = torch.random.get_rng_state()
     one = first(1)
@@ -76,7 +77,7 @@ def test_weights_depend_on_the_seed_alone() -> None:
 
 
 def test_either_side_learns_for_itself() -> None:
-    judge = build_discriminator(1, 4, seed=1)
+    judge = build_discriminator(1, 4, "instance", seed=1)
     made = images(1, 1, 1, 32, 32).requires_grad_(True)
     with frozen(judge):
         fooled(judge, made).backward()
@@ -88,3 +89,25 @@ def test_either_side_learns_for_itself() -> None:
     told_apart(judge, images(2, 1, 1, 32, 32), made).backward()
     assert made.grad is None
     assert all(weights.grad is not None for weights in judge.parameters())
+
+
+def test_grey_values_count_with_spectral_and_not_with_instance_normalisation() -> None:
+    image = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 1, 64, 64))).float()
+    changes = {}
+    for norm in ("spectral", "instance"):
+        judge = build_discriminator(1, 8, norm, seed=3)  # type: ignore[arg-type]
+        with torch.no_grad():
+            verdicts = [judge(factor * image)[-1] for factor in (1.0, 2.0)]
+        changes[norm] = float((verdicts[1] - verdicts[0]).abs().mean() / verdicts[0].std())
+    assert changes["instance"] < 0.5 * changes["spectral"]
+
+
+def test_spectrally_normalised_weights_have_a_largest_singular_value_of_1() -> None:
+    judge = build_discriminator(1, 8, "spectral", seed=3)
+    image = torch.zeros(1, 1, 64, 64)
+    for _ in range(30):  # each look improves the estimate of the singular value
+        judge(image)
+    for layer in judge.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            largest = torch.linalg.svdvals(layer.weight.detach().flatten(1))[0]
+            assert float(largest) == pytest.approx(1.0, rel=0.05)
