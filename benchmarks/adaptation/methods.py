@@ -6,7 +6,7 @@ and is shown patches in the same order. What ways share is computed once.
 
 from __future__ import annotations
 
-from .setting import GAN, UNET, Params, Step, apply, fit, run
+from .setting import CYCLEGAN, GAN, UNET, Params, Step, apply, fit, run
 
 TARGET = {"batch_norm": "stack"}
 """Batch-norm statistics of the stack that is segmented in place of those of training."""
@@ -32,8 +32,9 @@ def methods(preset: str) -> dict[str, list[Step]]:
         return fit("unet", unet, params, images=images, labels="train_structure", **inputs)
 
     def translated(gan: str, source: str) -> list[Step]:
+        params = CYCLEGAN if gan == "adapter/cyclegan" else GAN
         return [
-            fit("gan", gan, GAN, source=source, target="twin", labels="train_structure"),
+            fit("gan", gan, params, source=source, target="twin", labels="train_structure"),
             apply("translated", "gan", images=source, labels="train_structure"),
             trained("translated"),
         ]

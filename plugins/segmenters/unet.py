@@ -164,8 +164,9 @@ class UNet(Trainable, UNetParameters, Segmenter):
         self,
         images: Images,
         labels: Labels,
-        instrument: Adapter | None = None,
         context: Context | None = None,
+        *,
+        instrument: Adapter | None = None,
     ) -> Self:
         """Train on images of a known structure; keeps the training history.
 
@@ -176,10 +177,10 @@ class UNet(Trainable, UNetParameters, Segmenter):
         Args:
             images: one channel per voltage.
             labels: the structure that was imaged; as many classes as it names phases.
+            context: surroundings of the step.
             instrument: what records the images, which are ideal ones then: training sees them as
                 `instrument_variants` random variants of it record them, validation as it does
                 itself and other variants. Variants move nothing (see `Adapter.randomised`).
-            context: surroundings of the step.
 
         Raises:
             FibError: shapes differ or are too small for the patch, images that are constant or

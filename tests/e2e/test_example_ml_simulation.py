@@ -16,6 +16,8 @@ SMALL = [
     *(f"{step}.shape=[16,48,48]" for step in ("gold", "other_gold")),
     "test_gold.shape=[8,48,48]",
     *(f"{step}.electrons_per_pixel=20" for step in ("mc", "test_mc")),
+    "coefficients.electrons=500",
+    "network.epochs=20",
     "gan.patch=32",
     "gan.epochs=4",
     "gan.steps_per_epoch=25",
@@ -35,15 +37,15 @@ def test_translated_projections_come_closer_to_monte_carlo_images(shell):
     settings = [word for setting in SMALL for word in ("--set", setting)]
     shell("run", str(EXAMPLE), *settings)
     (provenance,) = (shell.folder / "runs" / "ml_simulation").glob("*/provenance.json")
-    run = provenance.parent
     assert json.loads(provenance.read_text())["status"] == "finished"
-    (gap,) = Table.read(run / "09-gap" / "table.csv").rows()
-    (floor,) = Table.read(run / "10-floor" / "table.csv").rows()
+    folders = {path.name.split("-", 1)[1]: path for path in provenance.parent.glob("[0-9]*-*")}
+    (gap,) = Table.read(folders["gap"] / "table.csv").rows()
+    (floor,) = Table.read(folders["floor"] / "table.csv").rows()
     assert gap["noise_distance"] < 0.5 * gap["before_noise_distance"]
     assert floor["noise_distance"] < gap["before_noise_distance"]
-    history = Table.read(run / "07-gan" / "history.csv")
+    history = Table.read(folders["gan"] / "history.csv")
     assert list(history["epoch"]) == [1, 2, 3, 4]
-    with tifffile.TiffFile(run / "07-gan" / "samples.tif") as tif:
+    with tifffile.TiffFile(folders["gan"] / "samples.tif") as tif:
         assert tif.asarray().shape == (4, 32, 96)
-    report = (run / "report.html").read_text(encoding="utf-8")
-    assert "validation score" in report
+    report = (provenance.parent / "report.html").read_text(encoding="utf-8")
+    assert report.count(">best epoch") > 9  # in the charts of losses and distances

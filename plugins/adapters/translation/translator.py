@@ -116,8 +116,9 @@ class Translator(Trainable, TranslationParameters, Adapter):
         self,
         source: Images,
         target: Images,
-        labels: Labels | None = None,
         context: Context | None = None,
+        *,
+        labels: Labels | None = None,
     ) -> Self:
         """Learn to give images like the source the look of the target; keep how it went.
 
@@ -136,9 +137,9 @@ class Translator(Trainable, TranslationParameters, Adapter):
         Args:
             source: images such as will be translated.
             target: images whose look they get, of another structure; one slice is enough.
+            context: surroundings of the step.
             labels: what the source shows, to watch that translations still show it. Without them
                 Otsu's threshold of the source has to do.
-            context: surroundings of the step.
 
         Raises:
             FibError: different channel counts, slices smaller than a patch, images that are

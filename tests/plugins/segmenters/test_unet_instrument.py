@@ -70,7 +70,7 @@ def test_it_beats_training_on_ideal_images_by_far(
     target = bad_instrument().transform(other_images, Context(8))
     estimated = Acquisition().fit(target, images, Context(9))
     ideal = small(epochs=5).fit(images, structure, context=Context(1))
-    robust = small(epochs=5).fit(images, structure, estimated, Context(1))
+    robust = small(epochs=5).fit(images, structure, Context(1), instrument=estimated)
     wrong = [share_wrong(unet.predict(target), other_structure) for unet in (ideal, robust)]
     assert wrong[1] < 0.7 * wrong[0]
 
@@ -82,7 +82,7 @@ def test_an_instrument_that_changes_nothing_teaches_the_same(
     one = {"dimensions": dimensions, "patch_depth": 8, "instrument_variants": 1, "epochs": 2}
     unet = small(**TINY | one | {"batch_size": 4, "normalization": "slice"})
     plain = unet.model_copy().fit(images, structure, context=Context(3))
-    seen = unet.model_copy().fit(images, structure, Identity(), Context(3))
+    seen = unet.model_copy().fit(images, structure, Context(3), instrument=Identity())
     assert plain.model.weights.keys() == seen.model.weights.keys()
     for name, array in plain.model.weights.items():
         assert np.array_equal(array, seen.model.weights[name]), name
@@ -154,7 +154,7 @@ def test_recordings_are_renewed_in_turn_and_validation_stays(
     small: Callable[..., UNet], images: Images, structure: Labels, made: list[float]
 ) -> None:
     params = {"instrument_variants": 3, "instrument_renewal": 2, "epochs": 4}
-    small(**TINY | params).fit(images, structure, ToyInstrument(), Context(3))
+    small(**TINY | params).fit(images, structure, Context(3), instrument=ToyInstrument())
     given, *first = made[:4]
     validation, later = made[4:7], made[7:]
     assert given == 10.0
@@ -190,7 +190,7 @@ def test_interrupted_training_goes_on_to_the_same_bytes_on_any_number_of_threads
 ) -> None:
     unet = small(**TINY, epochs=4)
     instrument = bad_instrument()
-    whole = unet.model_copy().fit(images, structure, instrument, Context(3, threads=1))
+    whole = unet.model_copy().fit(images, structure, Context(3, threads=1), instrument=instrument)
 
     def stop(what: str, done: float, total: float | None) -> None:
         if done == 11:  # in the third epoch
@@ -198,9 +198,9 @@ def test_interrupted_training_goes_on_to_the_same_bytes_on_any_number_of_threads
 
     first = Context(3, scratch=tmp_path, threads=3, report=stop)
     with pytest.raises(Interruption):
-        unet.model_copy().fit(images, structure, instrument, first)
+        unet.model_copy().fit(images, structure, first, instrument=instrument)
     again = Context(3, scratch=tmp_path, threads=3)
-    resumed = unet.model_copy().fit(images, structure, instrument, again)
+    resumed = unet.model_copy().fit(images, structure, again, instrument=instrument)
     assert resumed.model.info == whole.model.info
     for name, array in whole.model.weights.items():
         assert array.tobytes() == resumed.model.weights[name].tobytes(), name
@@ -214,10 +214,12 @@ def test_a_checkpoint_of_another_instrument_is_not_continued(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     unet = small(**TINY, epochs=1)
-    unet.model_copy().fit(images, structure, bad_instrument(), Context(3, scratch=tmp_path))
+    unet.model_copy().fit(
+        images, structure, Context(3, scratch=tmp_path), instrument=bad_instrument()
+    )
     other = bad_instrument().model_copy(update={"curtain_width_nm": 50.0})
     with caplog.at_level(logging.WARNING):
-        unet.model_copy().fit(images, structure, other, Context(3, scratch=tmp_path))
+        unet.model_copy().fit(images, structure, Context(3, scratch=tmp_path), instrument=other)
     assert "training begins anew" in caplog.text
 
 
@@ -230,7 +232,7 @@ def test_what_the_instrument_warns_of_is_said_once(
     target = Images(images.data, (5.0, 8.0, 8.0), kv=(4.0,))
     estimated = Acquisition().fit(target, None, Context(0))
     with caplog.at_level(logging.WARNING):
-        small(**TINY, epochs=2).fit(images, structure, estimated, Context(3))
+        small(**TINY, epochs=2).fit(images, structure, Context(3), instrument=estimated)
     assert caplog.text.count("estimated at [4.0] kV") == 1
     assert caplog.text.count("estimated on voxels of") == 1
 
@@ -242,7 +244,7 @@ def test_an_instrument_without_variants_is_pointed_out(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        small(**TINY, epochs=1).fit(images, structure, Identity(), Context(3))
+        small(**TINY, epochs=1).fit(images, structure, Context(3), instrument=Identity())
     assert "adapter/identity has no random variants" in caplog.text
 
 
@@ -258,7 +260,7 @@ def test_an_instrument_that_changes_the_shape_is_refused(
             return images.with_data(images.data[..., ::2])
 
     with pytest.raises(FibError, match="must keep the shape"):
-        small(**TINY).fit(images, structure, Halves(), Context(0))
+        small(**TINY).fit(images, structure, Context(0), instrument=Halves())
 
 
 def pipeline(voltages: list[float]) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ def test_a_structure_never_seen_gets_the_look_of_the_target(
     # The structure's weight, because networks of this size begin with phases inverted as often as
     # not, and have no time to learn better.
     learned = tiny(cls, steps_per_epoch=25, learning_rate=5e-4, structure_weight=3.0)
-    learned.fit(source, target, structure, Context(1))
+    learned.fit(source, target, context=Context(1), labels=structure)
     info = learned.model.info
     assert sum(info["distances"].values()) < 0.6 * sum(info["distances_before"].values())
     assert info["problems"] == []
@@ -290,7 +290,7 @@ def test_a_training_in_which_no_epoch_keeps_the_labels_says_so(
     caplog: pytest.LogCaptureFixture, labelled: bool,
 ) -> None:  # fmt: skip
     play([{"gain": -1.0, "noise": 0.2}])
-    fitted = tiny().fit(source, target, structure if labelled else None, Context(1))
+    fitted = tiny().fit(source, target, context=Context(1), labels=structure if labelled else None)
     assert "do not keep their labels: phases are inverted" in caplog.text
     assert "phases are inverted" in fitted.model.info["problems"][0]
 
