@@ -17,9 +17,10 @@ import torch
 from fib_plugins.adapters.translation.generators import Generator, Translation
 from fib_plugins.adapters.translation.grey_range import GreyRange
 from fib_plugins.adapters.translation.normalization import take_statistics
+from fib_plugins.adapters.translation.parameters import MOST_WORKERS
 from fib_plugins.adapters.translation.patches import Patches, as_tensor
 from fib_plugins.training.in_order import in_order
-from fib_plugins.training.runtime import fabric_on
+from fib_plugins.training.runtime import cpu_threads, fabric_on
 from fibcore import Context, Images
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def translated(
     multiple = generator.multiple
     edge = min(params.patch, *(length // multiple * multiple for length in images.shape[1:]))
     patches = Patches(images, grey_range, images.shape[0], edge, 1.0)
-    take_statistics(module, _statistics_patches(patches, fabric.device))
+    with cpu_threads(1):
+        take_statistics(module, _statistics_patches(patches, fabric.device))
 
     def work(z: int) -> tuple[int, np.ndarray]:
         plane = grey_range.scaled(images.data[:, z])
@@ -63,10 +65,12 @@ def translated(
             mean += deviation * noise
         return z, mean
 
-    on_cpu = context.device == "cpu"
-    workers = context.threads // params.cpu_threads if on_cpu else 1
+    # On the CPU one slice per core, each computed by one thread: faster than all threads on one
+    # slice, and the last bits do not depend on their number.
+    workers = min(context.threads, MOST_WORKERS) if context.device == "cpu" else 1
     wanted = range(images.shape[0]) if slices is None else slices
-    yield from in_order(work, wanted, workers, params.cpu_threads)
+    with cpu_threads(1):
+        yield from in_order(work, wanted, workers, 1)
 
 
 def _statistics_patches(patches: Patches, device: torch.device) -> Iterator[torch.Tensor]:

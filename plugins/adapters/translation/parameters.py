@@ -6,6 +6,9 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+MOST_WORKERS = 8
+"""Slices that are translated at a time on the CPU, for memory."""
+
 
 class TranslationParameters(BaseModel):
     """What the networks are, how they train, how they are applied.
@@ -131,8 +134,8 @@ class TranslationParameters(BaseModel):
     cpu_threads: int = Field(
         default=2,
         ge=1,
-        description="CPU threads of each torch operation, on any machine: the last bits of the "
-        "result depend on it",
+        description="CPU threads of each torch operation in training, on any machine: the last "
+        "bits of the result depend on it. Translation uses all cores anyway",
     )
 
     @model_validator(mode="after")

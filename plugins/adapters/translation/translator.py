@@ -19,7 +19,7 @@ from fib_plugins.adapters.translation.inputs import (
     doubts_about_images,
     doubts_about_pair,
 )
-from fib_plugins.adapters.translation.parameters import TranslationParameters
+from fib_plugins.adapters.translation.parameters import MOST_WORKERS, TranslationParameters
 from fibcore import (
     Adapter,
     Context,
@@ -47,9 +47,7 @@ INFERENCE_BYTES = 40
 class Translator(Trainable, TranslationParameters, Adapter):
     """Base of the GAN translators; subclasses say how the networks learn."""
 
-    apply_params: ClassVar[frozenset[str]] = frozenset(
-        {"tile", "fast", "on_label_change", "cpu_threads"}
-    )
+    apply_params: ClassVar[frozenset[str]] = frozenset({"tile", "fast", "on_label_change"})
 
     @abstractmethod
     def method(
@@ -85,7 +83,7 @@ class Translator(Trainable, TranslationParameters, Adapter):
             output = replace(images, dtype=self.model.info["dtype"])
         edge = min(self.tile, max(images.shape[1:])) + self.patch
         activations = INFERENCE_BYTES * self.base_channels * edge**2
-        workers = max(1, (os.cpu_count() or 1) // self.cpu_threads)
+        workers = min(os.cpu_count() or 1, MOST_WORKERS)
         return Forecast(output, memory_bytes=activations * workers)
 
     def _forecast_fit(self, inputs: Mapping[str, Any]) -> Forecast:
@@ -207,7 +205,6 @@ class Translator(Trainable, TranslationParameters, Adapter):
         from fib_plugins.adapters.translation.grey_range import GreyRange
         from fib_plugins.adapters.translation.inference import translated
         from fib_plugins.adapters.translation.watching import labels_not_kept
-        from fib_plugins.training.runtime import cpu_threads
         from fib_plugins.training.weights import set_weights
 
         context = Context.of(context)
@@ -228,10 +225,9 @@ class Translator(Trainable, TranslationParameters, Adapter):
         generator = build_generator(channels=len(images.kv), **network_params(self), seed=0)
         set_weights(generator, self.model.weights)
         data = context.empty("images", images.data.shape, info["dtype"])
-        with cpu_threads(self.cpu_threads):
-            for z, plane in translated(self, generator, images, source_range, context):
-                data[:, z] = target_range.restored(plane, data.dtype)
-                context.progress(z + 1, images.shape[0], "slices translated")
+        for z, plane in translated(self, generator, images, source_range, context):
+            data[:, z] = target_range.restored(plane, data.dtype)
+            context.progress(z + 1, images.shape[0], "slices translated")
         made = images.with_data(data, quantity=info["quantity"])
         if problems := labels_not_kept(made, images, labels, context):
             self._tell(problems, context)
