@@ -66,7 +66,7 @@ def steps(device: str, rounds: int) -> None:
     prepared = {}
     for name, translator in TRANSLATORS.items():
         fabric = fabric_on(device, translator.precision)
-        method = translator.method(1, lambda _: 0, fabric)
+        method = translator.method()(translator, 1, lambda _: 0, fabric)
         shape = (1, 1, translator.patch, translator.patch)
         patches = [
             as_tensor(rng.standard_normal(shape, dtype=np.float32), fabric.device) for _ in range(2)
@@ -130,16 +130,13 @@ def memory_of(slices: int) -> float:
         translator = with_random_weights(CycleGAN())
         before = anonymous_mb()
         peak = before
-        context = Context(0)
-        context._report = lambda *_: None
         images = Images(np.load(path, mmap_mode="r"), VOXEL_NM, kv=(2.0,))
 
         def watch(*_: Any) -> None:
             nonlocal peak
             peak = max(peak, anonymous_mb())
 
-        context._report = watch
-        translator.transform(images, context)
+        translator.transform(images, Context(0, report=watch))
     return peak
 
 

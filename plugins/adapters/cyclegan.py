@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -10,10 +9,7 @@ from pydantic import Field
 from fib_plugins.adapters.translation.translator import Translator
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
-
     from fib_plugins.adapters.translation.method import Method
-    from fib_plugins.adapters.translation.noise import NoiseLaw
 
 
 class CycleGAN(Translator):
@@ -44,20 +40,9 @@ class CycleGAN(Translator):
         default=10.0, ge=0, description="weight of the cycle loss, against the adversarial loss"
     )
     identity_weight: float = Field(default=5.0, ge=0, description="weight of the identity loss")
-    pool_size: int = Field(
-        default=50,
-        ge=0,
-        description="translations of earlier steps that the discriminators are shown half the time",
-    )
 
-    def method(
-        self,
-        channels: int,
-        seed_of: Callable[[str], int],
-        fabric: Fabric,
-        noise: tuple[NoiseLaw, NoiseLaw] | None = None,
-    ) -> Method:
-        """Return the networks and how they learn."""
+    def method(self) -> type[Method]:
+        """Return how the networks learn."""
         from fib_plugins.adapters.translation.cycle_steps import CycleSteps
 
-        return CycleSteps(self, channels, seed_of, fabric, noise)
+        return CycleSteps

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from fib_plugins.training.checkpoint import Checkpoint
-from fib_plugins.training.progress import BETTER
+from fib_plugins.training.progress import plateau
 from fib_plugins.training.runtime import fabric_on
 from fib_plugins.training.weights import set_tensors
 from fibcore import Context, FibError
@@ -59,12 +59,7 @@ def train(
 
     network = build_network(int(context.rng_for("network").integers(2**63)))
     optimizer = torch.optim.Adam(network.parameters(), lr=ann.learning_rate, fused=True)
-    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimizer,
-        factor=ann.learning_rate_factor,
-        patience=ann.learning_rate_patience,
-        threshold=BETTER,
-    )
+    lowering = plateau(optimizer, ann)
     module, fabric_optimizer = fabric.setup(network, optimizer)
     loss_of = nn.MSELoss()
     checkpoint = Checkpoint(
@@ -72,7 +67,7 @@ def train(
         _fingerprint(ann, inputs, eta, context.seed),
         network=network,
         optimizer=optimizer,
-        plateau=plateau,
+        plateau=lowering,
     )
     progress = checkpoint.load(context)
     while progress.epoch < ann.epochs and not progress.exhausted(ann.early_stopping_patience):
@@ -95,7 +90,7 @@ def train(
                 f"training diverged in epoch {epoch} (the validation loss is {validation_loss}); "
                 f"lower learning_rate (now {rate:g})"
             )
-        plateau.step(validation_loss)
+        lowering.step(validation_loss)
         row = {
             "train_loss": train_loss,
             "validation_loss": validation_loss,

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
+
+from fib_plugins.training.schedule import Computing, Schedule
 
 DEFAULTS_3D = {"batch_size": 4, "window": 128}
 """In 3-D a patch holds `patch_depth` times as many voxels: other defaults keep to memory."""
 
 
-class UNetParameters(BaseModel):
+class UNetParameters(Schedule, Computing):
     """What to show to the network, how to train it, how to apply it.
 
     Defaults are the training procedure of table 1 of the paper.
@@ -65,7 +67,6 @@ class UNetParameters(BaseModel):
     batch_size: int = Field(
         default=64, ge=1, description="patches per training step; default in 3d: 4, for memory"
     )
-    epochs: int = Field(default=100, ge=1, description="most epochs to train for")
     loss: Literal["dice", "dice_ce"] = Field(
         default="dice", description="Dice loss, or its sum with cross entropy"
     )
@@ -74,19 +75,6 @@ class UNetParameters(BaseModel):
         gt=0,
         le=1,
         description="of the Adam optimiser at the start; short trainings want 1e-3 to 3e-3",
-    )
-    learning_rate_patience: int = Field(
-        default=10,
-        ge=0,
-        description="epochs without a better validation loss before the rate is lowered",
-    )
-    learning_rate_factor: float = Field(
-        default=0.1, gt=0, lt=1, description="what the learning rate is then multiplied by"
-    )
-    early_stopping_patience: int = Field(
-        default=25,
-        ge=1,
-        description="epochs without a better validation loss before training ends",
     )
     validation_fraction: float = Field(
         default=0.2,
@@ -154,18 +142,6 @@ class UNetParameters(BaseModel):
     )
     save_probability: bool = Field(
         default=False, description="keep the probability of each phase beside the labels"
-    )
-    precision: Literal["auto", "32", "bf16", "16"] = Field(
-        default="auto",
-        description="bits of floating-point numbers, less than 32 in convolutions only; auto: "
-        "32, on cuda bf16 or else 16",
-    )
-    cpu_threads: int = Field(
-        default=2,
-        ge=1,
-        description="CPU threads of each torch operation, on any machine: the last bits of the "
-        "result depend on it. Raise it to train faster on more cores; inference uses all cores "
-        "anyway",
     )
 
     @model_validator(mode="before")

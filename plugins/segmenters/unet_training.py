@@ -23,7 +23,7 @@ from fib_plugins.segmenters.unet_network import build_network
 from fib_plugins.segmenters.unet_patches import Patches, Variation
 from fib_plugins.segmenters.unet_recordings import Instruments, Recordings
 from fib_plugins.training.checkpoint import Checkpoint
-from fib_plugins.training.progress import BETTER, Progress
+from fib_plugins.training.progress import Progress, plateau
 from fib_plugins.training.runtime import fabric_on
 from fib_plugins.training.weights import set_tensors, weights_of
 from fibcore import Adapter, Context, FibError, Images, Labels
@@ -89,12 +89,7 @@ def train(
         seed=int(context.rng_for("network").integers(2**63)),
     )
     optimizer = torch.optim.Adam(network.parameters(), lr=unet.learning_rate)
-    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimizer,
-        factor=unet.learning_rate_factor,
-        patience=unet.learning_rate_patience,
-        threshold=BETTER,
-    )
+    lowering = plateau(optimizer, unet)
     module, fabric_optimizer = fabric.setup(network, optimizer)
     loss_of = _loss(unet)
 
@@ -110,7 +105,7 @@ def train(
         _fingerprint(unet, images, labels, instrument, grey_scale, context.seed),
         network=network,
         optimizer=optimizer,
-        plateau=plateau,
+        plateau=lowering,
     )
     progress = checkpoint.load(context)
     ticks = -(-per_epoch // unet.batch_size) + -(-len(seen) // unet.batch_size)
@@ -136,7 +131,7 @@ def train(
                 f"training diverged in epoch {epoch} (the validation loss is {validation_loss}); "
                 f"lower learning_rate (now {rate:g}), or use precision '32'"
             )
-        plateau.step(validation_loss)
+        lowering.step(validation_loss)
         row = {
             "train_loss": train_loss,
             "validation_loss": validation_loss,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from fib_plugins.training.weights import tensors_of
+
+if TYPE_CHECKING:
+    from fib_plugins.training.schedule import Schedule
 
 BETTER = 1e-4
 """A validation loss is better if it is lower by this fraction; else training at a rate too small
@@ -51,3 +54,15 @@ class Progress:
     def exhausted(self, patience: int) -> bool:
         """Tell whether so many epochs have gone by since the best one."""
         return self.epoch - self.best_epoch >= patience
+
+
+def plateau(
+    optimizer: torch.optim.Optimizer, schedule: Schedule
+) -> torch.optim.lr_scheduler.ReduceLROnPlateau:
+    """Return what lowers the learning rate when validation has not become better for long."""
+    return torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer,
+        factor=schedule.learning_rate_factor,
+        patience=schedule.learning_rate_patience,
+        threshold=BETTER,
+    )

@@ -9,27 +9,21 @@ equation 3, PatchNCE). The same is asked of images of the target, which keeps th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from fib_plugins.adapters.translation.discriminator import build_discriminator, fooled, told_apart
+from fib_plugins.adapters.translation.discriminator import fooled, told_apart
 from fib_plugins.adapters.translation.generators import (
     Translation,
-    build_generator,
-    network_params,
 )
-from fib_plugins.adapters.translation.image_pool import ImagePool
 from fib_plugins.adapters.translation.method import Method, frozen, white_noise
-from fib_plugins.adapters.translation.noise import NoiseLaw
 from fib_plugins.adapters.translation.structure import structure_loss
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
-
     from fib_plugins.adapters.cut import CUT
 
 EMBEDDING = 256
@@ -37,43 +31,22 @@ EMBEDDING = 256
 
 
 class ContrastiveSteps(Method):
-    """The networks of CUT and how they learn.
+    """The networks of CUT and how they learn."""
 
-    Args:
-        params: the adapter.
-        channels: number of voltages.
-        seed_of: seed of a network's weights, by its name.
-        fabric: where the networks are computed.
-        noise: that of source and of target.
-    """
+    params: CUT
+    learners: ClassVar[dict[str, tuple[str, ...]]] = {
+        "generator": ("generator", "embedding"),
+        "judge": ("target_judge",),
+    }
 
-    def __init__(
-        self,
-        params: CUT,
-        channels: int,
-        seed_of: Callable[[str], int],
-        fabric: Fabric,
-        noise: tuple[NoiseLaw, NoiseLaw] | None = None,
-    ) -> None:
-        self.params, self.fabric = params, fabric
-        generator = build_generator(
-            channels=channels, **network_params(params), seed=seed_of("generator")
-        )
-        self.networks: dict[str, nn.Module] = {
+    def build(self, channels: int, seed_of: Callable[[str], int]) -> dict[str, nn.Module]:
+        """Return a generator, what embeds the features of its encoder, and a discriminator."""
+        generator = self._generator(channels, seed_of("generator"))
+        return {
             "generator": generator,
             "embedding": Embedding(generator.widths, seed_of("embedding")),
-            "target_judge": build_discriminator(
-                channels,
-                params.discriminator_channels,
-                params.discriminator_norm,
-                seed_of("target_judge"),
-            ),
+            "target_judge": self._judge(channels, seed_of("target_judge")),
         }
-        if noise is not None:
-            self._add("generator", noise[1].without(noise[0]))
-        self.pools = {"target_pool": ImagePool(params.pool_size)}
-        self._set_up(("generator", "embedding"), ("target_judge",))
-        self.modules["generator"].mark_forward_method("features")
 
     def step(
         self, source: torch.Tensor, target: torch.Tensor, rng: np.random.Generator
@@ -104,7 +77,7 @@ class ContrastiveSteps(Method):
                 total = total + params.structure_weight * losses["structure_loss"]
             self._learn("generator", total)
 
-        judged = told_apart(judge, target, self.pools["target_pool"].exchange(made, rng))
+        judged = told_apart(judge, target, self.pools["target_judge"].exchange(made, rng))
         self._learn("judge", judged)
         losses["generator_loss"], losses["discriminator_loss"] = total, judged
         return {name: loss.detach() for name, loss in losses.items()}
@@ -114,6 +87,7 @@ class ContrastiveSteps(Method):
     ) -> torch.Tensor:
         """Return the PatchNCE loss, mean over the encoder's resolutions."""
         generator, embedding = self.modules["generator"], self.modules["embedding"]
+        generator.mark_forward_method("features")  # so that Fabric's precision holds for it
         found = generator.features(after), generator.features(before)
         places = [
             torch.from_numpy(rng.permutation(level.shape[2] * level.shape[3])[: self.params.places])

@@ -7,60 +7,39 @@ with lambda 10), 5 times the identity loss (their section 5.2).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from fib_plugins.adapters.translation.discriminator import build_discriminator, fooled, told_apart
-from fib_plugins.adapters.translation.generators import Translation, build_generator, network_params
-from fib_plugins.adapters.translation.image_pool import ImagePool
+from fib_plugins.adapters.translation.discriminator import fooled, told_apart
+from fib_plugins.adapters.translation.generators import Translation
 from fib_plugins.adapters.translation.method import Method, frozen, white_noise
-from fib_plugins.adapters.translation.noise import NoiseLaw
 from fib_plugins.adapters.translation.structure import structure_loss
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
-
     from fib_plugins.adapters.cyclegan import CycleGAN
 
 
 class CycleSteps(Method):
-    """The networks of a CycleGAN and how they learn.
+    """The networks of a CycleGAN and how they learn."""
 
-    Args:
-        params: the adapter.
-        channels: number of voltages.
-        seed_of: seed of a network's weights, by its name.
-        fabric: where the networks are computed.
-        noise: that of source and of target.
-    """
+    params: CycleGAN
+    learners: ClassVar[dict[str, tuple[str, ...]]] = {
+        "generator": ("generator", "backward"),
+        "judge": ("target_judge", "source_judge"),
+    }
 
-    def __init__(
-        self,
-        params: CycleGAN,
-        channels: int,
-        seed_of: Callable[[str], int],
-        fabric: Fabric,
-        noise: tuple[NoiseLaw, NoiseLaw] | None = None,
-    ) -> None:
-        self.params, self.fabric = params, fabric
-        common = {"channels": channels, **network_params(params)}
-        judge = channels, params.discriminator_channels, params.discriminator_norm
-        self.networks: dict[str, nn.Module] = {
-            "generator": build_generator(**common, seed=seed_of("generator")),
-            "backward": build_generator(**common, seed=seed_of("backward")),
-            "source_judge": build_discriminator(*judge, seed_of("source_judge")),
-            "target_judge": build_discriminator(*judge, seed_of("target_judge")),
+    def build(self, channels: int, seed_of: Callable[[str], int]) -> dict[str, nn.Module]:
+        """Return two generators, there and back, and a discriminator of either look."""
+        networks: dict[str, nn.Module] = {
+            name: self._generator(channels, seed_of(name)) for name in self.learners["generator"]
         }
-        if noise is not None:
-            self._add("generator", noise[1].without(noise[0]))
-            self._add("backward", noise[0].without(noise[1]))
-        self.pools = {"source_pool": ImagePool(params.pool_size)}
-        self.pools["target_pool"] = ImagePool(params.pool_size)
-        self._set_up(("generator", "backward"), ("source_judge", "target_judge"))
+        return networks | {
+            name: self._judge(channels, seed_of(name)) for name in self.learners["judge"]
+        }
 
     def step(
         self, source: torch.Tensor, target: torch.Tensor, rng: np.random.Generator
@@ -93,8 +72,8 @@ class CycleSteps(Method):
             self._learn("generator", total)
 
         judged = told_apart(
-            judges[1], target, self.pools["target_pool"].exchange(made_target, rng)
-        ) + told_apart(judges[0], source, self.pools["source_pool"].exchange(made_source, rng))
+            judges[1], target, self.pools["target_judge"].exchange(made_target, rng)
+        ) + told_apart(judges[0], source, self.pools["source_judge"].exchange(made_source, rng))
         self._learn("judge", judged)
         losses["generator_loss"], losses["discriminator_loss"] = total, 0.5 * judged
         return {name: loss.detach() for name, loss in losses.items()}

@@ -5,6 +5,7 @@ Both make an image without noise and tell how strong the noise is that belongs o
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -82,8 +83,8 @@ def _initialise(layer: nn.Module) -> None:
             nn.init.zeros_(layer.bias)
 
 
-class Generator(nn.Module):
-    """What both generators share: a stem, levels of features, and a head with two images.
+class Generator(nn.Module, ABC):
+    """What both generators share: the head that makes an image of features, and its noise.
 
     Attributes:
         widths: feature channels of each resolution, from fine to coarse.
@@ -102,13 +103,13 @@ class Generator(nn.Module):
         self.added = Noise(channels) if noise else None
         self.head = nn.Sequential(nn.ReflectionPad2d(3), self.last)
 
+    @abstractmethod
     def features(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """Return what the encoder finds, from fine to coarse."""
-        raise NotImplementedError
+        """Return what the encoder finds, axes (patch, feature, y, x), from fine to coarse."""
 
+    @abstractmethod
     def decode(self, features: list[torch.Tensor]) -> torch.Tensor:
-        """Return what the head makes images of."""
-        raise NotImplementedError
+        """Return what the head makes images of, axes (patch, feature, y, x), full resolution."""
 
     def forward(self, images: torch.Tensor) -> Translation:
         """Translate images in axes (patch, channel, y, x), most grey values from -1 to 1."""

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import torch
 from torch import nn
 
-from fib_plugins.adapters.translation.generators import Generator
+from fib_plugins.adapters.translation.discriminator import build_discriminator
+from fib_plugins.adapters.translation.generators import (
+    Generator,
+    build_generator,
+    network_params,
+)
 from fib_plugins.adapters.translation.image_pool import ImagePool
-from fib_plugins.training.progress import BETTER
+from fib_plugins.training.progress import plateau
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -29,24 +34,77 @@ ADAM_BETAS = (0.5, 0.999)
 class Method(ABC):
     """Networks that learn to translate, step by step.
 
+    A subclass says which networks there are, which of them translate and which judge, and what a
+    step is.
+
     Attributes:
         networks: by name; the one that translates is ``generator``.
         modules: the same, as Fabric runs them.
-        pools: translations of earlier steps.
+        pools: translations of earlier steps, by the judge that is shown them.
         optimizers: ``generator`` and ``judge``.
         plateaus: what lowers their learning rates.
+
+    Args:
+        params: the adapter.
+        channels: number of voltages.
+        seed_of: seed of a network's weights, by its name.
+        fabric: where the networks are computed.
+        noise: that of source and of target; none: translations get none.
     """
 
-    params: TranslationParameters
-    fabric: Fabric
-    networks: dict[str, nn.Module]
-    pools: dict[str, ImagePool]
+    learners: ClassVar[dict[str, tuple[str, ...]]]
+    """Names of the networks of each optimiser, ``generator`` and ``judge``."""
+
+    def __init__(
+        self,
+        params: TranslationParameters,
+        channels: int,
+        seed_of: Callable[[str], int],
+        fabric: Fabric,
+        noise: tuple[NoiseLaw, NoiseLaw] | None = None,
+    ) -> None:
+        self.params, self.fabric = params, fabric
+        self.networks = self.build(channels, seed_of)
+        if noise is not None:
+            there, back = noise[1].without(noise[0]), noise[0].without(noise[1])
+            for network, law in zip(self.translators(), (there, back), strict=False):
+                if network.added is not None:
+                    network.added.follow(law)
+        self.modules = {
+            name: fabric.setup_module(network) for name, network in self.networks.items()
+        }
+        self.pools = {judge: ImagePool(params.pool_size) for judge in self.learners["judge"]}
+        self.optimizers = {
+            group: torch.optim.Adam(
+                itertools.chain(*(self.networks[name].parameters() for name in names)),
+                lr=params.learning_rate,
+                betas=ADAM_BETAS,
+            )
+            for group, names in self.learners.items()
+        }
+        self._wrapped: dict[str, Any] = {
+            group: fabric.setup_optimizers(optimizer)
+            for group, optimizer in self.optimizers.items()
+        }
+        self.plateaus = {
+            group: plateau(optimizer, params) for group, optimizer in self.optimizers.items()
+        }
+
+    @abstractmethod
+    def build(self, channels: int, seed_of: Callable[[str], int]) -> dict[str, nn.Module]:
+        """Return the networks by name; those that translate come first, the way there before."""
 
     @abstractmethod
     def step(
         self, source: torch.Tensor, target: torch.Tensor, rng: np.random.Generator
     ) -> dict[str, torch.Tensor]:
-        """Learn from patches (patch, channel, y, x) of either stack; return the losses."""
+        """Learn from patches of either stack, and return the losses, each a tensor of one number.
+
+        Args:
+            source: patches in axes (patch, channel, y, x), most grey values from -1 to 1.
+            target: as many of the target, on its own scale.
+            rng: where noise and choices of this step come from.
+        """
 
     @property
     def generator(self) -> Generator:
@@ -66,47 +124,22 @@ class Method(ABC):
         """Return all that changes while training, by name, for a checkpoint."""
         optimizers = {f"{name}_optimizer": part for name, part in self.optimizers.items()}
         plateaus = {f"{name}_plateau": part for name, part in self.plateaus.items()}
-        return {**self.networks, **self.pools, **optimizers, **plateaus}
+        pools = {f"{name}_pool": part for name, part in self.pools.items()}
+        return {**self.networks, **pools, **optimizers, **plateaus}
 
     def epoch_done(self, score: float) -> None:
         """Lower the learning rates if the validation score has not become better for long."""
-        for plateau in self.plateaus.values():
-            plateau.step(score)
+        for lowering in self.plateaus.values():
+            lowering.step(score)
 
-    def _add(self, name: str, noise: NoiseLaw) -> None:
-        """Let a generator's translations get noise of this law, if it adds any."""
-        generator = cast(Generator, self.networks[name])
-        if generator.added is not None:
-            generator.added.follow(noise)
+    def _generator(self, channels: int, seed: int) -> Generator:
+        return build_generator(channels=channels, **network_params(self.params), seed=seed)
 
-    def _set_up(self, generators: Sequence[str], judges: Sequence[str]) -> None:
-        """Place the networks on the device; give each group its optimiser."""
+    def _judge(self, channels: int, seed: int) -> nn.Module:
         params = self.params
-        self.modules = {
-            name: self.fabric.setup_module(network) for name, network in self.networks.items()
-        }
-        groups = {"generator": generators, "judge": judges}
-        self.optimizers = {
-            group: torch.optim.Adam(
-                itertools.chain(*(self.networks[name].parameters() for name in names)),
-                lr=params.learning_rate,
-                betas=ADAM_BETAS,
-            )
-            for group, names in groups.items()
-        }
-        self._wrapped: dict[str, Any] = {
-            group: self.fabric.setup_optimizers(optimizer)
-            for group, optimizer in self.optimizers.items()
-        }
-        self.plateaus = {
-            group: torch.optim.lr_scheduler.ReduceLROnPlateau(
-                optimizer,
-                factor=params.learning_rate_factor,
-                patience=params.learning_rate_patience,
-                threshold=BETTER,
-            )
-            for group, optimizer in self.optimizers.items()
-        }
+        return build_discriminator(
+            channels, params.discriminator_channels, params.discriminator_norm, seed
+        )
 
     def _learn(self, group: str, loss: torch.Tensor) -> None:
         optimizer = self._wrapped[group]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
+
+from fib_plugins.training.schedule import Computing, Schedule
 
 MOST_WORKERS = 8
 """Slices that are translated at a time on the CPU, for memory."""
 
 
-class TranslationParameters(BaseModel):
+class TranslationParameters(Schedule, Computing):
     """What the networks are, how they train, how they are applied.
 
     Defaults are those of the paper's table 1 where it says something.
@@ -65,7 +67,6 @@ class TranslationParameters(BaseModel):
         description="step of the patch grid, as a fraction of the patch",
     )
     batch_size: int = Field(default=1, ge=1, description="patches per training step")
-    epochs: int = Field(default=100, ge=1, description="most epochs to train for")
     steps_per_epoch: int | None = Field(
         default=None,
         ge=1,
@@ -79,25 +80,17 @@ class TranslationParameters(BaseModel):
         description="of the Adam optimisers at the start; short trainings want 3e-4 to 1e-3 (the "
         "paper says 1e-4 in table 1, 1e-3 in section 2.6)",
     )
-    learning_rate_patience: int = Field(
-        default=10,
-        ge=0,
-        description="epochs without a better validation score before the rate is lowered",
-    )
-    learning_rate_factor: float = Field(
-        default=0.1, gt=0, lt=1, description="what the learning rate is then multiplied by"
-    )
-    early_stopping_patience: int = Field(
-        default=25,
-        ge=1,
-        description="epochs without a better validation score before training ends",
-    )
     structure_weight: float = Field(
         default=0.0,
         ge=0,
         description="weight of a loss that keeps structure in place: 1 minus the correlation, in "
         "windows of 9 pixels, of images before and after. 0 (off), as in the paper; 1 to 10 where "
         "labels are not kept",
+    )
+    pool_size: int = Field(
+        default=50,
+        ge=0,
+        description="translations of earlier steps that each discriminator is shown half the time",
     )
     augment: bool = Field(
         default=True,
@@ -125,17 +118,6 @@ class TranslationParameters(BaseModel):
         default="fail",
         description="what to do where a translation swaps bright and dark or loses structure: "
         "fail the step that translates, or warn",
-    )
-    precision: Literal["auto", "32", "bf16", "16"] = Field(
-        default="auto",
-        description="bits of floating-point numbers in training, less than 32 in convolutions "
-        "only; auto: 32, on cuda bf16 or else 16",
-    )
-    cpu_threads: int = Field(
-        default=2,
-        ge=1,
-        description="CPU threads of each torch operation in training, on any machine: the last "
-        "bits of the result depend on it. Translation uses all cores anyway",
     )
 
     @model_validator(mode="after")

@@ -10,7 +10,6 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +40,6 @@ if TYPE_CHECKING:
 CHECKPOINT_SECONDS = 120.0
 LABELS_NOT_KEPT = 1e3
 """Added to the score of epochs that do not keep labels: any that does is better."""
-
-MakeMethod = Callable[..., Method]
-"""`Translator.method`."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +107,7 @@ class Running:
 
 def train(
     params: TranslationParameters,
-    make_method: MakeMethod,
+    method_of: type[Method],
     source: Images,
     target: Images,
     labels: Labels | None,
@@ -137,11 +133,11 @@ def train(
     def seed_of(name: str) -> int:
         return int(context.rng_for("network", name).integers(2**63))
 
-    noise = tuple(
-        NoiseLaw.of(stack, grey_range, context.threads)
-        for stack, grey_range in zip((source, target), ranges, strict=True)
+    noise = (
+        NoiseLaw.of(source, ranges[0], context.threads),
+        NoiseLaw.of(target, ranges[1], context.threads),
     )
-    method = make_method(len(source.kv), seed_of, fabric, noise)
+    method = method_of(params, len(source.kv), seed_of, fabric, noise)
     first = as_tensor(patches[0].cut(places[:1]), fabric.device)
     for network in method.translators():
         set_upright(network, first)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -34,10 +34,7 @@ from fibcore import (
 )
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
-
     from fib_plugins.adapters.translation.method import Method
-    from fib_plugins.adapters.translation.noise import NoiseLaw
 
 TRAINING_BYTES = 900
 INFERENCE_BYTES = 40
@@ -50,21 +47,8 @@ class Translator(Trainable, TranslationParameters, Adapter):
     apply_params: ClassVar[frozenset[str]] = frozenset({"tile", "fast", "on_label_change"})
 
     @abstractmethod
-    def method(
-        self,
-        channels: int,
-        seed_of: Callable[[str], int],
-        fabric: Fabric,
-        noise: tuple[NoiseLaw, NoiseLaw] | None = None,
-    ) -> Method:
-        """Return the networks and how they learn.
-
-        Args:
-            channels: number of voltages.
-            seed_of: seed of a network's weights, by its name.
-            fabric: where networks are computed.
-            noise: that of source and of target.
-        """
+    def method(self) -> type[Method]:
+        """Return how the networks learn."""
 
     # -- before a run --------------------------------------------------------------------------
 
@@ -151,7 +135,7 @@ class Translator(Trainable, TranslationParameters, Adapter):
         specs = {"source": source.spec, "target": target.spec}
         self.forecast("fit", specs | ({} if labels is None else {"labels": labels.spec}))
         with cpu_threads(self.cpu_threads):
-            trained = train(self, self.method, source, target, labels, context)
+            trained = train(self, self.method(), source, target, labels, context)
         context.keep("history", Table.from_rows(trained.history))
         context.keep("samples", _album(trained.samples, source))
         if not trained.source_range.overlaps(trained.target_range):

@@ -51,7 +51,7 @@ PARAMS = {"base_channels": 4, "depth": 1, "blocks": 0, "discriminator_channels":
 
 
 def begin(adapter: CUT | CycleGAN) -> Method:
-    return adapter.method(1, lambda name: len(name), fabric_on("cpu", "32"))
+    return adapter.method()(adapter, 1, lambda name: len(name), fabric_on("cpu", "32"))
 
 
 def images(seed: int) -> torch.Tensor:

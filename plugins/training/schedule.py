@@ -1,0 +1,46 @@
+"""Parameters that every training has: how long, at what rate, on how many threads.
+
+Defaults are those of the paper's table 1, which holds for all its networks.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+
+class Schedule(BaseModel):
+    """When the learning rate falls, and when training ends."""
+
+    epochs: int = Field(default=100, ge=1, description="most epochs to train for")
+    learning_rate_patience: int = Field(
+        default=10,
+        ge=0,
+        description="epochs without a better validation before the learning rate is lowered",
+    )
+    learning_rate_factor: float = Field(
+        default=0.1, gt=0, lt=1, description="what the learning rate is then multiplied by"
+    )
+    early_stopping_patience: int = Field(
+        default=25,
+        ge=1,
+        description="epochs without a better validation before training ends",
+    )
+
+
+class Computing(BaseModel):
+    """How convolutions are computed."""
+
+    precision: Literal["auto", "32", "bf16", "16"] = Field(
+        default="auto",
+        description="bits of floating-point numbers, less than 32 in convolutions only; auto: "
+        "32, on cuda bf16 or else 16",
+    )
+    cpu_threads: int = Field(
+        default=2,
+        ge=1,
+        description="CPU threads of each torch operation, on any machine: the last bits of the "
+        "result depend on it. Raise it to train faster on more cores; what is trained is applied "
+        "on all cores anyway",
+    )
