@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import ndimage, stats
+from electron_images import blobs, error, expect_alike, image, prepared, uniform
+from scipy import stats
 
 from fib_plugins.electrons.batch import empty_lanes, image_pixels
 from fib_plugins.electrons.electron import follow, make_beam
@@ -16,41 +17,6 @@ from fibcore import Labels
 from fibcore.materials import EPOXY, GOLD, VACUUM
 
 PHASES = {0: EPOXY, 1: GOLD, 2: VACUUM}
-
-
-def prepared(labels, energy_kev, *, lateral="periodic", below="mirror", cutoff_ev=50.0, **beam):
-    """Return lattice, tables and beam; media are numbered as the phases of `labels`."""
-    lattice = make_lattice(labels, list(labels.phases), lateral=lateral, below=below)
-    tables = build_tables(list(labels.phases.values()), energy_kev, cutoff_ev=cutoff_ev)
-    return lattice, tables, make_beam(energy_kev, cutoff_ev=cutoff_ev, **beam)
-
-
-def image(labels, energy_kev, electrons, *, z=0, key=1, threads=2, **options):
-    """Return the tally of a whole slice, and its yields (y, x)."""
-    imager = Imager(
-        *prepared(labels, energy_kev, **options),
-        electrons_per_pixel=electrons,
-        key=key,
-        threads=threads,
-    )
-    _, ny, nx = labels.shape
-    tally = imager.image(z, (0, ny), (0, nx))
-    return tally, tally.counts.reshape(ny, nx) / electrons
-
-
-def uniform(material, shape=(2, 2, 2), voxel_size_nm=20.0):
-    return Labels(np.zeros(shape, np.uint8), voxel_size_nm, {0: material})
-
-
-def blobs(shape, phases, seed=0, grain=2.0, mode="wrap"):
-    rng = np.random.default_rng(seed)
-    fields = [ndimage.gaussian_filter(rng.standard_normal(shape), grain, mode=mode)
-              for _ in range(phases)]  # fmt: skip
-    return np.argmax(fields, axis=0).astype(np.uint8)
-
-
-def error(eta, electrons):
-    return np.sqrt(eta * (1 - eta) / electrons)
 
 
 SURROUNDINGS = {
@@ -152,14 +118,6 @@ def test_a_mirrored_structure_gives_the_mirrored_image(options):
     _, other = image(Labels(swapped, (4, 4, 4), phases), 2.0, 2000, key=3, **options)
     expect_alike(plain, other.T, 2000)
     assert np.ptp(plain) > 0.2  # there is something to see
-
-
-def expect_alike(one, other, electrons):
-    """Expect two yield images to differ by counting noise alone."""
-    both = 0.5 * (one + other)
-    deviation = (one - other) / np.sqrt(2 * both * (1 - both) / electrons)
-    assert stats.chi2.sf(np.sum(deviation**2), deviation.size) > 1e-3
-    assert abs(deviation.mean()) < 4 / np.sqrt(deviation.size)
 
 
 def test_the_structure_below_a_pixel_is_that_of_its_own_slice():
