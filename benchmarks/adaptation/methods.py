@@ -14,6 +14,9 @@ TARGET = {"batch_norm": "stack"}
 PER_SLICE = {"normalization": "slice"}
 """Each slice by its own mean and standard deviation; the other ways take those of the stack."""
 
+GREY = PER_SLICE | {"augment_offset": 0.4, "augment_gain": 0.3}
+"""The same in training, and brightness and contrast of patches vary more than by default."""
+
 IN_PLACE = {"drift_nm": 0.0}
 """An estimated instrument does not move slices, so that labels fit what it records."""
 
@@ -26,17 +29,20 @@ def methods(preset: str) -> dict[str, list[Step]]:
 
     They follow `setting.shared_steps`. The oracle alone is told the preset.
     """
-    match, acquisition, unet = "adapter/histogram_match", "adapter/acquisition", "segmenter/unet"
+    match, acquisition = "adapter/histogram_match", "adapter/acquisition"
+    cyclegan, cut = "adapter/cyclegan", "adapter/cut"
 
     def trained(images: str, params: Params = UNET, **inputs: str) -> Step:
-        return fit("unet", unet, params, images=images, labels="train_structure", **inputs)
+        return fit(
+            "unet", "segmenter/unet", params, images=images, labels="train_structure", **inputs
+        )
 
-    def translated(gan: str, source: str) -> list[Step]:
-        params = CYCLEGAN if gan == "adapter/cyclegan" else GAN
+    def translated(gan: str, unet: Params = UNET) -> list[Step]:
+        params = CYCLEGAN if gan == cyclegan else GAN
         return [
-            fit("gan", gan, params, source=source, target="twin", labels="train_structure"),
-            apply("translated", "gan", images=source, labels="train_structure"),
-            trained("translated"),
+            fit("gan", gan, params, source="train_ideal", target="twin", labels="train_structure"),
+            apply("translated", "gan", images="train_ideal", labels="train_structure"),
+            trained("translated", unet),
         ]
 
     # Per stack the training images are matched to the twin: the other way round, without a new
@@ -57,10 +63,7 @@ def methods(preset: str) -> dict[str, list[Step]]:
     instrument = fit("instrument", acquisition, source="train_ideal", target="twin")
     recorded = apply("recorded", "instrument", IN_PLACE, images="train_ideal")
     randomised = [instrument, trained("train_ideal", instrument="instrument")]
-    randomised_per_slice = [
-        instrument,
-        trained("train_ideal", UNET | PER_SLICE, instrument="instrument"),
-    ]
+    randomised_grey = [instrument, trained("train_ideal", UNET | GREY, instrument="instrument")]
     true_instrument = run("recorded", "adapter/twin", {"preset": preset}, images="train_ideal")
     as_trained = apply("solid", "unet", images="twin")
     as_target = apply("solid", "unet", TARGET, images="twin")
@@ -69,6 +72,7 @@ def methods(preset: str) -> dict[str, list[Step]]:
     return {
         "none": [trained("train_ideal"), as_trained],
         "z-score per slice": [trained("train_ideal"), per_slice],
+        "grey values": [trained("train_ideal", UNET | GREY), as_trained],
         "histogram per stack": matched_training,
         "histogram per slice": matched_twin,
         "batch norm": [trained("train_ideal"), as_target],
@@ -76,22 +80,14 @@ def methods(preset: str) -> dict[str, list[Step]]:
         "randomisation": [*randomised, as_trained],
         "randomisation + batch norm": [*randomised, as_target],
         "randomisation + z-score per slice": [*randomised, per_slice],
-        "randomisation and training, z-scores per slice": [*randomised_per_slice, as_trained],
-        "the same + batch norm": [
-            *randomised_per_slice,
-            apply("solid", "unet", TARGET, images="twin"),
-        ],
-        "cyclegan": [*translated("adapter/cyclegan", "train_ideal"), as_trained],
-        "cyclegan + batch norm": [*translated("adapter/cyclegan", "train_ideal"), as_target],
-        "cyclegan + z-score per slice": [*translated("adapter/cyclegan", "train_ideal"), per_slice],
-        "instrument + cyclegan": [
-            instrument,
-            recorded,
-            *translated("adapter/cyclegan", "recorded"),
-            as_trained,
-        ],
-        "cut": [*translated("adapter/cut", "train_ideal"), as_trained],
-        "cut + z-score per slice": [*translated("adapter/cut", "train_ideal"), per_slice],
+        "randomisation + grey values": [*randomised_grey, as_trained],
+        "randomisation + grey values + batch norm": [*randomised_grey, as_target],
+        "cyclegan": [*translated(cyclegan), as_trained],
+        "cyclegan + batch norm": [*translated(cyclegan), as_target],
+        "cyclegan + z-score per slice": [*translated(cyclegan), per_slice],
+        "cyclegan + grey values": [*translated(cyclegan, UNET | GREY), as_trained],
+        "cut": [*translated(cut), as_trained],
+        "cut + z-score per slice": [*translated(cut), per_slice],
         "oracle": [true_instrument, trained("recorded"), as_trained],
-        "oracle + z-score per slice": [true_instrument, trained("recorded"), per_slice],
+        "oracle + grey values": [true_instrument, trained("recorded", UNET | GREY), as_trained],
     }
