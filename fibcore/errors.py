@@ -46,15 +46,20 @@ class PipelineError(FibError):
     def __init__(self, problems: Sequence[Problem], source: str = "pipeline") -> None:
         self.problems = tuple(problems)
         self.source = source
-        count = f"{len(problems)} problem" + ("s" if len(problems) != 1 else "")
-        lines = "\n".join(f"  {problem}" for problem in problems)
-        super().__init__(f"{source}: {count}, nothing was run\n{lines}")
+        super().__init__(problem_list(problems, source))
 
 
 class UsageError(FibError):
     """A command was given something it cannot use; nothing has run."""
 
     exit_code = 2
+
+
+def problem_list(problems: Sequence[Problem], source: str) -> str:
+    """Return problems of one file for a message: how many, then one a line."""
+    count = f"{len(problems)} problem" + ("s" if len(problems) != 1 else "")
+    lines = "\n".join(f"  {problem}" for problem in problems)
+    return f"{source}: {count}, nothing was run\n{lines}"
 
 
 def did_you_mean(given: str, allowed: Iterable[str], limit: int = 3) -> str:

@@ -29,7 +29,17 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="STEP.PARAM=VALUE",
-        help="Set a parameter (or STEP.load); VALUE is JSON or text. May be repeated.",
+        help="Set a parameter (or STEP.load); VALUE is JSON or text; STEP may be a pattern, as in "
+        "'unet_*.epochs=20'. May be repeated.",
+    ),
+]
+SettingsOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--settings",
+        metavar="FILE",
+        help="Set the parameters that a JSON file lists (STEP.PARAM: value); --set wins over it. "
+        "May be repeated: later files win.",
     ),
 ]
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="Folder for run folders.")]
@@ -64,6 +74,7 @@ def _main(
 @ends_cleanly
 def run(
     pipeline: PipelineFile,
+    settings: SettingsOption = None,
     set_: SetOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Say what would run and why; run nothing.")
@@ -97,8 +108,8 @@ def run(
     from fibcore.cli.run import run_command
 
     run_command(
-        pipeline, set_ or [], dry_run, from_, to, force or [], seed, out, cache, device, threads,
-        resource_check,
+        pipeline, settings or [], set_ or [], dry_run, from_, to, force or [], seed, out, cache,
+        device, threads, resource_check,
     )  # fmt: skip
 
 
@@ -106,6 +117,7 @@ def run(
 @ends_cleanly
 def check(
     pipeline: PipelineFile,
+    settings: SettingsOption = None,
     set_: SetOption = None,
     seed: SeedOption = None,
     debug: DebugOption = False,
@@ -113,7 +125,7 @@ def check(
     """Check a pipeline without running it: every problem at once, each with its place."""
     from fibcore.cli.run import check_command
 
-    check_command(pipeline, set_ or [], seed)
+    check_command(pipeline, settings or [], set_ or [], seed)
 
 
 @app.command("report")

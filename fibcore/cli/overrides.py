@@ -1,49 +1,134 @@
-"""``--set STEP.PARAM=VALUE`` and ``--seed`` applied to the content of a pipeline file."""
+"""``--settings``, ``--set`` and ``--seed`` applied to the content of a pipeline file."""
 
 from __future__ import annotations
 
 import copy
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fibcore.errors import UsageError, did_you_mean, listed
+from fibcore.cli.settings import Setting, SettingsFile, read_settings, setting_of_option
+from fibcore.errors import UsageError, did_you_mean, listed, problem_list
+from fibcore.pipeline.locate import Path as Location
+from fibcore.pipeline.settable import settable
 
 
-def override(document: dict[str, Any], settings: Sequence[str], seed: int | None) -> dict[str, Any]:
-    """Return a pipeline with parameters set from the command line.
+class Overridden:
+    """A pipeline with parameters set from the command line.
 
-    A path given as ``STEP.load=...`` is relative to the working folder, as a shell completes it.
+    Attributes:
+        document: its content, as set.
+        origins: place in the document -> where its value comes from, of what was set.
+        remarks: what the user should know of the settings.
+    """
+
+    def __init__(self, document: Mapping[str, Any], base: Path) -> None:
+        self.document = copy.deepcopy(dict(document))
+        self.origins: dict[Location, str] = {}
+        self.remarks: list[str] = []
+        written = self.document.get("steps")
+        self._base = base
+        self._steps: dict[str, tuple[int, dict[str, Any]]] = {
+            step["id"]: (index, step)
+            for index, step in enumerate(written if isinstance(written, list) else [])
+            if isinstance(step, dict) and isinstance(step.get("id"), str)
+        }
+
+    def use_file(self, given: SettingsFile) -> None:
+        """Set what a file says, from top to bottom; it may also be for other pipelines.
+
+        Raises:
+            UsageError: patterns that fit steps without such a parameter; names all of them.
+        """
+        if given.seed is not None:
+            self.document["seed"] = given.seed
+        problems, idle = [], []
+        for setting in given.settings:
+            steps = self._meant(setting)
+            if not steps:
+                idle.append(setting.target)
+            try:
+                self._put(setting, steps)
+            except UsageError as error:
+                problems.append(given.text.problem((setting.target,), str(error)))
+        if problems:
+            raise UsageError(problem_list(problems, given.source))
+        if idle:
+            self.remarks.append(
+                f"{given.source}: {len(idle)} of {len(given.settings)} entries "
+                f"concern{'s' if len(idle) == 1 else ''} no step of this pipeline: {listed(idle)}"
+            )
+
+    def use_option(self, option: str) -> None:
+        """Set what ``--set STEP.PARAM=VALUE`` says.
+
+        Raises:
+            UsageError: not of this form, or for no step of the pipeline.
+        """
+        setting = setting_of_option(option)
+        steps = self._meant(setting)
+        if not steps:
+            none = "no step fits" if setting.is_pattern else "there is no step"
+            hint = did_you_mean(setting.step, self._steps) or f" The steps: {listed(self._steps)}."
+            raise UsageError(f"--set {option}: {none} {setting.step!r}.{hint}")
+        try:
+            self._put(setting, steps)
+        except UsageError as error:
+            raise UsageError(f"--set {option}: {error}") from None
+
+    def _meant(self, setting: Setting) -> list[str]:
+        return [step_id for step_id in self._steps if setting.means(step_id)]
+
+    def _put(self, setting: Setting, steps: Sequence[str]) -> None:
+        for step_id in self._taking(setting, steps) if setting.is_pattern else steps:
+            index, step = self._steps[step_id]
+            if setting.name == "load" and "load" in step:
+                step["load"] = setting.files
+                self.origins["steps", index, "load"] = setting.origin
+            elif isinstance(step.setdefault("params", {}), dict):  # else the check says so
+                step["params"][setting.name] = copy.deepcopy(setting.value)
+                self.origins["steps", index, "params", setting.name] = setting.origin
+
+    def _taking(self, setting: Setting, steps: Sequence[str]) -> list[str]:
+        """Return those of the steps that a pattern fits which have the parameter."""
+        contents = {step_id: step for step_id, (_, step) in self._steps.items()}
+        names = {step_id: settable(contents[step_id], contents, self._base) for step_id in steps}
+        taking = [step_id for step_id, allowed in names.items() if setting.name in (allowed or ())]
+        if steps and not taking and None not in names.values():
+            known = sorted({name for allowed in names.values() for name in allowed or ()})
+            hint = did_you_mean(setting.name, known) or f" Theirs: {listed(known)}."
+            raise UsageError(
+                f"none of the steps that fit {setting.step!r} ({listed(steps)}) has a parameter "
+                f"{setting.name!r} to set.{hint}"
+            )
+        return taking
+
+
+def override(
+    document: Mapping[str, Any],
+    *,
+    base: Path,
+    files: Sequence[Path] = (),
+    options: Sequence[str] = (),
+    seed: int | None = None,
+) -> Overridden:
+    """Return a pipeline with what the command line sets; what comes later wins.
+
+    Args:
+        document: content of the pipeline file.
+        base: folder that paths in it are relative to.
+        files: of ``--settings``, first.
+        options: texts of ``--set``, then.
+        seed: of ``--seed``, last.
 
     Raises:
-        UsageError: a setting that is not STEP.PARAM=VALUE, or names no step.
+        UsageError: a setting that cannot be read or used.
     """
-    document = copy.deepcopy(document)
+    result = Overridden(document, base)
+    for path in files:
+        result.use_file(read_settings(path))
+    for option in options:
+        result.use_option(option)
     if seed is not None:
-        document["seed"] = seed
-    listed_steps = document.get("steps")
-    steps = {
-        step["id"]: step
-        for step in (listed_steps if isinstance(listed_steps, list) else [])
-        if isinstance(step, dict) and isinstance(step.get("id"), str)
-    }
-    for setting in settings:
-        target, equals, text = setting.partition("=")
-        step_id, dot, name = target.partition(".")
-        if not (equals and dot and step_id and name):
-            raise UsageError(f"--set {setting}: write STEP.PARAM=VALUE, e.g. --set unet.epochs=20")
-        if step_id not in steps:
-            hint = did_you_mean(step_id, steps) or f" The steps: {listed(steps)}."
-            raise UsageError(f"--set {setting}: there is no step {step_id!r}.{hint}")
-        step = steps[step_id]
-        if name == "load" and "load" in step:
-            step["load"] = str(Path(text).absolute())
-            continue
-        if not isinstance(step.setdefault("params", {}), dict):
-            continue  # the check tells what is wrong with it
-        try:
-            step["params"][name] = json.loads(text)
-        except ValueError:
-            step["params"][name] = text
-    return document
+        result.document["seed"] = seed
+    return result

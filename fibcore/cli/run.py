@@ -23,17 +23,21 @@ from fibcore.pipeline.store import Store
 from fibcore.tables import Table
 
 
-def plan_of(path: Path, settings: Sequence[str], seed: int | None) -> Plan:
-    """Return the plan of a pipeline file, with settings from the command line."""
+def plan_of(path: Path, files: Sequence[Path], options: Sequence[str], seed: int | None) -> Plan:
+    """Return the plan of a pipeline file, with settings from files and the command line."""
     located = read_pipeline(path)
-    document = override(located.data, settings, seed)
     base = path.absolute().parent
-    return check_pipeline(document, base=base, source=str(path), located=located)
+    changed = override(located.data, base=base, files=files, options=options, seed=seed)
+    for remark in changed.remarks:
+        Console(stderr=True).print(remark, highlight=False, markup=False, soft_wrap=True)
+    located.origins = changed.origins
+    return check_pipeline(changed.document, base=base, source=str(path), located=located)
 
 
 def run_command(
     path: Path,
-    settings: Sequence[str],
+    files: Sequence[Path],
+    options: Sequence[str],
     dry_run: bool,
     start: str | None,
     stop: str | None,
@@ -48,7 +52,7 @@ def run_command(
     """Run a pipeline, or say what a run would do."""
     if device != "auto":
         resolve_device(device)
-    plan = plan_of(path, settings, seed)
+    plan = plan_of(path, files, options, seed)
     console = Console()
     if dry_run:
         previous = previous_run(out / plan.pipeline.name)
@@ -89,9 +93,11 @@ def run_command(
     console.print(f"report   {result.folder / 'report.html'}", highlight=False, soft_wrap=True)
 
 
-def check_command(path: Path, settings: Sequence[str], seed: int | None) -> None:
+def check_command(
+    path: Path, files: Sequence[Path], options: Sequence[str], seed: int | None
+) -> None:
     """Check a pipeline and say what it would need."""
-    plan = plan_of(path, settings, seed)
+    plan = plan_of(path, files, options, seed)
     _show_warnings(plan)
     memory = max(step.memory_bytes for step in plan.steps)
     disk = sum(step.disk_bytes for step in plan.steps)

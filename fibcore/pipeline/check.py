@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fibcore.errors import PipelineError, Problem, did_you_mean
+from fibcore.errors import PipelineError
 from fibcore.pipeline.explain import explain
 from fibcore.pipeline.findings import Findings
-from fibcore.pipeline.locate import LocatedJson
+from fibcore.pipeline.locate import LocatedJson, read_object
 from fibcore.pipeline.plan import Plan
 from fibcore.pipeline.spec import Pipeline, Step
 from fibcore.pipeline.steps import plan_step
@@ -24,20 +24,9 @@ def read_pipeline(path: Path) -> LocatedJson:
     Raises:
         PipelineError: missing, unreadable, or not a JSON object.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        near = ""
-        if isinstance(error, FileNotFoundError) and path.parent.is_dir():
-            near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.json")])
-        raise PipelineError(
-            [Problem("file", f"cannot read it: {reason}.{near}")], str(path)
-        ) from None
-    document = LocatedJson(text)
-    if not document.problems and not isinstance(document.data, dict):
-        message = 'a pipeline is a JSON object: {"version": 1, "name": ..., "steps": [...]}'
-        document.problems.append(Problem("file", message, 1, 1))
+    document = read_object(
+        path, 'a pipeline is a JSON object: {"version": 1, "name": ..., "steps": [...]}'
+    )
     if document.problems:
         raise PipelineError(document.problems, str(path))
     return document

@@ -58,7 +58,7 @@ def _message(item: Any, model: type[BaseModel]) -> str:
     kind, context = item["type"], item.get("ctx", {})
     name = item["loc"][-1] if item["loc"] else ""
     if kind == "extra_forbidden":
-        allowed = _names(_model_at(model, item["loc"][:-1]))
+        allowed = parameter_names(_model_at(model, item["loc"][:-1]))
         return f"unknown name {name!r}; allowed: {listed(allowed, 40)}." + did_you_mean(
             str(name), allowed
         )
@@ -76,7 +76,8 @@ def _message(item: Any, model: type[BaseModel]) -> str:
     return f"{text}, not {given}" + (f".{hint}" if hint else "")
 
 
-def _names(model: type[BaseModel] | None) -> list[str]:
+def parameter_names(model: type[BaseModel] | None) -> list[str]:
+    """Return the names of a model's fields as a pipeline file writes them."""
     if model is None:
         return []
     return [field.alias or name for name, field in model.model_fields.items()]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import re
 from typing import Any
 
-from fibcore.errors import Problem
+from fibcore.errors import Problem, did_you_mean
 
 Path = tuple[str | int, ...]
 
@@ -19,11 +20,13 @@ class LocatedJson:
     Attributes:
         data: the parsed document; None if the text is not JSON.
         problems: syntax errors and keys that stand twice in one object.
+        origins: place -> where its value comes from, of values that are not from this text.
     """
 
     def __init__(self, text: str) -> None:
         self.problems: list[Problem] = []
         self.data: Any = None
+        self.origins: dict[Path, str] = {}
         self._starts: dict[Path, int] = {}
         self._text = text
         try:
@@ -48,7 +51,10 @@ class LocatedJson:
         return line, start - self._text.rfind("\n", 0, start)
 
     def problem(self, path: Path, message: str) -> Problem:
-        """Return a problem at `path`, with its place in the file."""
+        """Return a problem at `path`, with its place in the file or the origin of its value."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.origins:
+                return Problem(f"{place_of(path)} ({self.origins[path[:length]]})", message)
         where = self.line_column(path)
         line, column = where if where is not None else (None, None)
         return Problem(place_of(path), message, line, column)
@@ -87,6 +93,27 @@ class LocatedJson:
                 position += 1
 
         value(())
+
+
+def read_object(path: pathlib.Path, wanted: str) -> LocatedJson:
+    """Return the JSON object in a file; what is wrong with the file is among its problems.
+
+    Args:
+        path: the file.
+        wanted: message for JSON that is no object.
+    """
+    try:
+        document = LocatedJson(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        near = ""
+        if isinstance(error, FileNotFoundError) and path.parent.is_dir():
+            near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.json")])
+        document = LocatedJson("{}")
+        document.problems.append(Problem("file", f"cannot read it: {reason}.{near}"))
+    if not document.problems and not isinstance(document.data, dict):
+        document.problems.append(Problem("file", wanted, 1, 1))
+    return document
 
 
 def place_of(path: Path) -> str:

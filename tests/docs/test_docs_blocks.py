@@ -97,8 +97,8 @@ class Reader:
             path = self.folder / block.title
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text)
-            if block.language == "json":
-                self._check_file(json.loads(block.text), path, block.note)
+            if block.language == "json" and "steps" in (document := json.loads(block.text)):
+                self._check_file(document, path, block.note)
         elif block.language == "python":
             with chdir(self.folder):
                 exec(compile(block.text, "block", "exec"), self.namespace)

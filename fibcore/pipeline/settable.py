@@ -1,0 +1,60 @@
+"""Which parameters a step takes, told from the content of a pipeline before it is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fibcore.errors import FibError
+from fibcore.models import Model
+from fibcore.pipeline.explain import parameter_names
+from fibcore.pipeline.loading import params_model
+from fibcore.pipeline.spec import VERBS
+from fibcore.registry import registry
+
+Steps = Mapping[str, Mapping[str, Any]]
+
+
+def settable(step: Mapping[str, Any], steps: Steps, base: Path) -> list[str] | None:
+    """Return the names of the parameters that a step takes.
+
+    ``run`` and ``fit`` take every parameter of their plugin; ``apply`` those that may change once
+    the plugin is fitted (`Plugin.apply_params`); ``load`` takes what may be said of files of that
+    type, and ``load`` itself, which names them.
+
+    Args:
+        step: the step as written.
+        steps: id -> step, of the whole pipeline.
+        base: folder that paths in the pipeline are relative to.
+
+    Returns:
+        The names; None where they cannot be told, of which the check gives the cause: an unknown
+        plugin, a model that cannot be read, a step that is not sound.
+    """
+    given = {verb: step[verb] for verb in VERBS if step.get(verb) is not None}
+    try:
+        match given:
+            case {"load": str(source), **others} if not others:
+                return ["load", *parameter_names(params_model(source))]
+            case {"apply": str(name), **others} if not others:
+                identifier = _plugin_behind(name, steps, base)
+                return sorted(registry().plugin(identifier).apply_params)
+            case {"run": str(name), **others} | {"fit": str(name), **others} if not others:
+                return parameter_names(registry().plugin(name))
+    except FibError:
+        pass
+    return None
+
+
+def _plugin_behind(name: str, steps: Steps, base: Path) -> str:
+    """Return the ``kind/name`` of the plugin whose model a step leaves."""
+    for _ in steps:  # a chain of steps that apply one another is no longer than that
+        match steps.get(name):
+            case {"run": str(plugin)} | {"fit": str(plugin)}:
+                return plugin
+            case {"load": str(source)}:
+                return Model.read(base / source).plugin
+            case {"apply": str(applied)}:
+                name = applied
+    raise FibError(f"step {name!r} leaves no model")
