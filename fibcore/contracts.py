@@ -1,7 +1,8 @@
 """What a plugin's methods take and give, read from their signatures.
 
 The signature is the contract: parameter names are input names, annotations are the artefacts they
-accept, a default makes an input optional, the return annotation is the main result.
+accept (``list[Labels]``: one or more of them), a default makes an input optional, the return
+annotation is the main result.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fibcore.errors import FibError
@@ -48,12 +49,14 @@ class Slot:
         accepts: what may go in.
         required: whether it must be given.
         as_plugin: whether the method wants the plugin (a `Physics`, say) that a model stands for.
+        several: whether the method takes a list of such artefacts.
     """
 
     name: str
     accepts: tuple[Product, ...]
     required: bool
     as_plugin: bool = False
+    several: bool = False
 
     def takes(self, product: Product) -> bool:
         """Return whether a product fits."""
@@ -63,7 +66,8 @@ class Slot:
         )
 
     def __str__(self) -> str:
-        return " or ".join(str(product) for product in self.accepts)
+        words = " or ".join(str(product) for product in self.accepts)
+        return f"a list of {words}" if self.several else words
 
 
 def verbs(plugin: type[Plugin]) -> dict[str, str]:
@@ -96,12 +100,16 @@ def slots(plugin: type[Plugin], method: str) -> dict[str, Slot]:
                 f"{plugin.identifier()}.{method}: annotate the input {parameter.name!r} with "
                 f"Labels, Images, Table, Model or a kind of plugin"
             )
-        accepts, as_plugin = _accepted(plugin, method, parameter.name, hints[parameter.name])
+        hint = hints[parameter.name]
+        several = typing.get_origin(hint) is list
+        if several:
+            (hint,) = typing.get_args(hint)
+        accepts, as_plugin = _accepted(plugin, method, parameter.name, hint)
         required = parameter.default is parameter.empty
-        found[parameter.name] = Slot(parameter.name, accepts, required, as_plugin)
+        found[parameter.name] = Slot(parameter.name, accepts, required, as_plugin, several)
     if "truth" in found and getattr(plugin, "needs_truth", False):
         truth = found["truth"]
-        found["truth"] = Slot(truth.name, truth.accepts, True, truth.as_plugin)
+        found["truth"] = replace(truth, required=True)
     return found
 
 
@@ -160,6 +168,7 @@ def _accepted(
         else:
             raise FibError(
                 f"{plugin.identifier()}.{method}: input {name!r} is annotated {option!r}; inputs "
-                f"are Labels, Images, Table, Model or a kind of plugin ({', '.join(KINDS)})"
+                f"are Labels, Images, Table, Model, a kind of plugin ({', '.join(KINDS)}), or a "
+                f"list of one of these"
             )
     return tuple(accepted), as_plugin

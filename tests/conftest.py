@@ -226,6 +226,25 @@ class ToyScore(Metric):
         return Table.from_rows([{"wrong_percent": 100 * wrong}])
 
 
+class ToyVotes(Metric):
+    """Counts voxels that all segmentations call solid."""
+
+    name: ClassVar[str] = "toy_votes"
+
+    def forecast(self, method: str, inputs: Any) -> Forecast:
+        shapes = [spec.shape for spec in inputs["labels"]]
+        if len(set(shapes)) > 1:
+            raise FibError("shapes " + " and ".join(map(str, shapes)))
+        return Forecast()
+
+    def measure(  # type: ignore[override]
+        self, labels: list[Labels], context: Context | None = None
+    ) -> Table:
+        Context.of(context)
+        agreed = np.all([one.data > 0 for one in labels], axis=0)
+        return Table.from_rows([{"members": len(labels), "solid_voxels": int(agreed.sum())}])
+
+
 class Toys:
     """The hooks of the toy package."""
 
@@ -254,6 +273,7 @@ class Toys:
     @fibcore.hookimpl
     def fib_register_metrics(self, register: Any) -> None:
         register(ToyScore)
+        register(ToyVotes)
 
     @fibcore.hookimpl
     def fib_register_materials(self, register: Any) -> None:

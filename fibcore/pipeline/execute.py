@@ -76,8 +76,11 @@ def _input(
         if isinstance(artefact, Images) and ref.source.kv:
             artefact = artefact.select(ref.source.kv)
         parts.append(artefact)
-    if step.slots[name].as_plugin:
-        return plugin_of(parts[0], {})
+    slot = step.slots[name]
+    if slot.as_plugin:
+        parts = [plugin_of(part, {}) for part in parts]
+    if slot.several:
+        return parts
     return Images.stack(parts) if len(parts) > 1 else parts[0]
 
 

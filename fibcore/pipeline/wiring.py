@@ -37,6 +37,7 @@ def connect(findings: Findings, path: Location, step: Step, planned: PlannedStep
         if (
             len(sources) > 1
             and slot is not None
+            and not slot.several
             and not any(product.type is Images for product in slot.accepts)
         ):
             findings.say(
@@ -94,7 +95,12 @@ def _input(
 
 def _forecast(findings: Findings, path: Location, planned: PlannedStep) -> None:
     try:
-        specs = {name: _joined(refs) for name, refs in planned.inputs.items()}
+        specs: dict[str, Any] = {}
+        read = 0
+        for name, refs in planned.inputs.items():
+            found = [_spec(ref) for ref in refs]
+            read += sum(spec.nbytes for spec in found if spec is not None)
+            specs[name] = found if planned.slots[name].several else _joined(refs, found)
     except FibError as error:
         findings.say((*path, "inputs"), str(error))
         return
@@ -115,7 +121,6 @@ def _forecast(findings: Findings, path: Location, planned: PlannedStep) -> None:
     volumes = {main: forecast.output, **forecast.kept}
     planned.specs = {name: spec for name, spec in volumes.items() if spec is not None}
     planned.foretold = forecast.model
-    read = sum(spec.nbytes for spec in specs.values() if spec is not None)
     planned.memory_bytes = forecast.memory_bytes + read
     planned.disk_bytes = forecast.disk_bytes
     findings.warnings += [f"{planned.id}: {text}" for text in forecast.warnings]
@@ -129,33 +134,38 @@ def plugin_of(model: Model, changes: Mapping[str, Any]) -> Plugin:
     return plugin_class(**model.params)
 
 
-def _plugins_among(planned: PlannedStep) -> dict[str, Plugin | None]:
+def _plugins_among(planned: PlannedStep) -> dict[str, Any]:
     """Return the inputs of a step that are plugins, as far as they are known before the run."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, refs in planned.inputs.items():
-        if planned.slots[name].as_plugin:
-            step = refs[0].step
-            found[name] = plugin_of(step.foretold, {}) if step.foretold else step.plugin
+        slot = planned.slots[name]
+        if slot.as_plugin:
+            steps = [ref.step for ref in refs]
+            plugins = [plugin_of(s.foretold, {}) if s.foretold else s.plugin for s in steps]
+            found[name] = plugins if slot.several else plugins[0]
     return found
 
 
-def _joined(refs: list[InputRef]) -> VolumeSpec | None:
-    """Return the spec of an input: cut, channels chosen, several stacks as channels of one."""
-    specs = []
-    for ref in refs:
-        spec = ref.step.specs.get(ref.artefact)
-        if spec is None:
-            return None
-        specs.append(spec.cut(ref.source.cut, ref.source.kv))
-    first = specs[0]
-    for ref, spec in zip(refs, specs, strict=True):
+def _spec(ref: InputRef) -> VolumeSpec | None:
+    """Return what is known of a volume that is read: cut, channels chosen."""
+    spec = ref.step.specs.get(ref.artefact)
+    return None if spec is None else spec.cut(ref.source.cut, ref.source.kv)
+
+
+def _joined(refs: list[InputRef], specs: list[VolumeSpec | None]) -> VolumeSpec | None:
+    """Return the spec of an input; several stacks become channels of one."""
+    known = [spec for spec in specs if spec is not None]
+    if len(known) < len(specs):
+        return None
+    first = known[0]
+    for ref, spec in zip(refs, known, strict=True):
         if spec.shape != first.shape or spec.dtype != first.dtype:
             raise FibError(
                 f"stacks that become channels must agree in shape and type: step "
                 f"{refs[0].step.id!r} has {first.shape} {first.dtype}, step {ref.step.id!r} "
                 f"{spec.shape} {spec.dtype}"
             )
-    return replace(first, kv=tuple(k for spec in specs for k in spec.kv))
+    return replace(first, kv=tuple(k for spec in known for k in spec.kv))
 
 
 def check_references(findings: Findings, path: Location, step: Step) -> None:

@@ -178,6 +178,17 @@ def test_a_list_is_for_channels_only(bench, steps):
     assert "a list stacks images into channels" in only_problem(bench, steps)
 
 
+def test_a_list_of_labels_goes_to_who_asks_for_several(bench, steps):
+    votes = {"id": "votes", "run": "metric/toy_votes", "inputs": {"labels": ["gold", "solid"]}}
+    plan = bench.plan([*steps, votes])
+    assert [ref.step.id for ref in plan.steps[-1].inputs["labels"]] == ["gold", "solid"]
+    assert str(plan.steps[-1].slots["labels"]) == "a list of labels"
+    votes["inputs"]["labels"] = ["gold", {"from": "solid", "z": [0, 0.5]}]
+    assert "shapes (8, 16, 16) and (4, 16, 16)" in only_problem(bench, [*steps, votes])
+    votes["inputs"]["labels"] = ["gold", "sem"]
+    assert "takes a list of labels" in only_problem(bench, [*steps, votes])
+
+
 def test_stacks_of_different_shapes_cannot_become_channels(bench, steps):
     step_of(steps, "solid")["inputs"]["images"] = ["sem", {"from": "sem", "z": [0, 0.5]}]
     assert "must agree in shape" in only_problem(bench, steps)

@@ -236,6 +236,15 @@ def test_several_stacks_become_channels_and_kv_picks_one(bench):
     assert both.data.shape == (2, 8, 16, 16)
 
 
+def test_a_list_of_labels_reaches_the_plugin_one_by_one(bench, steps):
+    votes = {"id": "votes", "run": "metric/toy_votes", "inputs": {"labels": ["gold", "solid"]}}
+    alone = {"id": "alone", "run": "metric/toy_votes", "inputs": {"labels": "gold"}}
+    result = bench.run([*steps, votes, alone])
+    both = (result["gold"].data > 0) & (result["solid"].data > 0)
+    assert result["votes"].rows() == [{"members": 2, "solid_voxels": both.sum()}]
+    assert result["alone"].rows()[0]["members"] == 1
+
+
 def test_saved_models_and_tables_can_be_loaded(bench, steps, tmp_path):
     first = bench.run(steps)
     first["level"].write(tmp_path / "mine")
