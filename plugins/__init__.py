@@ -87,10 +87,20 @@ def fib_register_segmenters(register: Callable[[type[Segmenter]], None]) -> None
 def fib_register_metrics(register: Callable[[type[Metric]], None]) -> None:
     """Register the metrics."""
     from fib_plugins.metrics.anisotropy import Anisotropy
+    from fib_plugins.metrics.disagreement import Disagreement
     from fib_plugins.metrics.domain_gap import DomainGap
     from fib_plugins.metrics.label_consistency import LabelConsistency
     from fib_plugins.metrics.morphology import Morphology
     from fib_plugins.metrics.overlap import Overlap
+    from fib_plugins.metrics.reprojection import Reprojection
 
-    for metric in (Overlap, Anisotropy, Morphology, DomainGap, LabelConsistency):
+    for metric in (
+        Overlap,
+        Anisotropy,
+        Morphology,
+        DomainGap,
+        LabelConsistency,
+        Disagreement,
+        Reprojection,
+    ):
         register(metric)

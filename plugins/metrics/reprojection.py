@@ -1,0 +1,179 @@
+"""Trust without a truth: does a segmentation, imaged again, look like the stack it came from?
+
+Isotropy says little: a wrong structure can be isotropic, and a right one in a small volume is not.
+Imaging says more. The segmented structure goes through the same physics as a sample would
+(`simulator/monte_carlo`, or a faster one), the instrument between the two is estimated from the
+pair, and what it cannot explain is noise, or a place where the segmentation is wrong: solid that
+was missed does not shine, solid that lies deeper shines too brightly.
+
+Only as good as its physics: a simulator that is wrong itself leaves something unexplained whatever
+the segmentation. Compare segmentations of one stack with each other, imaged again by the same
+simulator with the same settings; the figure of a single one means little.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from fibcore import Context, FibError, Forecast, Images, Metric, Table, VolumeSpec, keeps
+from fibcore.threads import in_threads
+
+if TYPE_CHECKING:
+    from fib_plugins.metrics.recording_link import LinkedSlice
+
+SMALLEST_SLICE = 16
+
+
+class Reprojection(Metric):
+    """What of a stack its segmentation does not explain, once imaged again.
+
+    The two stacks are linked slice by slice: blur, brightness and contrast that wander, a curved
+    response, small shifts, stripes. Row, means over channels:
+
+    - ``unexplained_percent``: variance that is left over, less that of the noise, as a share of
+      the variance of the stack, less that of the noise. 0: all structure that shows is explained;
+      100: none. The lower, the nearer to the truth.
+    - ``left_percent``: all that is left over, noise included; ``noise_percent``: the noise.
+    - ``blur_fwhm_nm``: the blur that was found between the two.
+    - ``inverted_slices``, of ``slices``: where bright and dark are swapped, which no right
+      segmentation does.
+
+    Kept: ``map``, what is left over around each voxel (mean square in a window) over the variance
+    of the noise: 1 where there is noise only, large where segmentation and picture disagree; and
+    ``per_slice``.
+    """
+
+    name: ClassVar[str] = "reprojection"
+
+    window_pixels: int = Field(
+        default=7, ge=1, le=101, description="edge of the window that the map averages over, pixels"
+    )
+
+    def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
+        """Refuse stacks that do not lie on each other; tell the map."""
+        images, reimaged = inputs.get("images"), inputs.get("reimaged")
+        if images is None or reimaged is None:
+            return Forecast()
+        if images.shape != reimaged.shape:
+            raise FibError(
+                f"images have shape {images.shape}, reimaged {reimaged.shape} (z, y, x): image the "
+                f"labels of this stack again, cut alike"
+            )
+        if len(images.kv) != len(reimaged.kv):
+            raise FibError(
+                f"the images have {len(images.kv)} channels ({list(images.kv)} kV), reimaged "
+                f"{len(reimaged.kv)} ({list(reimaged.kv)} kV); they are compared one by one: give "
+                f'the simulator the voltages of the stack, or choose some with "kv"'
+            )
+        if min(images.shape[1:]) < SMALLEST_SLICE:
+            raise FibError(
+                f"slices have {images.shape[1]} x {images.shape[2]} pixels (y, x); at least "
+                f"{SMALLEST_SLICE} x {SMALLEST_SLICE} are needed to tell structure from brightness"
+            )
+        warnings = []
+        if images.kv != reimaged.kv:
+            warnings.append(
+                f"the images are at {list(images.kv)} kV, reimaged at {list(reimaged.kv)} kV"
+            )
+        kept = VolumeSpec(Images, images.shape, images.voxel_size_nm, images.kv, dtype="float32")
+        pixels = images.shape[1] * images.shape[2]
+        memory = 2 * kept.nbytes + 320 * pixels * (os.cpu_count() or 1)
+        return Forecast(kept={"map": kept}, memory_bytes=memory, warnings=tuple(warnings))
+
+    @keeps(map=Images, per_slice=Table)
+    def measure(  # type: ignore[override]  # a metric on images has inputs of its own
+        self, images: Images, reimaged: Images, context: Context | None = None
+    ) -> Table:
+        """Return one row; keep a map of what is left over, and the figures of each slice.
+
+        Args:
+            images: the stack that was segmented, as the microscope left it.
+            reimaged: what a simulator makes of its segmentation, without an instrument.
+            context: surroundings of the step.
+
+        Raises:
+            FibError: shapes or channel counts differ; images that are constant.
+        """
+        context = Context.of(context)
+        self.forecast("measure", {"images": images.spec, "reimaged": reimaged.spec})
+        ratio = context.empty("map", images.data.shape, np.float32)
+        rows: list[dict[str, Any]] = []
+        figures: list[dict[str, float]] = []
+        for number, name in enumerate(context.track(images.names, "channels linked")):
+            found, linked = self._linked(images, reimaged, number, ratio[number], context)
+            figures.append(found)
+            rows += [{"channel": name, "slice": z, **_figures(s)} for z, s in enumerate(linked)]
+        per_slice = Table.from_rows(rows)
+        context.keep("per_slice", per_slice)
+        context.keep(
+            "map",
+            Images(ratio, images.voxel_size_nm, images.kv, images.names, "left over, of the noise"),
+        )
+        row: dict[str, Any] = {
+            name: float(np.mean([one[name] for one in figures])) for name in figures[0]
+        }
+        swapped = per_slice["contrast"].reshape(len(figures), -1).min(axis=0) < 0
+        row["inverted_slices"], row["slices"] = int(swapped.sum()), images.shape[0]
+        if row["inverted_slices"]:
+            context.log.warning(
+                "in %d of %d slices what was imaged again is bright where the stack is dark: the "
+                "segmentation may have solid and pore swapped there",
+                row["inverted_slices"],
+                row["slices"],
+            )
+        return Table.from_rows([row])
+
+    def _linked(
+        self, images: Images, reimaged: Images, channel: int, ratio: np.ndarray, context: Context
+    ) -> tuple[dict[str, float], list[LinkedSlice]]:
+        """Link one channel; fill its map; return its figures, and the slices."""
+        from scipy import ndimage
+
+        from fib_plugins.image_statistics.noise_level import noise_level
+        from fib_plugins.metrics.recording_link import blur_between, blurred, link_slice
+
+        record, ideal = images.data[channel], reimaged.data[channel]
+        voxel, threads = images.voxel_size_nm, context.threads
+        if float(record.min()) == float(record.max()):
+            raise FibError(
+                f"the {images.names[channel]} images have the same grey value everywhere; there "
+                f"is nothing to compare with. Check the file"
+            )
+        noise = noise_level(record, threads) ** 2
+        fwhm = blur_between(record, ideal, voxel, threads)
+
+        def link(z: int) -> LinkedSlice:
+            linked, ratio[z] = link_slice(record[z], blurred(ideal[z], fwhm, voxel))
+            return linked
+
+        linked = in_threads(link, range(len(record)), threads)
+        whole = float(np.mean([one.variance for one in linked]))
+        left = float(np.mean([one.left_variance for one in linked]))
+        least = max(noise, 1e-9 * whole)
+
+        def fill(z: int) -> None:
+            squared = ndimage.uniform_filter(ratio[z] ** 2, self.window_pixels, mode="reflect")
+            ratio[z] = squared / least
+
+        in_threads(fill, range(len(record)), threads)
+        structure = max(whole - noise, 1e-9 * whole)
+        return {
+            "unexplained_percent": 100.0 * max(left - noise, 0.0) / structure,
+            "left_percent": 100.0 * left / whole,
+            "noise_percent": 100.0 * noise / whole,
+            "blur_fwhm_nm": fwhm,
+        }, linked
+
+
+def _figures(linked: LinkedSlice) -> dict[str, float]:
+    return {
+        "left_percent": 100.0 * linked.left_variance / (linked.variance or 1.0),
+        "contrast": linked.contrast,
+        "shift_y_pixels": linked.shift_pixels[0],
+        "shift_x_pixels": linked.shift_pixels[1],
+    }
