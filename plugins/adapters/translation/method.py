@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from fib_plugins.adapters.translation.discriminator import build_discriminator
 from fib_plugins.adapters.translation.generators import (
@@ -40,6 +41,9 @@ class Method(ABC):
     Attributes:
         networks: by name; the one that translates is ``generator``.
         modules: the same, as Fabric runs them.
+        average: running mean of the weights of ``generator``. The two networks of a GAN chase
+            each other; the mean of where the generator has been is better than where it is
+            (Yazici et al., ICLR 2019).
         pools: translations of earlier steps, by the judge that is shown them.
         optimizers: ``generator`` and ``judge``.
         plateaus: what lowers their learning rates.
@@ -63,7 +67,7 @@ class Method(ABC):
         fabric: Fabric,
         noise: tuple[NoiseLaw, NoiseLaw] | None = None,
     ) -> None:
-        self.params, self.fabric = params, fabric
+        self.params, self.fabric, self.noise = params, fabric, noise
         self.networks = self.build(channels, seed_of)
         if noise is not None:
             there, back = noise[1].without(noise[0]), noise[0].without(noise[1])
@@ -73,6 +77,9 @@ class Method(ABC):
         self.modules = {
             name: fabric.setup_module(network) for name, network in self.networks.items()
         }
+        self.average = AveragedModel(
+            self.networks["generator"], avg_fn=running_mean(params.averaging)
+        )
         self.pools = {judge: ImagePool(params.pool_size) for judge in self.learners["judge"]}
         self.optimizers = {
             group: torch.optim.Adam(
@@ -108,8 +115,8 @@ class Method(ABC):
 
     @property
     def generator(self) -> Generator:
-        """The network that translates."""
-        return cast(Generator, self.networks["generator"])
+        """The network that translates, with averaged weights."""
+        return cast(Generator, self.average.module)
 
     def translators(self) -> list[Generator]:
         """Return all networks that translate, there and back."""
@@ -125,12 +132,31 @@ class Method(ABC):
         optimizers = {f"{name}_optimizer": part for name, part in self.optimizers.items()}
         plateaus = {f"{name}_plateau": part for name, part in self.plateaus.items()}
         pools = {f"{name}_pool": part for name, part in self.pools.items()}
-        return {**self.networks, **pools, **optimizers, **plateaus}
+        return {**self.networks, "average": self.average, **pools, **optimizers, **plateaus}
 
     def epoch_done(self, score: float) -> None:
         """Lower the learning rates if the validation score has not become better for long."""
         for lowering in self.plateaus.values():
             lowering.step(score)
+
+    def correct_noise(self, found: NoiseLaw) -> None:
+        """Change the noise that is added by what translations have too much or too little of it.
+
+        Edges look a little like noise to whoever measures it, and networks leave some in or make
+        some: what has to be added shows only in what comes out.
+
+        Args:
+            found: noise of translations of the present networks.
+        """
+        added = self.generator.added
+        if self.noise is None or added is None:
+            return
+        wanted = self.noise[1]
+        level = added.level.cpu().numpy() ** 2 + wanted.level**2 - found.level**2
+        law = wanted.with_level(np.sqrt(level.clip(0.0)))
+        for network in (cast(Generator, self.networks["generator"]), self.generator):
+            if network.added is not None:
+                network.added.follow(law)
 
     def _generator(self, channels: int, seed: int) -> Generator:
         return build_generator(channels=channels, **network_params(self.params), seed=seed)
@@ -146,6 +172,22 @@ class Method(ABC):
         optimizer.zero_grad()
         self.fabric.backward(loss)
         optimizer.step()
+        if group == "generator":
+            self.average.update_parameters(self.networks["generator"])
+
+
+def running_mean(kept: float) -> Callable[..., torch.Tensor]:
+    """Return how a mean of weights goes on: it keeps this share, at the beginning less.
+
+    After n steps it keeps at most (1 + n) / (10 + n), which averages over a tenth of the steps
+    done, however few or many they are.
+    """
+
+    def follow(mean: torch.Tensor, now: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+        done = float(steps)
+        return mean.lerp(now, 1.0 - min(kept, (1.0 + done) / (10.0 + done)))
+
+    return follow
 
 
 @contextmanager

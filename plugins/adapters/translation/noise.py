@@ -74,9 +74,12 @@ class NoiseLaw:
 
     def without(self, other: NoiseLaw) -> NoiseLaw:
         """Return the law of what is left when images bring the noise of another law along."""
-        kept = 1.0 - (other.level / np.maximum(self.level, 1e-6)) ** 2
-        factor = kept.clip(0.0)[:, np.newaxis].astype(np.float32)
-        return NoiseLaw(self.coefficients * factor, self.span, self.level * np.sqrt(factor[:, 0]))
+        return self.with_level(np.sqrt((self.level**2 - other.level**2).clip(0.0)))
+
+    def with_level(self, level: np.ndarray) -> NoiseLaw:
+        """Return a law that depends on the grey value as this one does, with another level."""
+        factor = (level / np.maximum(self.level, 1e-6)).astype(np.float32)
+        return NoiseLaw(self.coefficients * factor[:, np.newaxis] ** 2, self.span, level)
 
 
 def _by_brightness(slices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -105,16 +108,19 @@ class Noise(nn.Module):
 
     coefficients: torch.Tensor
     span: torch.Tensor
+    level: torch.Tensor
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.register_buffer("coefficients", torch.zeros(channels, 3))
         self.register_buffer("span", torch.zeros(channels, 2))
+        self.register_buffer("level", torch.zeros(channels))
 
     def follow(self, law: NoiseLaw) -> None:
         """Take a law up."""
         self.coefficients.copy_(torch.from_numpy(law.coefficients))
         self.span.copy_(torch.from_numpy(law.span))
+        self.level.copy_(torch.from_numpy(law.level))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the standard deviation of the noise of images (patch, channel, y, x)."""

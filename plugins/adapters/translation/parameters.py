@@ -80,6 +80,14 @@ class TranslationParameters(Schedule, Computing):
         description="of the Adam optimisers at the start; short trainings want 3e-4 to 1e-3 (the "
         "paper says 1e-4 in table 1, 1e-3 in section 2.6)",
     )
+    averaging: float = Field(
+        default=0.999,
+        ge=0,
+        lt=1,
+        description="translate with a running mean of the weights, of which each step keeps up to "
+        "this share (less in the first thousands of steps, so that early ones are forgotten); 0: "
+        "the weights of the last step, as in the paper",
+    )
     structure_weight: float = Field(
         default=0.0,
         ge=0,

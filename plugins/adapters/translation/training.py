@@ -193,6 +193,7 @@ def train(
         score = judged.score + (LABELS_NOT_KEPT if judged.problems else 0.0)
         method.epoch_done(score)
         progress.add(row, score, method.generator)
+        method.correct_noise(NoiseLaw.of(images, ranges[1], context.threads))
         checkpoint.save(progress)
         saved = time.monotonic()
 
