@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from fib_plugins.segmenters.segmentation import Segmentation, specs
+from fib_plugins.segmenters.training_data import TrainingData, check_same_volume
 from fib_plugins.segmenters.unet_parameters import UNetParameters
 from fibcore import (
     Adapter,
@@ -19,7 +21,6 @@ from fibcore import (
     FibError,
     Images,
     Labels,
-    Material,
     Model,
     Segmenter,
     Table,
@@ -28,8 +29,6 @@ from fibcore import (
     keeps,
 )
 from fibcore.plugin import Forecast
-
-VOXEL_SIZE_TOLERANCE = 0.05
 
 TRAINING_BYTES = 160
 INFERENCE_BYTES = 100
@@ -80,7 +79,7 @@ class UNet(Trainable, UNetParameters, Segmenter):
         images, labels = inputs["images"], inputs.get("labels")
         instrument = inputs.get("instrument")
         if labels is not None:
-            self._check_alike(images.shape, labels.shape)
+            check_same_volume(images.shape, labels.shape)
         self._check_size(images.shape)
         recordings, recording = 1, 0
         if instrument is not None:
@@ -94,37 +93,22 @@ class UNet(Trainable, UNetParameters, Segmenter):
 
     def _foretold(self, images: VolumeSpec, labels: VolumeSpec | None) -> Model | None:
         """Return what forecasts ask a model for, if the phases are known before the run."""
-        if labels is None or not labels.phases:
+        info = TrainingData.foretell(images, labels)
+        if info is None:
             return None
-        phases = {str(number): {"name": name} for number, name in labels.phases.items()}
-        info = {"kv": list(images.kv), "phases": phases}
         return Model(self.identifier(), self.model_dump(mode="json"), info=info)
 
     def _forecast_prediction(self, images: VolumeSpec) -> Forecast:
         phases: dict[int, str] = {}
-        classes = 2
         if self.fitted:
-            self._check_channels(images.kv)
-            phases = {int(n): material["name"] for n, material in self.model.info["phases"].items()}
-            classes = len(phases)
-        labels = VolumeSpec(Labels, images.shape, images.voxel_size_nm, phases=phases)
-        kept = {}
-        if self.save_probability:
-            kept["probability"] = VolumeSpec(
-                Images, images.shape, images.voxel_size_nm, (None,) * classes, "float32"
-            )
+            self._training_data.check_channels(images.kv)
+            phases = self._training_data.phase_names
+        labels, kept = specs(images, phases, self.save_probability)
         height, width = (min(self.window, n) for n in images.shape[1:])
         window = height * width * (1 if self.flat else self.patch_depth)
         activations = INFERENCE_BYTES * self.base_channels * max(window, self.voxels_per_batch)
         workers = max(1, (os.cpu_count() or 1) // self.cpu_threads) if self.flat else 1
         return Forecast(labels, kept, memory_bytes=activations * workers)
-
-    def _check_alike(self, images: tuple[int, ...], labels: tuple[int, ...]) -> None:
-        if images != labels:
-            raise FibError(
-                f"images have shape {images}, labels {labels} (z, y, x): they must show the same "
-                f"volume; cut both alike, or train on the labels that were imaged"
-            )
 
     def _check_size(self, shape: tuple[int, int, int]) -> None:
         depth, height, width = shape
@@ -144,18 +128,9 @@ class UNet(Trainable, UNetParameters, Segmenter):
                 f"{held_back + needed} slices, a smaller validation_fraction, or {advice}"
             )
 
-    def _check_channels(self, kv: tuple[float | None, ...]) -> None:
-        trained = self.model.info["kv"]
-        if len(kv) != len(trained):
-            raise FibError(
-                f"the images have {len(kv)} channels ({list(kv)} kV), but the network was trained "
-                f"on {len(trained)} ({list(trained)} kV): choose the channels with kv, or train "
-                f"another network"
-            )
-
-    def _phases(self) -> dict[int, Material]:
-        phases = self.model.info["phases"]
-        return {int(number): Material(**phases[number]) for number in sorted(phases, key=int)}
+    @property
+    def _training_data(self) -> TrainingData:
+        return TrainingData(self.model.info, "network")
 
     # -- work ----------------------------------------------------------------------------------
 
@@ -190,7 +165,7 @@ class UNet(Trainable, UNetParameters, Segmenter):
         from fib_plugins.training.runtime import cpu_threads
 
         context = Context.of(context)
-        self._check_alike(images.shape, labels.shape)
+        check_same_volume(images.shape, labels.shape)
         self._check_size(images.shape)
         with cpu_threads(self.cpu_threads):
             trained = train(self, images, labels, instrument, context)
@@ -200,14 +175,7 @@ class UNet(Trainable, UNetParameters, Segmenter):
             params=self.model_dump(mode="json"),
             weights=trained.weights,
             info={
-                "kv": list(images.kv),
-                "voxel_size_nm": list(images.voxel_size_nm),
-                "phases": {
-                    str(number): labels.phases[number].model_dump(mode="json")
-                    for number in sorted(labels.phases)
-                },
-                "grey_centre": trained.grey_scale.centre.mean(axis=1).tolist(),
-                "grey_scale": trained.grey_scale.scale.mean(axis=1).tolist(),
+                **TrainingData.record(images, labels, trained.grey_scale),
                 "best_epoch": trained.best_epoch,
             },
         )
@@ -230,63 +198,18 @@ class UNet(Trainable, UNetParameters, Segmenter):
         from fib_plugins.training.weights import set_weights
 
         context = Context.of(context)
-        images = self._as_trained(images, context)
-        phases = self._phases()
+        trained_on = self._training_data
+        images = trained_on.matched(images, context)
+        phases = trained_on.phases
         network = build_network(**self.network_params(len(images.kv), len(phases)), seed=0)
         set_weights(network, self.model.weights)
-        numbers = np.array(list(phases), np.uint8)
-        labels = context.empty("labels", images.shape, np.uint8)
-        kept = None
-        if self.save_probability:
-            kept = context.empty("probability", (len(phases), *images.shape), np.float32)
-        grey_scale = self._grey_scale(images)
+        grey_scale = trained_on.grey_scale(images, self.normalization)
+        result = Segmentation(images, phases, self.save_probability, context)
         with cpu_threads(self.cpu_threads):
             if self.batch_norm == "stack":
                 batch_size = self.model.params["batch_size"]
                 adapt(self, network, images, grey_scale, batch_size, context)
             for z, slab in probabilities(self, network, images, grey_scale, context):
-                stop = z + slab.shape[1]
-                labels[z:stop] = numbers[slab.argmax(axis=0)]
-                if kept is not None:
-                    kept[:, z:stop] = slab
-                context.progress(stop, images.shape[0], "slices segmented")
-        if kept is not None:
-            names = tuple(f"p({material.name})" for material in phases.values())
-            context.keep(
-                "probability",
-                Images(kept, images.voxel_size_nm, (None,) * len(phases), names, "probability"),
-            )
-        return Labels(labels, images.voxel_size_nm, phases)
-
-    def _as_trained(self, images: Images, context: Context) -> Images:
-        """Return the images with channels in the order of training; warn of what differs."""
-        info = self.model.info
-        self._check_channels(images.kv)
-        trained = info["kv"]
-        if set(images.kv) == set(trained) and None not in trained:
-            images = images.select(trained)
-        if list(images.kv) != list(trained):
-            context.log.warning(
-                "the network was trained at %s kV, these images are at %s kV: shine-through "
-                "differs; train on images at this voltage",
-                trained,
-                list(images.kv),
-            )
-        if not np.allclose(
-            images.voxel_size_nm, info["voxel_size_nm"], rtol=VOXEL_SIZE_TOLERANCE, atol=0
-        ):
-            context.log.warning(
-                "the network was trained on voxels of %s nm, these are %s nm (z, y, x): sizes "
-                "it has learned do not fit; train on a structure with this voxel size",
-                list(info["voxel_size_nm"]),
-                list(images.voxel_size_nm),
-            )
-        return images
-
-    def _grey_scale(self, images: Images) -> Any:
-        from fib_plugins.image_statistics.grey_scale import GreyScale
-
-        if self.normalization == "training":
-            centre, scale = self.model.info["grey_centre"], self.model.info["grey_scale"]
-            return GreyScale(np.array(centre)[:, None], np.array(scale)[:, None])
-        return GreyScale.of(images, per_slice=self.normalization == "slice")
+                result.add(z, slab)
+                context.progress(z + slab.shape[1], images.shape[0], "slices segmented")
+        return result.finish()

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from fib_plugins.image_statistics.grey_scale import GreyScale
+from fib_plugins.segmenters.training_data import class_of_phase
 from fib_plugins.segmenters.unet_network import build_network
 from fib_plugins.segmenters.unet_patches import Patches, Variation
 from fib_plugins.segmenters.unet_recordings import Instruments, Recordings
@@ -143,32 +144,6 @@ def train(
 
     set_tensors(network, progress.best)
     return Trained(weights_of(network), progress.history, progress.best_epoch, grey_scale)
-
-
-def class_of_phase(labels: Labels) -> np.ndarray:
-    """Return a table from phase number (0 to 255) to class number (0, 1, ...), uint8.
-
-    Raises:
-        FibError: phases in the labels that they name no material for, or only one phase.
-    """
-    counts = np.zeros(256, np.int64)
-    for plane in labels.data:
-        counts += np.bincount(plane.ravel(), minlength=256)
-    found = np.flatnonzero(counts).tolist()
-    named = sorted(labels.phases)
-    if not set(found) <= set(named):
-        raise FibError(
-            f"the labels hold the phases {found}, but materials are known for {named} only; "
-            f"give a material for each phase"
-        )
-    if len(found) < 2:
-        raise FibError(
-            f"the labels hold phase {found[0]} only; to learn to tell phases apart, a "
-            f"segmenter needs a structure with at least two"
-        )
-    table = np.zeros(256, np.uint8)
-    table[named] = np.arange(len(named))
-    return table
 
 
 def _grey_scale(

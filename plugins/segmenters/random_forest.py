@@ -1,0 +1,228 @@
+"""Segmentation by a random forest on local image features, slice by slice or in the volume."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from fib_plugins.segmenters.random_forest_parameters import RandomForestParameters
+from fib_plugins.segmenters.segmentation import Segmentation, specs
+from fib_plugins.segmenters.training_data import TrainingData, check_same_volume, class_of_phase
+from fibcore import (
+    Context,
+    FibError,
+    Images,
+    Labels,
+    Model,
+    Segmenter,
+    Table,
+    Trainable,
+    VolumeSpec,
+    keeps,
+)
+from fibcore.plugin import Forecast
+from fibcore.threads import in_threads
+
+SLAB_VOXELS = 2**20
+"""So many, in whole slices, each thread works on at a time."""
+FILTER_PLANES = {"2d": 15, "3d": 40}
+"""Images that the filters hold at a time, per slice of the slab; measured."""
+NODE_BYTES = 150
+"""Memory of a node of a tree: scikit-learn's, and ours beside it while it is converted."""
+NODES_PER_VOXEL = 1 / 3
+"""Nodes of a tree per training voxel: 0.03 to 0.25 measured, more where phases are hard to tell."""
+
+
+class RandomForest(Trainable, RandomForestParameters, Segmenter):
+    """Random forest on local image features, as in ilastik and Trainable Weka.
+
+    Features are grey values smoothed at several scales, their gradients and their curvatures
+    (eigenvalues of the Hessian matrix), of every voltage; as in today's tools by default in each
+    slice for itself. `slices_above` and `slices_below` add the smoothed grey values of neighbouring
+    slices; with `dimensions` ``3d`` all filters work in the volume, where Gaussians extend as many
+    nm along z as in the plane. Beyond the edges of the stack the outermost voxels are repeated.
+
+    A forest (Breiman, Machine Learning 45 (2001) 5-32; scikit-learn's) is trained on voxels drawn
+    at random from a labelled stack; a voxel gets the phase that is most probable on average over
+    its trees. It learns in seconds and is what a network has to beat.
+    """
+
+    name: ClassVar[str] = "random_forest"
+    apply_params: ClassVar[frozenset[str]] = frozenset({"normalization", "save_probability"})
+
+    def _features(self) -> Any:
+        from fib_plugins.segmenters.local_features import LocalFeatures
+
+        in_volume = self.dimensions == "3d"
+        return LocalFeatures(self.sigmas_px, in_volume, self.slices_above, self.slices_below)
+
+    def _features_per_channel(self) -> int:
+        responses = 4 if self.dimensions == "2d" else 5
+        return len(self.sigmas_px) * (responses + self.slices_above + self.slices_below)
+
+    # -- before a run --------------------------------------------------------------------------
+
+    def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
+        """Refuse shapes that differ, slices smaller than the features, and other channels."""
+        images = inputs.get("images")
+        if images is None:
+            return super().forecast(method, inputs)
+        self._check_size(images.shape)
+        slabs = self._slab_bytes(images) * (os.cpu_count() or 1)
+        if method != "fit":
+            phases: dict[int, str] = {}
+            if self.fitted:
+                self._training_data.check_channels(images.kv)
+                phases = self._training_data.phase_names
+            output, kept = specs(images, phases, self.save_probability)
+            return Forecast(output, kept, memory_bytes=slabs)
+        labels = inputs.get("labels")
+        model = None
+        if labels is not None:
+            check_same_volume(images.shape, labels.shape)
+            info = TrainingData.foretell(images, labels)
+            if info is not None:
+                model = Model(self.identifier(), self.model_dump(mode="json"), info=info)
+        voxels = min(self.sample_voxels, int(np.prod(images.shape)))
+        nodes = int(NODES_PER_VOXEL * self.trees * voxels / self.min_samples_leaf)
+        sample = 4 * voxels * self._features_per_channel() * len(images.kv)
+        return Forecast(memory_bytes=max(slabs, NODE_BYTES * nodes) + 2 * sample, model=model)
+
+    def _slab_bytes(self, images: VolumeSpec) -> int:
+        """Return the memory that a thread needs for its slab."""
+        depth, height, width = images.shape
+        channels, thickness = len(images.kv), min(depth, self._thickness(images.shape))
+        if self.dimensions == "2d":
+            read = thickness + self.slices_above + self.slices_below
+            held = len(self.sigmas_px) + 2 * channels
+        else:
+            size_z, size_y, size_x = images.voxel_size_nm
+            read = thickness + int(8 * self.sigma_max * np.sqrt(size_y * size_x) / size_z)
+            held = 1 + 2 * channels
+        own = channels * self._features_per_channel() + FILTER_PLANES[self.dimensions]
+        return int(4 * height * width * (thickness * own + min(depth, read) * held))
+
+    @staticmethod
+    def _thickness(shape: tuple[int, int, int]) -> int:
+        return max(1, SLAB_VOXELS // (shape[1] * shape[2]))
+
+    def _check_size(self, shape: tuple[int, int, int]) -> None:
+        depth, height, width = shape
+        if min(height, width) < 2 * self.sigma_max:
+            raise FibError(
+                f"the slices have {height} x {width} pixels (y, x), too small for features of "
+                f"{self.sigma_max:g} pixels: use a sigma_max of at most "
+                f"{min(height, width) / 2:g}, or larger images"
+            )
+        if self.dimensions == "3d" and depth < 2:
+            raise FibError(
+                "features in the volume need at least 2 slices, this stack has 1: use dimensions "
+                "'2d', or more slices"
+            )
+
+    # -- work ----------------------------------------------------------------------------------
+
+    @keeps(importances=Table, out_of_bag=Table)
+    def fit(self, images: Images, labels: Labels, context: Context | None = None) -> Self:
+        """Train on images of a known structure; keeps what the forest looks at and how good it is.
+
+        The table `importances` has the columns feature and importance (mean decrease of the Gini
+        impurity, summing to 1), most important first. The table `out_of_bag` has the columns
+        phase (``all`` first), voxels and accuracy_percent: how many of the voxels drawn of that
+        phase are labelled right by the trees that were not trained on them. Neighbouring voxels
+        look alike, so this is too good by some; what counts is another structure.
+
+        Args:
+            images: one channel per voltage.
+            labels: the structure that was imaged; as many classes as it names phases.
+            context: surroundings of the step.
+
+        Raises:
+            FibError: shapes differ or are too small, images that are constant or not finite,
+                labels with one phase only.
+        """
+        from fib_plugins.image_statistics.grey_scale import GreyScale
+        from fib_plugins.segmenters.forest import Forest
+        from fib_plugins.segmenters.forest_training import train
+        from fib_plugins.segmenters.voxel_sample import draw_voxels
+
+        context = Context.of(context)
+        check_same_volume(images.shape, labels.shape)
+        self._check_size(images.shape)
+        classes = class_of_phase(labels)
+        grey_scale = GreyScale.of(images, per_slice=self.normalization == "slice")
+        balanced = self.sampling == "balanced"
+        drawn = draw_voxels(labels, classes, self.sample_voxels, balanced, context)
+        features = self._features()
+
+        def of_drawn(z: range) -> tuple[np.ndarray, np.ndarray]:
+            of_slab = features.of(images, grey_scale, z)
+            seen = [of_slab[:, i].reshape(len(of_slab), -1)[:, drawn[k]].T for i, k in enumerate(z)]
+            own = [classes[labels.data[k].ravel()[drawn[k]]] for k in z]
+            return np.concatenate(seen), np.concatenate(own)
+
+        parts = self._in_slabs(of_drawn, images, context, "slices seen")
+        inputs, targets = (np.concatenate(part) for part in zip(*parts, strict=True))
+        names = features.names(images.names)
+        trained = train(self, inputs, targets, context)
+        phases = sorted(labels.phases)
+        context.keep("importances", trained.importances_table(names))
+        context.keep(
+            "out_of_bag", trained.out_of_bag_table([labels.phases[p].name for p in phases])
+        )
+        info = TrainingData.record(images, labels, grey_scale)
+        self._model = Model(
+            self.identifier(),
+            self.model_dump(mode="json"),
+            weights=Forest.of(trained.classifier, len(phases)).weights(),
+            info={**info, "features": names},
+        )
+        return self
+
+    @keeps(probability=Images)
+    def predict(self, images: Images, context: Context | None = None) -> Labels:
+        """Return the most probable phase of each voxel.
+
+        With `save_probability` it keeps `probability`: float32 from 0 to 1, a channel per phase.
+
+        Raises:
+            FibError: not fitted, a damaged model, another number of channels than in training,
+                images that are too small, constant or not finite.
+        """
+        from fib_plugins.segmenters.forest import Forest
+
+        context = Context.of(context)
+        trained_on = self._training_data
+        images = trained_on.matched(images, context)
+        self._check_size(images.shape)
+        features, phases = self._features(), trained_on.phases
+        number = len(features.names(images.names))
+        forest = Forest.of_weights(self.model.weights, number, len(phases))
+        grey_scale = trained_on.grey_scale(images, self.normalization)
+        result = Segmentation(images, phases, self.save_probability, context)
+
+        def segment(z: range) -> None:
+            result.add(z.start, forest.probability(features.of(images, grey_scale, z)))
+
+        self._in_slabs(segment, images, context, "slices segmented")
+        return result.finish()
+
+    @property
+    def _training_data(self) -> TrainingData:
+        return TrainingData(self.model.info, "forest")
+
+    def _in_slabs(
+        self, work: Callable[[range], Any], images: Images, context: Context, what: str
+    ) -> list[Any]:
+        """Return work(slices) for all slabs, in order; several threads, one slab each."""
+        depth, thick = images.shape[0], self._thickness(images.shape)
+        slabs = [range(z, min(z + thick, depth)) for z in range(0, depth, thick)]
+        found = []
+        for first in range(0, len(slabs), context.threads):
+            group = slabs[first : first + context.threads]
+            found += in_threads(work, group, context.threads)
+            context.progress(group[-1].stop, depth, what)
+        return found

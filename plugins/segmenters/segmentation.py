@@ -1,0 +1,72 @@
+"""Labels, and where asked for probabilities, of a stack that is segmented slab by slab."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from fibcore import Context, Images, Labels, Material, VolumeSpec
+
+
+def specs(
+    images: VolumeSpec, phases: Mapping[int, str], save_probability: bool
+) -> tuple[VolumeSpec, dict[str, VolumeSpec]]:
+    """Return what a segmentation of these images will leave: labels, and what is kept by name.
+
+    Args:
+        images: what will be segmented.
+        phases: phase number -> material name; empty where not known yet.
+        save_probability: whether probabilities are kept.
+    """
+    labels = VolumeSpec(Labels, images.shape, images.voxel_size_nm, phases=phases)
+    if not save_probability:
+        return labels, {}
+    channels = (None,) * (len(phases) or 2)
+    kept = VolumeSpec(Images, images.shape, images.voxel_size_nm, channels, "float32")
+    return labels, {"probability": kept}
+
+
+class Segmentation:
+    """The most probable phase of each voxel, and how probable each phase is.
+
+    Args:
+        images: what is segmented.
+        phases: phase number -> material, ascending: one class each.
+        save_probability: whether to keep `probability`: float32 from 0 to 1, a channel per phase.
+        context: surroundings of the step.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        phases: Mapping[int, Material],
+        save_probability: bool,
+        context: Context,
+    ) -> None:
+        self._voxel_size_nm, self._phases, self._context = images.voxel_size_nm, phases, context
+        self._numbers = np.array(list(phases), np.uint8)
+        self._labels = context.empty("labels", images.shape, np.uint8)
+        self._probability: np.ndarray | None = None
+        if save_probability:
+            shape = (len(phases), *images.shape)
+            self._probability = context.empty("probability", shape, np.float32)
+
+    def add(self, z: int, probability: np.ndarray) -> None:
+        """Take the probabilities of the slices from `z` on, axes (phase, slice, y, x).
+
+        Slabs may come in any order and from several threads.
+        """
+        part = slice(z, z + probability.shape[1])
+        self._labels[part] = self._numbers[probability.argmax(axis=0)]
+        if self._probability is not None:
+            self._probability[:, part] = probability
+
+    def finish(self) -> Labels:
+        """Return the labels; hand the probabilities to the context."""
+        if self._probability is not None:
+            names = tuple(f"p({material.name})" for material in self._phases.values())
+            kv = (None,) * len(names)
+            kept = Images(self._probability, self._voxel_size_nm, kv, names, "probability")
+            self._context.keep("probability", kept)
+        return Labels(self._labels, self._voxel_size_nm, self._phases)

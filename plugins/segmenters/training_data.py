@@ -1,0 +1,165 @@
+"""What a segmenter learns from, what it remembers of it, and what that means for other images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fib_plugins.image_statistics.grey_scale import GreyScale
+from fibcore import Context, FibError, Images, Labels, Material, VolumeSpec
+
+VOXEL_SIZE_TOLERANCE = 0.05
+
+
+def check_same_volume(images: tuple[int, ...], labels: tuple[int, ...]) -> None:
+    """Refuse images and labels of different shapes.
+
+    Raises:
+        FibError: the shapes, in axes (z, y, x), differ.
+    """
+    if images != labels:
+        raise FibError(
+            f"images have shape {images}, labels {labels} (z, y, x): they must show the same "
+            f"volume; cut both alike, or train on the labels that were imaged"
+        )
+
+
+def class_of_phase(labels: Labels) -> np.ndarray:
+    """Return a table from phase number (0 to 255) to class number (0, 1, ...), uint8.
+
+    Raises:
+        FibError: phases in the labels that they name no material for, or only one phase.
+    """
+    counts = np.zeros(256, np.int64)
+    for plane in labels.data:
+        counts += np.bincount(plane.ravel(), minlength=256)
+    found = np.flatnonzero(counts).tolist()
+    named = sorted(labels.phases)
+    if not set(found) <= set(named):
+        raise FibError(
+            f"the labels hold the phases {found}, but materials are known for {named} only; "
+            f"give a material for each phase"
+        )
+    if len(found) < 2:
+        raise FibError(
+            f"the labels hold phase {found[0]} only; to learn to tell phases apart, a "
+            f"segmenter needs a structure with at least two"
+        )
+    table = np.zeros(256, np.uint8)
+    table[named] = np.arange(len(named))
+    return table
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a model's info tells of the images and labels that it was learned from.
+
+    Attributes:
+        info: the model's info; see `record`.
+        learner: what has learned, for messages: ``network``, ``forest``.
+    """
+
+    info: Mapping[str, Any]
+    learner: str
+
+    @staticmethod
+    def record(images: Images, labels: Labels, grey_scale: GreyScale) -> dict[str, Any]:
+        """Return what has to be remembered, as JSON values.
+
+        Voltages and grey scale (mean over slices where each has its own) of the channels, voxel
+        size in nm, the material of each phase.
+        """
+        return {
+            "kv": list(images.kv),
+            "voxel_size_nm": list(images.voxel_size_nm),
+            "phases": {
+                str(number): labels.phases[number].model_dump(mode="json")
+                for number in sorted(labels.phases)
+            },
+            "grey_centre": grey_scale.centre.mean(axis=1).tolist(),
+            "grey_scale": grey_scale.scale.mean(axis=1).tolist(),
+        }
+
+    @staticmethod
+    def foretell(images: VolumeSpec, labels: VolumeSpec | None) -> dict[str, Any] | None:
+        """Return what of it forecasts ask for, if the phases are known before the run."""
+        if labels is None or not labels.phases:
+            return None
+        phases = {str(number): {"name": name} for number, name in labels.phases.items()}
+        return {"kv": list(images.kv), "phases": phases}
+
+    def _told(self, key: str) -> Any:
+        if key not in self.info:
+            raise FibError(
+                f"the model does not tell {key!r} of the images that it was trained on: it is "
+                f"damaged, or was made by something else; train another {self.learner}"
+            )
+        return self.info[key]
+
+    @property
+    def phase_names(self) -> dict[int, str]:
+        """Phase number -> name of its material, ascending."""
+        phases = self._told("phases")
+        return {int(number): phases[number]["name"] for number in sorted(phases, key=int)}
+
+    @property
+    def phases(self) -> dict[int, Material]:
+        """Phase number -> material, ascending."""
+        phases = self._told("phases")
+        return {int(number): Material(**phases[number]) for number in sorted(phases, key=int)}
+
+    def check_channels(self, kv: Sequence[float | None]) -> None:
+        """Refuse images with another number of channels than those of training.
+
+        Raises:
+            FibError: the number of channels differs.
+        """
+        trained = self._told("kv")
+        if len(kv) != len(trained):
+            raise FibError(
+                f"the images have {len(kv)} channels ({list(kv)} kV), but the {self.learner} was "
+                f"trained on {len(trained)} ({list(trained)} kV): choose the channels with kv, or "
+                f"train another {self.learner}"
+            )
+
+    def matched(self, images: Images, context: Context) -> Images:
+        """Return the images with channels in the order of training; warn of what differs.
+
+        Raises:
+            FibError: the number of channels differs.
+        """
+        self.check_channels(images.kv)
+        trained, voxel_size_nm = self._told("kv"), self._told("voxel_size_nm")
+        if set(images.kv) == set(trained) and None not in trained:
+            images = images.select(trained)
+        if list(images.kv) != list(trained):
+            context.log.warning(
+                "the %s was trained at %s kV, these images are at %s kV: shine-through "
+                "differs; train on images at this voltage",
+                self.learner,
+                trained,
+                list(images.kv),
+            )
+        if not np.allclose(images.voxel_size_nm, voxel_size_nm, rtol=VOXEL_SIZE_TOLERANCE, atol=0):
+            context.log.warning(
+                "the %s was trained on voxels of %s nm, these are %s nm (z, y, x): sizes "
+                "it has learned do not fit; train on a structure with this voxel size",
+                self.learner,
+                list(voxel_size_nm),
+                list(images.voxel_size_nm),
+            )
+        return images
+
+    def grey_scale(self, images: Images, normalization: str) -> GreyScale:
+        """Return the grey scale to see images by: of ``training``, of the ``stack`` or ``slice``.
+
+        Raises:
+            FibError: images that are constant or not finite.
+        """
+        if normalization == "training":
+            centre, scale = np.array(self._told("grey_centre")), np.array(self._told("grey_scale"))
+            return GreyScale(centre[:, None], scale[:, None])
+        return GreyScale.of(images, per_slice=normalization == "slice")
