@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP = $(VENV)/.installed
 
-.PHONY: help install demo test lint format docs docs-serve bench validation adaptation dist clean
+.PHONY: help install demo test lint format docs docs-serve bench validation adaptation study dist clean
 
 help:
 	@echo "make demo    environment, install, quickstart pipeline, report"
@@ -16,6 +16,7 @@ help:
 	@echo "make bench   measure speed and memory (minutes)"
 	@echo "make validation   compare the Monte Carlo with measurements (a quarter of an hour)"
 	@echo "make adaptation   compare ways of adaptation on stacks with hidden truth (hours)"
+	@echo "make study   the paper's study, with all its tables and figures (hours)"
 	@echo "make dist    build sdist and wheel into dist/"
 
 $(BIN)/python:
@@ -64,6 +65,9 @@ validation: $(STAMP)
 
 adaptation: $(STAMP)
 	$(BIN)/python -m benchmarks.adaptation
+
+study: $(STAMP)
+	$(BIN)/python -m benchmarks.study
 
 dist: $(STAMP)
 	rm -rf dist

@@ -1,0 +1,87 @@
+"""What the study aims at, what it reaches, and by how much it falls short."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from . import published
+from .cells import VOLTAGES, Cell
+from .results import Study, ratio
+from .tables import markdown
+
+
+@dataclass(frozen=True)
+class Aim:
+    """One line: a figure, the paper's, and the bound that ours should keep.
+
+    Attributes:
+        words: what is measured.
+        paper: what the paper has.
+        bound: what is aimed at.
+        ours: mean of our runs.
+        more_is_better: whether ours should be at least the bound, or at most.
+        digits: to print.
+    """
+
+    words: str
+    paper: str
+    bound: float
+    ours: float
+    more_is_better: bool
+    digits: int = 3
+
+    @property
+    def met(self) -> bool:
+        """Whether the bound is kept."""
+        return self.ours >= self.bound if self.more_is_better else self.ours <= self.bound
+
+    def row(self) -> list[str]:
+        """Return the line as cells of a table."""
+        sign = "≥" if self.more_is_better else "≤"
+        verdict = "met" if self.met else f"short by {abs(self.ours - self.bound):.{self.digits}f}"
+        return [
+            self.words,
+            self.paper,
+            f"{sign} {self.bound:.{self.digits}f}",
+            f"{self.ours:.{self.digits}f}",
+            verdict,
+        ]
+
+
+def aims(study: Study) -> Iterator[Aim]:
+    """Yield the aims that these runs can be held against."""
+    for kv in VOLTAGES:
+        cells = study.cells("simulation", kv)
+        if not cells:
+            continue
+
+        def mean(step: str, column: str, cells: list[Cell] = cells) -> float:
+            return statistics.mean(study.values(cells, step, column))
+
+        mp, _, mds = published.TABLE_3_PLAIN[kv]
+        yield Aim(f"sMC, {kv} kV: MP (%)", f"{mp}", mp, mean("mc_by_smc_error", "mp_percent"),
+                  False)  # fmt: skip
+        yield Aim(f"sMC, {kv} kV: MDS", f"{mds}", mds, mean("mc_by_smc_error", "mds"), True)
+        mds = published.TABLE_2[kv][2]
+        yield Aim(f"sML, {kv} kV: MDS", f"{mds}", mds, mean("sml_by_sml_error", "mds"), True)
+    cells = study.cells("simulation")
+    agreement = statistics.mean(study.values(cells, "agreement", "mds"))
+    yield Aim("agreement of sML- and sMC-trained networks, 2 kV: MDS",
+              f"{published.AGREEMENT_MDS}", 0.95, agreement, True)  # fmt: skip
+    for preset in ("typical", "bad"):
+        if cells := study.cells("adaptation", 2, preset):
+            plain = study.values(cells, "twin_by_smc_error", "mp_percent")
+            for name, words in (("smcda", "CycleGAN"), ("random", "domain randomisation")):
+                own = study.values(cells, f"twin_by_{name}_error", "mp_percent")
+                gain = 100.0 * (1.0 - ratio(own, plain))
+                what = f"gain by {words}, {preset} twin, 2 kV (% of MP)"
+                paper = f"{published.MEAN_GAIN_PERCENT} (isotropy)"
+                yield Aim(what, paper, 30.0, gain, True, 1)
+
+
+def table(study: Study) -> str:
+    """Return all aims as a table."""
+    head = ["", "paper", "aim", "ours", ""]
+    return markdown(head, [aim.row() for aim in aims(study)])

@@ -1,0 +1,62 @@
+"""The study page of the documentation, written from what the runs left."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+from fibcore import Labels
+
+from . import aims, figures, tables
+from .cells import VOLTAGES
+from .results import Study
+
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "study.md"
+
+TEXT = Path(__file__).with_name("page.md")
+"""The page without its figures: names in braces are filled in."""
+
+
+def write(study: Study, page: Path, size: str) -> None:
+    """Write the page, and the figures in a folder of its name beside it."""
+    captions = figures.draw(study, page.with_suffix(""))
+    cell = study.cells("simulation")[0]
+    gold = study.runs[cell]["gold"]
+    assert isinstance(gold, Labels)
+    volume = study.cells("training_volume")
+    rankings = study.rankings()
+    text = TEXT.read_text(encoding="utf-8").format(
+        size=size,
+        volume=" x ".join(map(str, gold.shape)),
+        voxel=f"{gold.voxel_size_nm[0]:g}",
+        fraction=_fraction(gold.shape),
+        seeds=len(study.cells("simulation")),
+        aims=aims.table(study),
+        synthetic=tables.synthetic(study),
+        quiet=f"{statistics.mean(study.values(volume, 'quiet_by_quiet_error', 'mp_percent')):.2f}",
+        noisy=f"{statistics.mean(study.values(volume, 'mc_by_smc_error', 'mp_percent')):.2f}",
+        simulations=tables.simulations(study),
+        times=tables.times(study),
+        adapted=_adapted(study),
+        segmenters=tables.segmenters(study),
+        training_volume=tables.training_volume(study),
+        voltages=tables.voltages(study),
+        groups=len(next(iter(rankings.values()))),
+        rankings=tables.rankings(study),
+        **{f"caption_{name.removesuffix('.png')}": words for name, words in captions.items()},
+    )
+    page.write_text(text, encoding="utf-8")
+
+
+def _adapted(study: Study) -> str:
+    parts = []
+    for kv in VOLTAGES:
+        for preset in ("typical", "bad"):
+            if study.cells("adaptation", kv, preset):
+                parts.append(f"### {kv} kV, {preset} twin\n\n{tables.adapted(study, kv, preset)}\n")
+    return "\n".join(parts)
+
+
+def _fraction(shape: tuple[int, int, int]) -> str:
+    """Return what part of the paper's volume a volume is, in words."""
+    return f"1/{512**3 / (shape[0] * shape[1] * shape[2]):.0f}"

@@ -1,0 +1,92 @@
+"""The tables that the runs left, asked for by pipeline, step and column."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from fibcore import Table
+from fibcore.pipeline import RunResult
+
+from .cells import Cell
+
+SCORES = {
+    "reprojection": ("_reprojection", "unexplained_percent"),
+    "disagreement with other methods": ("_disagreement", "disagreement_percent"),
+    "two-point correlation": ("_isotropy", "e_tpcf"),
+    "lineal path": ("_isotropy", "e_lpf"),
+    "ligament diameter": ("_isotropy", "e_diameter"),
+}
+"""Figures that need no truth: what steps that measure them end in, and the column."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """All finished runs.
+
+    Attributes:
+        runs: by what was run.
+    """
+
+    runs: Mapping[Cell, RunResult]
+
+    def row(self, cell: Cell, step: str) -> dict[str, Any]:
+        """Return the first row of a step's table."""
+        table = self.runs[cell][step]
+        assert isinstance(table, Table)
+        return table.rows()[0]
+
+    def cells(self, pipeline: str, kv: int = 2, preset: str = "typical") -> list[Cell]:
+        """Return the runs of a pipeline at one voltage and instrument, one for each seed."""
+        wanted = (pipeline, kv, preset)
+        return [cell for cell in self.runs if (cell.pipeline, cell.kv, cell.preset) == wanted]
+
+    def values(self, cells: Sequence[Cell], step: str, column: str) -> list[float]:
+        """Return a figure of each of these runs."""
+        return [float(self.row(cell, step)[column]) for cell in cells]
+
+    def seconds(self, cell: Cell, *steps: str) -> float:
+        """Return how long steps took when they were computed."""
+        entries = self.runs[cell].entries
+        return sum(float(entries[step].manifest["seconds"]) for step in steps)
+
+    def methods(self, cell: Cell) -> list[str]:
+        """Return the steps that segmented the twin, without the oracle, which no real stack has."""
+        steps = [step.id for step in self.runs[cell].plan.steps if step.id.startswith("twin_by_")]
+        judged = [step.removesuffix("_error") for step in steps if step.endswith("_error")]
+        return [step for step in judged if step != "twin_by_oracle"]
+
+    def rankings(self) -> dict[str, list[float]]:
+        """Return the rank correlation (Spearman) of each score with the hidden error.
+
+        One for each twin and set of methods that were judged on it: every run of `adaptation` and
+        of `segmenters`.
+        """
+        found: dict[str, list[float]] = {score: [] for score in SCORES}
+        for cell in self.runs:
+            if cell.pipeline not in ("adaptation", "segmenters"):
+                continue
+            methods = self.methods(cell)
+            errors = [self.row(cell, method + "_error")["mp_percent"] for method in methods]
+            for score, (suffix, column) in SCORES.items():
+                values = [self.row(cell, method + suffix)[column] for method in methods]
+                found[score].append(float(stats.spearmanr(values, errors).statistic))
+        return found
+
+
+def spread(values: Sequence[float], digits: int = 2) -> str:
+    """Return the mean, with the standard deviation if there are several."""
+    if not values:
+        return "-"
+    text = f"{statistics.mean(values):.{digits}f}"
+    return text + (f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else "")
+
+
+def ratio(values: Sequence[float], of: Sequence[float]) -> float:
+    """Return the mean ratio of figures of the same runs."""
+    return float(np.mean(np.divide(values, of)))

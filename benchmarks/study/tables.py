@@ -1,0 +1,195 @@
+"""The tables of the study page, in Markdown, ours beside the paper's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from . import published
+from .cells import VOLTAGES, Cell
+from .results import SCORES, Study, ratio, spread
+
+OVERLAP = {"mp_percent": 2, "mgp_percent": 2, "mds": 4}
+"""Columns of metric/overlap, and digits."""
+ISOTROPY = {"e_tpcf": 3, "e_lpf": 3, "e_diameter": 3}
+
+ON_TWIN = {
+    "smc": "Monte Carlo images (only ML)",
+    "smcda": "the same, adapted by CycleGAN (ML + DA)",
+    "sml": "sML",
+    "smlda": "sML, adapted by CycleGAN",
+    "random": "Monte Carlo images, domain randomisation",
+    "oracle": "oracle: recorded by the twin's own instrument",
+}
+SEGMENTERS = {
+    "threshold": "Otsu",
+    "kmeans": "k-means",
+    "forest": "random forest on local features",
+    "2d": "U-Net, slice alone",
+    "smc": "U-Net, with neighbours (2.5-D)",
+    "3d": "U-Net, volume",
+}
+VOLUMES = {"eighth": "1/8", "quarter": "1/4", "half": "1/2", "smc": "1"}
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def _figures(study: Study, cells: list[Cell], step: str, columns: dict[str, int]) -> list[str]:
+    return [spread(study.values(cells, step, name), digits) for name, digits in columns.items()]
+
+
+def _known(study: Study, pipeline: str) -> list[int]:
+    return [kv for kv in VOLTAGES if study.cells(pipeline, kv)]
+
+
+def synthetic(study: Study) -> str:
+    """Return tables 2 and 3 of the paper: networks on test data like those of their training."""
+    rows = []
+    parts = (
+        ("sMC (only ML)", "simulation", "mc_by_smc", published.TABLE_3_PLAIN),
+        ("sML", "simulation", "sml_by_sml", published.TABLE_2),
+        ("sMCDA (ML + DA)", "adaptation", "smcda_by_smcda", published.TABLE_3_ADAPTED),
+    )
+    for words, pipeline, step, paper in parts:
+        for kv in _known(study, pipeline):
+            cells = study.cells(pipeline, kv)
+            ours = _figures(study, cells, step + "_error", OVERLAP)
+            mp, mgp, mds = paper[kv]
+            rows.append([f"{words}, {kv} kV", *ours, f"{mp:.3f}", f"{mgp:.3f}", f"{mds:.3f}"])
+    head = ["trained and tested on", "MP (%)", "MGP (%)", "MDS"]
+    return markdown([*head, "paper MP", "paper MGP", "paper MDS"], rows)
+
+
+def simulations(study: Study) -> str:
+    """Return how sML- and sMC-trained networks agree, and how both do on Monte Carlo and twin."""
+    rows = []
+    for kv in _known(study, "simulation"):
+        cells = study.cells("simulation", kv)
+        rows.append(
+            [
+                f"{kv} kV",
+                spread(study.values(cells, "agreement", "mds"), 3),
+                f"{published.AGREEMENT_MDS}" if kv == 2 else "-",
+                *(
+                    spread(study.values(cells, step + "_error", "mds"), 4)
+                    for step in ("mc_by_smc", "mc_by_sml", "twin_by_smc", "twin_by_sml")
+                ),
+            ]
+        )
+    head = ["", "agreement on the twin (MDS)", "paper, real stack", "sMC on sMC", "sML on sMC"]
+    return markdown([*head, "sMC on twin", "sML on twin"], rows)
+
+
+def times(study: Study) -> str:
+    """Return what either way of simulation took."""
+    rows = []
+    for kv in _known(study, "simulation"):
+        cell = study.cells("simulation", kv)[0]
+        rows.append(
+            [
+                f"{kv} kV",
+                f"{study.seconds(cell, 'mc'):.0f}",
+                f"{study.seconds(cell, 'weighted', 'sml'):.0f}",
+                f"{study.seconds(cell, 'coefficients', 'network', 'sml_gan'):.0f}",
+            ]
+        )
+    return markdown(["", "Monte Carlo (s)", "sML (s)", "its training, once (s)"], rows)
+
+
+def adapted(study: Study, kv: int, preset: str = "typical") -> str:
+    """Return table 4 of the paper at one voltage, with the errors against the hidden truth."""
+    cells = study.cells("adaptation", kv, preset)
+    reference = study.values(cells, "twin_by_smc_error", "mp_percent")
+    paper = {
+        "smc": published.TABLE_4_PLAIN[kv],
+        "smcda": published.TABLE_4_ADAPTED[kv],
+    }
+    rows = []
+    for name, words in ON_TWIN.items():
+        step = "twin_by_" + name
+        mp = study.values(cells, step + "_error", "mp_percent")
+        rows.append(
+            [
+                words,
+                *_figures(study, cells, step + "_error", OVERLAP),
+                f"{ratio(mp, reference):.2f}",
+                *_figures(study, cells, step + "_isotropy", ISOTROPY),
+                " / ".join(f"{value:.3f}" for value in paper[name]) if name in paper else "-",
+                spread(study.values(cells, step + "_reprojection", "unexplained_percent"), 1),
+            ]
+        )
+    rows.append(
+        [
+            "the truth itself", "0", "0", "1", "0",
+            *_figures(study, cells, "truth_isotropy", ISOTROPY),
+            "-",
+            spread(study.values(cells, "truth_reprojection", "unexplained_percent"), 1),
+        ]
+    )  # fmt: skip
+    head = ["trained on", "MP (%)", "MGP (%)", "MDS", "MP, to only ML"]
+    return markdown([*head, "e TPCF", "e LPF", "e D", "paper, real stack", "unexplained (%)"], rows)
+
+
+def segmenters(study: Study) -> str:
+    """Return thresholds, forests and networks, on test data and on the twins."""
+    rows = []
+    typical, bad = (study.cells("segmenters", 2, preset) for preset in ("typical", "bad"))
+    for name, words in SEGMENTERS.items():
+        rows.append(
+            [
+                words,
+                *_figures(study, typical, f"mc_by_{name}_error", OVERLAP),
+                spread(study.values(typical, f"twin_by_{name}_error", "mp_percent")),
+                spread(study.values(bad, f"twin_by_{name}_error", "mp_percent")),
+            ]
+        )
+    head = ["", "MP on sMC (%)", "MGP (%)", "MDS", "MP, typical twin (%)", "MP, bad twin (%)"]
+    return markdown(head, rows)
+
+
+def training_volume(study: Study) -> str:
+    """Return the error by how much of the volume a network was trained on."""
+    cells = study.cells("training_volume")
+    rows = [
+        [share, *_figures(study, cells, f"mc_by_{name}_error", OVERLAP)]
+        for name, share in VOLUMES.items()
+    ]
+    rows.append(
+        ["1, four times the electrons", *_figures(study, cells, "quiet_by_quiet_error", OVERLAP)]
+    )
+    return markdown(["training volume", "MP (%)", "MGP (%)", "MDS"], rows)
+
+
+def voltages(study: Study) -> str:
+    """Return one voltage against all three."""
+    cells = study.cells("voltages")
+    names = {"1kv": "1 kV", "2kv": "2 kV", "4kv": "4 kV", "all": "1 + 2 + 4 kV"}
+    rows = [
+        [
+            words,
+            *_figures(study, cells, f"mc_by_{name}_error", OVERLAP),
+            *_figures(study, cells, f"twin_by_{name}_error", OVERLAP),
+        ]
+        for name, words in names.items()
+    ]
+    head = ["images", "MP on sMC (%)", "MGP (%)", "MDS"]
+    return markdown([*head, "MP on the twin (%)", "MGP (%)", "MDS"], rows)
+
+
+def rankings(study: Study) -> str:
+    """Return how well figures without truth rank methods."""
+    found = study.rankings()
+    rows = [
+        [
+            score,
+            spread(values),
+            f"{min(values):+.2f}",
+            f"{sum(value > 0.5 for value in values)} of {len(values)}",
+        ]
+        for score in SCORES
+        if (values := found[score])
+    ]
+    return markdown(["score", "rank correlation", "lowest", "above 0.5"], rows)

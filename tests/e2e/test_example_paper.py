@@ -1,0 +1,80 @@
+"""The pipelines of the paper's study: sound in every size, and run as a whole in the smallest."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from fibcore.cli.overrides import override
+from fibcore.pipeline import check_pipeline
+
+ROOT = Path(__file__).parents[2]
+PAPER = ROOT / "examples" / "paper"
+SETTINGS = ("smoke.json", "paper.json", "1kV.json", "4kV.json")
+PIPELINES = sorted(path.name for path in PAPER.glob("*.json") if path.name not in SETTINGS)
+
+
+def document(name):
+    return json.loads((PAPER / name).read_text())
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        (name, settings)
+        for name in PIPELINES
+        for settings in (None, *SETTINGS)
+        # voltages.json images all voltages at a time
+        if name != "voltages.json" or not str(settings).endswith("kV.json")
+    ],
+)
+def test_every_pipeline_is_sound_in_every_size_and_at_every_voltage(name, settings):
+    files = [] if settings is None else [PAPER / settings]
+    given = override(document(name), base=PAPER, files=files, options=[], seed=None)
+    plan = check_pipeline(given.document, base=PAPER)
+    assert len(plan.steps) == len(document(name)["steps"])
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_every_entry_of_the_settings_concerns_a_step_of_some_pipeline(settings):
+    steps = {step["id"] for name in PIPELINES for step in document(name)["steps"]}
+    for entry in document(settings).keys() - {"description"}:
+        pattern = entry.partition(".")[0]
+        assert any(fnmatchcase(step, pattern) for step in steps), entry
+
+
+def test_steps_of_one_name_are_the_same_in_all_pipelines():
+    """What pipelines share is computed once; `voltages` images all voltages at a time."""
+    found = {}
+    for name in set(PIPELINES) - {"voltages.json"}:
+        for step in document(name)["steps"]:
+            own = {key: value for key, value in step.items() if key not in ("id", "note")}
+            if step["id"].endswith("_disagreement"):
+                continue  # is with the other methods of its own pipeline
+            assert found.setdefault(step["id"], own) == own, step["id"]
+
+
+def test_the_smallest_study_leaves_a_page_with_all_tables_and_figures(tmp_path):
+    page = tmp_path / "study.md"
+    command = [sys.executable, "-m", "benchmarks.study", "--size", "smoke", "--seeds", "1"]
+    done = subprocess.run(
+        [*command, "--voltages", "2", "--out", str(tmp_path / "study"), "--page", str(page)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = page.read_text()
+    for heading in re.findall("^## .*$", (ROOT / "benchmarks/study/page.md").read_text(), re.M):
+        assert heading in text
+    assert "nan" not in text
+    assert not re.search(r"\{\w+\}", text)
+    figures = re.findall(r"\]\((study/\w+\.png)\)", text)
+    assert len(figures) == len(set(figures)) == 9
+    assert all((tmp_path / figure).stat().st_size > 10_000 for figure in figures)
+    assert "| reprojection |" in text
+    assert text.count("the truth itself") == 2  # typical and bad twin
