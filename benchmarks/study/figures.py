@@ -109,7 +109,7 @@ def look(study: Study, path: Path) -> str:
         axes, ("mc", "twin", "smcda"), ("sMC", "twin", "sMCDA"), strict=False
     ):
         _grey(axis, _plane(result, step), words)
-    table = result["gap.scaled_histograms"]
+    table = result["da_gap.scaled_histograms"]
     assert isinstance(table, Table)
     names = {"before": "sMC", "reference": "twin", "images": "sMCDA"}
     for colour, (stack, words) in zip(COLOURS, names.items(), strict=False):
