@@ -99,13 +99,17 @@ class Reprojection(Metric):
         Raises:
             FibError: shapes or channel counts differ; images that are constant.
         """
+        from threadpoolctl import threadpool_limits
+
         context = Context.of(context)
         self.forecast("measure", {"images": images.spec, "reimaged": reimaged.spec})
         ratio = context.empty("map", images.data.shape, np.float32)
         rows: list[dict[str, Any]] = []
         figures: list[dict[str, float]] = []
         for number, name in enumerate(context.track(images.names, "channels linked")):
-            found, linked = self._linked(images, reimaged, number, ratio[number], context)
+            # One BLAS thread for each of ours: the order of sums depends on their number.
+            with threadpool_limits(1, user_api="blas"):
+                found, linked = self._linked(images, reimaged, number, ratio[number], context)
             figures.append(found)
             rows += [{"channel": name, "slice": z, **_figures(s)} for z, s in enumerate(linked)]
         per_slice = Table.from_rows(rows)
