@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 
 from fibcore import FibError
@@ -26,6 +28,9 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("study"), help="for runs and the cache")
     parser.add_argument("--size", choices=("smoke", "cpu", "paper"), default=DOCS_SIZE)
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time; default: one a core"
+    )
     parser.add_argument("--page", type=Path, help="the page that is written; default: the docs'")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     parser.add_argument("--voltages", type=int, nargs="+", choices=VOLTAGES, default=list(VOLTAGES))
@@ -39,17 +44,34 @@ def main() -> None:
     from .results import Study
 
     args.out.mkdir(parents=True, exist_ok=True)
-    runs = {}
-    for cell in cells(tuple(args.seeds), tuple(args.voltages)):
-        begin = time.monotonic()
+    wanted = list(cells(tuple(args.seeds), tuple(args.voltages)))
+    threads = max(1, (os.cpu_count() or 1) // args.jobs)
+    with ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as pool:
+        done = [pool.submit(computed, cell, args.size, args.out, threads) for cell in wanted]
         try:
-            runs[cell] = cell.run(args.size, args.out)
+            for future in as_completed(done):
+                print(future.result(), flush=True)
         except FibError as error:
-            raise SystemExit(f"{words(cell)} failed: {error}") from None
-        print(f"{time.monotonic() - begin:7.0f} s  {words(cell)}", flush=True)
+            pool.shutdown(cancel_futures=True)
+            raise SystemExit(str(error)) from None
+    runs = {cell: cell.run(args.size, args.out, threads) for cell in wanted}  # from the cache
     page = args.page or PAGE
     write(Study(runs), page, args.size)
     print(f"wrote {page}")
+
+
+def computed(cell: Cell, size: str, out: Path, threads: int) -> str:
+    """Run a cell in a process of its own, and say how long it took.
+
+    Raises:
+        FibError: a step failed; names the run.
+    """
+    begin = time.monotonic()
+    try:
+        cell.run(size, out, threads)
+    except FibError as error:
+        raise FibError(f"{words(cell)} failed: {error}") from None
+    return f"{time.monotonic() - begin:7.0f} s  {words(cell)}"
 
 
 def words(cell: Cell) -> str:
