@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
 from fibcore import FibError
 
-from .cells import SEEDS, VOLTAGES, Cell, cells
+from .cells import SEEDS, VOLTAGES, cells, computed
 
 DOCS_SIZE = "cpu"
 
@@ -58,25 +57,6 @@ def main() -> None:
     page = args.page or PAGE
     write(Study(runs), page, args.size)
     print(f"wrote {page}")
-
-
-def computed(cell: Cell, size: str, out: Path, threads: int) -> str:
-    """Run a cell in a process of its own, and say how long it took.
-
-    Raises:
-        FibError: a step failed; names the run.
-    """
-    begin = time.monotonic()
-    try:
-        cell.run(size, out, threads)
-    except FibError as error:
-        raise FibError(f"{words(cell)} failed: {error}") from None
-    return f"{time.monotonic() - begin:7.0f} s  {words(cell)}"
-
-
-def words(cell: Cell) -> str:
-    """Return what a run is, in words."""
-    return f"{cell.pipeline}, {cell.kv} kV, {cell.preset} twin, seed {cell.seed}"
 
 
 if __name__ == "__main__":

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fibcore import FibError
 from fibcore.cli.overrides import override
 from fibcore.pipeline import RunResult, check_pipeline, run_pipeline
 
@@ -30,6 +32,9 @@ class Cell:
     kv: int = 2
     preset: str = "typical"
     seed: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.pipeline}, {self.kv} kV, {self.preset} twin, seed {self.seed}"
 
     def run(self, size: str, out: Path, threads: int | None = None) -> RunResult:
         """Run it, or take what is in the cache.
@@ -66,3 +71,17 @@ def cells(seeds: tuple[int, ...] = SEEDS, voltages: tuple[int, ...] = VOLTAGES) 
             if kv != 2:
                 yield Cell(pipeline, kv, seed=seeds[0])
     yield Cell("voltages", seed=seeds[0])
+
+
+def computed(cell: Cell, size: str, out: Path, threads: int) -> str:
+    """Run a cell, in a process of its own, and say how long it took.
+
+    Raises:
+        FibError: a step failed; names the run.
+    """
+    begin = time.monotonic()
+    try:
+        cell.run(size, out, threads)
+    except FibError as error:
+        raise FibError(f"{cell} failed: {error}") from None
+    return f"{time.monotonic() - begin:7.0f} s  {cell}"
