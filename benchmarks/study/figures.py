@@ -22,6 +22,8 @@ from .results import SCORES, Study
 
 SLICE = 0.5
 """Which slice is shown, as a fraction of the stack."""
+TEST_BEGINS = 0.8
+"""Where the test part of the synthetic stacks begins, as in the pipelines."""
 COLOURS = ("#1b6ca8", "#d1495b", "#66a182", "#edae49")
 
 
@@ -134,16 +136,14 @@ def synthetic(study: Study, path: Path) -> str:
     figure, axes = plt.subplots(1, 4, figsize=(12, 3.3))
     gold = result["gold"]
     assert isinstance(gold, Labels)
-    test = gold.data[round(0.8 * len(gold.data)) :]
-    truth = np.asarray(test[int(SLICE * len(test))])
-    for column, (step, network) in enumerate((("mc", "smc"), ("smcda", "smcda"))):
+    begin = round(TEST_BEGINS * len(gold.data))
+    shown = begin + int(SLICE * (len(gold.data) - begin))
+    parts = (("mc", "sMC", "mc_by_smc"), ("smcda", "sMCDA", "smcda_by_smcda"))
+    for pair, (step, words, found) in zip(axes.reshape(2, 2), parts, strict=True):
         images = result[step]
         assert isinstance(images, Images)
-        part = images.data[0, round(0.8 * len(gold.data)) :]
-        _grey(axes[2 * column], part[int(SLICE * len(part))], f"test slice of s{step.upper()}"
-              if step == "mc" else "test slice of sMCDA")  # fmt: skip
-        found = "mc_by_smc" if network == "smc" else "smcda_by_smcda"
-        _errors(axes[2 * column + 1], _plane(result, found), truth, "segmented")
+        _grey(pair[0], images.data[0, shown], f"test slice of {words}")
+        _errors(pair[1], _plane(result, found), gold.data[shown], "segmented")
     _save(figure, path)
     return "Test slices of synthetic data and what the networks find in them. As figure B1."
 
