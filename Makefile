@@ -38,7 +38,7 @@ demo: $(STAMP)
 	$(BIN)/fib run examples/quickstart.json
 
 test: lint $(STAMP)
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --cov --cov-report=term:skip-covered
 	$(BIN)/python -m coverage report --include='fibcore/*' --fail-under=90 --format=total
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
