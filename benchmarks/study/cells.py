@@ -59,7 +59,9 @@ class Cell:
 
 def cells(seeds: tuple[int, ...] = SEEDS, voltages: tuple[int, ...] = VOLTAGES) -> Iterator[Cell]:
     """Yield all runs of the study: 2 kV with every seed, other voltages with the first one."""
-    # Neighbours in this order share no steps, so that two at a time do not wait for each other.
+    # The longest run comes first; neighbours share no steps, so that two at a time do not wait for
+    # each other.
+    yield Cell("voltages", seed=seeds[0])
     for pipeline in ("simulation", "adaptation", "segmenters", "training_volume"):
         for seed in seeds:
             yield Cell(pipeline, seed=seed)
@@ -70,7 +72,7 @@ def cells(seeds: tuple[int, ...] = SEEDS, voltages: tuple[int, ...] = VOLTAGES) 
         for kv in voltages:
             if kv != 2:
                 yield Cell(pipeline, kv, seed=seeds[0])
-    yield Cell("voltages", seed=seeds[0])
+    yield Cell("noise", seed=seeds[0])
 
 
 def computed(cell: Cell, size: str, out: Path, threads: int) -> str:

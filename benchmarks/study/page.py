@@ -23,7 +23,7 @@ def write(study: Study, page: Path, size: str) -> None:
     cell = study.cells("simulation")[0]
     gold = study.runs[cell]["gold"]
     assert isinstance(gold, Labels)
-    volume = study.cells("training_volume")
+    noise = study.cells("noise")
     rankings = study.rankings()
     text = TEXT.read_text(encoding="utf-8").format(
         size=size,
@@ -33,8 +33,8 @@ def write(study: Study, page: Path, size: str) -> None:
         seeds=len(study.cells("simulation")),
         aims=aims.table(study),
         synthetic=tables.synthetic(study),
-        quiet=f"{statistics.mean(study.values(volume, 'quiet_by_quiet_error', 'mp_percent')):.2f}",
-        noisy=f"{statistics.mean(study.values(volume, 'mc_by_smc_error', 'mp_percent')):.2f}",
+        quiet=f"{statistics.mean(study.values(noise, 'quiet_by_quiet_error', 'mp_percent')):.2f}",
+        noisy=f"{statistics.mean(study.values(noise, 'mc_by_smc_error', 'mp_percent')):.2f}",
         simulations=tables.simulations(study),
         times=tables.times(study),
         adapted=_adapted(study),

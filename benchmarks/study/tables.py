@@ -157,9 +157,6 @@ def training_volume(study: Study) -> str:
         [share, *_figures(study, cells, f"mc_by_{name}_error", OVERLAP)]
         for name, share in VOLUMES.items()
     ]
-    rows.append(
-        ["1, four times the electrons", *_figures(study, cells, "quiet_by_quiet_error", OVERLAP)]
-    )
     return markdown(["training volume", "MP (%)", "MGP (%)", "MDS"], rows)
 
 
