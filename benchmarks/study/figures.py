@@ -20,8 +20,6 @@ from fibcore.pipeline import RunResult
 from .cells import Cell
 from .results import SCORES, Study
 
-SLICE = 0.5
-"""Which slice is shown, as a fraction of the stack."""
 TEST_BEGINS = 0.8
 """Where the test part of the synthetic stacks begins, as in the pipelines."""
 COLOURS = ("#1b6ca8", "#d1495b", "#66a182", "#edae49")
@@ -40,12 +38,12 @@ def _first(study: Study, pipeline: str, preset: str = "typical") -> RunResult:
     return study.runs[study.cells(pipeline, 2, preset)[0]]
 
 
-def _plane(result: RunResult, reference: str) -> np.ndarray:
-    """Return a slice of a volume: the same of all with the structure of the same step."""
+def _plane(result: RunResult, reference: str, z: int | None = None) -> np.ndarray:
+    """Return a slice of a volume: the middle, which volumes of equal depth share, or that at z."""
     volume = result[reference]
     assert isinstance(volume, (Images, Labels))
     data = volume.data if isinstance(volume, Labels) else volume.data[0]
-    return np.asarray(data[int(SLICE * len(data))])
+    return np.asarray(data[len(data) // 2 if z is None else z])
 
 
 def _grey(axis: Any, plane: np.ndarray, title: str) -> None:
@@ -137,7 +135,7 @@ def synthetic(study: Study, path: Path) -> str:
     gold = result["gold"]
     assert isinstance(gold, Labels)
     begin = round(TEST_BEGINS * len(gold.data))
-    shown = begin + int(SLICE * (len(gold.data) - begin))
+    shown = begin + (len(gold.data) - begin) // 2
     parts = (("mc", "sMC", "mc_by_smc"), ("smcda", "sMCDA", "smcda_by_smcda"))
     for pair, (step, words, found) in zip(axes.reshape(2, 2), parts, strict=True):
         images = result[step]
@@ -174,19 +172,22 @@ def on_twin(study: Study, path: Path) -> str:
 def reprojection(study: Study, path: Path) -> str:
     """Draw where a reconstruction disagrees with the picture, beside its hidden errors."""
     result = _first(study, "adaptation", _worst(study))
-    truth = _plane(result, "sample")
+    again = result["truth_again"]
+    assert isinstance(again, Images)
+    z = again.shape[0] // 2  # the stacks are imaged again in part, from the first slice on
+    truth = _plane(result, "sample", z)
     figure, axes = plt.subplots(2, 3, figsize=(9, 6.2))
     for line, name, words in zip(
         axes, ("smc", "random"), ("only ML", "domain randomisation"), strict=True
     ):
         step = "twin_by_" + name
-        _grey(line[0], _plane(result, step + "_again"), f"{words}: imaged again")
+        _grey(line[0], _plane(result, step + "_again", z), f"{words}: imaged again")
         picture = line[1].imshow(
-            _plane(result, step + "_reprojection.map"), cmap="magma", vmin=0, vmax=8
+            _plane(result, step + "_reprojection.map", z), cmap="magma", vmin=0, vmax=8
         )
         line[1].set_title("left over, of the noise", fontsize=9)
         figure.colorbar(picture, ax=line[1], fraction=0.046)
-        _errors(line[2], _plane(result, step), truth, "hidden errors")
+        _errors(line[2], _plane(result, step, z), truth, "hidden errors")
     _save(figure, path)
     return (
         "Two reconstructions of one stack, imaged again (left); what of the stack they leave "
