@@ -20,8 +20,8 @@ from fibcore.pipeline import RunResult
 from .cells import Cell
 from .results import SCORES, Study
 
-TEST_BEGINS = 0.8
-"""Where the test part of the synthetic stacks begins, as in the pipelines."""
+TEST_SLICE = 0.9
+"""Where in the synthetic stacks the slice is that shows the test part."""
 COLOURS = ("#1b6ca8", "#d1495b", "#66a182", "#edae49")
 
 
@@ -134,14 +134,11 @@ def synthetic(study: Study, path: Path) -> str:
     figure, axes = plt.subplots(1, 4, figsize=(12, 3.3))
     gold = result["gold"]
     assert isinstance(gold, Labels)
-    begin = round(TEST_BEGINS * len(gold.data))
-    shown = begin + (len(gold.data) - begin) // 2
+    z = round(TEST_SLICE * len(gold.data))
     parts = (("mc", "sMC", "mc_by_smc"), ("smcda", "sMCDA", "smcda_by_smcda"))
     for pair, (step, words, found) in zip(axes.reshape(2, 2), parts, strict=True):
-        images = result[step]
-        assert isinstance(images, Images)
-        _grey(pair[0], images.data[0, shown], f"test slice of {words}")
-        _errors(pair[1], _plane(result, found), gold.data[shown], "segmented")
+        _grey(pair[0], _plane(result, step, z), f"test slice of {words}")
+        _errors(pair[1], _plane(result, found, z), _plane(result, "gold", z), "segmented")
     _save(figure, path)
     return "Test slices of synthetic data and what the networks find in them. As figure B1."
 
