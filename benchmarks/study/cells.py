@@ -58,21 +58,29 @@ class Cell:
 
 
 def cells(seeds: tuple[int, ...] = SEEDS, voltages: tuple[int, ...] = VOLTAGES) -> Iterator[Cell]:
-    """Yield all runs of the study: 2 kV with every seed, other voltages with the first one."""
-    # The longest run comes first; neighbours share no steps, so that two at a time do not wait for
-    # each other.
-    yield Cell("voltages", seed=seeds[0])
+    """Yield all runs of the study: 2 kV with every seed, other voltages with the first one.
+
+    The first seed's come first. Runs that share steps are not neighbours where that can be: two at
+    a time do not wait for each other.
+    """
+    first, *others = seeds
+    yield Cell("voltages", seed=first)  # the longest
+    yield from _at_2_kv((first,))
+    for pipeline in ("simulation", "adaptation"):
+        for kv in voltages:
+            if kv != 2:
+                yield Cell(pipeline, kv, seed=first)
+    yield Cell("noise", seed=first)
+    yield from _at_2_kv(tuple(others))
+
+
+def _at_2_kv(seeds: tuple[int, ...]) -> Iterator[Cell]:
     for pipeline in ("simulation", "adaptation", "segmenters", "training_volume"):
         for seed in seeds:
             yield Cell(pipeline, seed=seed)
     for pipeline in ("adaptation", "segmenters"):
         for seed in seeds:
             yield Cell(pipeline, preset="bad", seed=seed)
-    for pipeline in ("simulation", "adaptation"):
-        for kv in voltages:
-            if kv != 2:
-                yield Cell(pipeline, kv, seed=seeds[0])
-    yield Cell("noise", seed=seeds[0])
 
 
 def computed(cell: Cell, size: str, out: Path, threads: int) -> str:
