@@ -29,7 +29,7 @@ def write(study: Study, page: Path, size: str) -> None:
         size=size,
         volume=" x ".join(map(str, gold.shape)),
         voxel=f"{gold.voxel_size_nm[0]:g}",
-        fraction=_fraction(gold.shape),
+        fraction=f"1/{_times_less(gold.shape):.0f}",
         seeds=len(study.cells("simulation")),
         aims=aims.table(study),
         synthetic=tables.synthetic(study),
@@ -37,6 +37,7 @@ def write(study: Study, page: Path, size: str) -> None:
         noisy=f"{statistics.mean(study.values(noise, 'mc_by_smc_error', 'mp_percent')):.2f}",
         simulations=tables.simulations(study),
         times=tables.times(study),
+        hours=f"{study.seconds(cell, 'mc') * _times_less(gold.shape) / 3600:.1f}",
         adapted=_adapted(study),
         segmenters=tables.segmenters(study),
         training_volume=tables.training_volume(study),
@@ -57,6 +58,6 @@ def _adapted(study: Study) -> str:
     return "\n".join(parts)
 
 
-def _fraction(shape: tuple[int, int, int]) -> str:
-    """Return what part of the paper's volume a volume is, in words."""
-    return f"1/{512**3 / (shape[0] * shape[1] * shape[2]):.0f}"
+def _times_less(shape: tuple[int, int, int]) -> float:
+    """Return how many times more voxels the paper's volume has than this one."""
+    return 512**3 / (shape[0] * shape[1] * shape[2])
