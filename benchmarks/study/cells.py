@@ -81,6 +81,9 @@ def _at_2_kv(seeds: tuple[int, ...]) -> Iterator[Cell]:
     for pipeline in ("adaptation", "segmenters"):
         for seed in seeds:
             yield Cell(pipeline, preset="bad", seed=seed)
+    for preset in ("typical", "bad"):
+        for seed in seeds:
+            yield Cell("ensemble", preset=preset, seed=seed)
 
 
 def computed(cell: Cell, size: str, out: Path, threads: int) -> str:

@@ -24,7 +24,6 @@ def write(study: Study, page: Path, size: str) -> None:
     gold = study.runs[cell]["gold"]
     assert isinstance(gold, Labels)
     noise = study.cells("noise")
-    rankings = study.rankings()
     text = TEXT.read_text(encoding="utf-8").format(
         size=size,
         volume=" x ".join(map(str, gold.shape)),
@@ -42,7 +41,6 @@ def write(study: Study, page: Path, size: str) -> None:
         segmenters=tables.segmenters(study),
         training_volume=tables.training_volume(study),
         voltages=tables.voltages(study),
-        groups=len(next(iter(rankings.values()))),
         rankings=tables.rankings(study),
         **{f"caption_{name.removesuffix('.png')}": words for name, words in captions.items()},
     )

@@ -18,11 +18,16 @@ from .cells import Cell
 SCORES = {
     "reprojection": ("_reprojection", "unexplained_percent"),
     "disagreement with other methods": ("_disagreement", "disagreement_percent"),
+    "disagreement of two networks": ("_ensemble", "disagreement_percent"),
     "two-point correlation": ("_isotropy", "e_tpcf"),
     "lineal path": ("_isotropy", "e_lpf"),
     "ligament diameter": ("_isotropy", "e_diameter"),
 }
 """Figures that need no truth: what steps that measure them end in, and the column."""
+
+
+RANKED = ("adaptation", "ensemble", "segmenters")
+"""Pipelines in which several methods are judged on one twin."""
 
 
 @dataclass(frozen=True)
@@ -64,18 +69,20 @@ class Study:
     def rankings(self) -> dict[str, list[float]]:
         """Return the rank correlation (Spearman) of each score with the hidden error.
 
-        One for each twin and set of methods that were judged on it: every run of `adaptation` and
-        of `segmenters`.
+        One for each twin and set of methods that were judged on it: runs of `RANKED`, by the
+        scores that they hold.
         """
         found: dict[str, list[float]] = {score: [] for score in SCORES}
         for cell in self.runs:
-            if cell.pipeline not in ("adaptation", "segmenters"):
+            if cell.pipeline not in RANKED:
                 continue
             methods = self.methods(cell)
+            steps = {step.id for step in self.runs[cell].plan.steps}
             errors = [self.row(cell, method + "_error")["mp_percent"] for method in methods]
             for score, (suffix, column) in SCORES.items():
-                values = [self.row(cell, method + suffix)[column] for method in methods]
-                found[score].append(float(stats.spearmanr(values, errors).statistic))
+                if steps.issuperset(method + suffix for method in methods):
+                    values = [self.row(cell, method + suffix)[column] for method in methods]
+                    found[score].append(float(stats.spearmanr(values, errors).statistic))
         return found
 
 
