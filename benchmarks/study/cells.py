@@ -66,6 +66,8 @@ def cells(seeds: tuple[int, ...] = SEEDS, voltages: tuple[int, ...] = VOLTAGES) 
     first, *others = seeds
     yield Cell("voltages", seed=first)  # the longest
     yield from _at_2_kv((first,))
+    for preset in ("typical", "bad"):
+        yield Cell("ensemble", preset=preset, seed=first)
     for pipeline in ("simulation", "adaptation"):
         for kv in voltages:
             if kv != 2:
@@ -81,9 +83,6 @@ def _at_2_kv(seeds: tuple[int, ...]) -> Iterator[Cell]:
     for pipeline in ("adaptation", "segmenters"):
         for seed in seeds:
             yield Cell(pipeline, preset="bad", seed=seed)
-    for preset in ("typical", "bad"):
-        for seed in seeds:
-            yield Cell("ensemble", preset=preset, seed=seed)
 
 
 def computed(cell: Cell, size: str, out: Path, threads: int) -> str:
