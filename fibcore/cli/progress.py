@@ -1,10 +1,11 @@
-"""The progress display of ``fib run`` on a terminal."""
+"""What ``fib run`` tells while it runs: on a terminal, or into a file or pipe."""
 
 from __future__ import annotations
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from fibcore import hookimpl
 from fibcore.events import (
@@ -16,6 +17,27 @@ from fibcore.events import (
     StepProgress,
     StepStarted,
 )
+
+SERIOUS = ("WARNING", "ERROR")
+"""Levels of what a step logs that no user may miss."""
+
+
+def print_warning(console: Console, text: str) -> None:
+    """Print a warning in the one way that all of them look."""
+    console.print(Text("warning: ", style="yellow") + Text(text))
+
+
+class WarningLines:
+    """Nothing but warnings of the steps: for a run that no terminal shows."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    @hookimpl
+    def fib_run_event(self, event: RunEvent) -> None:
+        """Print an event if it is a warning."""
+        if isinstance(event, StepLogged) and event.level in SERIOUS:
+            print_warning(self.console, f"{event.step}: {event.message}")
 
 
 class ProgressDisplay:
@@ -48,7 +70,7 @@ class ProgressDisplay:
                 self.task, completed=event.done, total=event.total, description=event.what
             )
         elif isinstance(event, StepLogged):
-            style = "yellow" if event.level in ("WARNING", "ERROR") else "dim"
+            style = "yellow" if event.level in SERIOUS else "dim"
             self.console.print(
                 f"   [{style}]{event.step}: {escape(event.message)}[/]", highlight=False
             )

@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from fibcore.cli.overrides import override
-from fibcore.cli.progress import ProgressDisplay
+from fibcore.cli.progress import ProgressDisplay, WarningLines, print_warning
 from fibcore.devices import resolve_device
 from fibcore.errors import UsageError, sized
 from fibcore.observers import EventLog, ReportWriter
@@ -63,9 +63,10 @@ def run_command(
         return
     _show_warnings(plan)
     command = ["fib", *sys.argv[1:]]
-    observers: list[object] = [EventLog(), ReportWriter()]
-    if console.is_terminal:
-        observers.insert(0, ProgressDisplay(console))
+    display = (
+        ProgressDisplay(console) if console.is_terminal else WarningLines(Console(stderr=True))
+    )
+    observers: list[object] = [display, EventLog(), ReportWriter()]
     try:
         result = run_pipeline(
             plan, out=out, cache=cache, device=device, threads=threads, start=start, stop=stop,
@@ -142,7 +143,7 @@ def _show_statuses(console: Console, planned: Sequence[StepStatus]) -> None:
 def _show_warnings(plan: Plan) -> None:
     console = Console(stderr=True)
     for text in plan.warnings:
-        console.print(Text("warning: ", style="yellow") + Text(text))
+        print_warning(console, text)
 
 
 def _show_results(console: Console, result: RunResult) -> None:
