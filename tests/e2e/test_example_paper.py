@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+from processes import without_coverage
 
 from fibcore.cli.overrides import override
 from fibcore.pipeline import check_pipeline
@@ -65,7 +66,7 @@ def test_the_smallest_study_leaves_a_page_with_all_tables_and_figures(tmp_path):
     command = [sys.executable, "-m", "benchmarks.study", "--size", "smoke", "--seeds", "1"]
     done = subprocess.run(
         [*command, "--voltages", "2", "--out", str(tmp_path / "study"), "--page", str(page)],
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        cwd=ROOT, env=without_coverage(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     text = page.read_text()

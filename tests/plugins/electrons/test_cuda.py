@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 
@@ -48,9 +47,9 @@ def count(name, *, gpu, edge=3, electrons=10, energy_kev=1.0, dtype=np.float32, 
 
 def in_the_simulator() -> dict[str, list[list[int]]]:
     """Return what the GPU code counts in a process of its own, where it runs as plain Python."""
-    # Without coverage, which would follow each of the simulator's threads line by line.
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
-    simulated = {**inherited, "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1"}
+    from processes import without_coverage  # the new process has no need of it, nor its path
+
+    simulated = {**without_coverage(), "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1"}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", __file__],
         env=simulated, capture_output=True, text=True, timeout=400, check=False,
