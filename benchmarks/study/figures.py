@@ -182,7 +182,7 @@ def reprojection(study: Study, path: Path) -> str:
         picture = line[1].imshow(
             _plane(result, step + "_reprojection.map", z), cmap="magma", vmin=0, vmax=8
         )
-        line[1].set_title("left over, of the noise", fontsize=9)
+        line[1].set_title("left over (1: noise)", fontsize=9)
         figure.colorbar(picture, ax=line[1], fraction=0.046)
         _errors(line[2], _plane(result, step, z), truth, "hidden errors")
     _save(figure, path)
