@@ -28,7 +28,7 @@ def write(study: Study, page: Path, size: str) -> None:
         size=size,
         volume=" x ".join(map(str, gold.shape)),
         voxel=f"{gold.voxel_size_nm[0]:g}",
-        fraction=f"1/{_times_less(gold.shape):.0f}",
+        fraction=f"1/{_times_smaller(gold.shape):.0f}",
         seeds=len(study.cells("simulation")),
         aims=aims.table(study),
         synthetic=tables.synthetic(study),
@@ -36,7 +36,7 @@ def write(study: Study, page: Path, size: str) -> None:
         noisy=f"{statistics.mean(study.values(noise, 'mc_by_smc_error', 'mp_percent')):.2f}",
         simulations=tables.simulations(study),
         times=tables.times(study),
-        hours=f"{study.seconds(cell, 'mc') * _times_less(gold.shape) / 3600:.1f}",
+        hours=f"{study.seconds(cell, 'mc') * _times_smaller(gold.shape) / 3600:.1f}",
         adapted=_adapted(study),
         segmenters=tables.segmenters(study),
         training_volume=tables.training_volume(study),
@@ -56,6 +56,6 @@ def _adapted(study: Study) -> str:
     return "\n".join(parts)
 
 
-def _times_less(shape: tuple[int, int, int]) -> float:
-    """Return how many times more voxels the paper's volume has than this one."""
+def _times_smaller(shape: tuple[int, int, int]) -> float:
+    """Return how many times smaller a volume is than the paper's, in voxels."""
     return 512**3 / (shape[0] * shape[1] * shape[2])

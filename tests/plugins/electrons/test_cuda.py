@@ -52,7 +52,7 @@ def in_the_simulator() -> dict[str, list[list[int]]]:
     simulated = {**without_coverage(), "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1"}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", __file__],
-        env=simulated, capture_output=True, text=True, timeout=400, check=False,
+        env=simulated, capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
