@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 from fibcore import FibError
@@ -37,6 +38,7 @@ def main() -> None:
     everything = (args.seeds, args.voltages) == (list(SEEDS), list(VOLTAGES))
     if args.page is None and not (everything and args.size == DOCS_SIZE):
         parser.error("only the whole study in size cpu writes the page of the docs; give --page")
+    signal.signal(signal.SIGTERM, _stop)
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command does, before torch comes in
 
     from .page import PAGE, write
@@ -57,6 +59,13 @@ def main() -> None:
     page = args.page or PAGE
     write(Study(runs), page, args.size)
     print(f"wrote {page}")
+
+
+def _stop(number: int, _frame: object) -> None:
+    """End the runs in progress too: without it they would go on without a parent."""
+    for child in active_children():
+        child.terminate()
+    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

@@ -228,13 +228,11 @@ TWIN_COLOURS = {"typical": COLOURS[0], "bad": COLOURS[1]}
 
 
 def _points(axis: Any, study: Study, cell: Cell, suffix: str, column: str) -> None:
-    methods = study.methods(cell)
-    errors = np.array([study.row(cell, m + "_error")["mp_percent"] for m in methods])
-    values = np.array([study.row(cell, m + suffix)[column] for m in methods])
-    order = np.argsort(errors)
+    ranking = study.ranking(cell, suffix, column)
+    order = np.argsort(ranking.errors)
     axis.plot(
-        values[order], errors[order], marker=MARKERS[cell.pipeline], markersize=4, linewidth=0.6,
-        color=TWIN_COLOURS[cell.preset],
+        ranking.scores[order], ranking.errors[order], marker=MARKERS[cell.pipeline], markersize=4,
+        linewidth=0.6, color=TWIN_COLOURS[cell.preset],
     )  # fmt: skip
 
 

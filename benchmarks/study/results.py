@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from fibcore import Table
@@ -28,6 +29,37 @@ SCORES = {
 
 RANKED = ("adaptation", "ensemble", "segmenters")
 """Pipelines in which several methods are judged on one twin."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A score that needs no truth, and the hidden error, of several methods.
+
+    Attributes:
+        scores: one for each method.
+        errors: theirs, MP in percent.
+    """
+
+    scores: np.ndarray
+    errors: np.ndarray
+
+    @property
+    def correlation(self) -> float:
+        """Spearman's rank correlation."""
+        return float(stats.spearmanr(self.scores, self.errors).statistic)
+
+    @property
+    def lost(self) -> float:
+        """Error of the method that the score prefers, over that of the best."""
+        return float(self.errors[np.argmin(self.scores)] / self.errors.min())
+
+
+def together(rankings: Sequence[Ranking]) -> Ranking:
+    """Return the methods of several twins as one."""
+    return Ranking(
+        np.concatenate([ranking.scores for ranking in rankings]),
+        np.concatenate([ranking.errors for ranking in rankings]),
+    )
 
 
 @dataclass(frozen=True)
@@ -60,30 +92,45 @@ class Study:
         entries = self.runs[cell].entries
         return sum(float(entries[step].manifest["seconds"]) for step in steps)
 
+    def hours(self) -> float:
+        """Return how long all steps took, one after the other, each counted once."""
+        seconds = {
+            entry.folder: float(entry.manifest["seconds"])
+            for run in self.runs.values()
+            for entry in run.entries.values()
+        }
+        return sum(seconds.values()) / 3600
+
     def methods(self, cell: Cell) -> list[str]:
         """Return the steps that segmented the twin, without the oracle, which no real stack has."""
         steps = [step.id for step in self.runs[cell].plan.steps if step.id.startswith("twin_by_")]
         judged = [step.removesuffix("_error") for step in steps if step.endswith("_error")]
         return [step for step in judged if step != "twin_by_oracle"]
 
-    def rankings(self) -> dict[str, list[float]]:
-        """Return the rank correlation (Spearman) of each score with the hidden error.
+    def rankings(self) -> dict[str, list[Ranking]]:
+        """Return how each score goes with the hidden error.
 
-        One for each twin and set of methods that were judged on it: runs of `RANKED`, by the
-        scores that they hold.
+        One ranking for each twin and set of methods that were judged on it: runs of `RANKED`, by
+        the scores that they hold.
         """
-        found: dict[str, list[float]] = {score: [] for score in SCORES}
+        found: dict[str, list[Ranking]] = {score: [] for score in SCORES}
         for cell in self.runs:
             if cell.pipeline not in RANKED:
                 continue
             methods = self.methods(cell)
             steps = {step.id for step in self.runs[cell].plan.steps}
-            errors = [self.row(cell, method + "_error")["mp_percent"] for method in methods]
             for score, (suffix, column) in SCORES.items():
                 if steps.issuperset(method + suffix for method in methods):
-                    values = [self.row(cell, method + suffix)[column] for method in methods]
-                    found[score].append(float(stats.spearmanr(values, errors).statistic))
+                    found[score].append(self.ranking(cell, suffix, column))
         return found
+
+    def ranking(self, cell: Cell, suffix: str, column: str) -> Ranking:
+        """Return a score and the hidden error of all methods of one run."""
+        methods = self.methods(cell)
+        return Ranking(
+            np.array([self.row(cell, method + suffix)[column] for method in methods]),
+            np.array([self.row(cell, method + "_error")["mp_percent"] for method in methods]),
+        )
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
@@ -94,6 +141,6 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
     return text + (f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else "")
 
 
-def ratio(values: Sequence[float], of: Sequence[float]) -> float:
+def ratio(values: ArrayLike, of: ArrayLike) -> float:
     """Return the mean ratio of figures of the same runs."""
     return float(np.mean(np.divide(values, of)))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 
 from . import published
 from .cells import VOLTAGES, Cell
-from .results import SCORES, Study, ratio, spread
+from .results import Study, ratio, spread, together
 
 OVERLAP = {"mp_percent": 2, "mgp_percent": 2, "mds": 4}
 """Columns of metric/overlap, and digits."""
@@ -90,6 +91,24 @@ def simulations(study: Study) -> str:
     plain = ["agreement", "sMC-trained", "sML-trained"]
     varied = [f"{words}, varied" for words in plain]
     return markdown(["", "paper, agreement", *plain, *varied, "sML-trained on sMC"], rows)
+
+
+def isotropy(study: Study) -> str:
+    """Return the isotropy errors of the twin, as segmented by either network."""
+    steps = {
+        "twin_by_smc": "sMC",
+        "twin_by_sml": "sML",
+        "twin_by_smc_varied": "sMC, varied",
+        "twin_by_sml_varied": "sML, varied",
+        "truth": "the truth itself",
+    }
+    rows = []
+    for kv in _known(study, "simulation"):
+        cells = study.cells("simulation", kv)
+        for step, words in steps.items():
+            errors = _figures(study, cells, step + "_isotropy", ISOTROPY)
+            rows.append([f"{kv} kV, {words}", *errors])
+    return markdown(["twin, network trained on", "e TPCF", "e LPF", "e D"], rows)
 
 
 def times(study: Study) -> str:
@@ -187,15 +206,19 @@ def voltages(study: Study) -> str:
 
 def rankings(study: Study) -> str:
     """Return how well figures without truth rank methods."""
-    found = study.rankings()
-    rows = [
-        [
-            score,
-            spread(values),
-            f"{min(values):+.2f}",
-            f"{sum(value > 0.5 for value in values)} of {len(values)}",
-        ]
-        for score in SCORES
-        if (values := found[score])
-    ]
-    return markdown(["score", "rank correlation", "lowest", "above 0.5"], rows)
+    rows = []
+    for score, found in study.rankings().items():
+        if found:
+            each = [ranking.correlation for ranking in found]
+            rows.append(
+                [
+                    score,
+                    spread(each),
+                    f"{min(each):+.2f}",
+                    f"{sum(value > 0.5 for value in each)} of {len(each)}",
+                    f"{together(found).correlation:.2f}",
+                    f"{statistics.mean(ranking.lost for ranking in found):.2f}",
+                ]
+            )
+    head = ["score", "rank correlation", "lowest", "above 0.5", "all twins together"]
+    return markdown([*head, "error of the preferred method, to the best"], rows)

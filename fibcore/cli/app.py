@@ -140,6 +140,23 @@ def report(
     report_command(run)
 
 
+@app.command("compare")
+@ends_cleanly
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Run folders (or folders of all runs of a pipeline).")
+    ],
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="File for all figures, one a row.")
+    ] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Compare the figures of runs: mean and spread over seeds, side by side for other settings."""
+    from fibcore.cli.compare import compare_command
+
+    compare_command(runs, csv)
+
+
 @app.command("init")
 @ends_cleanly
 def init(

@@ -113,17 +113,25 @@ def report_command(run: Path) -> None:
     """Write a run's report again."""
     from fibcore.report import write_report
 
-    folder = run
-    if not (folder / "resolved.json").is_file():
-        found = sorted(folder.glob("*/resolved.json")) if folder.is_dir() else []
-        if not found:
-            raise UsageError(
-                f"{run} is not the folder of a run (it has no resolved.json), nor does it hold "
-                f"one; name runs/<pipeline>/<run> or runs/<pipeline> for its newest run"
-            )
-        folder = found[-1].parent
-    path = write_report(folder)
+    path = write_report(run_folders(run)[-1])
     Console().print(f"report   {path}", highlight=False, soft_wrap=True)
+
+
+def run_folders(path: Path) -> list[Path]:
+    """Return a run's folder, or those of all runs of a pipeline, oldest first.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if (path / "resolved.json").is_file():
+        return [path]
+    found = sorted(path.glob("*/resolved.json")) if path.is_dir() else []
+    if not found:
+        raise UsageError(
+            f"{path} is not the folder of a run (it has no resolved.json), nor does it hold "
+            f"one; name runs/<pipeline>/<run>, or runs/<pipeline>"
+        )
+    return [file.parent for file in found]
 
 
 def _show_statuses(console: Console, planned: Sequence[StepStatus]) -> None:

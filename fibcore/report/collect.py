@@ -178,6 +178,11 @@ class Run:
     resolved: str
     problems: list[str]
 
+    @property
+    def seed(self) -> int | None:
+        """Seed of the pipeline."""
+        return self.provenance.get("seed")
+
     @cached_property
     def by_id(self) -> dict[str, Step]:
         """The steps by their ids."""

@@ -7,7 +7,7 @@ import fibcore
 
 def test_version_and_help(shell):
     assert shell("--version").out.strip() == f"fib {fibcore.__version__}"
-    for command in ("run", "check", "plugins", "materials", "schema", "init", "report"):
+    for command in ("run", "check", "plugins", "materials", "schema", "init", "report", "compare"):
         assert command in shell("--help").out
     assert "--dry-run" in shell("run", "--help").out
 
