@@ -72,6 +72,8 @@ def cells(seeds: tuple[int, ...] = SEEDS, voltages: tuple[int, ...] = VOLTAGES) 
         for kv in voltages:
             if kv != 2:
                 yield Cell(pipeline, kv, seed=first)
+    for kv in voltages:
+        yield Cell("solid_share", kv, seed=first)
     yield Cell("noise", seed=first)
     yield from _at_2_kv(tuple(others))
 

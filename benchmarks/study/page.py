@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fibcore import Labels
 
-from . import aims, figures, tables
+from . import aims, figures, published, tables
 from .cells import VOLTAGES
 from .results import Study
 
@@ -31,6 +31,7 @@ def write(study: Study, page: Path, size: str) -> None:
         fraction=f"1/{_times_smaller(gold.shape):.0f}",
         seeds=len(study.cells("simulation")),
         aims=aims.table(study),
+        **_solid(study),
         synthetic=tables.synthetic(study),
         quiet=f"{statistics.mean(study.values(noise, 'quiet_by_quiet_error', 'mp_percent')):.2f}",
         noisy=f"{statistics.mean(study.values(noise, 'mc_by_smc_error', 'mp_percent')):.2f}",
@@ -47,6 +48,21 @@ def write(study: Study, page: Path, size: str) -> None:
         **{f"caption_{name.removesuffix('.png')}": words for name, words in captions.items()},
     )
     page.write_text(text, encoding="utf-8")
+
+
+def _solid(study: Study) -> dict[str, str]:
+    """Return how solid the test slices are, ours and the paper's."""
+    rows = [study.row(cell, "mc_by_smc_long_error") for cell in study.cells("simulation")]
+    names = ("true_positives", "false_positives", "false_negatives", "true_negatives")
+    ours = [
+        (row["true_positives"] + row["false_negatives"]) / sum(row[name] for name in names)
+        for row in rows
+    ]
+    paper = map(published.solid_share, *zip(*published.OVERLAPS, strict=True))
+    return {
+        "solid": f"{100 * statistics.mean(ours):.0f}",
+        "paper_solid": f"{100 * statistics.mean(paper):.0f}",
+    }
 
 
 def _adapted(study: Study) -> str:

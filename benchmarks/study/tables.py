@@ -55,10 +55,12 @@ def synthetic(study: Study) -> str:
     parts = (
         ("sMC (only ML)", "simulation", "mc_by_smc", published.TABLE_3_PLAIN),
         ("sMC, trained for longer", "simulation", "mc_by_smc_long", published.TABLE_3_PLAIN),
+        ("sMC with as little solid as the paper's, trained for longer", "solid_share",
+         "sparse_by_sparse_long", published.TABLE_3_PLAIN),
         ("sML", "simulation", "sml_by_sml", published.TABLE_2),
         ("sML, trained for longer", "simulation", "sml_by_sml_long", published.TABLE_2),
         ("sMCDA (ML + DA)", "adaptation", "smcda_by_smcda", published.TABLE_3_ADAPTED),
-    )
+    )  # fmt: skip
     for words, pipeline, step, paper in parts:
         for kv in _known(study, pipeline):
             cells = study.cells(pipeline, kv)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from processes import without_coverage
 
+from benchmarks.study import published
 from fibcore.cli.overrides import override
 from fibcore.pipeline import check_pipeline
 
@@ -59,6 +60,16 @@ def test_steps_of_one_name_are_the_same_in_all_pipelines():
             if step["id"].endswith("_disagreement"):
                 continue  # is with the other methods of its own pipeline
             assert found.setdefault(step["id"], own) == own, step["id"]
+
+
+def test_the_share_of_solid_follows_from_the_papers_three_figures():
+    solid, missed, invented = 300, 12, 30  # of a thousand voxels
+    mp, mgp = 100 * (missed + invented) / 1000, 100 * missed / solid
+    dice_solid = 2 * (solid - missed) / (2 * solid - missed + invented)
+    pores = 1000 - solid
+    dice_pores = 2 * (pores - invented) / (2 * pores - invented + missed)
+    found = published.solid_share(mp, mgp, (dice_solid + dice_pores) / 2)
+    assert found == pytest.approx(solid / 1000)
 
 
 def test_the_smallest_study_leaves_a_page_with_all_tables_and_figures(tmp_path):
