@@ -68,12 +68,13 @@ def cells(seeds: tuple[int, ...] = SEEDS, voltages: tuple[int, ...] = VOLTAGES) 
     yield from _at_2_kv((first,))
     for preset in ("typical", "bad"):
         yield Cell("ensemble", preset=preset, seed=first)
-    for pipeline in ("simulation", "adaptation"):
-        for kv in voltages:
-            if kv != 2:
-                yield Cell(pipeline, kv, seed=first)
+    others_kv = [kv for kv in voltages if kv != 2]
+    for kv in others_kv:
+        yield Cell("simulation", kv, seed=first)
     for kv in voltages:
         yield Cell("solid_share", kv, seed=first)
+    for kv in others_kv:
+        yield Cell("adaptation", kv, seed=first)
     yield Cell("noise", seed=first)
     yield from _at_2_kv(tuple(others))
 

@@ -12,7 +12,8 @@ matplotlib.use("Agg")
 
 import numpy as np
 from matplotlib import pyplot as plt
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from scipy import ndimage
 
 from fibcore import Images, Labels, Table
 from fibcore.pipeline import RunResult
@@ -22,6 +23,8 @@ from .results import SCORES, Study
 
 TEST_SLICE = 0.9
 """Where in the synthetic stacks the slice is that shows the test part."""
+BINS_TOGETHER = 7
+"""Of a histogram, for its curve."""
 COLOURS = ("#1b6ca8", "#d1495b", "#66a182", "#edae49")
 
 
@@ -114,10 +117,9 @@ def look(study: Study, path: Path) -> str:
     names = {"before": "sMC", "reference": "twin", "images": "sMCDA"}
     for colour, (stack, words) in zip(COLOURS, names.items(), strict=False):
         chosen = table["stack"] == stack
-        axes[3].plot(
-            table["grey_value_in_deviations"][chosen], table["share"][chosen], color=colour,
-            label=words,
-        )  # fmt: skip
+        # Yields of a hundred electrons are steps; a few bins together hold as many of them each.
+        share = ndimage.uniform_filter1d(table["share"][chosen], BINS_TOGETHER)
+        axes[3].plot(table["grey_value_in_deviations"][chosen], share, color=colour, label=words)
     axes[3].set_xlabel("grey value (standard deviations)")
     axes[3].set_ylabel("share of the pixels")
     axes[3].legend(frameon=False, fontsize=8)
@@ -291,6 +293,7 @@ def _curves(axis: Any, history: Table, columns: Sequence[str]) -> None:
     for colour, name in zip(COLOURS, columns, strict=False):
         axis.plot(history["epoch"], history[name], ".-", color=colour, label=name.replace("_", " "))
     axis.set_xlabel("epoch")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_yscale("log")
     axis.legend(frameon=False, fontsize=8)
 
