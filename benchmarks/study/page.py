@@ -70,7 +70,7 @@ def _adapted(study: Study) -> str:
     for kv in VOLTAGES:
         for preset in ("typical", "bad"):
             if study.cells("adaptation", kv, preset):
-                parts.append(f"### {kv} kV, {preset} twin\n\n{tables.adapted(study, kv, preset)}\n")
+                parts.append(f"### {kv} kV, {preset} twin\n\n{tables.adapted(study, kv, preset)}")
     return "\n".join(parts)
 
 
