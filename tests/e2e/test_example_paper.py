@@ -89,4 +89,4 @@ def test_the_smallest_study_leaves_a_page_with_all_tables_and_figures(tmp_path):
     assert len(figures) == len(set(figures)) == 9
     assert all((tmp_path / figure).stat().st_size > 10_000 for figure in figures)
     assert "| reprojection |" in text
-    assert text.count("the truth itself") == 2  # typical and bad twin
+    assert text.count("| the truth itself |") == 2  # typical and bad twin
