@@ -62,13 +62,13 @@ def aims(study: Study) -> Iterator[Aim]:
         ):
             if cells := study.cells(pipeline, kv):
                 own = statistics.mean(study.values(cells, step, "mp_percent"))
-                yield Aim(f"{words}, {kv} kV: MP (%)", f"{mp}", mp, own, False)
+                yield Aim(f"{words}, {kv} kV: MP (%)", f"{mp:.3f}", mp, own, False)
                 own = statistics.mean(study.values(cells, step, "mds"))
-                yield Aim(f"{words}, {kv} kV: MDS", f"{mds}", mds, own, True)
+                yield Aim(f"{words}, {kv} kV: MDS", f"{mds:.3f}", mds, own, True)
         if cells := study.cells("simulation", kv):
             mds = published.TABLE_2[kv][2]
             own = statistics.mean(study.values(cells, "sml_by_sml_long_error", "mds"))
-            yield Aim(f"sML, {kv} kV: MDS", f"{mds}", mds, own, True)
+            yield Aim(f"sML, {kv} kV: MDS", f"{mds:.3f}", mds, own, True)
     cells = study.cells("simulation")
     agreement = statistics.mean(study.values(cells, "agreement_varied", "mds"))
     yield Aim("agreement of sML- and sMC-trained networks, 2 kV: MDS",

@@ -147,7 +147,7 @@ def adapted(study: Study, kv: int, preset: str = "typical") -> str:
                 *_figures(study, cells, step + "_error", OVERLAP),
                 f"{ratio(mp, reference):.2f}",
                 *_figures(study, cells, step + "_isotropy", ISOTROPY),
-                " / ".join(f"{value:.3f}" for value in paper[name]) if name in paper else "-",
+                ", ".join(f"{value:.3f}" for value in paper[name]) if name in paper else "-",
                 spread(study.values(cells, step + "_reprojection", "unexplained_percent"), 1),
             ]
         )
@@ -160,7 +160,9 @@ def adapted(study: Study, kv: int, preset: str = "typical") -> str:
         ]
     )  # fmt: skip
     head = ["trained on", "MP (%)", "MGP (%)", "MDS", "MP, to only ML"]
-    return markdown([*head, "e TPCF", "e LPF", "e D", "paper, real stack", "unexplained (%)"], rows)
+    return markdown(
+        [*head, "e TPCF", "e LPF", "e D", "paper: e TPCF, e LPF, e D", "unexplained (%)"], rows
+    )
 
 
 def segmenters(study: Study) -> str:
