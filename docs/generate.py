@@ -52,7 +52,7 @@ def _command(command: Any, name: str, level: int) -> Iterator[str]:
 
 
 def _usage(argument: Any) -> str:
-    name = argument.name.upper()
+    name = argument.name.upper() + ("..." if argument.nargs == -1 else "")
     return name if argument.required else f"[{name}]"
 
 
