@@ -67,7 +67,8 @@ def figures_of(run: Run) -> Iterator[Figures]:
 def grouped(runs: Iterable[Run]) -> list[Group]:
     """Return the runs in groups that differ by more than the seed.
 
-    Of runs with the same settings and the same seed the last counts: they have the same results.
+    Of runs with the same settings and the same seed one counts: that with the most figures (a run
+    may have ended early), of these the last.
     """
     found: dict[str, dict[object, Run]] = {}
     settings = {}
@@ -75,7 +76,9 @@ def grouped(runs: Iterable[Run]) -> list[Group]:
         own = settings_of(run)
         key = json.dumps(own, sort_keys=True)
         settings[key] = own
-        found.setdefault(key, {})[run.seed] = run
+        by_seed = found.setdefault(key, {})
+        if _measured(run) >= _measured(by_seed.get(run.seed)):
+            by_seed[run.seed] = run
     return [Group(list(by_seed.values()), settings[key]) for key, by_seed in found.items()]
 
 
@@ -145,6 +148,10 @@ def _plugin(step: Step) -> str:
     if step.source:
         return f"{step.verb} {step.source}"
     return f"apply {step.model}" if step.model else step.plugin
+
+
+def _measured(run: Run | None) -> int:
+    return 0 if run is None else sum(1 for _ in figures_of(run))
 
 
 def _is_number(value: object) -> bool:

@@ -55,6 +55,16 @@ def test_a_run_that_was_repeated_counts_once(shell, otsu):
     assert "±" not in out
 
 
+def test_a_run_that_ended_early_does_not_hide_a_whole_one(shell, otsu):
+    again = {"id": "again", "run": "metric/anisotropy", "inputs": {"prediction": "solid"}}
+    file = shell.write("p.json", {**otsu, "steps": [*otsu["steps"], again]})
+    shell("run", file)
+    shell("run", file, "--to", "score")
+    out = shell("compare", "runs/otsu").out
+    assert "again (metric/anisotropy)" in out
+    assert "±" not in out
+
+
 def test_a_run_without_figures_is_left_out_and_counted(shell, otsu):
     file = shell.write("p.json", otsu)
     shell("run", file, "--to", "solid")
