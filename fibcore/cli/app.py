@@ -147,7 +147,10 @@ def compare(
         list[Path], typer.Argument(help="Run folders (or folders of all runs of a pipeline).")
     ],
     csv: Annotated[
-        Path | None, typer.Option("--csv", help="File for all figures, one a row.")
+        Path | None,
+        typer.Option(
+            "--csv", dir_okay=False, writable=True, help="File for all figures, one a row."
+        ),
     ] = None,
     debug: DebugOption = False,
 ) -> None:

@@ -91,3 +91,8 @@ def test_pipelines_that_share_steps_are_compared_by_what_differs(shell, otsu):
 
 def test_what_is_no_run_is_refused(shell):
     assert "is not the folder of a run" in shell("compare", ".", code=2).err
+
+
+def test_a_folder_is_no_file_for_figures(shell, otsu):
+    shell("run", shell.write("p.json", otsu))
+    assert "is a directory" in shell("compare", "runs/otsu", "--csv", "runs", code=2).err
