@@ -42,6 +42,10 @@ _LOGARITHM = tuple(
 )
 
 
+_LOG_2 = np.float32(math.log(2.0))
+"""A constant: written out where it is used, GPUs compute it in double precision in every flight."""
+
+
 @inlined
 def logarithm(x: np.float32) -> np.float32:
     """Return ln x of a positive float32, with a relative error below 3e-7.
@@ -57,7 +61,7 @@ def logarithm(x: np.float32) -> np.float32:
         series = series * f + c
     square = f * f
     fraction = f + (series * f * square - np.float32(0.5) * square)
-    return fraction + np.float32(exponent) * np.float32(math.log(2.0))
+    return fraction + np.float32(exponent) * _LOG_2
 
 
 @inlined
