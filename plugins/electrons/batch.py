@@ -37,7 +37,7 @@ class Lanes(NamedTuple):
         pixel: int64, number of the pixel that it was sent into.
         stream: uint64, place in its stream of random numbers.
         medium: uint32, what it is in.
-        voxel: int64 (`LANES`, 4), voxel (z, y, x) and half width of its box, see `lattice.walk`.
+        voxel: int32 (`LANES`, 4), voxel (z, y, x) and half width of its box, see `lattice.walk`.
         depth: optical depth left.
         scale: depth_scale of the medium.
         range_nm: range left.
@@ -82,7 +82,7 @@ def empty_lanes(dtype: Any) -> Lanes:
     """Return lanes without electrons, for tables of this float type."""
     kinds = {"state": np.int32, "pixel": np.int64, "stream": np.uint64, "medium": np.uint32}
     shapes = {"voxel": (LANES, 4)}
-    kinds["voxel"] = np.int64
+    kinds["voxel"] = np.int32
     return Lanes(
         *(np.zeros(shapes.get(name, LANES), kinds.get(name, dtype)) for name in Lanes._fields)
     )
@@ -155,11 +155,19 @@ def _collide(lanes: Lanes, tables: Tables) -> None:
 
 
 @inlined
-def _put(lanes: Lanes, i: Whole, place: tuple, box: tuple, medium: Whole, lattice: Lattice) -> None:
+def _put(
+    lanes: Lanes,
+    i: Whole,
+    place: tuple,
+    box: tuple,
+    medium: np.int32,
+    lattice: Lattice,
+    tables: Tables,
+) -> None:
     """Put an electron into a box."""
     lanes.z[i], lanes.y[i], lanes.x[i] = place
     lanes.voxel[i, 0], lanes.voxel[i, 1], lanes.voxel[i, 2], lanes.voxel[i, 3] = box
-    walls = walls_of(box, lattice)
+    walls = walls_of(box, lattice, tables)
     lanes.top[i], lanes.end[i], lanes.front[i] = walls[0], walls[1], walls[2]
     lanes.back[i], lanes.west[i], lanes.east[i] = walls[3], walls[4], walls[5]
     lanes.medium[i] = medium
@@ -176,7 +184,7 @@ def _walk(
     tally: Tally,
 ) -> None:
     """Walk the electron of a lane out of its box, to its next collision, medium or end."""
-    p, medium = lanes.pixel[i], np.int64(lanes.medium[i])
+    p, medium = lanes.pixel[i], np.int32(lanes.medium[i])
     direction = (lanes.uz[i], lanes.uy[i], lanes.ux[i])
     end, place, box, into, energy = walk(
         lattice,
@@ -189,7 +197,7 @@ def _walk(
         lanes.range_nm[i] - lanes.range_after[i],
         lanes.range_after[i],
     )
-    _put(lanes, i, place, box, into, lattice)
+    _put(lanes, i, place, box, into, lattice, tables)
     lanes.deepest[i] = max(lanes.deepest[i], place[0])
     if tables.depth_max[medium] == 0:
         energy = lanes.depth[i]
@@ -222,7 +230,7 @@ def image_pixels(
 
     Args:
         key: seed of the sequence of random numbers.
-        pixels: int64 (pixel, 3), voxel (z, y, x) of each.
+        pixels: int32 (pixel, 3), voxel (z, y, x) of each.
         electrons: int64 (pixel,), number of the first electron of each pixel; others follow.
         per_pixel: how many to send into each pixel.
         lattice: the voxels.
@@ -248,7 +256,7 @@ def image_pixels(
                     stream, (pixels[p, 0], pixels[p, 1], pixels[p, 2]), lattice, tables, beam
                 )
                 sent += 1
-                _put(lanes, i, place, box, medium, lattice)
+                _put(lanes, i, place, box, medium, lattice, tables)
                 lanes.state[i], lanes.pixel[i] = FLYING, p
                 lanes.stream[i] = stream + GOLDEN
                 lanes.depth[i], lanes.range_nm[i] = depth, range_nm

@@ -1,7 +1,7 @@
-"""One electron from the beam to its end: the loop that a GPU thread runs.
+"""One electron from the beam to its end, told plainly.
 
-`batch` does the same for many electrons at a time with the vector instructions of a CPU. Both are
-made of the same functions, and give each electron the same fate to the last bit.
+`batch` does the same for many electrons at a time with the vector instructions of a CPU, `cuda`
+with the threads of a GPU. All are made of the same functions, and give each electron the same fate.
 """
 
 from __future__ import annotations
@@ -95,12 +95,12 @@ def enter(stream: np.uint64, pixel: tuple, lattice: Lattice, tables: Tables, bea
         off = beam.spread_nm[0] * math.sqrt(real(-2) * real(math.log(chance)))
         x += off * real(math.cos(angle))
         y += off * real(math.sin(angle))
-    iy = np.int64(math.floor(y / lattice.size_nm[1]))
-    ix = np.int64(math.floor(x / lattice.size_nm[2]))
-    medium, half = look_up(lattice, pixel, 0, iy, ix)
+    iy = np.int32(math.floor(y / lattice.size_nm[1]))
+    ix = np.int32(math.floor(x / lattice.size_nm[2]))
+    medium, half = look_up(lattice, pixel, np.int32(0), iy, ix)
     in_vacuum = tables.depth_max[medium] == zero  # where energy stands in its place
     depth = real(1) if in_vacuum else tables.depth_max[medium]
-    box = (np.int64(0), iy, ix, half)
+    box = (np.int32(0), iy, ix, half)
     return (zero, y, x), box, medium, depth, tables.range_max_nm[medium]
 
 
@@ -173,7 +173,7 @@ def follow(stream: np.uint64, pixel: tuple, lattice: Lattice, tables: Tables, be
             return seen, share, cos_exit, deepest
         if end != ARRIVED:
             return False, zero, zero, deepest
-        if is_lost(left, place, reach, range_after, walls_of(box, lattice)):
+        if is_lost(left, place, reach, range_after, walls_of(box, lattice, tables)):
             return False, zero, zero, deepest
         depth, range_nm = left, range_after
         direction = deflection(bits, row, np.uint32(medium), direction, tables)

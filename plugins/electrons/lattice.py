@@ -9,6 +9,7 @@ structure is the same as voxel by voxel.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -34,15 +35,19 @@ columns is given up. In matter a flight crosses a few."""
 ENDLESS = 1 << 28
 """Half width of the box of what fills the space below the last slice."""
 
-ARRIVED, ENTERED, ESCAPED, LOST = 0, 1, 2, 3
-"""How a walk ends: at its length's end, in another medium, out of the face, nowhere."""
+ARRIVED, ENTERED, ESCAPED, LOST, CROSSED = 0, 1, 2, 3, 4
+"""How a walk ends: at its length's end, in another medium, out of the face, nowhere; or, a step of
+it, in the next box of the same medium."""
 
 
 class Lattice(NamedTuple):
     """A volume as electrons see it.
 
+    Voxels are counted in 32 bits along each axis: GPUs have no wider integers in hardware.
+
     Attributes:
-        voxels: uint8 (z, y, x), packed by `pack`.
+        voxels: uint8, packed by `pack`, one after another in C order (z, y, x).
+        shape: how many there are along (z, y, x), each an int32.
         medium_bits: bits of a voxel that tell its medium.
         size_nm: voxel size (z, y, x), float32 or float64.
         per_nm: its inverse.
@@ -52,12 +57,19 @@ class Lattice(NamedTuple):
     """
 
     voxels: np.ndarray
+    shape: tuple[np.int32, np.int32, np.int32]
     medium_bits: int
     size_nm: np.ndarray
     per_nm: np.ndarray
     lateral: int
     below: int
     fill: int
+
+
+def int32s(numbers: Sequence[int]) -> tuple[np.int32, np.int32, np.int32]:
+    """Return three whole numbers, such as a voxel (z, y, x), as the transport loop takes them."""
+    z, y, x = (np.int32(number) for number in numbers)
+    return z, y, x
 
 
 @njit(cache=True, nogil=True)
@@ -107,38 +119,39 @@ def _free(
 
 
 @inlined
-def _inside(index: Whole, count: Whole, mirrored: bool) -> Whole:
+def _inside(index: np.int32, count: np.int32, mirrored: bool) -> np.int32:
     """Return the voxel of the volume that an index of the endless lattice stands for."""
-    if 0 <= index < count:
-        return index
-    if not mirrored:
-        return index % count
-    index = index % (2 * count)
-    return index if index < count else 2 * count - 1 - index
+    period = np.uint32(2 * count if mirrored else count)
+    behind = index < 0
+    rest = np.int32(np.uint32(-1 - index if behind else index) % period)
+    inside = np.int32(period - 1 - rest if behind else rest)
+    return inside if inside < count else np.int32(2 * count - 1 - inside)
 
 
 @inlined
-def look_up(lattice: Lattice, pixel: tuple, iz: Whole, iy: Whole, ix: Whole) -> tuple:
+def look_up(lattice: Lattice, pixel: tuple, iz: np.int32, iy: np.int32, ix: np.int32) -> tuple:
     """Return the medium around a voxel, and the half width of the box of it that is known.
 
     The voxel is one of the endless lattice, relative to the pixel's.
     """
-    nz, ny, nx = lattice.voxels.shape
-    z, y, x = iz + pixel[0], iy + pixel[1], ix + pixel[2]
+    nz, ny, nx = lattice.shape
+    z, y, x = np.int32(iz + pixel[0]), np.int32(iy + pixel[1]), np.int32(ix + pixel[2])
     if z >= nz:
         if lattice.below == BELOW_FILL:
-            return lattice.fill, ENDLESS
-        z = nz - 1 if lattice.below == BELOW_REPEAT else _inside(z, nz, True)
+            return np.int32(lattice.fill), np.int32(ENDLESS)
+        z = np.int32(nz - 1) if lattice.below == BELOW_REPEAT else _inside(z, nz, True)
     if y < 0 or y >= ny:
         y = _inside(y, ny, lattice.lateral == MIRROR)
     if x < 0 or x >= nx:
         x = _inside(x, nx, lattice.lateral == MIRROR)
-    voxel = np.int64(lattice.voxels[np.uint64(z), np.uint64(y), np.uint64(x)])
-    return voxel & ((1 << lattice.medium_bits) - 1), voxel >> lattice.medium_bits
+    row = np.uint32(z * ny + y)
+    voxel = np.int32(lattice.voxels[np.uint64(row) * np.uint32(nx) + np.uint32(x)])
+    medium = np.int32(voxel & ((1 << lattice.medium_bits) - 1))
+    return medium, np.int32(voxel >> lattice.medium_bits)
 
 
 @inlined
-def walls_of(box: tuple, lattice: Lattice) -> tuple:
+def walls_of(box: tuple, lattice: Lattice, tables: Tables) -> tuple:
     """Return the walls of a box: top, end (z), front, back (y), west, east (x).
 
     In nm relative to the pixel's corner on the face, which is a wall.
@@ -146,18 +159,19 @@ def walls_of(box: tuple, lattice: Lattice) -> tuple:
     Args:
         box: (z, y, x) of a voxel relative to the pixel's, and the half width of the box around it.
         lattice: the voxels.
+        tables: see `Tables`.
     """
-    real = lattice.size_nm.dtype.type
+    real = tables.angles.dtype.type
     iz, iy, ix, half = box
     hz, hy, hx = lattice.size_nm[0], lattice.size_nm[1], lattice.size_nm[2]
     above = 0 if half == ENDLESS else half  # that box begins at the bottom of the volume
     return (
-        max(real(iz - above) * hz, real(0)),
-        real(iz + half + 1) * hz,
-        real(iy - half) * hy,
-        real(iy + half + 1) * hy,
-        real(ix - half) * hx,
-        real(ix + half + 1) * hx,
+        max(real(np.int32(iz - above)) * hz, real(0)),
+        real(np.int32(iz + half + 1)) * hz,
+        real(np.int32(iy - half)) * hy,
+        real(np.int32(iy + half + 1)) * hy,
+        real(np.int32(ix - half)) * hx,
+        real(np.int32(ix + half + 1)) * hx,
     )
 
 
@@ -169,7 +183,7 @@ def walk(
     place: tuple,
     direction: tuple,
     box: tuple,
-    medium: Whole,
+    medium: np.int32,
     length: Real,
     range_after: Real,
 ) -> tuple:
@@ -180,10 +194,11 @@ def walk(
     Args:
         lattice: the voxels.
         tables: see `Tables`.
-        pixel: (z, y, x) voxel of the pixel in the volume.
+        pixel: (z, y, x) voxel of the pixel in the volume, each an int32.
         place: (z, y, x) of the electron.
         direction: (z, y, x) of its flight.
-        box: (z, y, x) of a voxel, and the half width of the box around it that the electron is in.
+        box: (z, y, x) of a voxel, and the half width of the box around it that the electron is in,
+            each an int32.
         medium: number of the medium that it is in.
         length: how far it flies in that medium.
         range_after: its range at the end of the flight.
@@ -193,48 +208,94 @@ def walk(
         (see `collision.energy_share`; 0 unless it enters or escapes). A walk that enters a medium
         ends on the wall to it.
     """
+    zero = tables.angles.dtype.type(0)
+    inverse = inverse_of(direction)
+    for _ in range(MAX_CROSSINGS):
+        end, place, box, into, length = step(
+            lattice, tables, pixel, place, direction, inverse, box, medium, length
+        )
+        if end == ARRIVED:
+            return ARRIVED, place, box, medium, zero
+        if end != CROSSED:
+            energy = energy_share(range_after + length, medium, tables)
+            return end, place, box, into, energy
+    return LOST, place, box, medium, zero
+
+
+@inlined
+def step(
+    lattice: Lattice,
+    tables: Tables,
+    pixel: tuple,
+    place: tuple,
+    direction: tuple,
+    inverse: tuple,
+    box: tuple,
+    medium: np.int32,
+    length: Real,
+) -> tuple:
+    """Go straight on to the end of the flight, or into the next box: a step of `walk`.
+
+    Args:
+        lattice: as are the next five, see `walk`.
+        tables: see `Tables`.
+        pixel: (z, y, x) voxel of the pixel in the volume.
+        place: (z, y, x) of the electron.
+        direction: (z, y, x) of its flight.
+        inverse: see `inverse_of`.
+        box: (z, y, x) of a voxel, and the half width of the box around it that the electron is in.
+        medium: number of the medium that it is in.
+        length: how far it has still to fly, in nm.
+
+    Returns:
+        `ARRIVED`, `CROSSED`, `ENTERED` or `ESCAPED`; place, box there, the medium there, and how
+        far it has still to fly.
+    """
     real = tables.angles.dtype.type
     zero = real(0)
     z, y, x = place
     uz, uy, ux = direction
     iz, iy, ix, half = box
     hz, hy, hx = lattice.size_nm[0], lattice.size_nm[1], lattice.size_nm[2]
-    per_z, per_y, per_x = _inverse(uz), _inverse(uy), _inverse(ux)
+    per_z, per_y, per_x = inverse
     down, south, east = per_z > zero, per_y > zero, per_x > zero
-    for _ in range(MAX_CROSSINGS):
-        # the first voxel behind the wall ahead, and the wall, along each axis
-        next_z = iz + half + 1 if down else iz - 1 - (0 if half == ENDLESS else half)
-        next_y = iy + half + 1 if south else iy - half - 1
-        next_x = ix + half + 1 if east else ix - half - 1
-        wall_z = max(real(next_z if down else next_z + 1) * hz, zero)
-        wall_y = real(next_y if south else next_y + 1) * hy
-        wall_x = real(next_x if east else next_x + 1) * hx
-        to_z, to_y, to_x = (wall_z - z) * per_z, (wall_y - y) * per_y, (wall_x - x) * per_x
-        step = max(min(to_z, min(to_y, to_x)), zero)
-        if length <= step:
-            place = (z + uz * length, y + uy * length, x + ux * length)
-            return ARRIVED, place, (iz, iy, ix, half), medium, zero
-        length -= step
-        out_z = step >= to_z
-        out_y = (step >= to_y) & (not out_z)
-        out_x = not (out_z | out_y)
-        z = wall_z if out_z else z + uz * step
-        y = wall_y if out_y else y + uy * step
-        x = wall_x if out_x else x + ux * step
-        if out_z & (not down) & (wall_z <= zero):
-            energy = energy_share(range_after + length, medium, tables)
-            return ESCAPED, (zero, y, x), (iz, iy, ix, half), medium, energy
-        within_z = max(_within(z * lattice.per_nm[0], iz, half), 0)
-        within_y = _within(y * lattice.per_nm[1], iy, half)
-        within_x = _within(x * lattice.per_nm[2], ix, half)
-        iz = next_z if out_z else within_z
-        iy = next_y if out_y else within_y
-        ix = next_x if out_x else within_x
-        here, half = look_up(lattice, pixel, iz, iy, ix)
-        if here != medium:
-            energy = energy_share(range_after + length, medium, tables)
-            return ENTERED, (z, y, x), (iz, iy, ix, half), here, energy
-    return LOST, (z, y, x), (iz, iy, ix, half), medium, zero
+    above = 0 if half == ENDLESS else half
+    # the first voxel behind the wall ahead, and the wall, along each axis
+    next_z = np.int32(iz + half + 1 if down else iz - 1 - above)
+    next_y = np.int32(iy + half + 1 if south else iy - half - 1)
+    next_x = np.int32(ix + half + 1 if east else ix - half - 1)
+    wall_z = max(real(np.int32(next_z if down else next_z + 1)) * hz, zero)
+    wall_y = real(np.int32(next_y if south else next_y + 1)) * hy
+    wall_x = real(np.int32(next_x if east else next_x + 1)) * hx
+    to_z, to_y, to_x = (wall_z - z) * per_z, (wall_y - y) * per_y, (wall_x - x) * per_x
+    way = max(min(to_z, min(to_y, to_x)), zero)
+    if length <= way:
+        place = (z + uz * length, y + uy * length, x + ux * length)
+        return ARRIVED, place, box, medium, zero
+    length -= way
+    out_z = way >= to_z
+    out_y = (way >= to_y) & (not out_z)
+    out_x = not (out_z | out_y)
+    z = wall_z if out_z else z + uz * way
+    y = wall_y if out_y else y + uy * way
+    x = wall_x if out_x else x + ux * way
+    if out_z & (not down) & (wall_z <= zero):
+        return ESCAPED, (zero, y, x), box, medium, length
+    within_z = max(_within(z * lattice.per_nm[0], iz, half), np.int32(0))
+    within_y = _within(y * lattice.per_nm[1], iy, half)
+    within_x = _within(x * lattice.per_nm[2], ix, half)
+    iz = next_z if out_z else within_z
+    iy = next_y if out_y else within_y
+    ix = next_x if out_x else within_x
+    into, half = look_up(lattice, pixel, iz, iy, ix)
+    end = CROSSED if into == medium else ENTERED
+    return end, (z, y, x), (iz, iy, ix, half), into, length
+
+
+@inlined
+def inverse_of(direction: tuple) -> tuple:
+    """Return 1 / component of a direction along each axis, or a large number where that is 0."""
+    return _inverse(direction[0]), _inverse(direction[1]), _inverse(direction[2])
 
 
 @inlined
@@ -260,8 +321,8 @@ def to_walls(place: Real, along: Real, near: Real, far: Real) -> Real:
 
 
 @inlined
-def _within(at: Real, index: Whole, half: Whole) -> Whole:
+def _within(at: Real, index: np.int32, half: np.int32) -> np.int32:
     """Return the voxel number of a place, kept within the box it must be in despite rounding."""
-    whole = np.int64(at)
-    whole -= at < whole  # floor, without the call of a library
-    return min(max(whole, index - half), index + half)
+    whole = np.int32(at)
+    whole = np.int32(whole - (at < whole))  # floor, without the call of a library
+    return min(max(whole, np.int32(index - half)), np.int32(index + half))

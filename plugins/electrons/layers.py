@@ -11,7 +11,7 @@ from fibcore.materials import Material
 
 from .elastic import ElasticModel
 from .electron import make_beam
-from .lattice import BELOW_FILL, PERIODIC, Lattice
+from .lattice import BELOW_FILL, PERIODIC, Lattice, int32s
 from .medium import build_tables
 from .stopping import EnergyLossModel
 from .tally import DEPTH_UNIT_NM, empty_tally
@@ -96,7 +96,8 @@ def layered_yield(
     )
     size = np.array([thickness_nm if len(media) == 2 else 1.0, WIDTH_NM, WIDTH_NM])
     lattice = Lattice(
-        voxels=np.zeros((1, 1, 1), np.uint8),
+        voxels=np.zeros(1, np.uint8),
+        shape=int32s((1, 1, 1)),
         medium_bits=1,
         size_nm=size.astype(dtype),
         per_nm=(1.0 / size).astype(dtype),
@@ -107,7 +108,7 @@ def layered_yield(
     tally = empty_tally(1, BINS)
     image_pixels(
         np.uint64(seed),
-        np.zeros((1, 3), np.int64),
+        np.zeros((1, 3), np.int32),
         np.zeros(1, np.int64),
         electrons,
         lattice,

@@ -37,11 +37,23 @@ def empty_tally(pixels: int, bins: int = 0) -> Tally:
 
 
 @inlined
+def share_units(share: Real) -> np.int64:
+    """Return an energy over the beam energy in whole units of `SHARE_UNIT`."""
+    return np.int64(share / SHARE_UNIT + 0.5)
+
+
+@inlined
+def depth_units(depth_nm: Real) -> np.int64:
+    """Return a depth in whole units of `DEPTH_UNIT_NM`."""
+    return np.int64(depth_nm / DEPTH_UNIT_NM + 0.5)
+
+
+@inlined
 def count(tally: Tally, pixel: Whole, share: Real, cosine: Real, deepest: Real) -> None:
     """Add an electron to a tally."""
     tally.counts[pixel] += 1
-    tally.shares[pixel] += np.int64(share / SHARE_UNIT + 0.5)
-    tally.depths[pixel] += np.int64(deepest / DEPTH_UNIT_NM + 0.5)
+    tally.shares[pixel] += share_units(share)
+    tally.depths[pixel] += depth_units(deepest)
     bins = len(tally.energies)
     if bins > 0:
         energy_bin: Whole = min(max(np.int64(share * bins), 0), bins - 1)

@@ -86,7 +86,7 @@ def test_a_lattice_of_more_phases_than_bits_are_left_for_has_no_boxes():
     data = np.arange(8 * 8 * 8, dtype=np.uint16).reshape(8, 8, 8) // 2
     labels = Labels(data.astype(np.uint8), 1.0, dict.fromkeys(range(256), GOLD))
     lattice = make_lattice(labels, range(256))
-    np.testing.assert_array_equal(lattice.voxels, labels.data)
+    np.testing.assert_array_equal(lattice.voxels, labels.data.ravel())
     assert look_up(lattice, (0, 0, 0), 3, 4, 5) == (int(labels.data[3, 4, 5]), 0)
 
 
@@ -107,7 +107,7 @@ def test_labels_of_any_memory_layout_give_the_same_lattice(layout):
 def test_media_are_numbered_in_the_order_of_the_phases():
     labels = Labels(np.array([[[7, 3, 200]]], np.uint8), 1.0, {p: GOLD for p in (3, 7, 200)})
     lattice = make_lattice(labels, [3, 7, 200])
-    assert (lattice.voxels & 3).ravel().tolist() == [1, 0, 2]
+    assert (lattice.voxels & 3).tolist() == [1, 0, 2]
     assert make_lattice(labels, [3, 7, 200], below=7).fill == 1
 
 
