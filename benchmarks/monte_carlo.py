@@ -91,7 +91,7 @@ def rates(
 def bulk(repeats: int) -> None:
     lattice = make_lattice(Labels(np.ones((1, 1, 1), np.uint8), (1.0, 1e5, 1e5)), [1], below=1)
     tables, beam = build_tables([GOLD], 2.0), make_beam(2.0)
-    batch, plain = rates(np.zeros((1, 3), np.int64), 400_000, lattice, tables, beam, repeats)
+    batch, plain = rates(np.zeros((1, 3), np.int32), 400_000, lattice, tables, beam, repeats)
     print(f"{'bulk Au, 2 keV, Mott: electrons/s':<40}", end="")
     print(row(PROTOTYPE["bulk"], plain, batch))
 
@@ -107,7 +107,7 @@ def wave(repeats: int) -> None:
     )
     lattice = make_lattice(generator.generate(seed=1), [0, 1])
     y, x = np.mgrid[0:128:2, 0:128]
-    pixels = np.column_stack([np.full(y.size, 3), y.ravel(), x.ravel()]).astype(np.int64)
+    pixels = np.column_stack([np.full(y.size, 3), y.ravel(), x.ravel()]).astype(np.int32)
     for energy in (1, 2, 4):
         tables, beam = build_tables([EPOXY, GOLD], energy), make_beam(energy)
         batch, plain = rates(pixels, PER_PIXEL, lattice, tables, beam, repeats)

@@ -1,97 +1,353 @@
-"""The transport loop on NVIDIA GPUs: one thread for each pixel.
+"""The transport loop on NVIDIA GPUs.
 
-The kernel calls the same functions as the CPU, one electron after another (`electron.follow`).
+Threads share the electrons of a launch out among themselves: a thread whose electron has ended
+takes the next one, so that no thread waits for the longest electron of its group. All threads go
+through one loop of one body, a step through the lattice at a time (`lattice.step`); flights begin
+and collisions happen in it as they come. The functions are those of the CPU, and an electron has
+the same fate there and here but for the last bits of exponentials, logarithms and sums.
+
 It needs an NVIDIA driver and the CUDA libraries that Numba looks for; with the environment variable
 NUMBA_ENABLE_CUDASIM=1 it runs in Numba's simulator, which is how it is tested without a GPU.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import cuda
+from numba.core.errors import NumbaPerformanceWarning
 
 from fibcore.errors import UsageError
 
-from .electron import Beam, follow
-from .lattice import Lattice
+from .collision import deflection, energy_share, entering, flight
+from .compiled import Whole
+from .electron import Beam, enter, is_counted, is_lost
+from .lattice import (
+    ARRIVED,
+    CROSSED,
+    ENTERED,
+    MAX_CROSSINGS,
+    Lattice,
+    inverse_of,
+    step,
+    walls_of,
+)
 from .medium import Tables
-from .random_stream import stream_of
-from .tally import Tally, count
+from .random_stream import GOLDEN, scramble, stream_of
+from .tally import Tally, depth_units, share_units
 
 THREADS_PER_BLOCK = 128
+ELECTRONS_PER_THREAD = 64
+"""Electrons of a block over its threads: many, so that hardly any thread is idle at the end."""
+
+ELECTRONS_PER_LAUNCH = 1 << 26
+"""A fraction of a second: a launch can be waited for, and is long enough to hide the next one's
+preparation."""
+
+MOST_PIXELS = 1 << 21
+"""Pixels whose tally is kept at a time, 24 bytes each."""
+
+ENDED, FLYING, WALKING = 0, 1, 2
+"""What a thread's electron is about: it has ended, begins a flight, is on its way."""
 
 
-def check_gpu() -> None:
-    """Make sure that Numba can use a GPU.
+class Sums(NamedTuple):
+    """The part of a tally that GPUs count; see `Tally`."""
+
+    counts: Any
+    shares: Any
+    depths: Any
+
+
+class Window(NamedTuple):
+    """The pixels of a launch.
+
+    Attributes:
+        slices: int32, the slices, by number; on the GPU.
+        y: first pixel along y.
+        x: first pixel along x.
+        height: number of pixels along y.
+        width: number of pixels along x.
+        per_pixel: electrons sent into each.
+    """
+
+    slices: Any
+    y: np.int32
+    x: np.int32
+    height: np.int32
+    width: np.int32
+    per_pixel: np.int32
+
+
+def check_gpu(index: int = 0) -> None:
+    """Make sure that Numba can use a GPU, and have this thread use it.
+
+    Args:
+        index: number of the GPU.
 
     Raises:
         UsageError: it cannot; says what was found.
     """
-    if cuda.is_available():
-        return
-    raise UsageError(
-        "device cuda: PyTorch sees a GPU, but Numba, which the Monte Carlo runs on, does not. "
-        "Install its CUDA support (pip install 'fibtomo[cuda]'), or use --device cpu"
-    )
+    if not cuda.is_available():
+        raise UsageError(
+            "device cuda: PyTorch sees a GPU, but Numba, which the Monte Carlo runs on, does not. "
+            "Install its CUDA support (pip install 'fibtomo[cuda]'), or use --device cpu"
+        )
+    cuda.select_device(index)
 
 
-@cuda.jit
-def _image_pixels(
-    key: np.uint64,
-    pixels: np.ndarray,
-    electrons: np.ndarray,
-    per_pixel: int,
-    lattice: Lattice,
-    tables: Tables,
-    beam: Beam,
-    tally: Tally,
-) -> None:
-    """Send the electrons of one pixel."""
+@cuda.jit(cache=True)
+def _clear(tally: Sums) -> None:
+    """Set sums to nothing."""
     p = cuda.grid(1)  # type: ignore[call-arg, var-annotated]
-    if p < len(pixels):
-        pixel = (pixels[p, 0], pixels[p, 1], pixels[p, 2])
-        for n in range(per_pixel):
-            stream = stream_of(key, np.uint64(electrons[p] + n))
-            seen, share, cosine, deepest = follow(stream, pixel, lattice, tables, beam)
-            if seen:
-                count(tally, p, share, cosine, deepest)
+    if p < len(tally.counts):
+        tally.counts[p] = 0
+        tally.shares[p] = 0
+        tally.depths[p] = 0
 
 
-def image_pixels(
+@cuda.jit(cache=True)
+def _send(
     key: np.uint64,
-    pixels: np.ndarray,
-    electrons: np.ndarray,
-    per_pixel: int,
+    first: Whole,
+    window: Window,
     lattice: Lattice,
     tables: Tables,
     beam: Beam,
-    tally: Tally,
+    tally: Sums,
 ) -> None:
-    """Send electrons into pixels and count those that come back; as `batch.image_pixels`.
+    """Send electrons into the pixels of a window, from electron number `first` on.
 
-    `lattice`, `tables` and `beam` may be on the GPU already, see `on_gpu`. Histograms of the tally
-    must be empty.
+    Electrons are numbered pixel after pixel. Each block sends as many as its threads times
+    `ELECTRONS_PER_THREAD`, or what is left.
     """
-    there = on_gpu(tally)
-    blocks = -(-len(pixels) // THREADS_PER_BLOCK)
-    _image_pixels[blocks, THREADS_PER_BLOCK](
-        key,
-        cuda.to_device(pixels),
-        cuda.to_device(electrons),
-        per_pixel,
-        lattice,
-        tables,
-        beam,
-        there,
+    taken = cuda.shared.array(1, np.int32)  # type: ignore[attr-defined]
+    if cuda.threadIdx.x == 0:
+        taken[0] = 0
+    cuda.syncthreads()
+    real = tables.angles.dtype.type
+    zero = real(0)
+    of_block = cuda.blockDim.x * ELECTRONS_PER_THREAD
+    first += cuda.blockIdx.x * of_block
+    in_all = np.int64(len(tally.counts)) * window.per_pixel
+    left_over = np.int32(min(in_all - first, np.int64(of_block)))
+    first_pixel = first // window.per_pixel
+    skipped = np.uint32(first - first_pixel * window.per_pixel)
+
+    # what a thread knows of its electron; values of the right types stand for those to come
+    state = ENDED
+    p = first_pixel
+    stream = key
+    pixel = (window.y, window.y, window.y)
+    place = (zero, zero, zero)
+    direction = (beam.direction[0], beam.direction[1], beam.direction[2])
+    inverse = direction
+    box = (window.y, window.y, window.y, window.y)
+    medium = window.y
+    depth = range_nm = deepest = length = zero
+    left = range_after = row = reach = zero
+    steps = 0
+    while True:
+        if state == ENDED:
+            mine = cuda.atomic.add(taken, 0, 1)  # type: ignore[attr-defined]
+            if mine >= left_over:
+                break
+            number = np.uint32(skipped + np.uint32(mine))
+            p = first_pixel + number // np.uint32(window.per_pixel)
+            pixel = _pixel(window, np.uint32(p))
+            stream = stream_of(
+                key, _electron(lattice, window, pixel, number % np.uint32(window.per_pixel))
+            )
+            place, box, medium, depth, range_nm = enter(stream, pixel, lattice, tables, beam)
+            stream += GOLDEN
+            direction = (beam.direction[0], beam.direction[1], beam.direction[2])
+            inverse = inverse_of(direction)
+            deepest = zero
+            state = FLYING
+        if state == FLYING:
+            stream += GOLDEN
+            left, range_after, row, reach = flight(
+                scramble(stream), depth, tables.depth_scale[medium], np.uint32(medium), tables
+            )
+            length = range_nm - range_after
+            steps = 0
+            state = WALKING
+        end, place, box, into, length = step(
+            lattice, tables, pixel, place, direction, inverse, box, medium, length
+        )
+        deepest = max(deepest, place[0])
+        steps += 1
+        if end == ARRIVED:
+            if is_lost(left, place, reach, range_after, walls_of(box, lattice, tables)):
+                state = ENDED
+            else:
+                depth, range_nm = left, range_after
+                direction = deflection(scramble(stream), row, np.uint32(medium), direction, tables)
+                inverse = inverse_of(direction)
+                state = FLYING
+        elif end != CROSSED:
+            energy = energy_share(range_after + length, medium, tables)
+            if tables.depth_max[medium] == zero:  # vacuum, where energy stands in its place
+                energy = depth
+            if end == ENTERED:
+                depth, range_nm = entering(energy, into, tables)
+                medium = into
+                state = FLYING
+            else:
+                seen, share, _ = is_counted(energy, direction, tables, beam)
+                if seen:
+                    cuda.atomic.add(tally.counts, p, 1)  # type: ignore[attr-defined]
+                    cuda.atomic.add(tally.shares, p, share_units(share))  # type: ignore[attr-defined]
+                    cuda.atomic.add(tally.depths, p, depth_units(deepest))  # type: ignore[attr-defined]
+                state = ENDED
+        elif steps == MAX_CROSSINGS:
+            state = ENDED
+
+
+@cuda.jit(device=True)
+def _pixel(window: Window, p: np.uint32) -> tuple:
+    """Return the voxel (z, y, x) of a pixel of a window."""
+    row = p // np.uint32(window.width)
+    plane = row // np.uint32(window.height)
+    return (
+        window.slices[plane],
+        np.int32(window.y + np.int32(row - plane * np.uint32(window.height))),
+        np.int32(window.x + np.int32(p - row * np.uint32(window.width))),
     )
-    for here, result in zip(tally, there, strict=True):
-        if here.size:
-            result.copy_to_host(here)
+
+
+@cuda.jit(device=True)
+def _electron(lattice: Lattice, window: Window, pixel: tuple, number: np.uint32) -> np.uint64:
+    """Return the number in the whole volume of an electron of a pixel."""
+    _, ny, nx = lattice.shape
+    z, y, x = np.uint64(pixel[0]), np.uint64(pixel[1]), np.uint64(pixel[2])
+    pixels = (z * np.uint64(ny) + y) * np.uint64(nx) + x
+    return pixels * np.uint64(window.per_pixel) + np.uint64(number)
+
+
+class Gpu:
+    """Images slices on the GPU that this thread uses.
+
+    Args:
+        lattice: the structure; on the GPU already (see `on_gpu`), or not.
+        tables: what its media do to electrons of the voltage.
+        beam: beam and detector.
+        key: seed of the random numbers.
+        per_pixel: electrons sent into each pixel.
+    """
+
+    def __init__(
+        self, lattice: Lattice, tables: Tables, beam: Beam, key: np.uint64, per_pixel: int
+    ) -> None:
+        self._setting = (on_gpu(lattice), on_gpu(tables), on_gpu(beam))
+        self._key, self._per_pixel = key, per_pixel
+
+    def images(
+        self,
+        slices: Sequence[int],
+        rows: tuple[int, int],
+        columns: tuple[int, int],
+        per_pixel: int | None = None,
+    ) -> Iterator[Tally]:
+        """Yield the tally of each slice in turn, while the GPU is at work on later ones.
+
+        Args:
+            slices: numbers of the slices.
+            rows: first pixel along y, and the one after the last.
+            columns: likewise along x.
+            per_pixel: electrons sent into each pixel, if other than given before.
+        """
+        per_pixel = per_pixel or self._per_pixel
+        size = (rows[1] - rows[0]) * (columns[1] - columns[0])
+        together = min(ELECTRONS_PER_LAUNCH // (size * per_pixel), MOST_PIXELS // size)
+        together = min(max(together, 1), len(slices))
+        desks = deque(_Desk(size * together) for _ in range(2))
+        at_work: deque[tuple[_Desk, int]] = deque()
+        for start in range(0, len(slices), together):
+            part = slices[start : start + together]
+            desk = desks.popleft()
+            with warnings.catch_warnings():  # small launches there are, and need not be blamed for
+                warnings.simplefilter("ignore", NumbaPerformanceWarning)
+                desk.start(self._key, part, rows, columns, per_pixel, self._setting)
+            at_work.append((desk, len(part)))
+            if len(at_work) == 2:
+                yield from self._finished(at_work, desks)
+        while at_work:
+            yield from self._finished(at_work, desks)
+
+    @staticmethod
+    def _finished(at_work: deque[tuple[_Desk, int]], desks: deque[_Desk]) -> Iterator[Tally]:
+        desk, count = at_work.popleft()
+        tallies = desk.wait(count)
+        desks.append(desk)
+        yield from tallies
+
+
+class _Desk:
+    """Room for the tally of a launch on the GPU and beside it, and a queue of its own."""
+
+    def __init__(self, pixels: int) -> None:
+        self._stream = cuda.stream()  # type: ignore[attr-defined]
+        self._there = [cuda.device_array(pixels, np.int64) for _ in range(3)]  # type: ignore[attr-defined]
+        self._here = [cuda.pinned_array(pixels, np.int64) for _ in range(3)]  # type: ignore[attr-defined]
+        self._pixels = 0
+
+    def start(
+        self,
+        key: np.uint64,
+        slices: Sequence[int],
+        rows: tuple[int, int],
+        columns: tuple[int, int],
+        per_pixel: int,
+        setting: tuple[Lattice, Tables, Beam],
+    ) -> None:
+        """Send the electrons of some slices; begin to bring the tally back."""
+        numbers = (rows[0], columns[0], rows[1] - rows[0], columns[1] - columns[0], per_pixel)
+        window = Window(
+            cuda.to_device(np.array(slices, np.int32), stream=self._stream),
+            *(np.int32(number) for number in numbers),
+        )
+        pixels = len(slices) * int(window.height) * int(window.width)
+        self._pixels = pixels
+        there = Sums(*(part[:pixels] for part in self._there))
+        blocks = -(-pixels // THREADS_PER_BLOCK)
+        _clear[blocks, THREADS_PER_BLOCK, self._stream](there)
+        in_all = pixels * per_pixel
+        of_block = THREADS_PER_BLOCK * ELECTRONS_PER_THREAD
+        for first in range(0, in_all, ELECTRONS_PER_LAUNCH):
+            if first >= 2 * ELECTRONS_PER_LAUNCH:
+                self._stream.synchronize()  # so that a long slice can be interrupted
+            blocks = -(-min(in_all - first, ELECTRONS_PER_LAUNCH) // of_block)
+            _send[blocks, THREADS_PER_BLOCK, self._stream](
+                key, np.int64(first), window, *setting, there
+            )
+        for here, part in zip(self._here, there, strict=True):
+            part.copy_to_host(here[:pixels], stream=self._stream)
+
+    def wait(self, count: int) -> list[Tally]:
+        """Return the tallies of the slices of a window, once they are there."""
+        self._stream.synchronize()
+        parts = (np.array(here[: self._pixels]).reshape(count, -1) for here in self._here)
+        none = np.zeros(0, np.int64)
+        return [Tally(*slices, none, none) for slices in zip(*parts, strict=True)]
+
+
+NUMBERS = {*Beam._fields, "size_nm", "per_nm", "log_span"}
+"""Short arrays whose entries kernels are handed as numbers, which they need not load."""
 
 
 def on_gpu(arrays: Any) -> Any:
-    """Return a named tuple with its arrays in the memory of the GPU."""
-    parts = (cuda.to_device(part) if isinstance(part, np.ndarray) else part for part in arrays)
-    return type(arrays)(*parts)
+    """Return a lattice, tables or a beam for kernels, with what is long on the GPU."""
+    return type(arrays)(
+        *(_on_gpu(name, part) for name, part in zip(arrays._fields, arrays, strict=True))
+    )
+
+
+def _on_gpu(name: str, part: Any) -> Any:
+    if not isinstance(part, np.ndarray):
+        return part  # a number, or there already
+    return tuple(part) if name in NUMBERS else cuda.to_device(part)

@@ -14,12 +14,15 @@ from fibcore.errors import listed
 from fibcore.threads import in_threads
 
 from .electron import Beam
-from .lattice import BELOW_FILL, BELOW_MIRROR, BELOW_REPEAT, MIRROR, PERIODIC, Lattice, pack
+from .lattice import BELOW_FILL, BELOW_MIRROR, BELOW_REPEAT, MIRROR, PERIODIC, Lattice, int32s, pack
 from .medium import Tables
 from .tally import Tally, empty_tally
 
 PIXELS_PER_JOB = 256
 PILOT_ELECTRONS = 50
+GPU_PILOT_ELECTRONS = 1 << 24
+"""What the time of a pixel is measured with: at most so many per pixel, on a GPU at least so many
+in all, which it takes a tenth of a second for."""
 
 
 def phases_in(labels: Labels) -> list[int]:
@@ -80,7 +83,8 @@ def make_lattice(
     size = np.array(labels.voxel_size_nm)
     codes = {"mirror": BELOW_MIRROR, "repeat": BELOW_REPEAT}
     return Lattice(
-        voxels=voxels,
+        voxels=voxels.ravel(),
+        shape=int32s(voxels.shape),
         medium_bits=bits,
         size_nm=size.astype(dtype),
         per_nm=(1.0 / size).astype(dtype),
@@ -114,61 +118,83 @@ class Imager:
         threads: int = 1,
         gpu: bool = False,
     ) -> None:
-        self._shape = lattice.voxels.shape
+        self._shape = tuple(int(n) for n in lattice.shape)
         self._per_pixel, self._key, self._threads = electrons_per_pixel, np.uint64(key), threads
-        self._dtype, self._gpu = tables.angles.dtype, gpu
-        self._setting: tuple[Lattice, Tables, Beam] = (lattice, tables, beam)
+        self._setting = (lattice, tables, beam)
+        self._dtype, self._gpu = tables.angles.dtype, None
         if gpu:
-            from .cuda import on_gpu
+            from .cuda import Gpu
 
-            self._setting = (on_gpu(lattice), on_gpu(tables), on_gpu(beam))
+            self._gpu = Gpu(*self._setting, self._key, electrons_per_pixel)
 
-    def image(self, z: int, rows: tuple[int, int], columns: tuple[int, int]) -> Tally:
-        """Return what comes back from the pixels of a slice, in C order (y, x).
+    def images(
+        self, slices: Sequence[int], rows: tuple[int, int], columns: tuple[int, int]
+    ) -> Iterator[tuple[int, Tally]]:
+        """Yield each slice and what comes back from its pixels, in C order (y, x).
 
         A pixel's result depends on nothing but the structure, the settings and its own place: it is
-        the same whatever else is imaged, in whatever parts.
+        the same whatever else is imaged, in whatever parts. A GPU is at work on the next slices
+        meanwhile.
 
         Args:
-            z: the slice whose upper side is the imaged face.
+            slices: those whose upper side is an imaged face, one after the other.
             rows: first pixel along y, and the one after the last.
             columns: likewise along x.
         """
+        if self._gpu is not None:
+            yield from zip(slices, self._gpu.images(slices, rows, columns), strict=True)
+            return
         y, x = np.mgrid[slice(*rows), slice(*columns)]
-        pixels = np.column_stack([np.full(y.size, z), y.ravel(), x.ravel()]).astype(np.int64)
-        return self._count(pixels, self._per_pixel)
+        for z in slices:
+            yield z, self._count(np.column_stack([np.full(y.size, z), y.ravel(), x.ravel()]))
+
+    def image(self, z: int, rows: tuple[int, int], columns: tuple[int, int]) -> Tally:
+        """Return what comes back from the pixels of a slice; see `images`."""
+        ((_, tally),) = self.images([z], rows, columns)
+        return tally
 
     def seconds_per_pixel(self, rows: tuple[int, int], columns: tuple[int, int]) -> float:
-        """Return how long a pixel takes, measured on pixels spread over the volume."""
-        rng = np.random.default_rng(0)
-        low, high = [0, rows[0], columns[0]], [self._shape[0], rows[1], columns[1]]
-        pixels = rng.integers(low, high, (PIXELS_PER_JOB * self._threads, 3))
+        """Return how long a pixel takes, measured on pixels spread over the volume.
+
+        Of few electrons, but enough at a time to keep all of a GPU, or all threads, at work.
+        """
         few = min(PILOT_ELECTRONS, self._per_pixel)
-        self._count(pixels[:1], 1)  # compiles, or loads what was compiled
-        start = time.perf_counter()
-        self._count(pixels, few)
-        return (time.perf_counter() - start) / len(pixels) * self._per_pixel / few
+        if self._gpu is not None:
+            pixels = (rows[1] - rows[0]) * (columns[1] - columns[0])
+            number = min(max(-(-GPU_PILOT_ELECTRONS // (pixels * few)), 3), self._shape[0])
+            slices = np.linspace(0, self._shape[0] - 1, number).astype(int).tolist()
+            list(self._gpu.images(slices[:1], rows, columns, 1))  # compiles, or loads
+            start = time.perf_counter()
+            list(self._gpu.images(slices, rows, columns, few))
+            measured = number * pixels
+        else:
+            rng = np.random.default_rng(0)
+            low, high = [0, rows[0], columns[0]], [self._shape[0], rows[1], columns[1]]
+            chosen = rng.integers(low, high, (PIXELS_PER_JOB * self._threads, 3))
+            self._count(chosen[:1], 1)  # compiles, or loads what was compiled
+            start = time.perf_counter()
+            self._count(chosen, few)
+            measured = len(chosen)
+        return (time.perf_counter() - start) / measured * self._per_pixel / few
 
-    def _count(self, pixels: np.ndarray, per_pixel: int) -> Tally:
-        _, ny, nx = self._shape
-        numbers = (pixels[:, 0] * ny + pixels[:, 1]) * nx + pixels[:, 2]
-        electrons = numbers * per_pixel
-        tally = empty_tally(len(pixels))
-        if self._gpu:
-            from .cuda import image_pixels as image_on_gpu
-
-            image_on_gpu(self._key, pixels, electrons, per_pixel, *self._setting, tally)
-            return tally
+    def _count(self, pixels: np.ndarray, per_pixel: int | None = None) -> Tally:
+        """Return what comes back from pixels, int64 (pixel, 3) in axes (z, y, x), on the CPU."""
         from .batch import empty_lanes, image_pixels
+
+        sent = per_pixel or self._per_pixel
+        _, ny, nx = self._shape
+        electrons = ((pixels[:, 0] * ny + pixels[:, 1]) * nx + pixels[:, 2]) * sent
+        voxels = pixels.astype(np.int32)
+        tally = empty_tally(len(pixels))
 
         def work(start: int) -> None:
             part = slice(start, start + PIXELS_PER_JOB)
             counts, shares, depths, *spectra = tally
             image_pixels(
                 self._key,
-                pixels[part],
+                voxels[part],
                 electrons[part],
-                per_pixel,
+                sent,
                 *self._setting,
                 Tally(counts[part], shares[part], depths[part], *spectra),
                 empty_lanes(self._dtype),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import groupby
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -214,8 +215,7 @@ class MonteCarlo(Simulator):
 
         context = Context.of(context)
         box = self._box(labels.shape)
-        (z0, z1), (y0, y1), (x0, x1) = box
-        shape = (len(self.energies_kev), z1 - z0, y1 - y0, x1 - x0)
+        shape = (len(self.energies_kev), *(stop - start for start, stop in box))
         names = ("images", "depth") if self.mean_depth else ("images",)
         digest = self._fingerprint(labels, context.seed)
         finished = FinishedSlices(context.scratch, digest, names, shape, np.float32)
@@ -230,8 +230,9 @@ class MonteCarlo(Simulator):
         if todo:
             self._tell_time(imagers, todo, box, context)
         context.progress(total - len(todo), total, "slices imaged")
-        for count, (channel, z) in enumerate(todo, start=total - len(todo) + 1):
-            tally = imagers[channel].image(z0 + z, (y0, y1), (x0, x1))
+        for count, (channel, z, tally) in enumerate(
+            self._tallies(imagers, todo, box), start=total - len(todo) + 1
+        ):
             weighed = self.detector_weighting == "energy"
             signal = tally.shares * SHARE_UNIT if weighed else tally.counts
             planes = {"images": signal / self.electrons_per_pixel}
@@ -254,13 +255,24 @@ class MonteCarlo(Simulator):
             quantity="backscatter yield",
         )
 
+    @staticmethod
+    def _tallies(
+        imagers: dict[int, Any], todo: list[tuple[int, int]], box: Any
+    ) -> Iterator[tuple[int, int, Any]]:
+        """Yield channel, slice and tally of what is to be done, in its order."""
+        (z0, _), rows, columns = box
+        for channel, part in groupby(todo, key=lambda each: each[0]):
+            slices = [z0 + z for _, z in part]
+            for z, tally in imagers[channel].images(slices, rows, columns):
+                yield channel, z - z0, tally
+
     def _imagers(self, labels: Labels, channels: list[int], context: Context) -> dict[int, Any]:
         from fib_plugins.electrons.electron import make_beam
         from fib_plugins.electrons.imaging import Imager, make_lattice, phases_in
         from fib_plugins.electrons.medium import build_tables
 
         gpu = context.device.startswith("cuda") and self._can_use_gpu(context)
-        context.device_used = "cuda" if gpu else "cpu"
+        context.device_used = context.device if gpu else "cpu"
         phases = phases_in(labels)
         if not isinstance(self.below, str):
             if self.below not in labels.phases:
@@ -269,6 +281,10 @@ class MonteCarlo(Simulator):
         lattice = make_lattice(
             labels, phases, lateral=self.lateral, below=self.below, dtype=self.precision
         )
+        if gpu:
+            from fib_plugins.electrons.cuda import on_gpu
+
+            lattice = on_gpu(lattice)  # once for all voltages
         imagers = {}
         for channel in channels:
             energy = self.energies_kev[channel]
@@ -307,7 +323,7 @@ class MonteCarlo(Simulator):
         from fib_plugins.electrons.cuda import check_gpu
 
         try:
-            check_gpu()
+            check_gpu(int(context.device.partition(":")[2] or 0))
         except UsageError as error:
             if context.device_asked != "auto":
                 raise

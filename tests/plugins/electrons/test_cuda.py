@@ -27,7 +27,7 @@ SETTINGS = {
 
 
 def count(name, *, gpu, edge=3, electrons=10, energy_kev=1.0, dtype=np.float32, key=5):
-    """Return counts, sums of energies and sums of depths of some pixels of a random structure."""
+    """Return counts, sums of energies and of depths of some pixels of a random structure."""
     settings = SETTINGS[name]
     surroundings = {k: settings[k] for k in ("lateral", "below") if k in settings}
     beam = {k: v for k, v in settings.items() if k not in surroundings}
@@ -41,25 +41,42 @@ def count(name, *, gpu, edge=3, electrons=10, energy_kev=1.0, dtype=np.float32, 
         key=key,
         gpu=gpu,
     )
-    tally = imager.image(1, (0, edge), (0, edge))
-    return [part.tolist() for part in tally[:3]]
+    slices, tallies = zip(*imager.images([6, 1], (1, 1 + edge), (0, edge)), strict=True)
+    assert slices == (6, 1)
+    return [np.concatenate(parts).tolist() for parts in list(zip(*tallies, strict=True))[:3]]
 
 
-def in_the_simulator() -> dict[str, list[list[int]]]:
-    """Return what the GPU code counts in a process of its own, where it runs as plain Python."""
+def in_the_simulator(**sizes: int) -> dict[str, list[list[int]]]:
+    """Return what the GPU code counts in a process of its own, where it runs as plain Python.
+
+    Args:
+        sizes: of blocks and launches, constants of the module.
+    """
     from processes import without_coverage  # the new process has no need of it, nor its path
 
     simulated = {**without_coverage(), "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1"}
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", __file__],
+        [sys.executable, "-W", "ignore", __file__, json.dumps(sizes)],
         env=simulated, capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def test_the_gpu_code_gives_every_electron_the_fate_that_the_cpu_gives_it():
-    found = in_the_simulator()
+SIZES = {
+    "a launch": {},
+    "threads that take many electrons": {"THREADS_PER_BLOCK": 3, "ELECTRONS_PER_THREAD": 50},
+    "many blocks": {"THREADS_PER_BLOCK": 4, "ELECTRONS_PER_THREAD": 3},
+    "a launch for each slice": {"MOST_PIXELS": 1},
+    "many launches for each slice": {
+        "THREADS_PER_BLOCK": 4, "ELECTRONS_PER_THREAD": 4, "ELECTRONS_PER_LAUNCH": 32,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES.keys())
+def test_the_gpu_code_gives_every_electron_the_fate_that_the_cpu_gives_it(sizes):
+    found = in_the_simulator(**sizes)
     assert list(found) == list(SETTINGS)
     for name, counted in found.items():
         counts, *sums = np.array(counted)
@@ -67,7 +84,7 @@ def test_the_gpu_code_gives_every_electron_the_fate_that_the_cpu_gives_it():
         np.testing.assert_array_equal(counts, expected, name)
         for one, other in zip(sums, expected_sums, strict=True):
             assert np.all(np.abs(one - other) <= counts), name  # Python rounds exp otherwise
-        assert counts.sum() > 5, name
+        assert counts.sum() > 10, name
 
 
 @pytest.fixture
@@ -125,4 +142,7 @@ def expect_noise_alone(one, other, electrons):
 
 
 if __name__ == "__main__":  # in_the_simulator
+    from fib_plugins.electrons import cuda as gpu_code
+
+    vars(gpu_code).update(json.loads(sys.argv[1]))
     print(json.dumps({name: count(name, gpu=True) for name in SETTINGS}))

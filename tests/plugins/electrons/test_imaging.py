@@ -56,6 +56,13 @@ def test_a_part_of_a_slice_has_the_pixels_of_the_whole(labels):
         np.testing.assert_array_equal(one.reshape(24, 48)[5:17, 30:47].ravel(), another)
 
 
+def test_slices_come_in_the_order_asked_for_each_as_it_is_alone(labels):
+    together = list(imager(labels).images([7, 2, 3], (3, 9), (0, 48)))
+    assert [z for z, _ in together] == [7, 2, 3]
+    for z, tally in together:
+        expect_equal(tally, imager(labels).image(z, (3, 9), (0, 48)))
+
+
 def test_slices_and_pixels_have_electrons_of_their_own():
     uniform = Labels(np.ones((3, 4, 4), np.uint8), 50.0, PHASES)
     settings = {"electrons_per_pixel": 500}
@@ -103,5 +110,5 @@ def test_a_file_in_memory_gives_the_planes_of_the_array(tmp_path):
                 np.testing.assert_array_equal(plane, expected)
     phases = {0: VACUUM, 1: GOLD}
     lattice = make_lattice(Labels(mapped, 2.0, phases), [0, 1])
-    np.testing.assert_array_equal(lattice.voxels & 1, data)
+    np.testing.assert_array_equal((lattice.voxels & 1).reshape(data.shape), data)
     np.testing.assert_array_equal(np.load(tmp_path / "labels.npy"), data)

@@ -27,13 +27,14 @@ def labels():
 def imaged(monkeypatch):
     """The slices that are simulated, in order."""
     slices: list[int] = []
-    image = Imager.image
+    images = Imager.images
 
-    def noted(self, z, rows, columns):
-        slices.append(z)
-        return image(self, z, rows, columns)
+    def noted(self, numbers, rows, columns):
+        for z, tally in images(self, numbers, rows, columns):
+            slices.append(z)
+            yield z, tally
 
-    monkeypatch.setattr(Imager, "image", noted)
+    monkeypatch.setattr(Imager, "images", noted)
     return slices
 
 
