@@ -265,7 +265,7 @@ class Gpu:
         size = (rows[1] - rows[0]) * (columns[1] - columns[0])
         together = min(ELECTRONS_PER_LAUNCH // (size * per_pixel), MOST_PIXELS // size)
         together = min(max(together, 1), len(slices))
-        desks = deque(_Desk(size * together) for _ in range(2))
+        desks = deque(_Desk(together, size * together) for _ in range(2))
         at_work: deque[tuple[_Desk, int]] = deque()
         for start in range(0, len(slices), together):
             part = slices[start : start + together]
@@ -288,12 +288,16 @@ class Gpu:
 
 
 class _Desk:
-    """Room for the tally of a launch on the GPU and beside it, and a queue of its own."""
+    """Room for a window and its tally on the GPU and beside it, and a queue of its own.
 
-    def __init__(self, pixels: int) -> None:
+    It is used again and again: to free memory would wait for all work of the GPU.
+    """
+
+    def __init__(self, slices: int, pixels: int) -> None:
         self._stream = cuda.stream()  # type: ignore[attr-defined]
         self._there = [cuda.device_array(pixels, np.int64) for _ in range(3)]  # type: ignore[attr-defined]
         self._here = [cuda.pinned_array(pixels, np.int64) for _ in range(3)]  # type: ignore[attr-defined]
+        self._slices = cuda.device_array(slices, np.int32)  # type: ignore[attr-defined]
         self._pixels = 0
 
     def start(
@@ -306,16 +310,15 @@ class _Desk:
         setting: tuple[Lattice, Tables, Beam],
     ) -> None:
         """Send the electrons of some slices; begin to bring the tally back."""
+        there = self._slices[: len(slices)]
+        there.copy_to_device(np.array(slices, np.int32), stream=self._stream)
         numbers = (rows[0], columns[0], rows[1] - rows[0], columns[1] - columns[0], per_pixel)
-        window = Window(
-            cuda.to_device(np.array(slices, np.int32), stream=self._stream),
-            *(np.int32(number) for number in numbers),
-        )
+        window = Window(there, *(np.int32(number) for number in numbers))
         pixels = len(slices) * int(window.height) * int(window.width)
         self._pixels = pixels
-        there = Sums(*(part[:pixels] for part in self._there))
+        tally = Sums(*(part[:pixels] for part in self._there))
         blocks = -(-pixels // THREADS_PER_BLOCK)
-        _clear[blocks, THREADS_PER_BLOCK, self._stream](there)
+        _clear[blocks, THREADS_PER_BLOCK, self._stream](tally)
         in_all = pixels * per_pixel
         of_block = THREADS_PER_BLOCK * ELECTRONS_PER_THREAD
         for first in range(0, in_all, ELECTRONS_PER_LAUNCH):
@@ -323,9 +326,9 @@ class _Desk:
                 self._stream.synchronize()  # so that a long slice can be interrupted
             blocks = -(-min(in_all - first, ELECTRONS_PER_LAUNCH) // of_block)
             _send[blocks, THREADS_PER_BLOCK, self._stream](
-                key, np.int64(first), window, *setting, there
+                key, np.int64(first), window, *setting, tally
             )
-        for here, part in zip(self._here, there, strict=True):
+        for here, part in zip(self._here, tally, strict=True):
             part.copy_to_host(here[:pixels], stream=self._stream)
 
     def wait(self, count: int) -> list[Tally]:

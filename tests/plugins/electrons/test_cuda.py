@@ -46,25 +46,8 @@ def count(name, *, gpu, edge=3, electrons=10, energy_kev=1.0, dtype=np.float32, 
     return [np.concatenate(parts).tolist() for parts in list(zip(*tallies, strict=True))[:3]]
 
 
-def in_the_simulator(**sizes: int) -> dict[str, list[list[int]]]:
-    """Return what the GPU code counts in a process of its own, where it runs as plain Python.
-
-    Args:
-        sizes: of blocks and launches, constants of the module.
-    """
-    from processes import without_coverage  # the new process has no need of it, nor its path
-
-    simulated = {**without_coverage(), "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1"}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", __file__, json.dumps(sizes)],
-        env=simulated, capture_output=True, text=True, timeout=200, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 SIZES = {
-    "a launch": {},
+    "as on a GPU": {},
     "threads that take many electrons": {"THREADS_PER_BLOCK": 3, "ELECTRONS_PER_THREAD": 50},
     "many blocks": {"THREADS_PER_BLOCK": 4, "ELECTRONS_PER_THREAD": 3},
     "a launch for each slice": {"MOST_PIXELS": 1},
@@ -74,17 +57,40 @@ SIZES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES.keys())
-def test_the_gpu_code_gives_every_electron_the_fate_that_the_cpu_gives_it(sizes):
-    found = in_the_simulator(**sizes)
-    assert list(found) == list(SETTINGS)
-    for name, counted in found.items():
-        counts, *sums = np.array(counted)
-        expected, *expected_sums = np.array(count(name, gpu=False))
-        np.testing.assert_array_equal(counts, expected, name)
-        for one, other in zip(sums, expected_sums, strict=True):
-            assert np.all(np.abs(one - other) <= counts), name  # Python rounds exp otherwise
-        assert counts.sum() > 10, name
+@pytest.fixture(scope="module")
+def simulated() -> dict[str, dict[str, list[list[int]]]]:
+    """What the GPU code counts in a process of its own, where it runs as plain Python."""
+    from processes import without_coverage  # the new process has no need of it, nor its path
+
+    plain = {**without_coverage(), "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", __file__],
+        env=plain, capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def simulate() -> dict[str, dict[str, list[list[int]]]]:
+    """Return what `count` gives in this process, with all settings and all sizes of launches."""
+    from fib_plugins.electrons import cuda as gpu_code
+
+    found, usual = {}, vars(gpu_code).copy()
+    for case, sizes in SIZES.items():
+        vars(gpu_code).update(usual | sizes)
+        found[case] = {name: count(name, gpu=True) for name in SETTINGS}
+    return found
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("case", SIZES)
+def test_the_gpu_code_gives_every_electron_the_fate_that_the_cpu_gives_it(simulated, case, name):
+    counts, *sums = np.array(simulated[case][name])
+    expected, *expected_sums = np.array(count(name, gpu=False))
+    np.testing.assert_array_equal(counts, expected)
+    for one, other in zip(sums, expected_sums, strict=True):
+        assert np.all(np.abs(one - other) <= counts)  # Python rounds exp otherwise
+    assert counts.sum() > 10
 
 
 @pytest.fixture
@@ -141,8 +147,5 @@ def expect_noise_alone(one, other, electrons):
     assert np.sqrt(np.mean(deviation**2)) < 1.0 + 4 / np.sqrt(2 * deviation.size)
 
 
-if __name__ == "__main__":  # in_the_simulator
-    from fib_plugins.electrons import cuda as gpu_code
-
-    vars(gpu_code).update(json.loads(sys.argv[1]))
-    print(json.dumps({name: count(name, gpu=True) for name in SETTINGS}))
+if __name__ == "__main__":  # simulated
+    print(json.dumps(simulate()))
