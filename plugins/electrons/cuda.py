@@ -125,10 +125,10 @@ def _send(
     Electrons are numbered pixel after pixel. Each block sends as many as its threads times
     `ELECTRONS_PER_THREAD`, or what is left.
     """
-    taken = cuda.shared.array(1, np.int32)  # type: ignore[attr-defined]
+    taken = cuda.shared.array(1, np.int32)
     if cuda.threadIdx.x == 0:
         taken[0] = 0
-    cuda.syncthreads()
+    cuda.syncthreads()  # type: ignore[call-arg]
     real = tables.angles.dtype.type
     zero = real(0)
     of_block = cuda.blockDim.x * ELECTRONS_PER_THREAD
@@ -153,7 +153,7 @@ def _send(
     steps = 0
     while True:
         if state == ENDED:
-            mine = cuda.atomic.add(taken, 0, 1)  # type: ignore[attr-defined]
+            mine = cuda.atomic.add(taken, 0, 1)
             if mine >= left_over:
                 break
             number = np.uint32(skipped + np.uint32(mine))
@@ -200,9 +200,9 @@ def _send(
             else:
                 seen, share, _ = is_counted(energy, direction, tables, beam)
                 if seen:
-                    cuda.atomic.add(tally.counts, p, 1)  # type: ignore[attr-defined]
-                    cuda.atomic.add(tally.shares, p, share_units(share))  # type: ignore[attr-defined]
-                    cuda.atomic.add(tally.depths, p, depth_units(deepest))  # type: ignore[attr-defined]
+                    cuda.atomic.add(tally.counts, p, 1)
+                    cuda.atomic.add(tally.shares, p, share_units(share))
+                    cuda.atomic.add(tally.depths, p, depth_units(deepest))
                 state = ENDED
         elif steps == MAX_CROSSINGS:
             state = ENDED
@@ -294,10 +294,10 @@ class _Desk:
     """
 
     def __init__(self, slices: int, pixels: int) -> None:
-        self._stream = cuda.stream()  # type: ignore[attr-defined]
-        self._there = [cuda.device_array(pixels, np.int64) for _ in range(3)]  # type: ignore[attr-defined]
-        self._here = [cuda.pinned_array(pixels, np.int64) for _ in range(3)]  # type: ignore[attr-defined]
-        self._slices = cuda.device_array(slices, np.int32)  # type: ignore[attr-defined]
+        self._stream = cuda.stream()
+        self._there = [cuda.device_array(pixels, np.int64) for _ in range(3)]
+        self._here = [cuda.pinned_array(pixels, np.int64) for _ in range(3)]
+        self._slices = cuda.device_array(slices, np.int32)
         self._pixels = 0
 
     def start(
@@ -334,9 +334,11 @@ class _Desk:
     def wait(self, count: int) -> list[Tally]:
         """Return the tallies of the slices of a window, once they are there."""
         self._stream.synchronize()
-        parts = (np.array(here[: self._pixels]).reshape(count, -1) for here in self._here)
+        counts, shares, depths = (
+            np.array(here[: self._pixels]).reshape(count, -1) for here in self._here
+        )
         none = np.zeros(0, np.int64)
-        return [Tally(*slices, none, none) for slices in zip(*parts, strict=True)]
+        return [Tally(counts[k], shares[k], depths[k], none, none) for k in range(count)]
 
 
 NUMBERS = {*Beam._fields, "size_nm", "per_nm", "log_span"}

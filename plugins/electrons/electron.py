@@ -79,8 +79,9 @@ def make_beam(
 def enter(stream: np.uint64, pixel: tuple, lattice: Lattice, tables: Tables, beam: Beam) -> tuple:
     """Return place, box, medium, optical depth and range of an electron that hits a pixel.
 
-    It hits the pixel's square anywhere with equal probability, off by the profile of the beam.
-    Uses the first two draws of its stream.
+    It hits the pixel's square anywhere with equal probability, off by the profile of the beam. On
+    a tilted face the beam's round spot is an ellipse, 1 / cos(tilt) times as long along y. Uses the
+    first two draws of its stream.
     """
     real = tables.angles.dtype.type
     zero = real(0)
@@ -94,7 +95,7 @@ def enter(stream: np.uint64, pixel: tuple, lattice: Lattice, tables: Tables, bea
         angle = real(bits & np.uint64(0xFFFFFF)) * real(math.pi * 2.0**-23)
         off = beam.spread_nm[0] * math.sqrt(real(-2) * real(math.log(chance)))
         x += off * real(math.cos(angle))
-        y += off * real(math.sin(angle))
+        y += off * real(math.sin(angle)) / beam.direction[0]
     iy = np.int32(math.floor(y / lattice.size_nm[1]))
     ix = np.int32(math.floor(x / lattice.size_nm[2]))
     medium, half = look_up(lattice, pixel, np.int32(0), iy, ix)

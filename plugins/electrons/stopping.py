@@ -57,3 +57,21 @@ def stopping_power_ev_per_nm(
     inside = np.clip(energy, rows[0, 0], rows[-1, 0])
     table = np.exp(np.interp(np.log(inside), np.log(rows[:, 0]), np.log(rows[:, 1])))
     return table * _MODELS[model](material, energy) / _MODELS[model](material, inside)
+
+
+def range_nm(
+    model: EnergyLossModel, material: Material, energy_kev: float, cutoff_ev: float
+) -> float:
+    """Return how far an electron gets along its path until it has only the cut-off energy left.
+
+    The integral of dE / S over the energy, with S the stopping power: the range of continuous
+    slowing down. An electron that comes back has been no deeper than half of it.
+
+    Args:
+        model: name of the energy-loss model.
+        material: what it travels in; not vacuum.
+        energy_kev: its energy at the start, keV.
+        cutoff_ev: that at the end, eV.
+    """
+    energy = np.geomspace(cutoff_ev, 1000.0 * energy_kev, 2001)
+    return float(np.trapezoid(1.0 / stopping_power_ev_per_nm(model, material, energy), energy))

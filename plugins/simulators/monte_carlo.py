@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field, model_validator
 
-from fib_plugins.electrons.elastic import ENERGY_RANGE_EV, ElasticModel
-from fib_plugins.electrons.stopping import EnergyLossModel
+from fib_plugins.electrons.stopping import range_nm
+from fib_plugins.simulators.monte_carlo_parameters import MonteCarloParameters
 from fibcore import Context, FibError, Forecast, Images, Labels, Physics, Simulator, keeps
 from fibcore.errors import UsageError
 
-LOWEST_KEV, HIGHEST_KEV = (energy / 1000.0 for energy in ENERGY_RANGE_EV)
 
-EnergyKev = Annotated[float, Field(gt=LOWEST_KEV, le=HIGHEST_KEV)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Degrees = Annotated[float, Field(ge=0, le=180)]
-Range = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]]
-
-
-class MonteCarlo(Simulator):
+class MonteCarlo(MonteCarloParameters, Simulator):
     """Images a structure by following electrons through its voxels one by one.
 
     Each slice in turn is the imaged face. Electrons hit every pixel, are scattered elastically by
@@ -51,112 +44,13 @@ class MonteCarlo(Simulator):
     **Detector.** All electrons above `cutoff_ev` that leave the face count, or those in a window
     of energy and angle. Angles are those to the way back along the beam.
 
-    A pixel depends on the structure, the settings, the seed and its own place alone: `slices` and
-    `region` of a large volume give the same pixels as all of it, on any number of threads.
+    **Noise.** A pixel depends on the structure, the settings, the seed and its own place alone:
+    `slices` and `region` of a large volume give the same pixels as all of it, on any number of
+    threads. Other structures have other noise, at the same seed, too.
     """
 
     name: ClassVar[str] = "monte_carlo"
-
-    energies_kev: Annotated[tuple[EnergyKev, ...], Field(min_length=1)] = Field(
-        description=f"beam energies, keV, {LOWEST_KEV:g} to {HIGHEST_KEV:g}; one channel each"
-    )
-    electrons_per_pixel: int = Field(
-        default=100, ge=1, le=10**6, description="electrons sent into each pixel"
-    )
-    beam_diameter_nm: float = Field(
-        default=0.0,
-        ge=0,
-        description="full width at half maximum of the Gaussian beam, nm; 0: as wide as a pixel",
-    )
-    tilt_deg: float = Field(
-        default=0.0,
-        gt=-90,
-        lt=90,
-        description="angle between beam and the normal of the face, towards +y, degrees",
-    )
-    elastic: ElasticModel = Field(default="mott", description="elastic scattering cross sections")
-    energy_loss: EnergyLossModel = Field(default="joy_luo", description="stopping power")
-    atomic_electrons: bool = Field(
-        default=False,
-        description="whether collisions with single electrons of the atoms deflect, too: more "
-        "backscatter from light elements",
-    )
-    cutoff_ev: float = Field(
-        default=50.0,
-        ge=ENERGY_RANGE_EV[0],
-        description="electrons below this energy are given up and never counted, eV",
-    )
-    detector_energy: tuple[Share, Share] = Field(
-        default=(0.0, 1.0),
-        description="window of energies that count, [low, high], as fractions of the beam energy",
-    )
-    detector_polar_deg: tuple[Degrees, Degrees] = Field(
-        default=(0.0, 180.0),
-        description="window of angles to the way back along the beam that count, [low, high], "
-        "degrees",
-    )
-    detector_weighting: Literal["count", "energy"] = Field(
-        default="count",
-        description="what an electron adds to the image: 1, or its energy over the beam energy",
-    )
-    lateral: Literal["periodic", "mirror"] = Field(
-        default="periodic", description="what lies beyond the sides of the volume"
-    )
-    below: Literal["mirror", "repeat"] | Annotated[int, Field(ge=0, le=255)] = Field(
-        default="mirror",
-        description="what lies below the last slice: the volume mirrored there, its last slice "
-        "again and again, or the phase of this number",
-    )
-    slices: Range | None = Field(
-        default=None,
-        description="slices to image, [first, one after the last]; all by default",
-    )
-    region: tuple[Range, Range] | None = Field(
-        default=None,
-        description="pixels to image, [[first, one after the last] along y, the same along x]; "
-        "all by default",
-    )
-    mean_depth: bool = Field(
-        default=False,
-        description="whether to keep `depth`: how deep the electrons of each pixel have been",
-    )
-    precision: Literal["float32", "float64"] = Field(
-        default="float32", description="arithmetic; yields agree within counting noise"
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if len(set(self.energies_kev)) < len(self.energies_kev):
-            raise ValueError(
-                f"energies_kev names a voltage twice: {list(self.energies_kev)}; name each once"
-            )
-        if min(self.energies_kev) * 1000.0 <= self.cutoff_ev:
-            raise ValueError(
-                f"cutoff_ev is {self.cutoff_ev:g} eV, at or above the beam energy "
-                f"{min(self.energies_kev):g} keV, so that nothing would count: lower it"
-            )
-        for name in ("detector_energy", "detector_polar_deg"):
-            low, high = getattr(self, name)
-            if not low < high:
-                raise ValueError(f"{name} is [{low:g}, {high:g}]: give [low, high], low below high")
-        if self.detector_energy[1] * 1000.0 * min(self.energies_kev) <= self.cutoff_ev:
-            raise ValueError(
-                f"detector_energy ends at {self.detector_energy[1]:g} of "
-                f"{min(self.energies_kev):g} keV, below cutoff_ev {self.cutoff_ev:g}, which "
-                f"excludes every electron: raise it"
-            )
-        if self.detector_polar_deg[0] >= 90.0 + abs(self.tilt_deg):
-            raise ValueError(
-                f"detector_polar_deg begins at {self.detector_polar_deg[0]:g} degrees, but nothing "
-                f"leaves the face beyond {90.0 + abs(self.tilt_deg):g}, which excludes every "
-                f"electron: lower it"
-            )
-        for name, chosen in (("slices", self.slices), *zip("yx", self.region or (), strict=False)):
-            if chosen is not None and not chosen[0] < chosen[1]:
-                raise ValueError(
-                    f"{name}: [{chosen[0]}, {chosen[1]}] is empty; give [first, one after the last]"
-                )
-        return self
+    result_version: ClassVar[int] = 2
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
         """Tell the images, and how long it takes where that is long."""
@@ -187,6 +81,39 @@ class MonteCarlo(Simulator):
             f"it was if stopped. Shorter: fewer electrons_per_pixel, slices or region, or a GPU",
         )
 
+    def _warn_of_end(
+        self, labels: Labels, phases: list[int], imaged: tuple[int, int], context: Context
+    ) -> None:
+        """Warn of slices that show what lies below the structure, unless `below` was given.
+
+        Electrons come back from as deep as half their range. Where pores are empty they may come
+        from deeper.
+        """
+        matter = [labels.phases[phase] for phase in phases if labels.phases[phase].composition]
+        if "below" in self.model_fields_set or not matter:
+            return
+        energy = max(self.energies_kev)
+        depth_nm = 0.5 * max(
+            range_nm(self.energy_loss, material, energy, self.cutoff_ev) for material in matter
+        )
+        slices, thickness_nm = labels.shape[0], labels.voxel_size_nm[0]
+        first = max(imaged[0], slices - math.ceil(depth_nm / thickness_nm))
+        if first >= imaged[1]:
+            return
+        which = f"the last {imaged[1] - first} of {imaged[1] - imaged[0]} slices lie"
+        advice = f"Leave them out (slices [{imaged[0]}, {first}])"
+        if first == imaged[0]:
+            which, advice = "all slices lie", "Use a deeper structure"
+        context.log.warning(
+            "%s less than %.0f nm above the end of the structure, and electrons of %g keV come "
+            "back from as deep: these images depend on what lies below the end, by default the "
+            "structure mirrored. %s, or set below to what is there",
+            which,
+            depth_nm,
+            energy,
+            advice,
+        )
+
     @keeps(depth=Images)
     def simulate(
         self,
@@ -211,21 +138,27 @@ class MonteCarlo(Simulator):
             UsageError: ``cuda`` was asked for and cannot be used.
         """
         from fib_plugins.electrons.finished_slices import FinishedSlices
+        from fib_plugins.electrons.imaging import phases_in
         from fib_plugins.electrons.tally import DEPTH_UNIT_NM, SHARE_UNIT
 
         context = Context.of(context)
         box = self._box(labels.shape)
         shape = (len(self.energies_kev), *(stop - start for start, stop in box))
         names = ("images", "depth") if self.mean_depth else ("images",)
-        digest = self._fingerprint(labels, context.seed)
-        finished = FinishedSlices(context.scratch, digest, names, shape, np.float32)
+        occurring = phases_in(labels)
+        phases = self._with_below(occurring, labels)
+        self._warn_of_end(labels, phases, box[0], context)
+        structure = _digest(labels, occurring)
+        fingerprint = self._fingerprint(labels, phases, structure, context.seed)
+        finished = FinishedSlices(context.scratch, fingerprint, names, shape, np.float32)
         todo = [
             (channel, z)
             for channel in range(shape[0])
             for z in range(shape[1])
             if (channel, z) not in finished.done
         ]
-        imagers = self._imagers(labels, sorted({channel for channel, _ in todo}), context)
+        channels = sorted({channel for channel, _ in todo})
+        imagers = self._imagers(labels, phases, channels, structure, context)
         total = shape[0] * shape[1]
         if todo:
             self._tell_time(imagers, todo, box, context)
@@ -266,18 +199,28 @@ class MonteCarlo(Simulator):
             for z, tally in imagers[channel].images(slices, rows, columns):
                 yield channel, z - z0, tally
 
-    def _imagers(self, labels: Labels, channels: list[int], context: Context) -> dict[int, Any]:
+    def _with_below(self, phases: list[int], labels: Labels) -> list[int]:
+        """Return phases with that which lies below the structure."""
+        if isinstance(self.below, str):
+            return phases
+        if self.below not in labels.phases:
+            raise FibError(self._unknown_below(labels.phases))
+        return sorted({*phases, self.below})
+
+    def _imagers(
+        self,
+        labels: Labels,
+        phases: list[int],
+        channels: list[int],
+        structure: str,
+        context: Context,
+    ) -> dict[int, Any]:
         from fib_plugins.electrons.electron import make_beam
-        from fib_plugins.electrons.imaging import Imager, make_lattice, phases_in
+        from fib_plugins.electrons.imaging import Imager, make_lattice
         from fib_plugins.electrons.medium import build_tables
 
         gpu = context.device.startswith("cuda") and self._can_use_gpu(context)
         context.device_used = context.device if gpu else "cpu"
-        phases = phases_in(labels)
-        if not isinstance(self.below, str):
-            if self.below not in labels.phases:
-                raise FibError(self._unknown_below(labels.phases))
-            phases = sorted({*phases, self.below})
         lattice = make_lattice(
             labels, phases, lateral=self.lateral, below=self.below, dtype=self.precision
         )
@@ -306,7 +249,8 @@ class MonteCarlo(Simulator):
                 polar_deg=self.detector_polar_deg,
                 dtype=self.precision,
             )
-            key = int(context.rng_for("electrons", repr(energy)).integers(2**63))
+            # of the structure, too: two that are imaged with one seed have noise of their own
+            key = int(context.rng_for("electrons", repr(energy), structure).integers(2**63))
             imagers[channel] = Imager(
                 lattice,
                 tables,
@@ -369,17 +313,26 @@ class MonteCarlo(Simulator):
             f"one of {known}"
         )
 
-    def _fingerprint(self, labels: Labels, seed: int) -> str:
+    def _fingerprint(self, labels: Labels, phases: list[int], structure: str, seed: int) -> str:
         """Return a digest of what decides the images, to know finished slices by."""
-        from fib_plugins.electrons.imaging import planes
+        settings = self.model_dump(mode="json")
+        facts = [settings, self.result_version, seed, structure, _materials(labels, phases)]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
-        phases = {p: material.model_dump(mode="json") for p, material in labels.phases.items()}
-        facts = [self.model_dump(mode="json"), self.result_version, seed, phases]
-        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-        digest.update(repr((labels.shape, labels.voxel_size_nm)).encode())
-        for plane in planes(labels.data):
-            digest.update(np.ascontiguousarray(plane).tobytes())
-        return digest.hexdigest()
+
+def _materials(labels: Labels, phases: list[int]) -> dict[int, Any]:
+    return {phase: labels.phases[phase].model_dump(mode="json") for phase in phases}
+
+
+def _digest(labels: Labels, phases: list[int]) -> str:
+    """Return a digest of a structure: its voxels, their size, and what they are made of."""
+    from fib_plugins.electrons.imaging import planes
+
+    facts = [_materials(labels, phases), labels.shape, labels.voxel_size_nm]
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for plane in planes(labels.data):
+        digest.update(np.ascontiguousarray(plane).tobytes())
+    return digest.hexdigest()
 
 
 COST_US, COST_EXPONENT = 0.55, 1.15

@@ -17,10 +17,12 @@ from fibcore.materials import EPOXY, GOLD, VACUUM
 SIGMA_PER_FWHM = 1 / 2.3548200450309493
 
 
+@pytest.mark.parametrize("tilt_deg", [0.0, 52.0, -60.0])
 @pytest.mark.parametrize("sigma_nm", [0.0, 7.0])
-def test_electrons_hit_the_square_of_a_pixel_blurred_by_the_beam(sigma_nm):
+def test_electrons_hit_the_square_of_a_pixel_blurred_by_the_beam(sigma_nm, tilt_deg):
     labels = uniform(GOLD, (2, 3, 4), (2.0, 6.0, 30.0))
-    setting = prepared(labels, 1.0, diameter_nm=sigma_nm / SIGMA_PER_FWHM)
+    setting = prepared(labels, 1.0, diameter_nm=sigma_nm / SIGMA_PER_FWHM, tilt_deg=tilt_deg)
+    on_face = {1: sigma_nm / np.cos(np.radians(tilt_deg)), 2: sigma_nm}  # a spot becomes an ellipse
     streams = (np.uint64(stream_of(np.uint64(8), np.uint64(n))) for n in range(8000))
     entered = [enter(stream, (0, 1, 2), *setting) for stream in streams]
     places = np.array([place for place, *_ in entered], float)
@@ -33,8 +35,8 @@ def test_electrons_hit_the_square_of_a_pixel_blurred_by_the_beam(sigma_nm):
         if sigma_nm:
             points = np.linspace(0, width, 1001)
 
-            def expected(at, points=points):
-                return stats.norm.cdf((np.reshape(at, (-1, 1)) - points) / sigma_nm).mean(axis=1)
+            def expected(at, points=points, sigma=on_face[axis]):
+                return stats.norm.cdf((np.reshape(at, (-1, 1)) - points) / sigma).mean(axis=1)
 
         assert stats.kstest(places[:, axis], expected).pvalue > 1e-3
     assert abs(stats.spearmanr(places[:, 1], places[:, 2]).statistic) < 4 / np.sqrt(8000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from fib_plugins.electrons.layers import layered_yield
 from fib_plugins.electrons.medium import build_tables
 from fib_plugins.physics.hunger_kuchler import HungerKuchler
 from fib_plugins.simulators.monte_carlo import MonteCarlo
-from fibcore import Context, Images, Labels
+from fibcore import Context, Images, Labels, Material
+from fibcore.elements import elements
 from fibcore.materials import EPOXY, GOLD, VACUUM
 from fibcore.testing import check_plugin
 
@@ -91,6 +93,63 @@ def test_another_seed_gives_other_noise_alone(labels):
     one, other = (simulate(labels, seed=seed, electrons_per_pixel=200).data for seed in (1, 2))
     assert np.any(one != other)
     expect_noise_alone(one, other, 200)
+
+
+def test_other_structures_have_other_noise_at_the_same_seed(labels):
+    thicker = Labels(labels.data, (4.4, 3.0, 3.0), PHASES)
+    changed = labels.data.copy()
+    changed[-1, -1, -1] ^= 1
+    copper = {0: EPOXY, 1: Material.of_element(elements()["Cu"])}
+    others = (thicker, labels.with_data(changed), Labels(labels.data, labels.voxel_size_nm, copper))
+    yields = [simulate(each, electrons_per_pixel=100).data[0] for each in (labels, *others)]
+    means = [simulate(each, electrons_per_pixel=3000, seed=9).data[0] for each in (labels, *others)]
+    own, *noise = (one - mean for one, mean in zip(yields, means, strict=True))
+    for other in noise:
+        correlation = np.corrcoef(own.ravel(), other.ravel())[0, 1]
+        assert abs(correlation) < 4 / np.sqrt(own.size)  # .3 if the random numbers are the same
+
+
+def slab(slices, thickness_nm=10.0, phases=PHASES):
+    return Labels(np.zeros((slices, 2, 2), np.uint8), (thickness_nm, 3.0, 3.0), phases)
+
+
+@pytest.mark.parametrize(
+    ("structure", "settings", "warning"),
+    [
+        (slab(12), {}, r"the last 7 of 12 slices .* 67 nm .* 2 keV .* \(slices \[0, 5\]\)"),
+        (slab(12), {"energies_kev": (2.0, 1.0), "slices": (3, 6)}, "the last 1 of 3 slices"),
+        (slab(12), {"slices": (5, 8)}, "all slices lie .* Use a deeper structure"),
+        (slab(6), {}, "all slices lie less than 67 nm above the end"),
+        (slab(12, phases={0: GOLD}), {}, "the last 2 of 12 slices .* 18 nm"),
+        (slab(12), {"slices": (0, 5)}, None),
+        (slab(12), {"below": "mirror"}, None),
+        (slab(12), {"below": 0}, None),
+        (slab(12, phases={0: VACUUM}), {}, None),
+    ],
+)
+def test_slices_that_show_what_lies_below_the_structure_are_warned_of(
+    structure, settings, warning, caplog
+):
+    simulate(structure, **{"energies_kev": (2.0,), "electrons_per_pixel": 1} | settings)
+    if warning is None:
+        assert not caplog.records
+    else:
+        assert re.search(warning, caplog.text)
+
+
+def test_the_images_that_are_not_warned_of_do_not_depend_on_what_lies_below():
+    data = np.zeros((12, 30, 30), np.uint8)
+    images = [
+        simulate(
+            Labels(data, 10.0, PHASES),
+            energies_kev=(2.0,), electrons_per_pixel=100, slices=(4, 6), below=below,
+        ).data[0]
+        for below in (0, 1)
+    ]  # fmt: skip
+    np.testing.assert_array_equal(images[0][0], images[1][0])
+    assert images[0][1].mean() == pytest.approx(
+        images[1][1].mean(), rel=0.02
+    )  # from 60 of 67 nm hardly any
 
 
 def test_both_precisions_agree_within_noise(labels):
