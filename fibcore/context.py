@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import tempfile
@@ -89,6 +90,14 @@ class Context:
         """
         words = [w if isinstance(w, int) else int.from_bytes(w.encode(), "little") for w in name]
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=tuple(words)))
+
+    def rng_on(self, data: np.ndarray, *name: int | str) -> np.random.Generator:
+        """Return a generator as `rng_for` does that depends on `data`, too: for noise on them.
+
+        With it, two stacks that are given noise with one seed do not get the same.
+        """
+        digest = hashlib.blake2b(np.ascontiguousarray(data).data, digest_size=8).digest()
+        return self.rng_for(*name, int.from_bytes(digest, "little"))
 
     @property
     def scratch(self) -> Path:

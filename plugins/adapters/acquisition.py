@@ -87,6 +87,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
     """
 
     name: ClassVar[str] = "acquisition"
+    result_version: ClassVar[int] = 2
     works_unfitted: ClassVar[bool] = True
     apply_params: ClassVar[frozenset[str]] = frozenset(
         {

@@ -71,6 +71,7 @@ class Twin(TwinParameters, Adapter):
     """
 
     name: ClassVar[str] = "twin"
+    result_version: ClassVar[int] = 2
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
         """Tell the type of the result and the memory of the slices at work."""

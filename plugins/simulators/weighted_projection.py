@@ -53,6 +53,7 @@ class WeightedProjection(Simulator):
     """
 
     name: ClassVar[str] = "weighted_projection"
+    result_version: ClassVar[int] = 2
 
     energies_kev: EnergiesKev = Field(description="beam energies, keV; one image channel each")
     slices: int = Field(
@@ -135,7 +136,7 @@ class WeightedProjection(Simulator):
                 kernel(planes, weights, image)
                 if self.electrons_per_pixel:
                     for z in range(start, stop):
-                        rng = context.rng_for("slice", z, channel)
+                        rng = context.rng_on(planes[z - start], "slice", z, channel)
                         image[z - start] = self._counted(image[z - start], eta[:, channel], rng)
 
         starts = range(0, labels.shape[0], SLAB)

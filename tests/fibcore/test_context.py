@@ -8,6 +8,19 @@ from fibcore.devices import resolve_device
 from fibcore.errors import UsageError, did_you_mean, listed
 
 
+def test_noise_on_other_data_is_other_noise():
+    plane, context = np.arange(12.0).reshape(3, 4), Context(5)
+    noise = context.rng_on(plane, "noise", 3).standard_normal(8)
+    again = Context(5).rng_on(np.asfortranarray(plane), "noise", 3).standard_normal(8)
+    np.testing.assert_array_equal(noise, again)
+    for other in (
+        context.rng_on(plane + 1, "noise", 3),
+        context.rng_on(plane, "noise", 4),
+        Context(6).rng_on(plane, "noise", 3),
+    ):
+        assert np.all(noise != other.standard_normal(8))
+
+
 def test_the_same_seed_gives_the_same_numbers_and_parts_do_not_depend_on_order():
     one, two = Context(5), Context(5)
     assert one.rng.random() == two.rng.random()

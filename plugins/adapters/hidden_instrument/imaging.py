@@ -185,14 +185,15 @@ class Recording:
     def _detected(self, signal: np.ndarray, z: int, channel: int) -> np.ndarray:
         """Return what the detector makes of a signal, as a fraction of full scale."""
         settings, context, wandering = self.settings, self.context, self.wandering
+        beneath = signal  # what noise lies on
         if settings.flicker:
-            rng = context.rng_for("twin flicker", z, channel)
+            rng = context.rng_on(beneath, "twin flicker", z, channel)
             lines = detector.beam_flicker(settings.flicker, len(signal), rng)
             signal = signal * lines[:, None]
         if wandering.dimming[z]:
             signal = signal * np.float32(1.0 - wandering.dimming[z])
         if settings.beam_electrons is not None:
-            rng = context.rng_for("twin electrons", z, channel)
+            rng = context.rng_on(beneath, "twin electrons", z, channel)
             signal = detector.counted(
                 signal, settings.beam_electrons, settings.electron_spread, rng
             )
@@ -202,7 +203,7 @@ class Recording:
         level = signal * np.float32(gain * wandering.contrast[channel, z])
         level += np.float32(offset + wandering.brightness[channel, z])
         if settings.amplifier_noise:
-            rng = context.rng_for("twin amplifier", z, channel)
+            rng = context.rng_on(beneath, "twin amplifier", z, channel)
             noise = rng.standard_normal(level.shape, np.float32)
             level += np.float32(settings.amplifier_noise) * noise
         return detector.s_shaped(level, settings.s_curve)

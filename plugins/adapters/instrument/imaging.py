@@ -109,19 +109,20 @@ def _detector(
     context: Context,
 ) -> np.ndarray:
     """Return what the detector makes of the signal, as a fraction of the full scale."""
+    beneath = signal  # what noise lies on
     electrons = settings.of_channel("electrons_per_pixel", channel)
     if electrons is not None:
-        rng = context.rng_for("counting", z, channel)
+        rng = context.rng_on(beneath, "counting", z, channel)
         signal = effects.counted(signal, electrons, settings.counting, rng)
     gain = exposure.gain[channel] * variation.contrast[channel, z]
     level = signal * np.float32(gain)
     level += np.float32(exposure.offset[channel] + variation.brightness[channel, z])
     noise = settings.of_channel("read_noise", channel)
     if noise:
-        rng = context.rng_for("read", z, channel)
+        rng = context.rng_on(beneath, "read", z, channel)
         level += np.float32(noise) * rng.standard_normal(level.shape, np.float32)
     if settings.line_noise:
-        rng = context.rng_for("line", z, channel)
+        rng = context.rng_on(beneath, "line", z, channel)
         lines = rng.standard_normal(len(level)) * settings.line_noise
         level += lines.astype(np.float32)[:, np.newaxis]
     if settings.saturation is not None:

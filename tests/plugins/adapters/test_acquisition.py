@@ -37,6 +37,18 @@ def test_it_keeps_the_contract_of_a_plugin():
     assert check_plugin(Acquisition) == []
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{"electrons_per_pixel": 50}, {"read_noise": 0.05}, {"line_noise": 0.05}],
+    ids=str,
+)
+def test_other_images_get_other_noise_at_the_same_seed(settings):
+    levels = [Images(np.full((6, 200, 40), x, np.float32), VOXEL_NM, (2.0,)) for x in (0.5, 0.51)]
+    one, other = (acquired(images, **settings).data.mean(axis=-1).ravel() for images in levels)
+    assert one.std() > 0
+    assert abs(np.corrcoef(one, other)[0, 1]) < 4 / np.sqrt(one.size)
+
+
 # -- presets -----------------------------------------------------------------------------------
 
 

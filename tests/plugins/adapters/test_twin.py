@@ -48,6 +48,20 @@ def test_nothing_is_shared_with_the_model_that_methods_train_on():
                 assert own or not name.startswith("fib_plugins"), f"{file.name} imports {name}"
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{"beam_electrons": 50}, {"amplifier_noise": 0.05}, {"flicker": 0.05}],
+    ids=str,
+)
+def test_other_images_get_other_noise_at_the_same_seed(settings):
+    levels = (flat(level, (6, 200, 40)) for level in (0.5, 0.51))
+    one, other = (
+        recorded(images, bits=None, **settings).data.mean(axis=-1).ravel() for images in levels
+    )
+    assert one.std() > 0
+    assert abs(np.corrcoef(one, other)[0, 1]) < 4 / np.sqrt(one.size)
+
+
 def test_without_effects_levels_are_signals_and_that_is_said(caplog):
     images = blobs(channels=2)
     with caplog.at_level(logging.WARNING, "fib"):

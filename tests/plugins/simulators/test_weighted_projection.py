@@ -328,3 +328,19 @@ def test_physics_for_another_pore_filler_is_warned_of(caplog, filler, warned):
         labels, HungerKuchler(overlayer=EPOXY)
     )
     assert ("is for material under epoxy, but Cu fills the pores" in caplog.text) == warned
+
+
+def test_other_structures_have_other_noise_at_the_same_seed():
+    noise = []
+    for thickness_nm in (3.0, 4.0):
+        labels = random_labels((8, 40, 40), voxel_size_nm=(thickness_nm, 3.0, 3.0))
+        if noise:
+            labels = labels.with_data(labels.data[:, ::-1, ::-1].copy())
+        ideal, noisy = (
+            WeightedProjection(energies_kev=[5], slices=1, mode="first_hit", electrons_per_pixel=n)
+            .simulate(labels, Linear(), Context(4))
+            .data[0]
+            for n in (None, 50)
+        )
+        noise.append((noisy - ideal).ravel())
+    assert abs(np.corrcoef(*noise)[0, 1]) < 4 / np.sqrt(noise[0].size)
