@@ -6,7 +6,16 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP = $(VENV)/.installed
 
-.PHONY: help install demo test lint format docs docs-serve bench validation adaptation study dist clean
+# what `make gpu` runs on: the machine's own Python, which has PyTorch and Numba for its GPU
+GPU_PYTHON ?= $(PYTHON)
+GPU_PYTHON_VERSION ?= 3.12
+WHEELS ?= build/gpu-wheels
+OUT ?= docs
+PARTS ?=
+BUDGET ?= 1
+
+.PHONY: help install demo test lint format docs docs-serve bench validation adaptation study \
+	gpu gpu-dry gpu-wheels dist clean
 
 help:
 	@echo "make demo    environment, install, quickstart pipeline, report"
@@ -17,6 +26,9 @@ help:
 	@echo "make validation   compare the Monte Carlo with measurements (a quarter of an hour)"
 	@echo "make adaptation   compare ways of adaptation on stacks with hidden truth (hours)"
 	@echo "make study   the paper's study, with all its tables and figures (hours)"
+	@echo "make gpu     measure everything on an NVIDIA GPU, into docs/gpu.md (eight minutes)"
+	@echo "make gpu-wheels   what a GPU machine without a network lacks, into build/gpu-wheels"
+	@echo "make gpu-dry      make gpu in tiny sizes on the CPU, into build/gpu-dry"
 	@echo "make dist    build sdist and wheel into dist/"
 
 $(BIN)/python:
@@ -68,6 +80,17 @@ adaptation: $(STAMP)
 
 study: $(STAMP)
 	$(BIN)/python -m benchmarks.study
+
+gpu:
+	$(GPU_PYTHON) benchmarks/gpu/start.py --wheels '$(WHEELS)' --out '$(OUT)' \
+		--parts '$(PARTS)' --budget '$(BUDGET)'
+
+gpu-dry: $(STAMP)
+	$(BIN)/python benchmarks/gpu/start.py --dry --wheels '$(WHEELS)' --out build/gpu-dry \
+		--parts '$(PARTS)' --budget '$(BUDGET)'
+
+gpu-wheels: $(STAMP)
+	$(BIN)/python -m benchmarks.gpu.wheels --out '$(WHEELS)' --python '$(GPU_PYTHON_VERSION)'
 
 dist: $(STAMP)
 	rm -rf dist

@@ -1,0 +1,15 @@
+"""The smallest kernel there is: the first thing that Numba compiles for a GPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import cuda
+
+
+@cuda.jit
+def add(one: Any, other: Any, total: Any) -> None:
+    """Add two arrays, an element to a thread."""
+    i = cuda.grid(1)  # type: ignore[call-arg, var-annotated]
+    if i < len(total):
+        total[i] = one[i] + other[i]

@@ -1,0 +1,85 @@
+"""The page of the documentation that says what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .parts import PARTS, TARGETS
+from .result import Result, number
+
+HEAD = """# Measured on a GPU
+
+`make gpu` measures all of this and writes this page; the [guide](guide/gpu.md) says how, and how to
+read it. Each figure stands beside that of the CPU of the same machine, measured in the same run.
+"""
+
+DRY = """# Dry run of `make gpu`
+
+!!! warning "Nothing here was measured on a GPU"
+    Sizes are tiny, the Monte Carlo ran in Numba's simulator, and networks on the CPU. This page
+    shows that everything runs, and nothing else.
+"""
+
+
+def page(content: dict[str, Any]) -> str:
+    """Return the page for the content of ``gpu.json``."""
+    lines = [DRY if content["dry"] else HEAD, _about(content), "## Targets\n"]
+    lines += _table(("target", "measured", "", "remark"), _targets(content["targets"]))
+    for part in PARTS:
+        found = content["parts"].get(part.name)
+        if found is not None:
+            lines += ["", f"## {part.title}\n", *_part(found)]
+    if content["machine"]:
+        lines += ["", "## Machine and versions\n"]
+        lines.append("; ".join(f"{name} {which}" for name, which in content["machine"].items()))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _about(content: dict[str, Any]) -> str:
+    if not content["parts"]:
+        return "Nothing was measured yet.\n"
+    machine = content["machine"]
+    where = [machine[name] for name in ("GPU", "CPU") if name in machine]
+    code = [f"fib {content['version']}", *filter(None, [(content["commit"] or "")[:12]])]
+    return f"{content['date']}, {', '.join([*where, *code])}; {content['seconds']:.0f} s in all.\n"
+
+
+def _targets(results: list[dict[str, Any]]) -> Iterable[tuple[str, ...]]:
+    for target, found in zip(TARGETS, results, strict=True):
+        verdict = {True: "reached", False: "**missed**", None: ""}[found["met"]]
+        measured = found["measured"]
+        figure = "not measured" if measured is None else f"{number(measured)} {found['unit']}"
+        yield target.words, figure, verdict, found["note"]
+
+
+def _part(found: dict[str, Any]) -> Iterable[str]:
+    """Yield what a part has found, and why it has not ended well if so."""
+    if found["status"] != "done":
+        yield f"**{found['status'].capitalize()}** after {found['seconds']:.0f} s. {found['why']}\n"
+    if found["output"]:
+        yield "```text\n" + "\n".join(found["output"]).replace("```", "'''") + "\n```\n"
+    results = [Result.of_json(result) for result in found["results"]]
+    if results:
+        head = ("what", "unit", "GPU", "CPU", "times as fast", "check", "remark")
+        yield from _table(head, [_row(result) for result in results])
+
+
+def _row(result: Result) -> tuple[str, ...]:
+    beside = number(result.cpu)
+    if result.cpu_is:
+        beside += f" ({result.cpu_is})"
+    check = result.check if result.passed in (None, True) else f"**wrong:** {result.check}"
+    figures = (number(result.gpu), beside, number(result.ratio))
+    return (result.name, result.unit, *figures, check, result.note)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return a table without the columns that have nothing to say."""
+    rows = list(rows)
+    kept = [i for i in range(len(head)) if any(row[i] for row in rows)]
+    lines = ["| " + " | ".join(head[i] for i in kept) + " |", "|---" * len(kept) + "|"]
+    for row in rows:
+        cells = (row[i].replace("|", "\\|").replace("\n", " ") for i in kept)
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines

@@ -1,0 +1,81 @@
+"""The process of one part: ``python -m benchmarks.gpu.part NAME --messages FILE --until TIME``.
+
+A part is a module with a function ``measure(part)``. Whatever it finds it tells at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import logging
+import time
+from pathlib import Path
+from typing import TypeVar
+
+from .result import Result
+
+T = TypeVar("T")
+
+TO_END = 3.0
+"""Seconds before the end of its time at which a part begins nothing new."""
+
+
+class Part:
+    """What a part is given: where to tell results, how much time is left, how large things are.
+
+    Args:
+        messages: the file that messages are appended to, a line each.
+        until: when the part is ended if it has not ended itself, as of `time.time`.
+        dry: whether sizes are tiny and the CPU stands in for the GPU.
+    """
+
+    def __init__(self, messages: Path, until: float, dry: bool) -> None:
+        self.messages, self.until, self.dry = messages, until, dry
+        self.device = "cpu" if dry else "cuda"
+        """Where PyTorch computes what counts as done on a GPU."""
+
+    def size(self, real: T, dry: T) -> T:
+        """Return the size to measure in: the real one, or that of a dry run."""
+        return dry if self.dry else real
+
+    def left(self) -> float:
+        """Return the seconds in which something may be begun."""
+        return self.until - TO_END - time.time()
+
+    def time_for(self, seconds: float, what: str) -> bool:
+        """Tell whether so many seconds are left; if not, tell that `what` was left out."""
+        left = self.left()
+        if left >= self.size(seconds, 0.0):
+            return True
+        note = f"left out: {max(0.0, left):.0f} s were left, it takes about {seconds:.0f} s"
+        self.result(Result(what, note=note))
+        return False
+
+    def result(self, result: Result) -> None:
+        """Tell a result."""
+        self._tell({"result": result.to_json()})
+
+    def machine(self, **facts: str) -> None:
+        """Tell facts about the machine."""
+        self._tell({"machine": facts})
+
+    def _tell(self, message: dict[str, object]) -> None:
+        with self.messages.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(message) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name")
+    parser.add_argument("--messages", type=Path, required=True)
+    parser.add_argument("--until", type=float, required=True)
+    parser.add_argument("--dry", action="store_true")
+    args = parser.parse_args()
+    logging.disable(logging.WARNING)  # what is trained here is not meant to be good
+    module = importlib.import_module(f"benchmarks.gpu.{args.name}")
+    module.measure(Part(args.messages, args.until, args.dry))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""Measure everything on an NVIDIA GPU, from wherever the checkout is: ``make gpu``.
+
+    python3 benchmarks/gpu/start.py [--wheels FOLDER] [--out FOLDER] [--parts "NAMES"] [--dry]
+
+For the Python that has PyTorch and Numba, which needs to know nothing of fib; see
+docs/guide/gpu.md, or ``--help``.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file meets whatever Python there is
+        sys.exit("fib needs Python 3.11 or newer: use another one, PYTHON=... with make")
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+    runpy.run_module("benchmarks.gpu", run_name="__main__", alter_sys=True)
