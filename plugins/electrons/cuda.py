@@ -40,6 +40,9 @@ from .medium import Tables
 from .random_stream import GOLDEN, scramble, stream_of
 from .tally import Tally, depth_units, share_units
 
+vars(np).setdefault("row_stack", np.vstack)
+"""numba-cuda up to 0.30 asks for this name when it compiles; NumPy 2.5 has dropped it."""
+
 THREADS_PER_BLOCK = 128
 ELECTRONS_PER_THREAD = 64
 """Electrons of a block over its threads: many, so that hardly any thread is idle at the end."""
