@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import nn
@@ -13,6 +13,9 @@ from torch import nn
 from fib_plugins.training.progress import Progress
 from fib_plugins.training.weights import set_tensors, tensors_of
 from fibcore import Context
+
+if TYPE_CHECKING:
+    from fib_plugins.training.team import Team
 
 
 class Stateful(Protocol):
@@ -52,33 +55,48 @@ class Checkpoint:
             os.fsync(file.fileno())
         beside.replace(self.path)
 
-    def load(self, context: Context) -> Progress:
+    def load(self, context: Context, team: Team | None = None) -> Progress:
         """Set all parts to the saved state; return the progress.
 
         Where there is no checkpoint, or it belongs to another training, that is the beginning.
+
+        Args:
+            context: where it is logged if a checkpoint is of no use.
+            team: the processes that train together; they go on from the file of the first.
         """
-        if not self.path.exists():
+
+        def read() -> dict[str, Any] | None:
+            return self._read(context)
+
+        state = read() if team is None else team.by_first(read)
+        if state is None:
             return Progress()
+        for name, part in self.parts.items():
+            _set_state(part, state[name])
+        return Progress(**state["progress"])
+
+    def _read(self, context: Context) -> dict[str, Any] | None:
+        """Return the saved state, if there is one of this training."""
+        if not self.path.exists():
+            return None
         content = io.BytesIO(self.path.read_bytes())  # what the disk refuses is no fault of it
         try:
             # weights_only: tensors and plain values are read, code in the file is not run.
-            state = torch.load(content, map_location="cpu", weights_only=True)
+            state: dict[str, Any] = torch.load(content, map_location="cpu", weights_only=True)
         except Exception as error:  # a damaged file makes torch raise whatever it runs into
             reason = str(error).partition("\n")[0]
             context.log.warning(
                 "checkpoint %s cannot be read (%s): training begins anew", self.path, reason
             )
-            return Progress()
+            return None
         if state["fingerprint"] != self.fingerprint:
             context.log.warning(
                 "checkpoint %s belongs to a training with other parameters or data: training "
                 "begins anew",
                 self.path,
             )
-            return Progress()
-        for name, part in self.parts.items():
-            _set_state(part, state[name])
-        return Progress(**state["progress"])
+            return None
+        return state
 
 
 def _state_of(part: nn.Module | Stateful) -> dict[str, Any]:

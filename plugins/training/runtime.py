@@ -25,29 +25,63 @@ def fabric_on(device: str, precision: str) -> Fabric:
 
     Args:
         device: as the context names it.
-        precision: ``auto``, ``32``, ``bf16`` or ``16``; auto is 32 except on cuda.
+        precision: see `mixed_precision`.
 
     Raises:
         FibError: a precision that the device does not have.
     """
     from lightning.fabric import Fabric
-    from lightning.fabric.plugins import MixedPrecision
     from lightning.fabric.plugins.environments import LightningEnvironment
 
     accelerator, _, number = device.partition(":")
+    # Named, so that Fabric does not look for a cluster: one process is what this is about.
+    plugins = [LightningEnvironment(), *mixed_precision(accelerator, precision)]
+    return Fabric(accelerator=accelerator, devices=[int(number)] if number else 1, plugins=plugins)
+
+
+def mixed_precision(accelerator: str, precision: str) -> list[Any]:
+    """Return the plugins with which Fabric computes convolutions with some number of bits.
+
+    Plugins rather than their names, which Fabric would announce on the terminal.
+
+    Args:
+        accelerator: ``cpu``, ``cuda`` or ``mps``.
+        precision: ``auto``, ``32``, ``bf16`` or ``16``; auto is 32 except on cuda.
+
+    Raises:
+        FibError: a precision that the device does not have.
+    """
+    from lightning.fabric.plugins import MixedPrecision
+
     if precision == "auto":
-        on_cuda = "bf16" if accelerator == "cuda" and torch.cuda.is_bf16_supported() else "16"
-        precision = on_cuda if accelerator == "cuda" else "32"
+        precision = "32"
+        if accelerator == "cuda":
+            has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+            precision = "bf16" if has_bf16 else "16"
     if precision == "16" and accelerator == "cpu":
         raise FibError("precision '16' needs a GPU; on the CPU use '32' or 'bf16'")
-    # Named, so that Fabric does not look for a cluster: one process is what a step is.
-    plugins: list[Any] = [LightningEnvironment()]
-    if precision != "32":
-        # As a plugin rather than by name, which would announce itself on the terminal.
-        plugins.append(
-            MixedPrecision("bf16-mixed" if precision == "bf16" else "16-mixed", accelerator)
-        )
-    return Fabric(accelerator=accelerator, devices=[int(number)] if number else 1, plugins=plugins)
+    if precision == "32":
+        return []
+    return [MixedPrecision("bf16-mixed" if precision == "bf16" else "16-mixed", accelerator)]
+
+
+def items_at_once(device: torch.device, bytes_each: int, most: int) -> int:
+    """Return how many tiles or windows to give a network at a time.
+
+    On the CPU one: its cores are as busy with one, and memory stays small. On a GPU as many as fit
+    in half of the memory that is free there: small batches leave most of it idle.
+
+    Args:
+        device: where the network is.
+        bytes_each: memory that one of them takes, with all that is computed from it.
+        most: no more than these, on a GPU; at least 1.
+    """
+    if device.type != "cuda":
+        return 1
+    free, _ = torch.cuda.mem_get_info(device)
+    # What torch holds without using it is free for what it allocates next.
+    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return max(1, min(most, free // 2 // bytes_each))
 
 
 @contextmanager

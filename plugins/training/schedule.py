@@ -5,9 +5,9 @@ Defaults are those of the paper's table 1, which holds for all its networks.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 
 class Schedule(BaseModel):
@@ -30,7 +30,7 @@ class Schedule(BaseModel):
 
 
 class Computing(BaseModel):
-    """How convolutions are computed."""
+    """How convolutions are computed, and on how many devices a training runs."""
 
     precision: Literal["auto", "32", "bf16", "16"] = Field(
         default="auto",
@@ -44,3 +44,20 @@ class Computing(BaseModel):
         "result depend on it. Raise it to train faster on more cores; what is trained is applied "
         "on all cores anyway",
     )
+    devices: int = Field(
+        default=1,
+        ge=1,
+        description="training: on how many GPUs (on cuda) or processes of `cpu_threads` threads "
+        "each (on the CPU) it runs, each of which takes its share of every batch. The last bits "
+        "of the result depend on it",
+    )
+
+    @model_validator(mode="after")
+    def _each_device_has_a_share(self) -> Self:
+        batch_size = getattr(self, "batch_size", self.devices)
+        if batch_size < self.devices:
+            raise ValueError(
+                f"a batch_size of {batch_size} has no share for each of {self.devices} devices: "
+                f"use a batch_size of at least {self.devices}, or at most {batch_size} devices"
+            )
+        return self

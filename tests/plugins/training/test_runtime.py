@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from fib_plugins.training.runtime import cpu_threads, fabric_on
+from fib_plugins.training.runtime import cpu_threads, fabric_on, items_at_once
 from fibcore import FibError
 
 
@@ -37,3 +37,21 @@ def test_threads_are_set_inside_and_as_before_outside_even_after_an_error() -> N
     with pytest.raises(ZeroDivisionError), cpu_threads(before + 1):
         raise ZeroDivisionError
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("bytes_each", "most", "expected"),
+    [(100, 64, 5), (100, 4, 4), (2000, 64, 1), (1, 10**6, 500)],
+)
+def test_a_gpu_gets_what_fits_in_half_of_its_free_memory(
+    monkeypatch: pytest.MonkeyPatch, bytes_each: int, most: int, expected: int
+) -> None:
+    # 400 bytes are free, and 600 more that torch holds but does not use.
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (400, 2000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 700)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 100)
+    assert items_at_once(torch.device("cuda", 0), bytes_each, most) == expected
+
+
+def test_the_cpu_gets_one_item_at_a_time() -> None:
+    assert items_at_once(torch.device("cpu"), 1, 64) == 1

@@ -1,0 +1,278 @@
+"""Trainings on several devices: each has a process that takes a share of every batch.
+
+The step's own process is the first. It alone validates, writes checkpoints, logs and reports. The
+others are started for the training, draw the same random numbers, and end with it. Gradients are
+averaged in one message for each time that an optimiser learns, rather than by wrapping networks
+(``DistributedDataParallel``): a step of a GAN runs a network several times before it learns, and
+runs others that do not learn at all.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from lightning.fabric import Fabric
+from lightning.fabric.plugins.environments import LightningEnvironment
+from lightning.fabric.strategies import DDPStrategy
+from torch import nn
+
+from fib_plugins.training.checkpoint import Checkpoint
+from fib_plugins.training.helpers import helped_by
+from fib_plugins.training.progress import Progress
+from fib_plugins.training.runtime import cpu_threads, fabric_on, mixed_precision
+from fib_plugins.training.schedule import Computing
+from fib_plugins.training.shipping import pack, unpack
+from fibcore import Context, FibError
+
+Result = TypeVar("Result")
+
+THIS_MACHINE = "127.0.0.1"
+MEETING = timedelta(minutes=5)
+"""How long processes wait for each other at the beginning."""
+PATIENCE = timedelta(days=30)
+"""How long they wait later: longer than any validation. One that is gone is noticed otherwise."""
+
+
+class Team:
+    """The processes of a training, as one of them sees them.
+
+    Attributes:
+        fabric: runs networks on this process's device.
+        rank: number of this process, from 0.
+        size: number of processes.
+        share: which patches of a batch are this process's; some batches may have none.
+
+    Args:
+        fabric: that of this process.
+        check: raises an error where another process has failed.
+    """
+
+    def __init__(self, fabric: Fabric, check: Callable[[], None] = lambda: None) -> None:
+        self.fabric, self._check = fabric, check
+        self.rank, self.size = fabric.global_rank, fabric.world_size
+        self.share = slice(self.rank, None, self.size)
+
+    def by_first(self, work: Callable[[], Result]) -> Result:
+        """Return what the first process, which alone does the work, finds; it can be pickled."""
+        if self.size == 1:
+            return work()
+        found: Any = work() if self.rank == 0 else None
+        return self.fabric.broadcast(found)
+
+    def save(self, checkpoint: Checkpoint, progress: Progress) -> None:
+        """Write a checkpoint, in the first process."""
+        if self.rank > 0:
+            return
+        if self.size > 1 and self.fabric.device.type == "cuda":
+            # A GPU may yet wait for another; sums with one that is gone are not worth keeping.
+            torch.cuda.synchronize(self.fabric.device)
+        self._check()
+        checkpoint.save(progress)
+
+    def sum(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return the sum over all processes of a tensor, which is overwritten."""
+        if self.size > 1:
+            self.fabric.all_reduce(tensor, reduce_op="sum")
+        return tensor
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter], patches: int) -> None:
+        """Make the gradients of all processes those of the whole batch: the mean over its patches.
+
+        Args:
+            parameters: the same in all processes, and not empty.
+            patches: how many patches the gradients of this process are the mean of. Without any it
+                needs no gradients.
+        """
+        if self.size == 1:
+            return
+        parameters = list(parameters)
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        own = [parameter.grad.reshape(-1) for parameter in parameters]  # type: ignore[union-attr]
+        total = self.sum(torch.cat([*own, torch.ones_like(own[0][:1])]) * patches)
+        means = (total[:-1] / total[-1]).split([len(part) for part in own])
+        for parameter, mean in zip(parameters, means, strict=True):
+            # Into the gradient that is there, which lies in memory as its parameter does.
+            parameter.grad.copy_(mean.reshape(parameter.shape))  # type: ignore[union-attr]
+
+
+def in_team(
+    train: Callable[..., Result], params: Computing, context: Context, *given: Any
+) -> Result:
+    """Return train(params, *given, context, team), called on as many devices as `params` say.
+
+    Every process calls it, with a context and a team of its own; those of other processes report
+    and log nothing. What `train` returns elsewhere is dropped.
+
+    Args:
+        train: a function that can be imported.
+        params: devices, precision and threads; can be pickled.
+        context: surroundings of the step.
+        given: what else it takes; can be pickled.
+
+    Raises:
+        FibError: more devices than there are, a precision that they do not have, what `train`
+            raises in any process, or a process that ended before.
+    """
+    if params.devices == 1:
+        return train(params, *given, context, Team(fabric_on(context.device, params.precision)))
+    devices = _devices(context.device, params.devices)
+    mixed_precision(devices[0].type, params.precision)  # refused here rather than in all processes
+    with _empty_folder(context.scratch / "team") as folder:
+        surroundings = (context.seed, max(1, context.threads // len(devices)), folder)
+        parcel = pack((train, params, given, surroundings), folder)
+        store = dist.TCPStore(
+            THIS_MACHINE, 0, is_master=True, timeout=MEETING, wait_for_workers=False
+        )
+        others = [(rank, devices, store.port, parcel) for rank in range(1, len(devices))]
+        with (
+            _group_left_behind(),
+            helped_by(_help, others, on_loss=_abort) as check,
+            _team(0, devices, params, store, check) as team,
+        ):
+            return train(params, *given, context, team)
+
+
+def _help(
+    ready: Callable[[], None], rank: int, devices: list[torch.device], port: int, parcel: bytes
+) -> None:
+    """Train in a process other than the first."""
+    train, params, given, (seed, threads, folder) = unpack(parcel)
+    context = Context(
+        seed,
+        device=str(devices[rank]),
+        threads=threads,
+        scratch=folder / f"process-{rank}",
+        log=logging.Logger("fib.team", logging.CRITICAL),
+    )
+    store = dist.TCPStore(THIS_MACHINE, port, is_master=False, timeout=MEETING)
+    torch.empty(1, device=devices[rank])  # a GPU that is of no use is told of before all wait
+    ready()
+    with cpu_threads(params.cpu_threads), _team(rank, devices, params, store) as team:
+        train(params, *given, context, team)
+
+
+def _devices(device: str, number: int) -> list[torch.device]:
+    """Return the devices to train on: so many CPU processes, or GPUs from the given one on."""
+    kind, _, first = device.partition(":")
+    if kind == "cpu":
+        return [torch.device("cpu")] * number
+    if kind != "cuda":
+        raise FibError(
+            f"devices {number}: a training on {kind} takes one device; use devices 1, or --device "
+            f"cpu or cuda"
+        )
+    there = torch.cuda.device_count() - int(first or 0)
+    if number > there:
+        raise FibError(
+            f"devices {number}: there are {there} GPUs from {kind}:{first or 0} on; use at most "
+            f"{there}"
+        )
+    return [torch.device("cuda", int(first or 0) + rank) for rank in range(number)]
+
+
+@contextmanager
+def _empty_folder(folder: Path) -> Iterator[Path]:
+    shutil.rmtree(folder, ignore_errors=True)  # left by a process that was killed
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _team(
+    rank: int,
+    devices: list[torch.device],
+    params: Computing,
+    store: dist.Store,
+    check: Callable[[], None] = lambda: None,
+) -> Iterator[Team]:
+    """Join the other processes; leave them after a block that ends without error."""
+    device = devices[rank]
+    on_gpu = device.type == "cuda"
+    if on_gpu:  # else NCCL would abort a process that waits for one that is gone
+        os.environ.setdefault("TORCH_NCCL_ASYNC_ERROR_HANDLING", "0")
+    with torch.cuda.device(device) if on_gpu else nullcontext():
+        dist.init_process_group(
+            "nccl" if on_gpu else "gloo",
+            store=store,
+            rank=rank,
+            world_size=len(devices),
+            timeout=MEETING,
+            device_id=device if on_gpu else None,
+        )
+        dist.distributed_c10d._set_pg_timeout(PATIENCE)
+        fabric = Fabric(
+            accelerator=device.type,
+            devices=[each.index for each in devices] if on_gpu else len(devices),
+            strategy=_Sharing(),
+            plugins=[_Place(rank), *mixed_precision(device.type, params.precision)],
+        )
+        fabric.launch()
+        yield Team(fabric, check)
+        dist.destroy_process_group()
+
+
+@contextmanager
+def _group_left_behind() -> Iterator[None]:
+    """Leave the other processes, which are gone, if the block has ended by an error."""
+    try:
+        yield
+    finally:
+        if dist.is_initialized() and dist.get_backend() == "nccl":
+            dist.distributed_c10d._abort_process_group()
+        elif dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def _abort() -> None:
+    """End all waiting of this process for others on a GPU; elsewhere a lost one is an error."""
+    group = dist.group.WORLD
+    if group is not None and dist.get_backend() == "nccl":
+        group.abort()
+
+
+class _Sharing(DDPStrategy):
+    """Processes that exchange what they are told to; networks and threads stay as they are."""
+
+    def _configure_launcher(self) -> None:
+        """Launch nothing: the processes are there."""
+
+    def setup_environment(self) -> None:
+        """Set up nothing: they have met, each on its device."""
+
+    def setup_module(self, module: nn.Module) -> nn.Module:  # type: ignore[override]
+        return module
+
+    def all_reduce(
+        self, tensor: torch.Tensor, group: Any = None, reduce_op: Any = "sum"
+    ) -> torch.Tensor:
+        """Return the sum; unlike Lightning's, without a meeting of the processes before."""
+        dist.all_reduce(tensor, group=group)
+        return tensor
+
+
+class _Place(LightningEnvironment):
+    """A process that knows its number, whatever cluster it runs on."""
+
+    def __init__(self, rank: int) -> None:
+        super().__init__()
+        self._rank = rank
+
+    def local_rank(self) -> int:
+        return self._rank
+
+    def node_rank(self) -> int:
+        return 0
