@@ -10,7 +10,12 @@ import numpy as np
 
 from fib_plugins.segmenters.random_forest_parameters import RandomForestParameters
 from fib_plugins.segmenters.segmentation import Segmentation, specs
-from fib_plugins.segmenters.training_data import TrainingData, check_same_volume, class_of_phase
+from fib_plugins.segmenters.training_data import (
+    TrainingData,
+    TrainingInfo,
+    check_same_volume,
+    class_of_phase,
+)
 from fibcore import (
     Context,
     FibError,
@@ -52,6 +57,8 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
 
     name: ClassVar[str] = "random_forest"
     apply_params: ClassVar[frozenset[str]] = frozenset({"normalization", "save_probability"})
+    info_type: ClassVar[type[TrainingInfo]] = TrainingInfo
+    learner: ClassVar[str] = "forest"
 
     def _features(self) -> Any:
         from fib_plugins.segmenters.local_features import LocalFeatures
@@ -199,8 +206,7 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
         images = trained_on.matched(images, context)
         self._check_size(images.shape)
         features, phases = self._features(), trained_on.phases
-        number = len(features.names(images.names))
-        forest = Forest.of_weights(self.model.weights, number, len(phases))
+        forest = Forest.of_weights(*self._forest_parts)
         grey_scale = trained_on.grey_scale(images, self.normalization)
         result = Segmentation(images, phases, self.save_probability, context)
 
@@ -210,9 +216,23 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
         self._in_slabs(segment, images, context, "slices segmented")
         return result.finish()
 
+    def check_model(self) -> None:
+        """Refuse a model whose arrays are no forest of trees for these features and phases."""
+        from fib_plugins.segmenters.forest import Forest
+
+        super().check_model()
+        Forest.of_weights(*self._forest_parts)
+
     @property
     def _training_data(self) -> TrainingData:
-        return TrainingData(self.model.info, "forest")
+        return TrainingData(self.model.info, self.learner)
+
+    @property
+    def _forest_parts(self) -> tuple[Mapping[str, np.ndarray], int, int]:
+        """The arrays of the forest, and its numbers of features and of phases."""
+        info = self.model.info
+        features = self._features_per_channel() * len(info["kv"])
+        return self.model.weights, features, len(info["phases"])
 
     def _in_slabs(
         self, work: Callable[[range], Any], images: Images, context: Context, what: str

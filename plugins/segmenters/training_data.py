@@ -4,14 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Self
 
 import numpy as np
+from pydantic import Field, model_validator
 
 from fib_plugins.image_statistics.grey_scale import GreyScale
 from fibcore import Context, FibError, Images, Labels, Material, VolumeSpec
+from fibcore.models import ModelInfo
 
 VOXEL_SIZE_TOLERANCE = 0.05
+
+PositiveNumber = Annotated[float, Field(gt=0)]
+Phase = Annotated[str, Field(pattern=r"^(\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])$")]
+
+
+class TrainingInfo(ModelInfo):
+    """What the info of a segmenter's model holds; see `TrainingData`."""
+
+    kv: Annotated[list[float | None], Field(min_length=1)]
+    voxel_size_nm: Annotated[list[PositiveNumber], Field(min_length=3, max_length=3)]
+    phases: Annotated[dict[Phase, Material], Field(min_length=2)]
+    grey_centre: list[float]
+    grey_scale: list[PositiveNumber]
+
+    @model_validator(mode="after")
+    def _one_scale_per_channel(self) -> Self:
+        if not len(self.kv) == len(self.grey_centre) == len(self.grey_scale):
+            raise ValueError(
+                f"{len(self.kv)} voltages, {len(self.grey_centre)} grey centres and "
+                f"{len(self.grey_scale)} grey scales; there is one of each for a channel"
+            )
+        return self
 
 
 def check_same_volume(images: tuple[int, ...], labels: tuple[int, ...]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from fib_plugins.segmenters.segmentation import Segmentation, specs
 from fib_plugins.segmenters.training_data import TrainingData, check_same_volume
-from fib_plugins.segmenters.unet_parameters import UNetParameters
+from fib_plugins.segmenters.unet_parameters import INFERENCE_BYTES, TRAINING_BYTES, UNetParameters
 from fibcore import (
     Adapter,
     Context,
@@ -29,11 +29,6 @@ from fibcore import (
     keeps,
 )
 from fibcore.plugin import Forecast
-
-TRAINING_BYTES = 160
-INFERENCE_BYTES = 100
-"""Memory per voxel of a batch (window) and feature channel at full resolution; measured on the
-CPU: 113 to 138 in training, 30 to 95 in inference."""
 
 
 class UNet(Trainable, UNetParameters, Segmenter):
@@ -88,7 +83,8 @@ class UNet(Trainable, UNetParameters, Segmenter):
             recording = told.memory_bytes
         activations = TRAINING_BYTES * self.base_channels * self.voxels_per_batch
         stack = int(np.prod(images.shape)) * (4 * len(images.kv) * recordings + 1)
-        memory = max(activations, recording) + stack
+        # Each process has a stack and records it, but no more than its share of a batch.
+        memory = max(activations, self.devices * recording) + self.devices * stack
         return Forecast(memory_bytes=memory, model=self._foretold(images, labels))
 
     def _foretold(self, images: VolumeSpec, labels: VolumeSpec | None) -> Model | None:
@@ -163,12 +159,13 @@ class UNet(Trainable, UNetParameters, Segmenter):
         """
         from fib_plugins.segmenters.unet_training import train
         from fib_plugins.training.runtime import cpu_threads
+        from fib_plugins.training.team import in_team
 
         context = Context.of(context)
         check_same_volume(images.shape, labels.shape)
         self._check_size(images.shape)
         with cpu_threads(self.cpu_threads):
-            trained = train(self, images, labels, instrument, context)
+            trained = in_team(train, self, context, images, labels, instrument)
         context.keep("history", Table.from_rows(trained.history))
         self._model = Model(
             plugin=self.identifier(),

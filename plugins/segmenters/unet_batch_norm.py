@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fib_plugins.image_statistics.grey_scale import GreyScale
-from fib_plugins.segmenters.unet_inference import padded, with_neighbours
+from fib_plugins.segmenters.unet_inference import blocks, with_neighbours
 from fibcore import Context, Images
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def adapt(
         batch_size: number of patches in a batch of training.
         context: surroundings of the step.
     """
-    network.to(context.device).eval()
+    device = torch.device(context.device)
+    network.to(device).eval()
     for layer in network.modules():
         if isinstance(layer, _BatchNorm):
             layer.reset_running_stats()
@@ -56,8 +57,8 @@ def adapt(
     batches = np.split(corners, len(corners) // batch_size)
     with torch.inference_mode():
         for batch in context.track(batches, "batches for batch normalisation"):
-            inputs = np.stack([_patch(unet, images, grey_scale, corner) for corner in batch])
-            network(torch.from_numpy(padded(unet, inputs)).to(context.device))
+            patches = [_patch(unet, images, grey_scale, corner, device) for corner in batch]
+            network(torch.stack(patches))
     network.eval()
 
 
@@ -73,12 +74,16 @@ def _corners(unet: UNetParameters, shape: tuple[int, int, int], batch_size: int)
 
 
 def _patch(
-    unet: UNetParameters, images: Images, grey_scale: GreyScale, corner: np.ndarray
-) -> np.ndarray:
-    """Return the z-scores of a patch, axes (channel, [z,] y, x)."""
+    unet: UNetParameters,
+    images: Images,
+    grey_scale: GreyScale,
+    corner: np.ndarray,
+    device: torch.device,
+) -> torch.Tensor:
+    """Return the z-scores of a patch on the device, padded, axes (channel, [z,] y, x)."""
     z, y, x = corner
     part = images.with_data(images.data[..., y : y + unet.patch, x : x + unet.patch])
     if unet.flat:
-        return with_neighbours(unet, part, grey_scale, np.array([z]))[0]
+        return with_neighbours(unet, part, grey_scale, np.array([z]), device)[0]
     slices = np.arange(z, z + unet.patch_depth).clip(max=images.shape[0] - 1)
-    return grey_scale.apply(part, slices)
+    return blocks(unet, part, grey_scale, slices, device)

@@ -2,13 +2,14 @@
 
 MONAI's sliding-window inference cuts slices that exceed the window into overlapping windows and
 blends them with Gaussian weights, so that no tile shows. Along z the stack is streamed: memory
-does not depend on the number of slices.
+does not depend on the number of slices. A GPU gets many windows at a time, and is not kept waiting
+while slices are read or stored.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -16,9 +17,11 @@ import torch
 from torch import nn
 
 from fib_plugins.image_statistics.grey_scale import GreyScale
+from fib_plugins.segmenters.unet_parameters import INFERENCE_BYTES
 from fib_plugins.segmenters.unet_patches import starts
+from fib_plugins.training.ahead import ahead, to_device, to_host
 from fib_plugins.training.in_order import in_order
-from fib_plugins.training.runtime import fabric_on
+from fib_plugins.training.runtime import fabric_on, items_at_once
 from fibcore import Context, Images
 
 if TYPE_CHECKING:
@@ -26,6 +29,13 @@ if TYPE_CHECKING:
 
 SIGMA = 0.125
 """Width of the blending weights in units of the window: MONAI's (and nnU-Net's) default."""
+
+GPU_WORKERS = 3
+"""Slabs in work at a time on a GPU: one is read, one computed, one on its way back."""
+GPU_AHEAD = 1
+"""3-D windows that are read ahead, and as many that may wait to be stored."""
+GPU_VOXELS = 2**24
+"""More voxels at a time make no GPU faster: those of 64 windows of 512 x 512."""
 
 
 def probabilities(
@@ -39,42 +49,73 @@ def probabilities(
 
     Probabilities are float32 in axes (phase, slice, y, x) and sum to 1 over the phases.
     """
-    from monai.inferers import sliding_window_inference
-
     fabric = fabric_on(context.device, unet.precision)
     module = fabric.setup_module(network.eval())
-    height, width = images.shape[1:]
-    roi = [min(unet.window, n + -n % unet.halvings) for n in (height, width)]
+    windows = _Windows(unet, module, images.shape, fabric.device)
     if not unet.flat:
-        roi = [unet.patch_depth, *roi]
-    # MONAI rounds the step from window to window down: half a voxel more keeps it what it is.
-    overlap = [max(0.0, 1.0 - (_step(unet, edge) + 0.5) / edge) for edge in roi]
-    at_once = max(1, unet.voxels_per_batch // math.prod(roi))
-
-    def blended(inputs: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            result = sliding_window_inference(
-                torch.from_numpy(padded(unet, inputs)).to(fabric.device),
-                roi,
-                sw_batch_size=at_once,
-                predictor=lambda window: module(window).float().softmax(dim=1),
-                overlap=overlap,
-                mode="gaussian",
-                sigma_scale=SIGMA,
-            )
-        return cast(torch.Tensor, result)[..., :height, :width].cpu().numpy()
-
-    if not unet.flat:
-        yield from _blended_along_z(unet, images, grey_scale, blended)
+        yield from _blended_along_z(unet, images, grey_scale, windows)
         return
 
     def slab(z: int) -> tuple[int, np.ndarray]:
-        own = np.arange(z, min(z + at_once, images.shape[0]))
-        return z, blended(with_neighbours(unet, images, grey_scale, own)).swapaxes(0, 1)
+        own = np.arange(z, min(z + windows.slices, images.shape[0]))
+        inputs = with_neighbours(unet, images, grey_scale, own, fabric.device)
+        return z, to_host(windows.blended(inputs)).numpy().swapaxes(0, 1)
 
-    on_cpu = context.device == "cpu"
-    workers = context.threads // unet.cpu_threads if on_cpu else 1
-    yield from in_order(slab, range(0, images.shape[0], at_once), workers, unet.cpu_threads)
+    on_cpu = fabric.device.type == "cpu"
+    workers = context.threads // unet.cpu_threads if on_cpu else GPU_WORKERS
+    yield from in_order(slab, range(0, images.shape[0], windows.slices), workers, unet.cpu_threads)
+
+
+class _Windows:
+    """A network that sees windows of slices.
+
+    Attributes:
+        device: where it is.
+        slices: in 2d and 2.5d, how many slices to give at a time.
+    """
+
+    def __init__(
+        self,
+        unet: UNetParameters,
+        module: nn.Module,
+        shape: tuple[int, int, int],
+        device: torch.device,
+    ) -> None:
+        from monai.data.utils import compute_importance_map
+
+        self._module, self._size, self.device = module, shape[1:], device
+        size = [n + -n % unet.halvings for n in self._size]
+        edges = [min(unet.window, n) for n in size]
+        self._edges = edges if unet.flat else [unet.patch_depth, *edges]
+        # MONAI rounds the step from window to window down: half a voxel more keeps it what it is.
+        self._overlap = [max(0.0, 1.0 - (_step(unet, n) + 0.5) / n) for n in self._edges]
+        # Computed once: on a GPU, MONAI waits for it.
+        self._weights = compute_importance_map(
+            tuple(self._edges), mode="gaussian", sigma_scale=SIGMA, device=device
+        )
+        voxels = math.prod(self._edges)
+        self._at_once = self.slices = max(1, unet.voxels_per_batch // voxels)
+        if device.type == "cuda":
+            each = GPU_WORKERS * INFERENCE_BYTES * unet.base_channels * voxels
+            self._at_once = items_at_once(device, each, GPU_VOXELS // voxels)
+            along = [len(starts(n, m, _step(unet, m))) for n, m in zip(size, edges, strict=True)]
+            self.slices = max(1, self._at_once // math.prod(along))
+
+    def blended(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return the probabilities of padded inputs, axes (item, phase, [z,] y, x), unpadded."""
+        from monai.inferers import sliding_window_inference
+
+        with torch.inference_mode():
+            result = sliding_window_inference(
+                inputs,
+                self._edges,
+                sw_batch_size=self._at_once,
+                predictor=lambda window: self._module(window).float().softmax(dim=1),
+                overlap=self._overlap,
+                roi_weight_map=self._weights,
+            )
+        height, width = self._size
+        return cast(torch.Tensor, result)[..., :height, :width]
 
 
 def _step(unet: UNetParameters, edge: int) -> int:
@@ -87,47 +128,97 @@ def _step(unet: UNetParameters, edge: int) -> int:
     return max(1, steps) * unet.halvings
 
 
-def padded(unet: UNetParameters, inputs: np.ndarray) -> np.ndarray:
-    """Return inputs whose last two axes can be halved, their edges repeated as needed."""
-    padding = [(0, -n % unet.halvings) for n in inputs.shape[-2:]]
-    return np.pad(inputs, [(0, 0)] * (inputs.ndim - 2) + padding, mode="edge")
-
-
 def with_neighbours(
-    unet: UNetParameters, images: Images, grey_scale: GreyScale, own: np.ndarray
-) -> np.ndarray:
-    """Return z-scores in axes (slice, channel, y, x); end slices stand for what lies beyond."""
-    last = images.shape[0] - 1
-    slices = (own[:, None] + np.array(unet.slice_offsets)).clip(0, last)
-    read = np.arange(slices.min(), slices.max() + 1)
-    inputs = grey_scale.apply(images, read)[:, slices - read[0]]
-    return np.ascontiguousarray(inputs.swapaxes(0, 1)).reshape(len(own), -1, *images.shape[1:])
-
-
-def _blended_along_z(
     unet: UNetParameters,
     images: Images,
     grey_scale: GreyScale,
-    blended: Callable[[np.ndarray], np.ndarray],
+    own: np.ndarray,
+    device: torch.device,
+) -> torch.Tensor:
+    """Return padded z-scores in axes (slice, channel, y, x) on the device.
+
+    Channels are (voltage, slice) of the neighbours; end slices stand for what lies beyond.
+    """
+    slices = (own[:, None] + np.array(unet.slice_offsets)).clip(0, images.shape[0] - 1)
+    read = np.arange(slices.min(), slices.max() + 1)
+    scores = blocks(unet, images, grey_scale, read, device).flatten(0, 1)
+    # A slice is sent once, and becomes a channel of all its neighbours there.
+    voltages = np.arange(len(images.kv))[:, None] * len(read)
+    planes = (voltages + (slices - read[0])[:, None]).ravel()
+    shown = scores.index_select(0, to_device(torch.from_numpy(planes), device))
+    shown = shown.reshape(len(own), -1, *scores.shape[1:])
+    return shown.contiguous(memory_format=torch.channels_last)
+
+
+def blocks(
+    unet: UNetParameters,
+    images: Images,
+    grey_scale: GreyScale,
+    slices: np.ndarray,
+    device: torch.device,
+) -> torch.Tensor:
+    """Return z-scores of slices in axes (channel, slice, y, x) on the device.
+
+    They are padded so that y and x can be halved, their edges repeated.
+    """
+    scores = to_device(torch.from_numpy(grey_scale.apply(images, slices)), device)
+    down, right = (-n % unet.halvings for n in images.shape[1:])
+    return nn.functional.pad(scores, (0, right, 0, down), mode="replicate")
+
+
+def _blended_along_z(
+    unet: UNetParameters, images: Images, grey_scale: GreyScale, windows: _Windows
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the probabilities of 3-D windows, blended along z with Gaussian weights as in plane.
 
-    No more than the slices of one window are held at a time.
+    No more than the slices of a few windows are held at a time.
     """
-    number, depth = images.shape[0], unet.patch_depth
+    number, depth, device = images.shape[0], unet.patch_depth, windows.device
     apart = (np.arange(depth) - (depth - 1) / 2) / (SIGMA * depth)
-    weight = np.exp(-0.5 * apart**2).clip(1e-3).astype(np.float32)
+    weight = np.exp(-0.5 * apart**2).clip(1e-3).astype(np.float32)[:, None, None]
+    sums = _Sums(to_device(torch.from_numpy(weight), device))
     # The last slice is repeated until windows end where the stack ends.
     padded = max(depth, number + -number % unet.halvings)
     begins = starts(padded, depth, _step(unet, depth))
-    total: np.ndarray | None = None
-    weights = np.zeros(depth, np.float32)
-    for z, following in zip(begins, [*begins[1:], number], strict=True):
-        inputs = grey_scale.apply(images, np.arange(z, z + depth).clip(max=number - 1))
-        window = blended(inputs[np.newaxis])[0] * weight[:, None, None]
-        total = window if total is None else total + window
-        weights += weight
-        done = following - z
-        yield z, total[:, :done] / weights[:done, None, None]
-        total = np.concatenate([total[:, done:], np.zeros_like(total[:, :done])], axis=1)
-        weights = np.concatenate([weights[done:], np.zeros(done, np.float32)])
+
+    def read(z: int) -> torch.Tensor:
+        shown = np.arange(z, z + depth).clip(max=number - 1)
+        return blocks(unet, images, grey_scale, shown, device)[None]
+
+    def blend(read: tuple[int, int, torch.Tensor]) -> tuple[int, np.ndarray]:
+        z, following, inputs = read
+        done = sums.add(windows.blended(inputs)[0], following - z)
+        return z, to_host(done).numpy()
+
+    forward = GPU_AHEAD if device.type == "cuda" else 0
+    inputs = ahead(read, begins, forward)
+    yield from ahead(blend, zip(begins, [*begins[1:], number], inputs, strict=True), forward)
+
+
+class _Sums:
+    """Weighted sums of windows that follow one another along z, as far as they overlap.
+
+    Args:
+        weight: of each slice of a window, axes (slice, 1, 1).
+    """
+
+    def __init__(self, weight: torch.Tensor) -> None:
+        self._weight, self._weights = weight, torch.zeros_like(weight)
+        self._total: torch.Tensor | None = None
+
+    def add(self, window: torch.Tensor, final: int) -> torch.Tensor:
+        """Add a window, axes (phase, slice, y, x); return the means of its first, `final` slices.
+
+        The next window begins behind these. The window is overwritten.
+        """
+        with torch.inference_mode():
+            window *= self._weight
+            if self._total is not None:
+                window += self._total
+            weights = self._weights + self._weight
+            done = window[:, :final] / weights[:final]
+            # What follows has no sums yet.
+            behind = (0, 0, 0, 0, 0, final)
+            self._total = nn.functional.pad(window[:, final:], behind)
+            self._weights = nn.functional.pad(weights[final:], behind)
+        return done

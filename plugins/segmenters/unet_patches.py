@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from fib_plugins.training.ahead import to_device
+
 if TYPE_CHECKING:
     from fib_plugins.segmenters.unet_parameters import UNetParameters
 
@@ -124,6 +126,7 @@ class Patches:
         self.skip, self.depth = skip, len(target)
         device = volume.device
         self.offsets = torch.tensor(list(unet.slice_offsets), device=device)
+        self._shape = (len(volume), len(self.offsets), unet.patch, unet.patch)
         grid = np.indices((unet.patch, unet.patch))
         turned = [
             np.rot90(np.flip(grid, axis=2) if mirrored else grid, turns, axes=(1, 2))
@@ -157,31 +160,36 @@ class Patches:
         return rng.integers((self.skip, 0, 0), ends, (count, 3), endpoint=True)
 
     def batches(
-        self, corners: np.ndarray, variation: Variation
+        self, corners: np.ndarray, variation: Variation, share: slice = slice(None)
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yield (inputs, targets) for `batch_size` patches at a time.
+        """Yield (inputs, targets) for `batch_size` patches at a time, or of a share of each batch.
 
         Inputs have axes (patch, channel, [z,] y, x), where 2.5-D has channels (voltage, slice);
         targets (patch, 1, [z,] y, x). In place of slices beyond the stack's ends stands the last
-        one before, again and again, as in inference.
+        one before, again and again, as in inference. A patch is the same whatever the share.
         """
         device = self.volume.device
         noise = torch.Generator(device).manual_seed(variation.noise_seed)
+        rows = [
+            to_device(torch.as_tensor(array), device)
+            for array in (
+                corners,
+                variation.recording,
+                variation.symmetry,
+                variation.above,
+                variation.below,
+                variation.gain,
+                variation.offset,
+            )
+        ]
         for start in range(0, len(corners), self.unet.batch_size):
-            part = slice(start, start + self.unet.batch_size)
-            to_device = [
-                torch.as_tensor(array[part], device=device)
-                for array in (
-                    corners,
-                    variation.recording,
-                    variation.symmetry,
-                    variation.above,
-                    variation.below,
-                    variation.gain,
-                    variation.offset,
-                )
-            ]
-            yield self._cut(*to_device, noise=noise, deviation=variation.noise)
+            batch = [row[start : start + self.unet.batch_size] for row in rows]
+            added = None
+            if variation.noise > 0:
+                shape = (len(batch[0]), *self._shape)
+                added = variation.noise * torch.randn(shape, generator=noise, device=device)
+                added = added[share]
+            yield self._cut(*(row[share] for row in batch), noise=added)
 
     def _cut(
         self,
@@ -193,8 +201,7 @@ class Patches:
         gain: torch.Tensor,
         offset: torch.Tensor,
         *,
-        noise: torch.Generator,
-        deviation: float,
+        noise: torch.Tensor | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         z, y, x = corners[:, :, None].unbind(1)
         rows = (y[:, :, None] + self.rows[symmetry])[:, None]
@@ -206,9 +213,8 @@ class Patches:
         places = recording[:, None, None, None]
         inputs = self.volume[:, places, slices, rows, columns].movedim(0, 1)
         inputs = inputs * gain[:, :, None, None, None] + offset[:, :, None, None, None]
-        if deviation > 0:
-            shape, device = inputs.shape, inputs.device
-            inputs = inputs + deviation * torch.randn(shape, generator=noise, device=device)
+        if noise is not None:
+            inputs = inputs + noise
         if not self.unet.flat:
             return inputs.contiguous(), self.target[slices, rows, columns][:, None].long()
         own = self.target[z[:, :, None, None], rows, columns]

@@ -2,7 +2,8 @@
 
 Training and validation share no voxel: validation is the end of the stack along z, and the first
 `slices_above` of its slices serve as neighbours only. With an instrument, both parts are seen as it
-and its random variants record them.
+and its random variants record them. A GPU is asked for sums once in each part of an epoch, and for
+nothing in between.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,8 +26,10 @@ from fib_plugins.segmenters.unet_network import build_network
 from fib_plugins.segmenters.unet_patches import Patches, Variation
 from fib_plugins.segmenters.unet_recordings import Instruments, Recordings
 from fib_plugins.training.checkpoint import Checkpoint
+from fib_plugins.training.graphs import Replayed, Tensors
+from fib_plugins.training.optimizers import adam, on_device, rate_of
 from fib_plugins.training.progress import Progress, plateau
-from fib_plugins.training.runtime import fabric_on
+from fib_plugins.training.team import Team
 from fib_plugins.training.weights import set_tensors, weights_of
 from fibcore import Adapter, Context, FibError, Images, Labels
 
@@ -51,10 +55,12 @@ def train(
     labels: Labels,
     instrument: Adapter | None,
     context: Context,
+    team: Team,
 ) -> Trained:
     """Train a network to tell the phases of `labels` apart in `images`; return the best one.
 
-    With an `instrument`, in images as it and its random variants record them.
+    With an `instrument`, in images as it and its random variants record them. Each process of the
+    team calls it.
 
     Raises:
         FibError: constant or non-finite images, labels that cannot be learned from, or a training
@@ -62,7 +68,7 @@ def train(
     """
     classes = class_of_phase(labels)
     channels = len(images.kv)
-    fabric = fabric_on(context.device, unet.precision)
+    device = team.fabric.device
     depth = images.shape[0]
     split = depth - unet.validation_slices(depth)
     instruments = None
@@ -71,9 +77,9 @@ def train(
     grey_scale = _grey_scale(unet, images, range(split), instruments)
 
     def recordings(slices: range, purpose: str) -> Recordings:
-        return Recordings(unet, images, slices, grey_scale, fabric.device, instruments, purpose)
+        return Recordings(unet, images, slices, grey_scale, device, instruments, purpose)
 
-    target = _classes_on_device(labels, classes, fabric.device)
+    target = _classes_on_device(labels, classes, device)
     trained_on = recordings(range(split), "training")
     judged_by = recordings(range(split, depth), "validation")
     training = Patches(unet, trained_on.volume, target[:split])
@@ -89,17 +95,17 @@ def train(
         **unet.network_params(channels, len(labels.phases)),
         seed=int(context.rng_for("network").integers(2**63)),
     )
-    optimizer = torch.optim.Adam(network.parameters(), lr=unet.learning_rate)
+    optimizer = adam(network.parameters(), unet.learning_rate, device)
     lowering = plateau(optimizer, unet)
-    module, fabric_optimizer = fabric.setup(network, optimizer)
-    loss_of = _loss(unet)
+    module, fabric_optimizer = team.fabric.setup(network, optimizer)
+    loss_of = loss_function(unet)
+    learn = learning_step(module, loss_of, fabric_optimizer, team)
+    if team.size == 1:
+        learn = Replayed(learn, device, context.log)
 
-    def step(inputs: torch.Tensor, own: torch.Tensor) -> float:
-        fabric_optimizer.zero_grad()
-        loss = loss_of(module(inputs).float(), own)
-        fabric.backward(loss)
-        fabric_optimizer.step()
-        return float(loss.item())
+    def judged(tick: Callable[[], None]) -> tuple[float, float]:
+        judged_by.hold(range(len(judged_by)), context)
+        return validate(module, validation.batches(seen, unvaried), loss_of, tick)
 
     checkpoint = Checkpoint(
         context.scratch / "checkpoint.pt",
@@ -108,25 +114,26 @@ def train(
         optimizer=optimizer,
         plateau=lowering,
     )
-    progress = checkpoint.load(context)
+    progress = checkpoint.load(context, team)
+    on_device(optimizer, device)
     ticks = -(-per_epoch // unet.batch_size) + -(-len(seen) // unet.batch_size)
     while progress.epoch < unet.epochs and not progress.exhausted(unet.early_stopping_patience):
         epoch = progress.epoch + 1
         oldest = progress.epoch * unet.instrument_renewal if instruments else 0
         trained_on.hold(range(oldest, oldest + len(trained_on)), context)
-        judged_by.hold(range(len(judged_by)), context)
         rng = context.rng_for("epoch", epoch)
         corners = _corners(unet, training, places, per_epoch, rng)
         variation = Variation.draw(unet, rng, per_epoch, channels, len(trained_on))
-        rate = optimizer.param_groups[0]["lr"]
+        rate = rate_of(optimizer)
         tick = _ticker(context, progress, ticks, unet.epochs)
         module.train()
-        train_loss = 0.0
-        for inputs, own in training.batches(corners, variation):
-            train_loss += step(inputs, own) * len(inputs) / per_epoch
+        total = torch.zeros((), dtype=torch.float64, device=device)
+        for inputs, own in training.batches(corners, variation, team.share):
+            loss = learn({"inputs": inputs, "target": own})["loss"]
+            total += loss.double() * len(inputs) / per_epoch
             tick()
-        batches = validation.batches(seen, unvaried)
-        validation_loss, dice = _validate(module, batches, loss_of, tick)
+        train_loss = float(team.sum(total))
+        validation_loss, dice = team.by_first(partial(judged, tick))
         if not math.isfinite(validation_loss):
             raise FibError(
                 f"training diverged in epoch {epoch} (the validation loss is {validation_loss}); "
@@ -140,7 +147,7 @@ def train(
             "learning_rate": rate,
         }
         progress.add(row, validation_loss, network)
-        checkpoint.save(progress)
+        team.save(checkpoint, progress)
 
     set_tensors(network, progress.best)
     return Trained(weights_of(network), progress.history, progress.best_epoch, grey_scale)
@@ -171,7 +178,8 @@ def _thinned(places: np.ndarray, most: int) -> np.ndarray:
     return places[np.linspace(0, len(places) - 1, most).round().astype(int)]
 
 
-def _loss(unet: UNetParameters) -> nn.Module:
+def loss_function(unet: UNetParameters) -> nn.Module:
+    """Return what takes scores and the right classes of a batch, and gives its loss."""
     from monai.losses import DiceCELoss, DiceLoss
 
     # Dice over the whole batch: a patch without solid has no Dice score of its own.
@@ -225,25 +233,52 @@ def _ticker(context: Context, progress: Progress, ticks: int, epochs: int) -> Ca
     return tick
 
 
-def _validate(
+def learning_step(
+    module: nn.Module, loss_of: nn.Module, optimizer: torch.optim.Optimizer, team: Team
+) -> Callable[[Tensors], Tensors]:
+    """Return the training step: from `inputs` and `target`, a share of a batch, to the `loss`.
+
+    It reads nothing back from the device.
+    """
+    parameters = list(module.parameters())
+
+    def learn(batch: Tensors) -> Tensors:
+        patches = len(batch["inputs"])
+        optimizer.zero_grad()
+        if patches:
+            loss = loss_of(module(batch["inputs"]).float(), batch["target"])
+            team.fabric.backward(loss)
+        else:
+            loss = torch.zeros((), device=batch["inputs"].device)
+        team.average_gradients(parameters, patches)
+        optimizer.step()
+        return {"loss": loss.detach()}
+
+    return learn
+
+
+def validate(
     module: nn.Module, batches: Batches, loss_of: nn.Module, tick: Callable[[], None]
 ) -> tuple[float, float]:
     """Return the mean loss, and the Dice score of all validation voxels, mean over phases."""
     module.eval()
-    total, patches = 0.0, 0
-    overlap = size = torch.zeros(1, dtype=torch.int64)
+    sums: list[torch.Tensor] = []
+    patches = 0
     with torch.no_grad():
         for inputs, own in batches:
             scores = module(inputs).float()
-            total += loss_of(scores, own).item() * len(inputs)
-            patches += len(inputs)
             predicted = scores.argmax(dim=1, keepdim=True)
             classes = range(scores.shape[1])
-            hits = [((predicted == c) & (own == c)).sum().cpu() for c in classes]
-            both = [((predicted == c).sum() + (own == c).sum()).cpu() for c in classes]
-            overlap = overlap + torch.stack(hits)
-            size = size + torch.stack(both)
+            hits = [((predicted == c) & (own == c)).sum() for c in classes]
+            both = [(predicted == c).sum() + (own == c).sum() for c in classes]
+            of_batch = [
+                loss_of(scores, own).double() * len(inputs),
+                *map(torch.stack, (hits, both)),
+            ]
+            sums = [a + b for a, b in zip(sums, of_batch, strict=True)] if sums else of_batch
+            patches += len(inputs)
             tick()
+    total, overlap, size = (part.cpu() for part in sums)
     present = size > 0
     dice = 2.0 * overlap[present].double() / size[present]
-    return total / patches, float(dice.mean())
+    return float(total) / patches, float(dice.mean())

@@ -134,6 +134,25 @@ def test_random_corners_reach_all_ends_and_not_beyond(small: Callable[..., UNet]
     assert corners.max(axis=0).tolist() == [DEPTH - 8, HEIGHT - 16, WIDTH - 16]
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+@pytest.mark.parametrize("size", [2, 5])
+def test_shares_of_a_batch_are_its_patches(
+    small: Callable[..., UNet], noise: float, size: int
+) -> None:
+    unet = small(patch=16, batch_size=4, augment_noise=noise)
+    rng = np.random.default_rng(0)
+    patches = Patches(unet, NUMBERED[:, None], TARGET)
+    corners = patches.at_random(rng, 9)
+    variation = Variation.draw(unet, rng, 9, 2)
+    whole = list(patches.batches(corners, variation))
+    assert [len(inputs) for inputs, _ in whole] == [4, 4, 1]
+    for rank in range(size):
+        share = slice(rank, None, size)
+        for batch, own in zip(whole, patches.batches(corners, variation, share), strict=True):
+            for tensor, part in zip(batch, own, strict=True):
+                assert torch.equal(tensor[share], part)
+
+
 def test_starts_end_flush() -> None:
     assert starts(100, 32, 16) == [0, 16, 32, 48, 64, 68]
     assert starts(64, 32, 32) == [0, 32]
