@@ -1,10 +1,10 @@
 """Image translation: ``python benchmarks/translation.py``.
 
 Times a training step against the reference CycleGAN (Zhu et al. 2017: ResNet of nine blocks, 64
-filters, instance normalisation, no noise; single precision), the two in turn; the translation of a
-stack of 512 x 512 pixels; measures memory against the number of slices; and trains all of them for
-equally long on weighted projections and Monte Carlo images of two structures, and judges them on
-slices that none has seen.
+filters, instance normalisation, no noise; single precision), the two in turn, on a GPU with the
+step replayed as a CUDA graph and without; the translation of a stack of 512 x 512 pixels; measures
+memory against the number of slices; and trains all of them for equally long on weighted projections
+and Monte Carlo images of two structures, and judges them on slices that none has seen.
 """
 
 from __future__ import annotations
@@ -16,15 +16,20 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import closing
 from statistics import median
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from fib_plugins.adapters.cut import CUT
 from fib_plugins.adapters.cyclegan import CycleGAN
 from fib_plugins.adapters.translation.patches import as_tensor
 from fib_plugins.adapters.translation.translator import Translator
+from fib_plugins.training.ahead import ahead, depth_for, to_device
+from fib_plugins.training.graphs import Replayed
 from fib_plugins.training.runtime import cpu_threads, fabric_on
 from fibcore import Context, Images, Model
 
@@ -54,7 +59,9 @@ def main() -> None:
     if args.memory_of:
         print(memory_of(args.memory_of))
         return
-    steps(args.device, args.rounds)
+    steps(args.device, args.rounds, replay=True)
+    if args.device != "cpu":
+        steps(args.device, args.rounds, replay=False)
     inference(args.device, args.slices)
     if args.device == "cpu":
         memory()
@@ -62,34 +69,57 @@ def main() -> None:
         equal_time(args.wall_time, args.device)
 
 
-def steps(device: str, rounds: int) -> None:
+def steps(device: str, rounds: int, replay: bool) -> None:
     """Print the time of a training step of each translator, one after the other in each round."""
-    rng = np.random.default_rng(0)
-    prepared = {}
-    for name, translator in TRANSLATORS.items():
-        fabric = fabric_on(device, translator.precision)
-        method = translator.method()(translator, 1, lambda _: 0, fabric)
-        shape = (1, 1, translator.patch, translator.patch)
-        patches = [
-            as_tensor(rng.standard_normal(shape, dtype=np.float32), fabric.device) for _ in range(2)
-        ]
-        prepared[name] = (method, patches)
-    times: dict[str, list[float]] = {name: [] for name in prepared}
+    takers = {name: taker(one, device, replay) for name, one in TRANSLATORS.items()}
+    times: dict[str, list[float]] = {name: [] for name in takers}
     number = 1 if device == "cpu" else 50
     with cpu_threads(2):
         for turn in range(rounds + 1):
-            for name, (method, patches) in prepared.items():
+            for name, take in takers.items():
                 start = time.perf_counter()
-                for _ in range(number):
-                    losses = method.step(*patches, rng)
-                float(losses["generator_loss"])  # waits for the GPU
+                take(number)
                 if turn:  # the first round warms up
                     times[name].append((time.perf_counter() - start) / number)
     reference = median(next(iter(times.values())))
-    print(f"{'training step, 128 x 128, batch 1':<44}{'ms':>8}{'steps/s':>9}{'ratio':>7}")
+    title = f"training step, 128 x 128, batch 1{'' if replay else ', no graph'}"
+    print(f"{title:<44}{'ms':>8}{'steps/s':>9}{'ratio':>7}")
     for name, found in times.items():
         one = median(found)
         print(f"{name:<44}{1e3 * one:>8.1f}{1 / one:>9.2f}{reference / one:>7.1f}")
+
+
+def taker(translator: Translator, device: str, replay: bool) -> Callable[[int], None]:
+    """Return what takes so many training steps, as training does, of patches that stay the same.
+
+    Args:
+        translator: what is trained.
+        device: where.
+        replay: whether a GPU records the step as a CUDA graph and replays it.
+    """
+    rng = np.random.default_rng(0)
+    fabric = fabric_on(device, translator.precision)
+    method = translator.method()(translator, 1, lambda _: 0, fabric)
+    learn = Replayed(method.learn, fabric.device, logging.getLogger()) if replay else method.learn
+    patches = {
+        stack: as_tensor(rng.standard_normal(method.shape, dtype=np.float32))
+        for stack in ("source", "target")
+    }
+    done = 0
+
+    def make(before: int) -> dict[str, Tensor]:
+        return {**patches, **method.draw(rng, before)}
+
+    def take(number: int) -> None:
+        nonlocal done
+        with closing(ahead(make, range(done, done + number), depth_for(fabric.device))) as made:
+            for inputs in made:
+                losses = learn({n: to_device(t, fabric.device) for n, t in inputs.items()})
+                done += 1
+                method.step_done(done)
+        float(losses["generator_loss"])  # waits for the GPU
+
+    return take
 
 
 def inference(device: str, slices: int) -> None:

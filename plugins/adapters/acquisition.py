@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from fib_plugins.adapters.instrument.parameters import (
     BITS,
@@ -28,6 +28,7 @@ from fibcore import (
     keeps,
 )
 from fibcore.context import MEMORY_MAP_ABOVE_BYTES
+from fibcore.models import ModelInfo, Shape
 
 BYTES_PER_PIXEL = 64
 """Memory of a thread per pixel of a slice: float64 and int64 arrays of splines and counts."""
@@ -36,6 +37,13 @@ FIT_BYTES = 500 * 2**20
 LEAST_PIXELS = 32
 """Shortest edge of slices that parameters are estimated from."""
 VOXEL_SIZE_TOLERANCE = 0.05
+
+
+class InstrumentInfo(ModelInfo):
+    """What the info of a model of `adapter/acquisition` holds; nothing where nothing was fitted."""
+
+    kv: list[float | None] | None = None
+    voxel_size_nm: Annotated[list[float], Field(min_length=3, max_length=3)] | None = None
 
 
 class Acquisition(Trainable, AcquisitionParameters, Adapter):
@@ -87,6 +95,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
     """
 
     name: ClassVar[str] = "acquisition"
+    info_type: ClassVar[type[InstrumentInfo]] = InstrumentInfo
     result_version: ClassVar[int] = 2
     works_unfitted: ClassVar[bool] = True
     apply_params: ClassVar[frozenset[str]] = frozenset(
@@ -212,6 +221,10 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         recorded, variation = acquire(self, images, context)
         context.keep("slices", variation.table(images))
         return recorded
+
+    def weight_shapes(self) -> Mapping[str, Shape]:
+        """Return none: all that is estimated are parameters."""
+        return {}
 
     def _warn_of_differences(self, images: Images, context: Context) -> None:
         info = self.model.info

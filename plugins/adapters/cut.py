@@ -23,6 +23,7 @@ class CUT(Translator):
     """
 
     name: ClassVar[str] = "cut"
+    result_version: ClassVar[int] = 2
 
     contrast_weight: float = Field(
         default=1.0, ge=0, description="weight of the contrastive loss, against the adversarial one"

@@ -35,6 +35,7 @@ class CycleGAN(Translator):
     """
 
     name: ClassVar[str] = "cyclegan"
+    result_version: ClassVar[int] = 2
 
     cycle_weight: float = Field(
         default=10.0, ge=0, description="weight of the cycle loss, against the adversarial loss"

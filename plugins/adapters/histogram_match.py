@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fibcore import Adapter, Context, FibError, Forecast, Images, Model, Trainable
+from fibcore.models import ModelInfo, Shape
 
 OUTSIDE = 0.01
 """Share of grey values beyond those of the source above which a warning is given."""
+
+
+class MatchInfo(ModelInfo):
+    """What the info of a model of `adapter/histogram_match` holds."""
+
+    kv: Annotated[list[float | None], Field(min_length=1)]
+    range: list[Annotated[list[float], Field(min_length=2, max_length=2)]]
+    dtype: Literal["uint8", "uint16", "float32"]
+    quantity: str
+
+    @model_validator(mode="after")
+    def _one_range_per_channel(self) -> Self:
+        if len(self.range) != len(self.kv):
+            raise ValueError(f"{len(self.range)} ranges for {len(self.kv)} channels")
+        return self
 
 
 class HistogramMatch(Trainable, Adapter):
@@ -29,6 +45,7 @@ class HistogramMatch(Trainable, Adapter):
     """
 
     name: ClassVar[str] = "histogram_match"
+    info_type: ClassVar[type[MatchInfo]] = MatchInfo
 
     scope: Literal["stack", "slice"] = Field(
         default="stack",
@@ -148,6 +165,11 @@ class HistogramMatch(Trainable, Adapter):
                     name,
                 )
         return images.with_data(data, quantity=info["quantity"])
+
+    def weight_shapes(self) -> Mapping[str, Shape]:
+        """Return the shapes of the knots, of what they are carried to, and of the quantiles."""
+        shape = (len(self.model.info["kv"]), self.quantiles)
+        return dict.fromkeys(("source", "matched", "target"), shape)
 
     def _check_channels(self, kv: tuple[float | None, ...]) -> None:
         fitted = self.model.info["kv"]

@@ -17,9 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from fib_plugins.adapters.translation.discriminator import fooled, told_apart
-from fib_plugins.adapters.translation.generators import (
-    Translation,
-)
+from fib_plugins.adapters.translation.generators import Translation
 from fib_plugins.adapters.translation.method import Method, frozen, white_noise
 from fib_plugins.adapters.translation.structure import structure_loss
 
@@ -48,13 +46,21 @@ class ContrastiveSteps(Method):
             "target_judge": self._judge(channels, seed_of("target_judge")),
         }
 
-    def step(
-        self, source: torch.Tensor, target: torch.Tensor, rng: np.random.Generator
-    ) -> dict[str, torch.Tensor]:
+    def draw(self, rng: np.random.Generator, done: int) -> dict[str, torch.Tensor]:
+        """Return noise, places of the patches at each resolution, and exchanges with the pool."""
+        drawn = {"noise": white_noise(self.shape, rng)}
+        for stack in ("source", "target") if self.params.identity_weight else ("source",):
+            for level in range(self.params.depth + 1):
+                pixels = (self.params.patch >> level) ** 2
+                places = rng.permutation(pixels)[: self.params.places]
+                drawn[f"{stack}_places_{level}"] = torch.from_numpy(places)
+        return drawn | self._drawn_exchanges(rng, done)
+
+    def learn(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Learn from patches (patch, channel, y, x) of either stack; return the losses."""
         params, run = self.params, self.modules
+        source, target = inputs["source"], inputs["target"]
         judge = run["target_judge"]
-        noise = white_noise(source, rng)
         there: Translation
         kept: Translation | None
 
@@ -63,36 +69,33 @@ class ContrastiveSteps(Method):
                 there, kept = run["generator"](torch.cat([source, target])).halves()
             else:
                 there, kept = run["generator"](source), None
-            made = there.with_noise(noise)
+            made = there.with_noise(inputs["noise"])
             losses = {
                 "adversarial_loss": fooled(judge, made),
-                "contrastive_loss": self._contrast(source, there.mean, rng),
+                "contrastive_loss": self._contrast("source", there, inputs),
             }
             total = losses["adversarial_loss"] + params.contrast_weight * losses["contrastive_loss"]
             if kept is not None:
-                losses["identity_loss"] = self._contrast(target, kept.mean, rng)
+                losses["identity_loss"] = self._contrast("target", kept, inputs)
                 total = total + params.identity_weight * losses["identity_loss"]
             if params.structure_weight:
                 losses["structure_loss"] = structure_loss(source, there.mean)
                 total = total + params.structure_weight * losses["structure_loss"]
             self._learn("generator", total)
 
-        judged = told_apart(judge, target, self.pools["target_judge"].exchange(made, rng))
+        judged = told_apart(judge, target, self._exchanged("target_judge", made, inputs))
         self._learn("judge", judged)
         losses["generator_loss"], losses["discriminator_loss"] = total, judged
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _contrast(
-        self, before: torch.Tensor, after: torch.Tensor, rng: np.random.Generator
+        self, stack: str, made: Translation, inputs: dict[str, torch.Tensor]
     ) -> torch.Tensor:
-        """Return the PatchNCE loss, mean over the encoder's resolutions."""
+        """Return the PatchNCE loss of a stack's patches, mean over the encoder's resolutions."""
         generator, embedding = self.modules["generator"], self.modules["embedding"]
-        generator.mark_forward_method("features")  # so that Fabric's precision holds for it
-        found = generator.features(after), generator.features(before)
-        places = [
-            torch.from_numpy(rng.permutation(level.shape[2] * level.shape[3])[: self.params.places])
-            for level in found[0]
-        ]
+        # In single precision: Fabric's holds for what a network makes, not for its features.
+        found = generator.features(made.mean), generator.features(inputs[stack])
+        places = [inputs[f"{stack}_places_{level}"] for level in range(len(found[0]))]
         own, other = (embedding(levels, places) for levels in found)
         losses = [
             places_told_apart(queries, keys.detach(), self.params.temperature)
@@ -126,7 +129,7 @@ class Embedding(nn.Module):
         """Return vectors (patch, place, number) of each resolution, of length 1."""
         vectors = []
         for head, level, chosen in zip(self.heads, features, places, strict=True):
-            at_places = level.flatten(2)[:, :, chosen.to(level.device)].transpose(1, 2)
+            at_places = level.flatten(2)[:, :, chosen].transpose(1, 2)
             vectors.append(functional.normalize(head(at_places).float(), dim=-1))
         return vectors
 

@@ -41,18 +41,25 @@ class CycleSteps(Method):
             name: self._judge(channels, seed_of(name)) for name in self.learners["judge"]
         }
 
-    def step(
-        self, source: torch.Tensor, target: torch.Tensor, rng: np.random.Generator
-    ) -> dict[str, torch.Tensor]:
+    def draw(self, rng: np.random.Generator, done: int) -> dict[str, torch.Tensor]:
+        """Return the noise of translations there and back, and exchanges with the pools."""
+        return {
+            "noise_there": white_noise(self.shape, rng),
+            "noise_back": white_noise(self.shape, rng),
+            **self._drawn_exchanges(rng, done),
+        }
+
+    def learn(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Learn from patches (patch, channel, y, x) of either stack; return the losses."""
         params, run = self.params, self.modules
-        noise = white_noise(source, rng), white_noise(target, rng)
+        source, target = inputs["source"], inputs["target"]
         judges = run["source_judge"], run["target_judge"]
 
         with frozen(*judges):
             there, kept_target = self._translations("generator", source, target)
             back, kept_source = self._translations("backward", target, source)
-            made_target, made_source = there.with_noise(noise[0]), back.with_noise(noise[1])
+            made_target = there.with_noise(inputs["noise_there"])
+            made_source = back.with_noise(inputs["noise_back"])
             losses = {
                 "adversarial_loss": fooled(judges[1], made_target) + fooled(judges[0], made_source),
                 "cycle_loss": functional.l1_loss(run["backward"](made_target).mean, source)
@@ -71,9 +78,11 @@ class CycleSteps(Method):
                 total = total + params.structure_weight * losses["structure_loss"]
             self._learn("generator", total)
 
-        judged = told_apart(
-            judges[1], target, self.pools["target_judge"].exchange(made_target, rng)
-        ) + told_apart(judges[0], source, self.pools["source_judge"].exchange(made_source, rng))
+        shown_target = self._exchanged("target_judge", made_target, inputs)
+        shown_source = self._exchanged("source_judge", made_source, inputs)
+        judged = told_apart(judges[1], target, shown_target) + told_apart(
+            judges[0], source, shown_source
+        )
         self._learn("judge", judged)
         losses["generator_loss"], losses["discriminator_loss"] = total, 0.5 * judged
         return {name: loss.detach() for name, loss in losses.items()}

@@ -208,7 +208,7 @@ class ResidualBlock(nn.Module):
         self.change = nn.Sequential(
             nn.Conv2d(width, width, 3, padding=1, padding_mode="reflect"),
             norm_layer(norm, width),
-            nn.ReLU(inplace=True),
+            nn.ReLU(),
             nn.Conv2d(width, width, 3, padding=1, padding_mode="reflect"),
             norm_layer(norm, width),
         )
@@ -223,7 +223,7 @@ def _stem(channels: int, width: int, norm: NormName) -> nn.Sequential:
         nn.ReflectionPad2d(3),
         nn.Conv2d(channels, width, 7),
         norm_layer(norm, width),
-        nn.ReLU(inplace=True),
+        nn.ReLU(),
     )
 
 
@@ -231,7 +231,7 @@ def _halving(before: int, after: int, norm: NormName) -> list[nn.Module]:
     return [
         nn.Conv2d(before, after, 3, stride=2, padding=1),
         norm_layer(norm, after),
-        nn.ReLU(inplace=True),
+        nn.ReLU(),
     ]
 
 
@@ -239,7 +239,7 @@ def _doubling(before: int, after: int, norm: NormName) -> nn.Sequential:
     return nn.Sequential(
         nn.ConvTranspose2d(before, after, 3, stride=2, padding=1, output_padding=1),
         norm_layer(norm, after),
-        nn.ReLU(inplace=True),
+        nn.ReLU(),
     )
 
 

@@ -4,10 +4,14 @@ No layer of the generators looks further than `reach` pixels, and none depends o
 what is shown at a time. So a tile with a margin of `reach` gives the very pixels that the whole
 slice would give (to the rounding of floating-point numbers), whatever the tile size; and slices
 keep the grey scale of the stack, however much solid they hold. Noise is drawn for whole slices.
+
+On a GPU the tiles at one place of several slices go through the network together. While it is busy
+with them, other threads read slices and finish those before.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,10 +21,11 @@ import torch
 from fib_plugins.adapters.translation.generators import Generator, Translation
 from fib_plugins.adapters.translation.grey_range import GreyRange
 from fib_plugins.adapters.translation.normalization import take_statistics
-from fib_plugins.adapters.translation.parameters import MOST_WORKERS
+from fib_plugins.adapters.translation.parameters import INFERENCE_BYTES, MOST_WORKERS
 from fib_plugins.adapters.translation.patches import Patches, as_tensor
+from fib_plugins.training.ahead import to_device, to_host
 from fib_plugins.training.in_order import in_order
-from fib_plugins.training.runtime import cpu_threads, fabric_on
+from fib_plugins.training.runtime import cpu_threads, fabric_on, items_at_once
 from fibcore import Context, Images
 
 if TYPE_CHECKING:
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
 
 STATISTICS_PATCHES = 64
 """Patches that instance normalisation takes its statistics from."""
+PIXELS_AT_ONCE = 2**21
+"""Pixels of the slices that a GPU translates together: 8 of 512 x 512 are enough to fill it."""
 
 
 def translated(
@@ -49,66 +56,45 @@ def translated(
         slices: which ones; default: all.
     """
     fabric = fabric_on(context.device, "bf16" if params.fast else "32")
+    device = fabric.device
     module = fabric.setup_module(generator)
     multiple = generator.multiple
     edge = min(params.patch, *(length // multiple * multiple for length in images.shape[1:]))
     patches = Patches(images, grey_range, images.shape[0], edge, 1.0)
     with cpu_threads(1):
-        take_statistics(module, _statistics_patches(patches, fabric.device))
+        take_statistics(module, _statistics_patches(patches, device))
 
-    def work(z: int) -> tuple[int, np.ndarray]:
-        plane = grey_range.scaled(images.data[:, z])
-        with torch.inference_mode():
-            mean, deviation = _in_tiles(module, generator, plane, params.tile, fabric.device)
-        if deviation is not None:
-            noise = context.rng_for("noise", z).standard_normal(mean.shape, dtype=np.float32)
-            mean += deviation * noise
-        return z, mean
-
-    # On the CPU one slice per core, each computed by one thread: faster than all threads on one
-    # slice, and the last bits do not depend on their number.
-    workers = min(context.threads, MOST_WORKERS) if context.device == "cpu" else 1
+    rows, columns = (_spans(length, generator, params.tile) for length in images.shape[1:])
+    # One batch per worker, each worker computing with one thread. On the CPU, where a batch is one
+    # slice, that is faster than all threads on one slice, and the last bits do not depend on their
+    # number.
+    workers = min(context.threads, MOST_WORKERS) if device.type in ("cpu", "cuda") else 1
+    tile_bytes = INFERENCE_BYTES * params.base_channels * _longest(rows) * _longest(columns)
+    most = max(1, PIXELS_AT_ONCE // math.prod(images.shape[1:]))
+    at_once = items_at_once(device, workers * tile_bytes, most)
     wanted = range(images.shape[0]) if slices is None else slices
+
+    def work(first: int) -> list[tuple[int, np.ndarray]]:
+        batch = wanted[first : first + at_once]
+        planes = np.stack([grey_range.scaled(images.data[:, z]) for z in batch])
+        with torch.inference_mode():
+            made, deviations = _in_tiles(module, generator, planes, (rows, columns), device)
+        if deviations is not None:
+            for z, mean, deviation in zip(batch, made, deviations, strict=True):
+                rng = context.rng_on(images.data[:, z], "noise", z)
+                mean += deviation * rng.standard_normal(mean.shape, dtype=np.float32)
+        return list(zip(batch, made, strict=True))
+
     with cpu_threads(1):
-        yield from in_order(work, wanted, workers, 1)
+        for made in in_order(work, range(0, len(wanted), at_once), workers, 1):
+            yield from made
 
 
 def _statistics_patches(patches: Patches, device: torch.device) -> Iterator[torch.Tensor]:
     corners = patches.grid()
     chosen = np.linspace(0, len(corners) - 1, min(STATISTICS_PATCHES, len(corners)))
     for number in chosen.round().astype(int):
-        yield as_tensor(patches.cut(corners[number : number + 1]), device)
-
-
-def _in_tiles(
-    module: torch.nn.Module,
-    generator: Generator,
-    plane: np.ndarray,
-    tile: int,
-    device: torch.device,
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return mean and deviation of the noise of one slice, float32 in axes (channel, y, x)."""
-    multiple = generator.multiple
-    height, width = plane.shape[1:]
-    # Mirrored, not zero: the network knows mirrored edges from its own padding.
-    padding = [(0, 0), (0, -height % multiple), (0, -width % multiple)]
-    padded = np.pad(plane, padding, mode="reflect")
-    margin = -(-generator.reach // multiple) * multiple
-    step = max(multiple, tile // multiple * multiple)
-    mean = np.empty_like(padded)
-    deviation = np.empty_like(padded) if generator.added is not None else None
-    for rows in _tiles(padded.shape[1], step, margin):
-        for columns in _tiles(padded.shape[2], step, margin):
-            shown = padded[np.newaxis, :, rows.shown, columns.shown]
-            made: Translation = module(as_tensor(shown, device))
-            here = np.s_[:, rows.own, columns.own]
-            inner = np.s_[0, :, rows.inner, columns.inner]
-            mean[here] = made.mean[inner].cpu().numpy()
-            if deviation is not None:
-                assert made.deviation is not None
-                deviation[here] = made.deviation[inner].cpu().numpy()
-    box = np.s_[:, :height, :width]
-    return mean[box], None if deviation is None else deviation[box]
+        yield to_device(as_tensor(patches.cut(corners[number : number + 1])), device)
 
 
 class _Span:
@@ -121,7 +107,52 @@ class _Span:
         self.inner = slice(start - begin, stop - begin)
 
 
-def _tiles(length: int, step: int, margin: int) -> list[_Span]:
+def _spans(length: int, generator: Generator, tile: int) -> list[_Span]:
+    """Return how an axis of so many pixels, padded as the network needs it, is cut into tiles."""
+    multiple = generator.multiple
+    padded = length + -length % multiple
+    margin = -(-generator.reach // multiple) * multiple
+    step = max(multiple, tile // multiple * multiple)
     return [
-        _Span(start, min(start + step, length), margin, length) for start in range(0, length, step)
+        _Span(start, min(start + step, padded), margin, padded) for start in range(0, padded, step)
     ]
+
+
+def _longest(spans: Sequence[_Span]) -> int:
+    return max(span.shown.stop - span.shown.start for span in spans)
+
+
+def _in_tiles(
+    module: torch.nn.Module,
+    generator: Generator,
+    planes: np.ndarray,
+    tiles: tuple[Sequence[_Span], Sequence[_Span]],
+    device: torch.device,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return means and deviations of the noise of slices.
+
+    Args:
+        module: the network as Fabric runs it.
+        generator: the network.
+        planes: slices, scaled float32 in axes (slice, channel, y, x), as are both results.
+        tiles: how rows are cut, and columns.
+        device: where the network is.
+    """
+    height, width = planes.shape[2:]
+    # Mirrored, not zero: the network knows mirrored edges from its own padding.
+    padding = [(0, 0), (0, 0), *((0, -length % generator.multiple) for length in (height, width))]
+    padded = np.pad(planes, padding, mode="reflect")
+    mean = np.empty_like(padded)
+    deviation = np.empty_like(padded) if generator.added is not None else None
+    for rows in tiles[0]:
+        for columns in tiles[1]:
+            shown = as_tensor(padded[:, :, rows.shown, columns.shown])
+            made: Translation = module(to_device(shown, device))
+            here = np.s_[:, :, rows.own, columns.own]
+            inner = np.s_[:, :, rows.inner, columns.inner]
+            mean[here] = to_host(made.mean[inner]).numpy()
+            if deviation is not None:
+                assert made.deviation is not None
+                deviation[here] = to_host(made.deviation[inner]).numpy()
+    box = np.s_[:, :, :height, :width]
+    return mean[box], None if deviation is None else deviation[box]

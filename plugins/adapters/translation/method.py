@@ -6,12 +6,12 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel
 
 from fib_plugins.adapters.translation.discriminator import build_discriminator
 from fib_plugins.adapters.translation.generators import (
@@ -20,6 +20,7 @@ from fib_plugins.adapters.translation.generators import (
     network_params,
 )
 from fib_plugins.adapters.translation.image_pool import ImagePool
+from fib_plugins.training.optimizers import adam, rate_of
 from fib_plugins.training.progress import plateau
 
 if TYPE_CHECKING:
@@ -36,15 +37,17 @@ class Method(ABC):
     """Networks that learn to translate, step by step.
 
     A subclass says which networks there are, which of them translate and which judge, and what a
-    step is.
+    step is: `draw` makes on the host all that is random in it, `learn` does the rest where the
+    networks are, and `step_done` follows it.
 
     Attributes:
+        shape: of the patches of a step: (patch, channel, y, x).
         networks: by name; the one that translates is ``generator``.
         modules: the same, as Fabric runs them.
-        average: running mean of the weights of ``generator``. The two networks of a GAN chase
-            each other; the mean of where the generator has been is better than where it is
-            (Yazici et al., ICLR 2019).
-        pools: translations of earlier steps, by the judge that is shown them.
+        generator: the network that translates, with the running mean of the weights. The two
+            networks of a GAN chase each other; the mean of where the generator has been is better
+            than where it is (Yazici et al., ICLR 2019).
+        pools: translations of earlier steps, by the judge that is shown them; of size 0 none.
         optimizers: ``generator`` and ``judge``.
         plateaus: what lowers their learning rates.
 
@@ -68,6 +71,7 @@ class Method(ABC):
         noise: tuple[NoiseLaw, NoiseLaw] | None = None,
     ) -> None:
         self.params, self.fabric, self.noise = params, fabric, noise
+        self.shape = (params.batch_size, channels, params.patch, params.patch)
         self.networks = self.build(channels, seed_of)
         if noise is not None:
             there, back = noise[1].without(noise[0]), noise[0].without(noise[1])
@@ -77,15 +81,17 @@ class Method(ABC):
         self.modules = {
             name: fabric.setup_module(network) for name, network in self.networks.items()
         }
-        self.average = AveragedModel(
-            self.networks["generator"], avg_fn=running_mean(params.averaging)
-        )
-        self.pools = {judge: ImagePool(params.pool_size) for judge in self.learners["judge"]}
+        self.generator = deepcopy(cast(Generator, self.networks["generator"]))
+        judges = self.learners["judge"] if params.pool_size else ()
+        self.pools = {
+            judge: ImagePool(params.pool_size, self.shape).to(fabric.device) for judge in judges
+        }
         self.optimizers = {
-            group: torch.optim.Adam(
+            group: adam(
                 itertools.chain(*(self.networks[name].parameters() for name in names)),
-                lr=params.learning_rate,
-                betas=ADAM_BETAS,
+                params.learning_rate,
+                fabric.device,
+                ADAM_BETAS,
             )
             for group, names in self.learners.items()
         }
@@ -102,21 +108,40 @@ class Method(ABC):
         """Return the networks by name; those that translate come first, the way there before."""
 
     @abstractmethod
-    def step(
-        self, source: torch.Tensor, target: torch.Tensor, rng: np.random.Generator
-    ) -> dict[str, torch.Tensor]:
-        """Learn from patches of either stack, and return the losses, each a tensor of one number.
+    def draw(self, rng: np.random.Generator, done: int) -> dict[str, torch.Tensor]:
+        """Return all that is random in a step, by name, on the host.
 
         Args:
-            source: patches in axes (patch, channel, y, x), most grey values from -1 to 1.
-            target: as many of the target, on its own scale.
-            rng: where noise and choices of this step come from.
+            rng: where it comes from.
+            done: steps before this one. Nothing else that changes counts, so that steps can be
+                drawn ahead.
         """
 
-    @property
-    def generator(self) -> Generator:
-        """The network that translates, with averaged weights."""
-        return cast(Generator, self.average.module)
+    @abstractmethod
+    def learn(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Learn from patches of either stack, and return the losses, each a tensor of one number.
+
+        All is computed on the device, nothing is read back, and no operation depends on the number
+        of steps: what `graphs.Replayed` asks for.
+
+        Args:
+            inputs: on the device: ``source`` and ``target``, patches in axes (patch, channel, y,
+                x), each on its own scale with most grey values from -1 to 1; and what was drawn.
+        """
+
+    @torch.no_grad()
+    def step_done(self, done: int) -> None:
+        """Take the weights after a step up into their running mean.
+
+        Args:
+            done: steps until now, this one included.
+        """
+        means = [mean.detach() for mean in self.generator.parameters()]
+        weights = [weight.detach() for weight in self.networks["generator"].parameters()]
+        if done == 1:
+            torch._foreach_copy_(means, weights)
+        else:
+            torch._foreach_lerp_(means, weights, 1.0 - share_kept(self.params.averaging, done - 1))
 
     def translators(self) -> list[Generator]:
         """Return all networks that translate, there and back."""
@@ -125,14 +150,14 @@ class Method(ABC):
     @property
     def learning_rate(self) -> float:
         """The learning rate now."""
-        return float(self.optimizers["generator"].param_groups[0]["lr"])
+        return rate_of(self.optimizers["generator"])
 
     def parts(self) -> dict[str, Any]:
         """Return all that changes while training, by name, for a checkpoint."""
         optimizers = {f"{name}_optimizer": part for name, part in self.optimizers.items()}
         plateaus = {f"{name}_plateau": part for name, part in self.plateaus.items()}
         pools = {f"{name}_pool": part for name, part in self.pools.items()}
-        return {**self.networks, "average": self.average, **pools, **optimizers, **plateaus}
+        return {**self.networks, "average": self.generator, **pools, **optimizers, **plateaus}
 
     def epoch_done(self, score: float) -> None:
         """Lower the learning rates if the validation score has not become better for long."""
@@ -167,27 +192,39 @@ class Method(ABC):
             channels, params.discriminator_channels, params.discriminator_norm, seed
         )
 
+    def _drawn_exchanges(self, rng: np.random.Generator, done: int) -> dict[str, torch.Tensor]:
+        """Return what `draw` decides about the pools."""
+        drawn: dict[str, torch.Tensor] = {}
+        for judge, pool in self.pools.items():
+            given, kept = pool.draw(rng, done * self.params.batch_size)
+            drawn |= {f"{judge}_given": given, f"{judge}_kept": kept}
+        return drawn
+
+    def _exchanged(
+        self, judge: str, made: torch.Tensor, inputs: dict[str, torch.Tensor]
+    ) -> torch.Tensor:
+        """Return what a judge is shown of translations: these, or others of earlier steps."""
+        if judge not in self.pools:
+            return made
+        shown: torch.Tensor = self.pools[judge](
+            made, inputs[f"{judge}_given"], inputs[f"{judge}_kept"]
+        )
+        return shown
+
     def _learn(self, group: str, loss: torch.Tensor) -> None:
         optimizer = self._wrapped[group]
         optimizer.zero_grad()
         self.fabric.backward(loss)
         optimizer.step()
-        if group == "generator":
-            self.average.update_parameters(self.networks["generator"])
 
 
-def running_mean(kept: float) -> Callable[..., torch.Tensor]:
-    """Return how a mean of weights goes on: it keeps this share, at the beginning less.
+def share_kept(most: float, steps: int) -> float:
+    """Return what a mean of weights over so many steps keeps of itself when the next is taken up.
 
-    After n steps it keeps at most (1 + n) / (10 + n), which averages over a tenth of the steps
-    done, however few or many they are.
+    That is at most (1 + n) / (10 + n) after n steps, which averages over a tenth of the steps
+    done, however few or many they are; and never more than `most`.
     """
-
-    def follow(mean: torch.Tensor, now: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
-        done = float(steps)
-        return mean.lerp(now, 1.0 - min(kept, (1.0 + done) / (10.0 + done)))
-
-    return follow
+    return min(most, (1.0 + steps) / (10.0 + steps))
 
 
 @contextmanager
@@ -202,7 +239,6 @@ def frozen(*networks: nn.Module) -> Iterator[None]:
             network.requires_grad_(True)
 
 
-def white_noise(like: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Return noise of variance 1, shaped and placed like a tensor, the same on every device."""
-    noise = rng.standard_normal(like.shape, dtype=np.float32)
-    return torch.from_numpy(noise).to(like.device)
+def white_noise(shape: tuple[int, ...], rng: np.random.Generator) -> torch.Tensor:
+    """Return noise of variance 1, on the host."""
+    return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))

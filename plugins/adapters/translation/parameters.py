@@ -9,7 +9,9 @@ from pydantic import Field, model_validator
 from fib_plugins.training.schedule import Computing, Schedule
 
 MOST_WORKERS = 8
-"""Slices that are translated at a time on the CPU, for memory."""
+"""Slices that are translated at a time on the CPU, and batches of them on a GPU, for memory."""
+INFERENCE_BYTES = 40
+"""Memory of translation per pixel of a tile and feature channel at full resolution."""
 
 
 class TranslationParameters(Schedule, Computing):

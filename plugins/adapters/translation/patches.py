@@ -68,7 +68,7 @@ def turned(patches: np.ndarray, rng: np.random.Generator, square_pixels: bool) -
     return np.stack(changed)
 
 
-def as_tensor(patches: np.ndarray, device: torch.device) -> torch.Tensor:
-    """Return patches on a device, in the memory layout that the networks are fast with."""
-    tensor = torch.from_numpy(np.ascontiguousarray(patches)).to(device)
+def as_tensor(patches: np.ndarray) -> torch.Tensor:
+    """Return patches on the host, in the memory layout that the networks are fast with."""
+    tensor = torch.from_numpy(np.ascontiguousarray(patches))
     return tensor.contiguous(memory_format=torch.channels_last)

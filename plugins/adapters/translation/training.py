@@ -1,7 +1,7 @@
 """Training of a translator: epochs of steps, validation, checkpoints, the best epoch kept.
 
-All that is random in a step is drawn from a stream of its own, so that a training that was
-interrupted anywhere goes on to the same bytes.
+A training that was interrupted anywhere goes on to the same bytes. On a GPU steps are replayed and
+their inputs made ahead; the host reads nothing back before the epoch is done.
 """
 
 from __future__ import annotations
@@ -10,25 +10,31 @@ import hashlib
 import json
 import math
 import time
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from fib_plugins.adapters.translation.batches import Batches
 from fib_plugins.adapters.translation.generators import set_upright
 from fib_plugins.adapters.translation.grey_range import GreyRange
 from fib_plugins.adapters.translation.inference import translated
 from fib_plugins.adapters.translation.method import Method
 from fib_plugins.adapters.translation.noise import NoiseLaw
-from fib_plugins.adapters.translation.patches import Patches, as_tensor, turned
+from fib_plugins.adapters.translation.patches import Patches, as_tensor
+from fib_plugins.adapters.translation.running import Running
 from fib_plugins.adapters.translation.validation import (
     Judged,
     Validation,
     held_out,
     some_slices,
 )
+from fib_plugins.training.ahead import ahead, depth_for, to_device
 from fib_plugins.training.checkpoint import Checkpoint
+from fib_plugins.training.graphs import Replayed
+from fib_plugins.training.optimizers import on_device
 from fib_plugins.training.progress import Progress
 from fib_plugins.training.runtime import fabric_on
 from fib_plugins.training.weights import set_tensors, weights_of
@@ -38,6 +44,8 @@ if TYPE_CHECKING:
     from fib_plugins.adapters.translation.parameters import TranslationParameters
 
 CHECKPOINT_SECONDS = 120.0
+LAYOUT = 2
+"""Of what a checkpoint holds; those of another are not gone on from."""
 LABELS_NOT_KEPT = 1e3
 """Added to the score of epochs that do not keep labels: any that does is better."""
 
@@ -66,43 +74,6 @@ class Trained:
     samples: np.ndarray
     before: dict[str, float]
     judged: Judged
-
-
-@dataclass
-class Running:
-    """What has come of the epoch so far, for a checkpoint in the middle of it.
-
-    Attributes:
-        step: steps done in this epoch.
-        sums: sum of each loss over them.
-        samples: one picture of each epoch done.
-    """
-
-    step: int = 0
-    sums: dict[str, torch.Tensor] = field(default_factory=dict)
-    samples: list[torch.Tensor] = field(default_factory=list)
-
-    def add(self, losses: dict[str, torch.Tensor]) -> None:
-        """Note that a step is done."""
-        self.step += 1
-        for name, loss in losses.items():
-            self.sums[name] = (
-                self.sums[name] + loss.double() if name in self.sums else loss.double()
-            )
-
-    def means(self) -> dict[str, float]:
-        """Return the mean of each loss, and begin a new epoch."""
-        found = {name: float(total) / self.step for name, total in self.sums.items()}
-        self.step, self.sums = 0, {}
-        return found
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state, for a checkpoint."""
-        return vars(self).copy()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the state of a checkpoint."""
-        vars(self).update(state)
 
 
 def train(
@@ -138,7 +109,7 @@ def train(
         NoiseLaw.of(target, ranges[1], context.threads),
     )
     method = method_of(params, len(source.kv), seed_of, fabric, noise)
-    first = as_tensor(patches[0].cut(places[:1]), fabric.device)
+    first = to_device(as_tensor(patches[0].cut(places[:1])), fabric.device)
     for network in method.translators():
         set_upright(network, first)
     running = Running()
@@ -147,7 +118,11 @@ def train(
         context.scratch / "checkpoint.pt", fingerprint, running=running, **method.parts()
     )
     progress = checkpoint.load(context)
+    for optimizer in method.optimizers.values():
+        on_device(optimizer, fabric.device)
     square = math.isclose(*source.voxel_size_nm[1:], rel_tol=1e-3)
+    batches = Batches(*patches, places, per_epoch, params.augment, square, method, context)
+    learn = Replayed(method.learn, fabric.device, context.log)
     saved = time.monotonic()
     judged = None
 
@@ -162,23 +137,16 @@ def train(
 
     while progress.epoch < params.epochs and not progress.exhausted(params.early_stopping_patience):
         epoch = progress.epoch + 1
-        order = _order(context.rng_for("epoch", epoch), len(places), per_epoch * params.batch_size)
-        while running.step < per_epoch:
-            rng = context.rng_for("step", epoch, running.step)
-            begin = running.step * params.batch_size
-            corners = places[order[begin : begin + params.batch_size]]
-            cut = patches[0].cut(corners)
-            if params.augment:
-                cut = turned(cut, rng, square)
-            other = patches[1].cut(patches[1].at_random(rng, params.batch_size))
-            running.add(
-                method.step(as_tensor(cut, fabric.device), as_tensor(other, fabric.device), rng)
-            )
-            done = progress.epoch * per_epoch + running.step
-            context.progress(done, params.epochs * per_epoch, _what(progress))
-            if time.monotonic() - saved > CHECKPOINT_SECONDS and running.step < per_epoch:
-                checkpoint.save(progress)
-                saved = time.monotonic()
+        left, depth = range(running.step, per_epoch), depth_for(fabric.device)
+        with closing(ahead(batches.of_epoch(epoch), left, depth)) as made:
+            for inputs in made:
+                running.add(learn({n: to_device(t, fabric.device) for n, t in inputs.items()}))
+                done = progress.epoch * per_epoch + running.step
+                method.step_done(done)
+                context.progress(done, params.epochs * per_epoch, _what(progress))
+                if time.monotonic() - saved > CHECKPOINT_SECONDS and running.step < per_epoch:
+                    checkpoint.save(progress)
+                    saved = time.monotonic()
         losses = running.means()
         if not math.isfinite(losses["generator_loss"]):
             raise FibError(
@@ -238,11 +206,6 @@ def _validation_slices(number: int, depth: int, wanted: int) -> list[int]:
     return np.unique(np.linspace(first, number - 1, wanted).round().astype(int)).tolist()
 
 
-def _order(rng: np.random.Generator, places: int, count: int) -> np.ndarray:
-    """Return `count` numbers of places in random order, each as often as the others."""
-    return np.concatenate([rng.permutation(places) for _ in range(-(-count // places))])[:count]
-
-
 def _figures(judged: Judged) -> dict[str, float]:
     kept = {
         name: judged.kept[name]
@@ -295,6 +258,7 @@ def _fingerprint(
 ) -> str:
     """Return a digest of what decides the course of training, to know a checkpoint by."""
     facts = {
+        "layout": LAYOUT,
         "params": params.model_dump(mode="json", exclude={"on_label_change", "tile"}),
         "shapes": [source.data.shape, target.data.shape],
         "grey_values": [grey_range.to_json() for grey_range in ranges],

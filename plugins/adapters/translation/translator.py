@@ -19,7 +19,11 @@ from fib_plugins.adapters.translation.inputs import (
     doubts_about_images,
     doubts_about_pair,
 )
-from fib_plugins.adapters.translation.parameters import MOST_WORKERS, TranslationParameters
+from fib_plugins.adapters.translation.parameters import (
+    INFERENCE_BYTES,
+    MOST_WORKERS,
+    TranslationParameters,
+)
 from fibcore import (
     Adapter,
     Context,
@@ -37,8 +41,7 @@ if TYPE_CHECKING:
     from fib_plugins.adapters.translation.method import Method
 
 TRAINING_BYTES = 900
-INFERENCE_BYTES = 40
-"""Memory per pixel of a batch (tile) and feature channel at full resolution."""
+"""Memory of training per pixel of a batch and feature channel at full resolution."""
 
 
 class Translator(Trainable, TranslationParameters, Adapter):

@@ -47,7 +47,10 @@ def test_embeddings_are_unit_vectors_of_the_chosen_places() -> None:
     assert not torch.equal(again[0][:, 2], found[0][:, 2])
 
 
-PARAMS = {"base_channels": 4, "depth": 1, "blocks": 0, "discriminator_channels": 4, "patch": 32}
+PARAMS = {
+    "base_channels": 4, "depth": 1, "blocks": 0, "discriminator_channels": 4, "patch": 32,
+    "batch_size": 2,
+}  # fmt: skip
 
 
 def begin(adapter: CUT | CycleGAN) -> Method:
@@ -58,6 +61,12 @@ def images(seed: int) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(seed).normal(size=(2, 1, 32, 32))).float()
 
 
+def learn(method: Method, source: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Take a first step."""
+    drawn = method.draw(np.random.default_rng(0), 0)
+    return method.learn({"source": source, "target": target, **drawn})
+
+
 @pytest.mark.parametrize("cls", [CycleGAN, CUT])
 @pytest.mark.parametrize("norm", ["pixel", "instance"])
 def test_a_step_changes_every_weight_that_counts(cls: type[CUT | CycleGAN], norm: str) -> None:
@@ -66,7 +75,7 @@ def test_a_step_changes_every_weight_that_counts(cls: type[CUT | CycleGAN], norm
         name: [weights.detach().clone() for weights in network.parameters()]
         for name, network in method.networks.items()
     }
-    method.step(images(0), images(1), np.random.default_rng(0))
+    learn(method, images(0), images(1))
     for name, network in method.networks.items():
         # Biases that a normalisation takes away again need not change.
         same = [torch.equal(a, b) for a, b in zip(before[name], network.parameters(), strict=True)]
@@ -93,7 +102,7 @@ def test_a_step_changes_every_weight_that_counts(cls: type[CUT | CycleGAN], norm
 def test_the_generators_loss_is_the_weighted_sum_of_its_parts(
     adapter: CUT | CycleGAN, weights: dict[str, float]
 ) -> None:
-    losses = begin(adapter).step(images(0), images(1), np.random.default_rng(0))
+    losses = learn(begin(adapter), images(0), images(1))
     assert losses.keys() == {
         "generator_loss", "discriminator_loss", "adversarial_loss", *weights
     }  # fmt: skip
@@ -111,7 +120,7 @@ def test_cycle_and_identity_loss_are_what_the_networks_make_of_images() -> None:
         cycle += (there(back(target).mean).mean - target).abs().mean()
         identity = (there(target).mean - target).abs().mean()
         identity += (back(source).mean - source).abs().mean()
-    losses = method.step(source, target, np.random.default_rng(0))
+    losses = learn(method, source, target)
     assert float(losses["cycle_loss"]) == pytest.approx(float(cycle), rel=1e-4)
     assert float(losses["identity_loss"]) == pytest.approx(float(identity), rel=1e-4)
 
@@ -126,5 +135,22 @@ def test_the_cycle_is_of_images_with_noise_but_is_held_against_those_without() -
         one, two = there(source), back(target)
         cycle = (back(one.mean + one.deviation * noise[0]).mean - source).abs().mean()
         cycle += (there(two.mean + two.deviation * noise[1]).mean - target).abs().mean()
-    losses = method.step(source, target, np.random.default_rng(0))
+    losses = learn(method, source, target)
     assert float(losses["cycle_loss"]) == pytest.approx(float(cycle), rel=1e-4)
+
+
+@pytest.mark.parametrize("identity_weight", [0.0, 1.0])
+def test_places_are_drawn_from_all_of_a_patch_at_each_resolution(identity_weight: float) -> None:
+    adapter = CUT(**PARAMS | {"depth": 2}, places=300, identity_weight=identity_weight)
+    drawn = begin(adapter).draw(np.random.default_rng(0), 0)
+    stacks = ["source", "target"] if identity_weight else ["source"]
+    assert sorted(drawn) == [
+        "noise",
+        *(f"{s}_places_{level}" for s in stacks for level in range(3)),
+    ]
+    for stack in stacks:
+        for level, pixels in enumerate((32**2, 16**2, 8**2)):
+            places = drawn[f"{stack}_places_{level}"].numpy()
+            assert len(np.unique(places)) == len(places) == min(300, pixels)
+            assert 0 <= places.min() < 0.1 * pixels
+            assert 0.9 * pixels <= places.max() < pixels

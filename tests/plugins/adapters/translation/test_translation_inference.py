@@ -97,13 +97,13 @@ def test_tiles_would_show_if_their_margin_were_narrower(
 ) -> None:
     params, images = adapter(tile=32), stack(1, 128, 96)
     whole = translate(params.model_copy(update={"tile": 512}), images)
-    build = inference._in_tiles
+    spans = inference._spans
 
-    def narrow(module: Any, generator: Any, *rest: Any) -> Any:
+    def narrow(length: int, generator: Any, tile: int) -> Any:
         generator.reach -= 4
-        return build(module, generator, *rest)
+        return spans(length, generator, tile)
 
-    monkeypatch.setattr(inference, "_in_tiles", narrow)
+    monkeypatch.setattr(inference, "_spans", narrow)
     assert farthest(translate(params, images), whole) > 1e-4
 
 
@@ -126,6 +126,48 @@ def test_a_slice_does_not_depend_on_the_others(adapter: Adapter) -> None:
     together = translate(params, images)
     assert np.array_equal(translate(params, others.with_data(data))[2], together[2])
     assert np.array_equal(translate(params, images, slices=[3, 1]), together[[3, 1]])
+
+
+@pytest.mark.parametrize("norm", ["pixel", "instance"])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_slices_that_are_translated_together_are_what_each_is_alone(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch, norm: str, threads: int
+) -> None:
+    params, images = adapter(noise="measured", norm=norm, tile=32), stack(7, 70, 45)
+    context = Context(1, threads=threads)
+    alone = translate(params, images, context)
+    sizes: list[int] = []
+    build = inference._in_tiles
+
+    def noted(module: Any, generator: Any, planes: np.ndarray, *rest: Any) -> Any:
+        sizes.append(len(planes))
+        return build(module, generator, planes, *rest)
+
+    monkeypatch.setattr(inference, "items_at_once", lambda *_: 3)
+    monkeypatch.setattr(inference, "_in_tiles", noted)
+    assert farthest(translate(params, images, context), alone) < 1e-5
+    assert sorted(sizes) == [1, 3, 3]
+    some = [6, 0, 3, 2, 5]
+    assert farthest(translate(params, images, context, slices=some), alone[some]) < 1e-5
+
+
+def test_how_many_go_together_is_limited_by_what_they_are_and_what_they_take(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def noted(device: torch.device, bytes_each: int, most: int) -> int:
+        asked.append((bytes_each, most))
+        return 1
+
+    monkeypatch.setattr(inference, "items_at_once", noted)
+    for tile, threads, edge in ((512, 1, 128), (512, 2, 128), (32, 1, 128), (512, 1, 256)):
+        translate(adapter(tile=tile), stack(1, edge, edge), Context(1, threads=threads))
+    (whole, most), (twice, _), (tiled, same), (_, fewer) = asked
+    assert twice == 2 * whole  # each worker has a batch
+    assert tiled < whole
+    assert most == same == 4 * fewer == 128
+    assert whole > 128**2 * 4 * 4  # pixels, float32, feature channels
 
 
 @pytest.mark.parametrize("norm", ["pixel", "instance"])
@@ -164,6 +206,17 @@ def test_noise_is_white_and_its_own_in_each_slice(adapter: Adapter) -> None:
     for axis in (0, 1):
         shifted = np.roll(noise[0], 1, axis)
         assert abs(np.corrcoef(noise[0].ravel(), shifted.ravel())[0, 1]) < 0.06
+
+
+def test_other_images_get_other_noise_at_the_same_seed(adapter: Adapter) -> None:
+    images = stack(2, 64, 64)
+    others = images.with_data(images.data * np.float32(1.001))
+    noise = [
+        translate(adapter(noise="measured"), each) - translate(adapter(), each)
+        for each in (images, others)
+    ]
+    assert noise[0].std() > 0
+    assert abs(np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]) < 4 / 64
 
 
 def test_bytes_do_not_depend_on_threads_tiles_or_order(adapter: Adapter) -> None:

@@ -10,7 +10,7 @@ from scipy.ndimage import binary_erosion
 
 from fib_plugins.adapters.cut import CUT
 from fib_plugins.adapters.cyclegan import CycleGAN
-from fib_plugins.adapters.translation import training
+from fib_plugins.adapters.translation import batches, training
 from fib_plugins.adapters.translation.translator import Translator
 from fibcore import Context, FibError, Images, Labels
 
@@ -240,6 +240,28 @@ def test_nor_one_of_other_images(
     assert "training begins anew" in caplog.text
 
 
+def test_nor_one_that_an_older_version_has_left(
+    tiny: Tiny, source: Images, target: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "LAYOUT", training.LAYOUT - 1)
+        tiny().fit(source, target, context=Context(3, scratch=tmp_path))
+    tiny().fit(source, target, context=Context(3, scratch=tmp_path))
+    assert "training begins anew" in caplog.text
+
+
+@BOTH
+def test_batches_made_ahead_change_nothing(
+    tiny: Tiny, cls: type[Translator], source: Images, target: Images,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    translator = tiny(cls, epochs=2, steps_per_epoch=4, pool_size=2, batch_size=2)
+    plain = translator.model_copy().fit(source, target, context=Context(3))
+    monkeypatch.setattr(training, "depth_for", lambda device: 3)
+    assert same_weights(translator.model_copy().fit(source, target, context=Context(3)), plain)
+
+
 # -- when it ends, and with what -----------------------------------------------------------------
 
 
@@ -342,14 +364,14 @@ def test_target_patches_are_never_turned(
     tiny: Tiny, source: Images, target: Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[bool] = []
-    turned = training.turned
+    turned = batches.turned
 
     def noted(patches: np.ndarray, rng: Any, square: bool) -> np.ndarray:
         assert patches.min() > -1.5
         seen.append(square)
         return turned(patches, rng, square)
 
-    monkeypatch.setattr(training, "turned", noted)
+    monkeypatch.setattr(batches, "turned", noted)
     tiny(steps_per_epoch=3).fit(source, target, context=Context(1))
     oblong = Images(source.data, (5.0, 5.0, 4.0), kv=(2.0,))
     tiny(steps_per_epoch=2).fit(oblong, target, context=Context(1))

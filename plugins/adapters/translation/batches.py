@@ -1,0 +1,71 @@
+"""What the networks are given in each training step: patches, and all that is random.
+
+Everything of a step comes from a stream that is named by epoch and step, so that steps can be
+prepared ahead, and again after an interruption.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from fib_plugins.adapters.translation.method import Method
+from fib_plugins.adapters.translation.patches import Patches, as_tensor, turned
+from fibcore import Context
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Makes the inputs of the steps of each epoch.
+
+    Attributes:
+        source: patches of the source.
+        target: patches of the target.
+        places: corners (z, y, x) of the patches of the source that are shown.
+        per_epoch: steps of an epoch.
+        augment: whether patches of the source are mirrored and turned at random.
+        square: whether pixels are square, so that patches may be turned by quarters.
+        method: what the inputs are for.
+        context: seed of all that is random.
+    """
+
+    source: Patches
+    target: Patches
+    places: np.ndarray
+    per_epoch: int
+    augment: bool
+    square: bool
+    method: Method
+    context: Context
+
+    def of_epoch(self, epoch: int) -> Callable[[int], dict[str, torch.Tensor]]:
+        """Return what makes the inputs of a step of this epoch (from 1), given its number (from 0).
+
+        They are as `Method.learn` takes them, but on the host.
+        """
+        size = self.method.shape[0]
+        order = _order(
+            self.context.rng_for("epoch", epoch), len(self.places), self.per_epoch * size
+        )
+
+        def make(step: int) -> dict[str, torch.Tensor]:
+            rng = self.context.rng_for("step", epoch, step)
+            cut = self.source.cut(self.places[order[step * size : (step + 1) * size]])
+            if self.augment:
+                cut = turned(cut, rng, self.square)
+            other = self.target.cut(self.target.at_random(rng, size))
+            return {
+                "source": as_tensor(cut),
+                "target": as_tensor(other),
+                **self.method.draw(rng, (epoch - 1) * self.per_epoch + step),
+            }
+
+        return make
+
+
+def _order(rng: np.random.Generator, places: int, count: int) -> np.ndarray:
+    """Return `count` numbers of places in random order, each as often as the others."""
+    return np.concatenate([rng.permutation(places) for _ in range(-(-count // places))])[:count]
