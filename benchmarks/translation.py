@@ -31,6 +31,7 @@ from fib_plugins.adapters.translation.translator import Translator
 from fib_plugins.training.ahead import ahead, depth_for, to_device
 from fib_plugins.training.graphs import Replayed
 from fib_plugins.training.runtime import cpu_threads, fabric_on
+from fib_plugins.training.team import Team
 from fibcore import Context, Images, Model
 
 VOXEL_NM = (3.26, 3.26, 3.26)
@@ -99,7 +100,7 @@ def taker(translator: Translator, device: str, replay: bool) -> Callable[[int], 
     """
     rng = np.random.default_rng(0)
     fabric = fabric_on(device, translator.precision)
-    method = translator.method()(translator, 1, lambda _: 0, fabric)
+    method = translator.method()(translator, 1, lambda _: 0, Team(fabric))
     learn = Replayed(method.learn, fabric.device, logging.getLogger()) if replay else method.learn
     patches = {
         stack: as_tensor(rng.standard_normal(method.shape, dtype=np.float32))

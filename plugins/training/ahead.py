@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
+
+from fib_plugins.training.in_order import ordered
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -31,16 +32,7 @@ def ahead(make: Callable[[Item], Made], items: Iterable[Item], depth: int) -> It
         yield from map(make, items)
         return
     with ThreadPoolExecutor(1, thread_name_prefix="ahead") as pool:
-        waiting: deque[Future[Made]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(make, item))
-                if len(waiting) > depth:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        yield from ordered(pool, make, items, depth)
 
 
 def depth_for(device: torch.device) -> int:

@@ -84,6 +84,26 @@ class Team:
             self.fabric.all_reduce(tensor, reduce_op="sum")
         return tensor
 
+    def whole(self, own: torch.Tensor, items: int) -> torch.Tensor:
+        """Return a batch of so many items, given this process's share of it, as all see it."""
+        if self.size == 1:
+            return own
+        batch = own.new_zeros(items, *own.shape[1:])
+        batch[self.share] = own
+        return self.sum(batch)
+
+    def average(self, losses: dict[str, torch.Tensor], patches: int) -> dict[str, torch.Tensor]:
+        """Return losses, means over the patches of each process, as means over the whole batch.
+
+        Args:
+            losses: by name, the same names in all processes.
+            patches: how many patches those of this process are the mean of.
+        """
+        if self.size == 1:
+            return losses
+        own = torch.stack([loss.double() for loss in losses.values()])
+        return dict(zip(losses, self._mean(own, patches), strict=True))
+
     def average_gradients(self, parameters: Iterable[nn.Parameter], patches: int) -> None:
         """Make the gradients of all processes those of the whole batch: the mean over its patches.
 
@@ -99,11 +119,15 @@ class Team:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
         own = [parameter.grad.reshape(-1) for parameter in parameters]  # type: ignore[union-attr]
-        total = self.sum(torch.cat([*own, torch.ones_like(own[0][:1])]) * patches)
-        means = (total[:-1] / total[-1]).split([len(part) for part in own])
+        means = self._mean(torch.cat(own), patches).split([len(part) for part in own])
         for parameter, mean in zip(parameters, means, strict=True):
             # Into the gradient that is there, which lies in memory as its parameter does.
             parameter.grad.copy_(mean.reshape(parameter.shape))  # type: ignore[union-attr]
+
+    def _mean(self, own: torch.Tensor, patches: int) -> torch.Tensor:
+        """Return the mean over a batch of numbers that are means over each process's patches."""
+        total = self.sum(torch.cat([own, torch.ones_like(own[:1])]) * patches)
+        return total[:-1] / total[-1]
 
 
 def in_team(

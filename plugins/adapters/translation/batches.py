@@ -44,9 +44,10 @@ class Batches:
     def of_epoch(self, epoch: int) -> Callable[[int], dict[str, torch.Tensor]]:
         """Return what makes the inputs of a step of this epoch (from 1), given its number (from 0).
 
-        They are as `Method.learn` takes them, but on the host.
+        They are as `Method.learn` takes them, but on the host. All processes of a team draw the
+        same, and take their shares of it.
         """
-        size = self.method.shape[0]
+        size, share = self.method.shape[0], self.method.team.share
         order = _order(
             self.context.rng_for("epoch", epoch), len(self.places), self.per_epoch * size
         )
@@ -57,11 +58,12 @@ class Batches:
             if self.augment:
                 cut = turned(cut, rng, self.square)
             other = self.target.cut(self.target.at_random(rng, size))
-            return {
-                "source": as_tensor(cut),
-                "target": as_tensor(other),
-                **self.method.draw(rng, (epoch - 1) * self.per_epoch + step),
+            drawn = self.method.draw(rng, (epoch - 1) * self.per_epoch + step)
+            own = {
+                name: tensor[share] if name in self.method.of_each_patch else tensor
+                for name, tensor in drawn.items()
             }
+            return {"source": as_tensor(cut[share]), "target": as_tensor(other[share]), **own}
 
         return make
 

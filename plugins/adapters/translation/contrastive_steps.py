@@ -36,6 +36,7 @@ class ContrastiveSteps(Method):
         "generator": ("generator", "embedding"),
         "judge": ("target_judge",),
     }
+    of_each_patch: ClassVar[frozenset[str]] = frozenset({"noise"})
 
     def build(self, channels: int, seed_of: Callable[[str], int]) -> dict[str, nn.Module]:
         """Return a generator, what embeds the features of its encoder, and a discriminator."""

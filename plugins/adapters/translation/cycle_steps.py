@@ -31,6 +31,7 @@ class CycleSteps(Method):
         "generator": ("generator", "backward"),
         "judge": ("target_judge", "source_judge"),
     }
+    of_each_patch: ClassVar[frozenset[str]] = frozenset({"noise_there", "noise_back"})
 
     def build(self, channels: int, seed_of: Callable[[str], int]) -> dict[str, nn.Module]:
         """Return two generators, there and back, and a discriminator of either look."""

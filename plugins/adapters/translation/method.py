@@ -24,10 +24,9 @@ from fib_plugins.training.optimizers import adam, rate_of
 from fib_plugins.training.progress import plateau
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
-
     from fib_plugins.adapters.translation.noise import NoiseLaw
     from fib_plugins.adapters.translation.parameters import TranslationParameters
+    from fib_plugins.training.team import Team
 
 ADAM_BETAS = (0.5, 0.999)
 """Zhu et al. 2017, section 5.1 (after Radford et al., ICLR 2016)."""
@@ -55,22 +54,25 @@ class Method(ABC):
         params: the adapter.
         channels: number of voltages.
         seed_of: seed of a network's weights, by its name.
-        fabric: where the networks are computed.
+        team: the processes that train together.
         noise: that of source and of target; none: translations get none.
     """
 
     learners: ClassVar[dict[str, tuple[str, ...]]]
     """Names of the networks of each optimiser, ``generator`` and ``judge``."""
+    of_each_patch: ClassVar[frozenset[str]]
+    """Names of what `draw` returns an entry of for each patch."""
 
     def __init__(
         self,
         params: TranslationParameters,
         channels: int,
         seed_of: Callable[[str], int],
-        fabric: Fabric,
+        team: Team,
         noise: tuple[NoiseLaw, NoiseLaw] | None = None,
     ) -> None:
-        self.params, self.fabric, self.noise = params, fabric, noise
+        self.params, self.team, self.noise = params, team, noise
+        fabric = team.fabric
         self.shape = (params.batch_size, channels, params.patch, params.patch)
         self.networks = self.build(channels, seed_of)
         if noise is not None:
@@ -127,6 +129,7 @@ class Method(ABC):
         Args:
             inputs: on the device: ``source`` and ``target``, patches in axes (patch, channel, y,
                 x), each on its own scale with most grey values from -1 to 1; and what was drawn.
+                Of all that there is for each patch, the share of this process.
         """
 
     @torch.no_grad()
@@ -146,6 +149,11 @@ class Method(ABC):
     def translators(self) -> list[Generator]:
         """Return all networks that translate, there and back."""
         return [network for network in self.networks.values() if isinstance(network, Generator)]
+
+    @property
+    def own_patches(self) -> int:
+        """How many patches of each step are this process's."""
+        return len(range(self.shape[0])[self.team.share])
 
     @property
     def learning_rate(self) -> float:
@@ -207,14 +215,18 @@ class Method(ABC):
         if judge not in self.pools:
             return made
         shown: torch.Tensor = self.pools[judge](
-            made, inputs[f"{judge}_given"], inputs[f"{judge}_kept"]
+            self.team.whole(made.detach(), self.shape[0]),
+            inputs[f"{judge}_given"],
+            inputs[f"{judge}_kept"],
         )
-        return shown
+        return shown[self.team.share]
 
     def _learn(self, group: str, loss: torch.Tensor) -> None:
         optimizer = self._wrapped[group]
         optimizer.zero_grad()
-        self.fabric.backward(loss)
+        self.team.fabric.backward(loss)
+        learners = (self.networks[name].parameters() for name in self.learners[group])
+        self.team.average_gradients(itertools.chain(*learners), self.own_patches)
         optimizer.step()
 
 

@@ -36,12 +36,12 @@ from fib_plugins.training.checkpoint import Checkpoint
 from fib_plugins.training.graphs import Replayed
 from fib_plugins.training.optimizers import on_device
 from fib_plugins.training.progress import Progress
-from fib_plugins.training.runtime import fabric_on
 from fib_plugins.training.weights import set_tensors, weights_of
 from fibcore import Context, FibError, Images, Labels
 
 if TYPE_CHECKING:
     from fib_plugins.adapters.translation.parameters import TranslationParameters
+    from fib_plugins.training.team import Team
 
 CHECKPOINT_SECONDS = 120.0
 LAYOUT = 2
@@ -83,13 +83,16 @@ def train(
     target: Images,
     labels: Labels | None,
     context: Context,
+    team: Team,
 ) -> Trained:
     """Train a translator from the look of `source` to that of `target`; return the best one.
+
+    Each process of the team calls it. The first alone judges.
 
     Raises:
         FibError: constant or non-finite images, or a training that diverges.
     """
-    fabric = fabric_on(context.device, params.precision)
+    device = team.fabric.device
     ranges = GreyRange.of(source, "the source"), GreyRange.of(target, "the target")
     depths = [len(stack.data[0]) - held_out(stack.shape[0], params.validation_slices)
               for stack in (source, target)]  # fmt: skip
@@ -97,19 +100,27 @@ def train(
         Patches(stack, grey_range, depth, params.patch, params.stride)
         for stack, grey_range, depth in zip((source, target), ranges, depths, strict=True)
     ]
-    validation, shown = _validation(params, source, target, labels, depths, ranges, context)
+    shown, wanted = (
+        _validation_slices(stack.shape[0], depth, params.validation_slices)
+        for stack, depth in zip((source, target), depths, strict=True)
+    )
+    validation = None
+    if team.rank == 0:
+        validation = _validation(source, target, labels, shown, wanted, ranges, context)
     places = patches[0].grid()
     per_epoch = params.steps_per_epoch or -(-len(places) // params.batch_size)
 
     def seed_of(name: str) -> int:
         return int(context.rng_for("network", name).integers(2**63))
 
-    noise = (
-        NoiseLaw.of(source, ranges[0], context.threads),
-        NoiseLaw.of(target, ranges[1], context.threads),
+    noise = team.by_first(
+        lambda: (
+            NoiseLaw.of(source, ranges[0], context.threads),
+            NoiseLaw.of(target, ranges[1], context.threads),
+        )
     )
-    method = method_of(params, len(source.kv), seed_of, fabric, noise)
-    first = to_device(as_tensor(patches[0].cut(places[:1])), fabric.device)
+    method = method_of(params, len(source.kv), seed_of, team, noise)
+    first = to_device(as_tensor(patches[0].cut(places[:1])), device)
     for network in method.translators():
         set_upright(network, first)
     running = Running()
@@ -117,12 +128,12 @@ def train(
     checkpoint = Checkpoint(
         context.scratch / "checkpoint.pt", fingerprint, running=running, **method.parts()
     )
-    progress = checkpoint.load(context)
+    progress = checkpoint.load(context, team)
     for optimizer in method.optimizers.values():
-        on_device(optimizer, fabric.device)
+        on_device(optimizer, device)
     square = math.isclose(*source.voxel_size_nm[1:], rel_tol=1e-3)
     batches = Batches(*patches, places, per_epoch, params.augment, square, method, context)
-    learn = Replayed(method.learn, fabric.device, context.log)
+    learn = Replayed(method.learn, device, context.log) if team.size == 1 else method.learn
     saved = time.monotonic()
     judged = None
 
@@ -135,69 +146,71 @@ def train(
             network.train()
         return Images(data, source.voxel_size_nm, target.kv, target.names, target.quantity)
 
+    def judge() -> tuple[Judged, NoiseLaw, torch.Tensor]:
+        assert validation is not None
+        images = translate()
+        picture = _sample(params, source, images, target, shown[0], ranges)
+        return validation.judge(images), NoiseLaw.of(images, ranges[1], context.threads), picture
+
     while progress.epoch < params.epochs and not progress.exhausted(params.early_stopping_patience):
         epoch = progress.epoch + 1
-        left, depth = range(running.step, per_epoch), depth_for(fabric.device)
+        left, depth = range(running.step, per_epoch), depth_for(device)
         with closing(ahead(batches.of_epoch(epoch), left, depth)) as made:
             for inputs in made:
-                running.add(learn({n: to_device(t, fabric.device) for n, t in inputs.items()}))
+                losses = learn({n: to_device(t, device) for n, t in inputs.items()})
+                running.add(team.average(losses, method.own_patches))
                 done = progress.epoch * per_epoch + running.step
                 method.step_done(done)
                 context.progress(done, params.epochs * per_epoch, _what(progress))
                 if time.monotonic() - saved > CHECKPOINT_SECONDS and running.step < per_epoch:
-                    checkpoint.save(progress)
+                    team.save(checkpoint, progress)
                     saved = time.monotonic()
-        losses = running.means()
-        if not math.isfinite(losses["generator_loss"]):
+        means = running.means()
+        if not math.isfinite(means["generator_loss"]):
             raise FibError(
                 f"training diverged in epoch {epoch} (the generator's loss is "
-                f"{losses['generator_loss']}); lower learning_rate (now "
+                f"{means['generator_loss']}); lower learning_rate (now "
                 f"{method.learning_rate:g}), or use precision '32'"
             )
-        images = translate()
-        judged = validation.judge(images)
-        running.samples.append(_sample(params, source, images, target, shown[0], ranges))
-        row = {**losses, "learning_rate": method.learning_rate, **_figures(judged)}
+        judged, found, picture = team.by_first(judge)
+        running.samples.append(picture)
+        row = {**means, "learning_rate": method.learning_rate, **_figures(judged)}
         score = judged.score + (LABELS_NOT_KEPT if judged.problems else 0.0)
         method.epoch_done(score)
         progress.add(row, score, method.generator)
-        method.correct_noise(NoiseLaw.of(images, ranges[1], context.threads))
-        checkpoint.save(progress)
+        method.correct_noise(found)
+        team.save(checkpoint, progress)
         saved = time.monotonic()
 
     set_tensors(method.generator, progress.best)
     if judged is None or progress.best_epoch != progress.epoch:
-        judged = validation.judge(translate())
+        judged, *_ = team.by_first(judge)
     return Trained(
         weights_of(method.generator),
         progress.history,
         progress.best_epoch,
         *ranges,
         torch.stack(running.samples).numpy(),
-        validation.before,
+        validation.before if validation is not None else {},
         judged,
     )
 
 
 def _validation(
-    params: TranslationParameters,
     source: Images,
     target: Images,
     labels: Labels | None,
-    depths: list[int],
+    shown: list[int],
+    wanted: list[int],
     ranges: tuple[GreyRange, GreyRange],
     context: Context,
-) -> tuple[Validation, list[int]]:
-    """Return what judges, and the slices of the source that it judges by."""
-    shown, wanted = (
-        _validation_slices(stack.shape[0], depth, params.validation_slices)
-        for stack, depth in zip((source, target), depths, strict=True)
-    )
+) -> Validation:
+    """Return what judges translations of some slices of the source by some of the target."""
     part = some_slices(source, shown)
     data = ranges[1].restored(ranges[0].scaled(part.data), target.data.dtype)
     own = None if labels is None else labels.with_data(labels.data[shown])
     # The source on the target's grey scale, since distances are measured in grey values.
-    return Validation(part.with_data(data), some_slices(target, wanted), own, context), shown
+    return Validation(part.with_data(data), some_slices(target, wanted), own, context)
 
 
 def _validation_slices(number: int, depth: int, wanted: int) -> list[int]:

@@ -133,12 +133,13 @@ class Translator(Trainable, TranslationParameters, Adapter):
         from fib_plugins.adapters.translation.training import train
         from fib_plugins.adapters.translation.watching import doubts_about
         from fib_plugins.training.runtime import cpu_threads
+        from fib_plugins.training.team import in_team
 
         context = Context.of(context)
         specs = {"source": source.spec, "target": target.spec}
         self.forecast("fit", specs | ({} if labels is None else {"labels": labels.spec}))
         with cpu_threads(self.cpu_threads):
-            trained = train(self, self.method(), source, target, labels, context)
+            trained = in_team(train, self, context, self.method(), source, target, labels)
         context.keep("history", Table.from_rows(trained.history))
         context.keep("samples", _album(trained.samples, source))
         if not trained.source_range.overlaps(trained.target_range):

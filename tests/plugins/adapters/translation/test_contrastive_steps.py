@@ -7,6 +7,7 @@ from fib_plugins.adapters.cyclegan import CycleGAN
 from fib_plugins.adapters.translation.contrastive_steps import Embedding, places_told_apart
 from fib_plugins.adapters.translation.method import Method
 from fib_plugins.training.runtime import fabric_on
+from fib_plugins.training.team import Team
 
 
 def unit_vectors(seed: int, *shape: int) -> np.ndarray:
@@ -54,7 +55,7 @@ PARAMS = {
 
 
 def begin(adapter: CUT | CycleGAN) -> Method:
-    return adapter.method()(adapter, 1, lambda name: len(name), fabric_on("cpu", "32"))
+    return adapter.method()(adapter, 1, lambda name: len(name), Team(fabric_on("cpu", "32")))
 
 
 def images(seed: int) -> torch.Tensor:

@@ -15,6 +15,7 @@ from fib_plugins.adapters.cyclegan import CycleGAN
 from fib_plugins.adapters.translation.method import Method, share_kept
 from fib_plugins.adapters.translation.noise import NoiseLaw
 from fib_plugins.training.runtime import fabric_on
+from fib_plugins.training.team import Team
 from fib_plugins.training.weights import tensors_of
 
 SMALL = {"base_channels": 4, "depth": 1, "blocks": 0, "discriminator_channels": 4, "patch": 32}
@@ -26,7 +27,7 @@ def law(level: float) -> NoiseLaw:
 
 
 def method_of(adapter: CUT | CycleGAN, noise: tuple[NoiseLaw, NoiseLaw] | None = None) -> Method:
-    return adapter.method()(adapter, 1, lambda name: len(name), fabric_on("cpu", "32"), noise)
+    return adapter.method()(adapter, 1, lambda name: len(name), Team(fabric_on("cpu", "32")), noise)
 
 
 def learn(method: Method, steps: int) -> list[np.ndarray]:
