@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
+from fib_plugins.physics.hunger_kuchler import HungerKuchler
+
 from .measured import BEST, OUTLIERS, SOURCES, MeasuredSet, measured_sets
 from .page import Section, percent
-from .simulations import Bench, Yield
+from .simulations import NAMED, Bench, Yield
 from .style import COLOURS, INK, PALE, SERIES, energy_axis, panels, points
 
 ENERGIES_KEV = (0.5, 0.6, 0.8, 1, 1.25, 1.6, 2, 2.5, 3, 4, 5, 6.5, 8, 10, 12.5, 16, 20, 25, 30)
 TABLE_KEV = (0.5, 1, 2, 3, 4, 5, 10, 20, 30)
 ORACLE_KEV = (0.5, 1, 2, 5, 10, 20)
-ELEMENTS = ("Au", "Cu", "Si", "C")
+ELEMENTS = ("Au", "Ag", "Cu", "Si", "Al", "C")
 ELECTRONS, ORACLE_ELECTRONS, GOLD_ELECTRONS = 300_000, 20_000, 2_000_000
 
 GOLD_WINDOWS = {
@@ -46,7 +48,8 @@ def section(bench: Bench) -> Section:
         f"""Lines: the engine, {bench.electrons(ELECTRONS):,} electrons per point (standard error
         at most {max(y.error for c in curves.values() for y in c.values()):.4f}). Open circles: the
         oracle. Small signs: all sets of D. C. Joy's collection; grey ones stand against all
-        others."""
+        others. Dotted, from 4 keV on: the law of Hunger and Küchler, which they fitted to their
+        measurements; of silver there is nothing else here."""
     )
     _figure(page, bench, curves, oracle, sets)
     _yields(page, curves)
@@ -64,7 +67,9 @@ def _figure(
     oracle: dict[str, Curve],
     sets: list[MeasuredSet],
 ) -> None:
-    with panels(2, 2, 6.6, sharex=True) as (figure, axes):
+    law = HungerKuchler()
+    fitted_kev = np.geomspace(4.0, 30.0, 50)
+    with panels(2, 3, 6.6, sharex=True) as (figure, axes):
         used = [s for s in SOURCES if any(m.source == s for m in sets)]
         colour_of = {s: SERIES[i % len(SERIES)] for i, s in enumerate(used)}
         seen = {}
@@ -78,15 +83,18 @@ def _figure(
                 )  # fmt: skip
                 if found.source not in seen or not found.outlier:
                     seen[found.source] = drawn
+            eta = law.coefficient(NAMED[element], fitted_kev)
+            axis.plot(fitted_kev, eta, ":", color=PALE, linewidth=1.6, zorder=2)
             _curve(axis, curves[element], INK)
             _oracle(axis, oracle[element], INK)
             axis.set_title(element)
             energy_axis(axis)
-        high = axes[1, 1].get_ylim()[1]
-        _curve(axes[1, 1], curves["epoxy"], COLOURS["epoxy"], "--")
-        _oracle(axes[1, 1], oracle["epoxy"], COLOURS["epoxy"])
-        axes[1, 1].set_ylim(0.03, high)
-        axes[1, 1].set_title("C, and epoxy (dashed)")
+        last = axes[-1, -1]
+        high = last.get_ylim()[1]
+        _curve(last, curves["epoxy"], COLOURS["epoxy"], "--")
+        _oracle(last, oracle["epoxy"], COLOURS["epoxy"])
+        last.set_ylim(0.03, high)
+        last.set_title("C, and epoxy (dashed)")
         for axis in axes[1]:
             axis.set_xlabel("beam energy / keV")
         for axis in axes[:, 0]:
@@ -95,8 +103,8 @@ def _figure(
         figure.legend(handles=handles, loc="outside lower center", ncols=3, handletextpad=0.1)
         page.figure(
             figure, bench.pictures / "bulk.png",
-            """Backscatter coefficient of gold, copper, silicon, carbon and epoxy against beam
-            energy: engine, oracle and measurements""",
+            """Backscatter coefficient of gold, silver, copper, silicon, aluminium, carbon and epoxy
+            against beam energy: engine, oracle and measurements""",
         )  # fmt: skip
 
 
@@ -148,6 +156,13 @@ def _deviations(page: Section, curves: dict[str, Curve], sets: list[MeasuredSet]
         if found:
             row = [cell([m for m in found if m.element == e]) for e in ELEMENTS]
             rows.append([about.label, *row])
+    fitted = np.geomspace(4.0, 30.0, 14)
+    law = HungerKuchler()
+    against = [
+        cell([MeasuredSet(e, "hunger1979", fitted, law.coefficient(NAMED[e], fitted))])
+        for e in ELEMENTS
+    ]
+    rows.append(["law of Hunger & Küchler, 4 to 30 keV", *against])
     good = [m for m in sets if not m.outlier]
     total = [cell([m for m in good if m.element == e]) for e in ELEMENTS]
     rows.append(["**all but °**", *(f"**{c}**" for c in total)])

@@ -1,7 +1,7 @@
 """Measured backscatter coefficients, and how far they can be trusted.
 
-`backscatter_measured.csv` holds those of C, Si, Cu and Au that D. C. Joy collected (A database on
-electron-solid interactions, Scanning 17 (1995) 270; revision of 2001) from the papers below.
+`backscatter_measured.csv` holds those of C, Al, Si, Cu and Au that D. C. Joy collected (A database
+on electron-solid interactions, Scanning 17 (1995) 270; revision of 2001) from the papers below.
 """
 
 from __future__ import annotations

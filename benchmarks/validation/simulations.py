@@ -22,7 +22,9 @@ from fibcore.materials import EPOXY, Material
 T = TypeVar("T")
 R = TypeVar("R")
 
-NAMED = {"epoxy": EPOXY} | {s: Material.of_element(elements()[s]) for s in ("Au", "Cu", "Si", "C")}
+NAMED = {"epoxy": EPOXY} | {
+    s: Material.of_element(elements()[s]) for s in ("Au", "Ag", "Cu", "Si", "Al", "C")
+}
 """The materials of the page."""
 
 

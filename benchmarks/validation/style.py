@@ -19,7 +19,10 @@ INK, PALE, GRID = "#333333", "#9aa3ab", "#e4e7ea"
 WIDTH = 7.6
 """Width of a figure, inches."""
 
-COLOURS = {"Au": "#c08a1e", "Cu": SERIES[1], "Si": SERIES[0], "C": "#444444", "epoxy": SERIES[3]}
+COLOURS = {
+    "Au": "#c08a1e", "Ag": PALE, "Cu": SERIES[1], "Si": SERIES[0], "Al": PALE, "C": "#444444",
+    "epoxy": SERIES[3],
+}  # fmt: skip
 """Materials, the same in all figures."""
 
 RULES: Any = {

@@ -32,10 +32,10 @@ class MonteCarlo(MonteCarloParameters, Simulator):
     Browning (1994) and of screened Rutherford scattering (Joy 1995). Energy loss by Joy and Luo
     (1989), by a dielectric model, or by a material's own table. Free paths and losses along them
     are exact for the tables: no step length has to be chosen. With `atomic_electrons` collisions
-    with single electrons of the atoms deflect, too (Fano 1954), which brings light elements above
-    5 keV closer to most measurements, and those below away from that of clean surfaces. The page on
-    its validation has the comparison. Secondary electrons, charging and diffraction are not
-    simulated.
+    with single electrons of the atoms deflect, too (Fano 1954): light elements send more electrons
+    back, which above 8 keV is closer to most measurements; up to 6 keV it brings aluminium closer
+    to those of clean surfaces and takes carbon away from them. The page on its validation has the
+    comparison. Secondary electrons, charging and diffraction are not simulated.
 
     **Geometry.** Voxels are boxes of one material with sharp faces. Electrons that leave the
     volume sideways come in on the other side (`lateral`); below the last slice the volume is
