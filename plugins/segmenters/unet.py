@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from fib_plugins.segmenters.segmentation import Segmentation, specs
-from fib_plugins.segmenters.training_data import TrainingData, check_same_volume
+from fib_plugins.segmenters.training_data import TrainingData, TrainingInfo, check_same_volume
 from fib_plugins.segmenters.unet_parameters import INFERENCE_BYTES, TRAINING_BYTES, UNetParameters
 from fibcore import (
     Adapter,
@@ -28,6 +28,7 @@ from fibcore import (
     VolumeSpec,
     keeps,
 )
+from fibcore.models import Shape
 from fibcore.plugin import Forecast
 
 
@@ -49,6 +50,8 @@ class UNet(Trainable, UNetParameters, Segmenter):
     """
 
     name: ClassVar[str] = "unet"
+    info_type: ClassVar[type[TrainingInfo]] = TrainingInfo
+    learner: ClassVar[str] = "network"
     apply_params: ClassVar[frozenset[str]] = frozenset(
         {
             "normalization",
@@ -101,6 +104,12 @@ class UNet(Trainable, UNetParameters, Segmenter):
             phases = self._training_data.phase_names
         labels, kept = specs(images, phases, self.save_probability)
         height, width = (min(self.window, n) for n in images.shape[1:])
+        if self.norm == "instance" and self.is_single_pixel(height, width):
+            raise FibError(
+                f"the slices have {height} x {width} pixels (y, x), halved {self.depth} times a "
+                f"single one, which norm 'instance' cannot be applied to: use slices of more than "
+                f"{self.halvings} pixels, or a network with norm 'batch'"
+            )
         window = height * width * (1 if self.flat else self.patch_depth)
         activations = INFERENCE_BYTES * self.base_channels * max(window, self.voxels_per_batch)
         workers = max(1, (os.cpu_count() or 1) // self.cpu_threads) if self.flat else 1
@@ -126,7 +135,16 @@ class UNet(Trainable, UNetParameters, Segmenter):
 
     @property
     def _training_data(self) -> TrainingData:
-        return TrainingData(self.model.info, "network")
+        return TrainingData(self.model.info, self.learner)
+
+    def weight_shapes(self) -> Mapping[str, Shape]:
+        """Return the shapes of the network's weights and running statistics."""
+        from fib_plugins.segmenters.unet_network import build_network
+        from fib_plugins.training.weights import shapes_of
+
+        info = self.model.info
+        params = self.network_params(len(info["kv"]), len(info["phases"]))
+        return shapes_of(lambda: build_network(**params, seed=0))
 
     # -- work ----------------------------------------------------------------------------------
 

@@ -53,7 +53,12 @@ class UNetParameters(Schedule, Computing):
         le=256,
         description="feature channels at full resolution; they double with each level",
     )
-    depth: int = Field(default=3, ge=1, le=6, description="how often resolution is halved")
+    depth: int = Field(
+        default=3,
+        ge=2,
+        le=6,
+        description="how often resolution is halved (DynUNet: at least twice)",
+    )
     norm: Literal["batch", "instance"] = Field(
         default="batch", description="normalization layers of the network"
     )
@@ -169,6 +174,17 @@ class UNetParameters(Schedule, Computing):
                     f"{name} {size} cannot be halved {self.depth} times (depth): use "
                     f"{' or '.join(str(n) for n in near)}, or a smaller depth"
                 )
+        if self.is_single_pixel(self.patch, self.patch):
+            raise ValueError(
+                f"patch {self.patch} halved {self.depth} times (depth) is a single pixel, which "
+                f"normalization layers cannot learn from: use at least {2 * factor}, or a smaller "
+                f"depth"
+            )
+        if self.norm == "instance" and self.is_single_pixel(self.window, self.window):
+            raise ValueError(
+                f"window {self.window} halved {self.depth} times (depth) is a single pixel, which "
+                f"norm 'instance' cannot be applied to: use at least {2 * factor}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -190,6 +206,14 @@ class UNetParameters(Schedule, Computing):
     def halvings(self) -> int:
         """Edges of patches and windows are multiples of this: the network halves them."""
         return int(2**self.depth)
+
+    def is_single_pixel(self, height: int, width: int) -> bool:
+        """Return whether what has these edges is a single pixel where resolution is lowest.
+
+        In 3d a single voxel: blocks are as deep as `patch_depth`.
+        """
+        edges = (height, width) if self.flat else (self.patch_depth, height, width)
+        return max(edges) <= self.halvings
 
     @property
     def reach_above(self) -> int:

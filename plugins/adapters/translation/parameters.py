@@ -139,4 +139,10 @@ class TranslationParameters(Schedule, Computing):
                 f"patch {self.patch} cannot be halved {self.depth} times (depth): use {near}, or "
                 f"a smaller depth"
             )
+        if self.patch == factor:
+            raise ValueError(
+                f"patch {self.patch} halved {self.depth} times (depth) is a single pixel, which "
+                f"cannot be convolved with its mirrored surroundings: use at least {2 * factor}, "
+                f"or a smaller depth"
+            )
         return self

@@ -51,6 +51,53 @@ def test_sizes_that_cannot_be_halved_are_refused(params: dict[str, object], advi
         UNet.model_validate(params)
 
 
+SINGLE = [
+    ({"patch": 8}, "patch 8 halved 3 times .* a single pixel.* use at least 16"),
+    ({"patch": 64, "depth": 6}, "patch 64 .* use at least 128"),
+    ({"dimensions": "3d", "patch": 8, "patch_depth": 8}, "patch 8 .* a single pixel"),
+    ({"window": 8, "norm": "instance"}, "window 8 .* norm 'instance'"),
+    ({"depth": 1}, "greater than or equal to 2"),
+]
+
+
+@pytest.mark.parametrize(("params", "advice"), SINGLE)
+def test_what_the_network_cannot_be_built_or_trained_with_is_refused(
+    params: dict[str, object], advice: str
+) -> None:
+    with pytest.raises(ValidationError, match=advice):
+        UNet.model_validate(params)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"depth": 2, "patch": 8, "batch_size": 1},
+        {"depth": 2, "patch": 8, "batch_size": 1, "norm": "instance", "window": 8},
+        {"depth": 5, "patch": 64, "batch_size": 1, "norm": "instance"},
+        {"depth": 3, "patch": 16, "batch_size": 2, "window": 8},
+        {"dimensions": "3d", "depth": 2, "patch": 8, "patch_depth": 4, "batch_size": 1},
+        {"dimensions": "2.5d", "slices_above": 0, "slices_below": 0, "depth": 2},
+    ],
+    ids=str,
+)
+def test_networks_at_the_limits_of_the_parameters_train_and_segment(
+    params: dict[str, object],
+) -> None:
+    data = np.zeros((12, 64, 64), np.uint8)
+    data[:, :, 32:] = 1
+    labels = Labels(data, VOXEL_NM)
+    noise = np.random.default_rng(0).normal(0, 0.1, data.shape)
+    images = Images((data + noise).astype(np.float32), VOXEL_NM, (2.0,))
+    unet = UNet(base_channels=2, epochs=1, patches_per_epoch=3, cpu_threads=1, **params)
+    unet.forecast("fit", {"images": images.spec, "labels": labels.spec})
+    assert unet.fit(images, labels).predict(images).shape == data.shape
+
+
+def test_slices_too_small_for_instance_norm_are_refused() -> None:
+    with pytest.raises(FibError, match=r"6 x 8 pixels .* norm 'batch'"):
+        UNet(norm="instance").forecast("predict", specs((9, 6, 8)))
+
+
 @pytest.mark.parametrize(
     ("params", "shape", "advice"),
     [

@@ -32,6 +32,8 @@ def test_it_keeps_the_contract(cls: type[Translator]) -> None:
 
 @BOTH
 def test_parameters_that_do_not_fit_say_what_to_change(cls: type[Translator]) -> None:
+    with pytest.raises(ValueError, match=r"patch 32 halved 5 times .* single pixel.* at least 64"):
+        CycleGAN(patch=32, depth=5)
     with pytest.raises(ValueError, match=r"patch 36 cannot be halved 3 times .*: use 32"):
         cls(patch=36, depth=3)
 
