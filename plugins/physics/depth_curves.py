@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Self
 
 import numpy as np
 
 from .electron_range import ENERGY_EXPONENT
+
+Curve = Callable[[np.ndarray], np.ndarray]
+"""Eta, or a difference of etas, at depths in nm."""
 
 
 class DepthCurves:
@@ -32,7 +36,15 @@ class DepthCurves:
     def __init__(
         self, energies_kev: np.ndarray, depths_nm: list[np.ndarray], etas: list[np.ndarray]
     ) -> None:
-        self.energies_kev, self.depths_nm, self.etas = energies_kev, depths_nm, etas
+        self.energies_kev, self.depths_nm = energies_kev, depths_nm
+        self._pieces: dict[int, Curve] = {}
+        """Of each energy the difference to the next higher one; of the highest, its curve."""
+        last = len(energies_kev) - 1
+        for number in range(last, -1, -1):
+            nodes, eta = depths_nm[number], etas[number]
+            if number < last:
+                eta = eta - self._curve(number + 1, self._stretch(number) * nodes)
+            self._pieces[number] = _monotone(nodes, eta)
 
     @classmethod
     def of(cls, energy_kev: np.ndarray, depth_nm: np.ndarray, eta: np.ndarray) -> Self:
@@ -56,19 +68,22 @@ class DepthCurves:
 
     def _curve(self, number: int, depth_nm: np.ndarray) -> np.ndarray:
         """Return what the curve of an energy gives at depths."""
-        nodes, eta = self.depths_nm[number], self.etas[number]
+        nodes = self.depths_nm[number]
         inside = np.clip(depth_nm, nodes[0], nodes[-1])
-        if number == len(self.energies_kev) - 1:
-            return _monotone(nodes, eta, inside)
+        found = self._pieces[number](inside)
+        if number < len(self.energies_kev) - 1:
+            found = self._curve(number + 1, self._stretch(number) * inside) + found
+        return found
+
+    def _stretch(self, number: int) -> float:
+        """Return how much further electrons of the next higher energy get."""
         pair = self.energies_kev[number : number + 2]
-        stretch = (pair[1] / pair[0]) ** ENERGY_EXPONENT
-        apart = eta - self._curve(number + 1, stretch * nodes)
-        return self._curve(number + 1, stretch * inside) + _monotone(nodes, apart, inside)
+        return float((pair[1] / pair[0]) ** ENERGY_EXPONENT)
 
 
-def _monotone(nodes: np.ndarray, values: np.ndarray, places: np.ndarray) -> np.ndarray:
+def _monotone(nodes: np.ndarray, values: np.ndarray) -> Curve:
     from scipy.interpolate import PchipInterpolator
 
     if len(nodes) == 1:
-        return np.full(places.shape, values[0])
-    return np.asarray(PchipInterpolator(nodes, values)(places))
+        return lambda places: np.full(places.shape, values[0])
+    return PchipInterpolator(nodes, values)

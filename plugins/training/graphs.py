@@ -1,9 +1,9 @@
 """Training steps that a GPU repeats by itself.
 
 A step of a small network is thousands of short operations. Told each of them anew, a GPU mostly
-waits for the host. A CUDA graph holds them all: recorded once, it is started with one call. It does the
-very operations that it has seen, so that results are those of the step itself; and recording takes
-about as long as a step, where compiling the networks (``torch.compile``) takes minutes.
+waits for the host. A CUDA graph holds them all: recorded once, it is started with one call. It does
+the very operations that it has seen, so that results are those of the step itself; and recording
+takes about as long as a step, where compiling the networks (``torch.compile``) takes minutes.
 """
 
 from __future__ import annotations
