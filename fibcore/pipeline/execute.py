@@ -13,6 +13,8 @@ from fibcore.pipeline import loading
 from fibcore.pipeline.plan import InputRef, PlannedStep
 from fibcore.pipeline.store import Entry
 from fibcore.pipeline.wiring import plugin_of
+from fibcore.plugin import Trainable
+from fibcore.threads import one_blas_thread
 from fibcore.volumes import Images, Volume
 
 
@@ -37,7 +39,8 @@ def execute(
     if step.model is not None:
         plugin = plugin_of(_read(step.model, finished), step.params)
     inputs = {name: _input(step, name, refs, finished) for name, refs in step.inputs.items()}
-    result = getattr(plugin, step.method)(**inputs, context=context)
+    with one_blas_thread:
+        result = getattr(plugin, step.method)(**inputs, context=context)
     if step.method == "fit":
         result = plugin.model
     return _checked(step, plugin, result, context.kept)
@@ -54,7 +57,10 @@ def _checked(
     made: dict[str, Any] = {main[0]: result}
     for name, product in others:
         if name == "model":
-            made[name] = Model(step.identifier, plugin.model_dump(mode="json"))
+            fitted = isinstance(plugin, Trainable) and plugin.fitted
+            made[name] = (
+                plugin.model if fitted else Model(step.identifier, plugin.model_dump(mode="json"))
+            )
         elif name in kept:
             if not isinstance(kept[name], product.type):
                 raise TypeError(f"kept {name} is {type(kept[name]).__name__}, not {product}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,12 +13,24 @@ from pydantic import Field
 
 from fib_plugins.training.schedule import Schedule
 from fibcore import Context, FibError, Material, Model, Physics, Table, Trainable, keeps
+from fibcore.models import ModelInfo, Shape
 from fibcore.registry import registry
 
 from .coefficient_table import CoefficientTable
-from .table_range import TableRange, checked
+from .table_range import RangeInfo, TableRange, checked
 
 FEWEST_ROWS = 10
+
+Three = Annotated[list[float], Field(min_length=3, max_length=3)]
+
+
+class NetworkInfo(ModelInfo):
+    """What the info of a model of `physics/ann` holds."""
+
+    input_centre: Three
+    input_scale: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=3, max_length=3)]
+    overlayer: str
+    range: RangeInfo
 
 
 class ANN(Trainable, Schedule, Physics):
@@ -44,6 +58,8 @@ class ANN(Trainable, Schedule, Physics):
     """
 
     name: ClassVar[str] = "ann"
+    info_type: ClassVar[type[NetworkInfo]] = NetworkInfo
+    learner: ClassVar[str] = "network"
 
     epochs: int = Field(default=100, ge=1, description="most epochs to train for")
     batch_size: int = Field(default=8, ge=1, description="rows of the table per training step")
@@ -162,6 +178,16 @@ class ANN(Trainable, Schedule, Physics):
         inputs = scale.apply(energy.ravel(), z, covered.clipped_depth_nm(depth).ravel())
         with cpu_threads(1):
             return predict(network, inputs).reshape(energy.shape)
+
+    def weight_shapes(self) -> Mapping[str, Shape]:
+        """Return the shapes of the weights and biases of every layer."""
+        from .ann_network import LAYERS
+
+        shapes: dict[str, Shape] = {}
+        for number, (inputs, outputs) in enumerate(pairwise(LAYERS)):
+            shapes[f"{2 * number}.weight"] = (outputs, inputs)
+            shapes[f"{2 * number}.bias"] = (outputs,)
+        return shapes
 
     def _held_out(self, rows: int, context: Context) -> np.ndarray:
         """Return which rows are held out: so many, at random."""

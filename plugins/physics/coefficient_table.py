@@ -77,6 +77,12 @@ class CoefficientTable:
         """Name of each material and its atomic number, in the order of the table."""
         return dict(zip(self.material.tolist(), self.atomic_number.tolist(), strict=True))
 
+    @property
+    def material_numbers(self) -> np.ndarray:
+        """Number of each row's material in `materials`, int32."""
+        number = {name: i for i, name in enumerate(self.materials)}
+        return np.array([number[name] for name in self.material], dtype=np.int32)
+
     def of_material(self, name: str) -> np.ndarray:
         """Return which rows belong to a material."""
         return np.asarray(self.material == name)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from fibcore.files import write_whole
 
 
 class FinishedRows:
     """What is known of a table's rows; each is on disk before the next one counts.
 
-    A last line that was being written when a run was killed is left out, as is a whole file that
-    belongs to another table.
+    Every line ends with a digest of itself and of the fingerprint. One that does not match is left
+    out: the last one, if it was being written when a run was killed, any that was damaged since,
+    and all of them, if the file belongs to another table.
 
     Args:
         path: the file; made if it is not there.
@@ -20,14 +25,11 @@ class FinishedRows:
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
-        self._path = path
+        self._path, self._fingerprint = path, fingerprint
         self._lock = threading.Lock()
-        self._rows: dict[int, tuple[float, ...]] = _read(path, fingerprint)
-        lines = [json.dumps({"fingerprint": fingerprint})]
-        lines += [json.dumps([index, *row]) for index, row in self._rows.items()]
-        beside = path.with_suffix(".part")
-        beside.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        beside.replace(path)
+        self._rows = dict(self._read())
+        lines = [self._line(index, row) for index, row in self._rows.items()]
+        write_whole(path, "".join(lines))
 
     def __contains__(self, index: int) -> bool:
         return index in self._rows
@@ -38,22 +40,35 @@ class FinishedRows:
     def add(self, index: int, row: Sequence[float]) -> int:
         """Keep a row, from any thread; return how many there are."""
         with self._lock, self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps([index, *row]) + "\n")
+            file.write(self._line(index, row))
             self._rows[index] = tuple(row)
             return len(self._rows)
 
+    def _line(self, index: int, row: Sequence[float]) -> str:
+        text = json.dumps([index, *row])
+        return f"{text}\t{self._digest(text)}\n"
 
-def _read(path: Path, fingerprint: str) -> dict[int, tuple[float, ...]]:
-    if not path.exists():
-        return {}
-    rows: dict[int, tuple[float, ...]] = {}
-    try:
-        head, *lines = path.read_text(encoding="utf-8").splitlines()
-        if json.loads(head) != {"fingerprint": fingerprint}:
-            return {}
-        for line in lines:
-            index, *row = json.loads(line)
-            rows[index] = tuple(row)
-    except ValueError:  # cut short by a kill; what was read before it is whole
-        pass
-    return rows
+    def _digest(self, text: str) -> str:
+        return hashlib.sha256(f"{self._fingerprint}\t{text}".encode()).hexdigest()[:16]
+
+    def _read(self) -> Iterator[tuple[int, tuple[float, ...]]]:
+        """Yield the rows of the file whose digests match."""
+        if not self._path.exists():
+            return
+        lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
+        damaged = 0
+        for number, line in enumerate(lines, start=1):
+            text, _, digest = line.rpartition("\t")
+            if digest == self._digest(text):
+                index, *row = json.loads(text)
+                yield index, tuple(row)
+            elif number < len(lines):
+                damaged += 1
+        if damaged:
+            logging.getLogger("fib").warning(
+                "%s: %d of %d rows are damaged, or belong to a table with other parameters; they "
+                "are computed again",
+                self._path,
+                damaged,
+                len(lines),
+            )

@@ -90,7 +90,8 @@ class HungerKuchler(Physics):
             raise FibError(f"energy {np.min(energy):g} keV: give beam energies above 0 keV")
         if not np.all(depth >= 0):
             raise FibError(f"depth {np.min(depth):g} nm: give thicknesses from 0 nm upwards")
-        _warn_outside(material, energy)
+        if material.composition:
+            _warn_outside(energy)
         bare = bulk_coefficient(material, energy)
         covered = bulk_coefficient(self.overlayer, energy)
         through = kanaya_okayama_transmission(self.overlayer, energy, PATH_PER_DEPTH * depth)
@@ -118,15 +119,15 @@ def bulk_coefficient(material: Material, energy_kev: ArrayLike) -> np.ndarray:
     return np.clip(eta, 0.0, 1.0)
 
 
-def _warn_outside(material: Material, energy: np.ndarray) -> None:
+def _warn_outside(energy: np.ndarray) -> None:
+    """Log a warning for energies outside of the fit, in the same words for every material."""
     low, high = FITTED_KEV
     outside = np.unique(energy[(energy < low) | (energy > high)])
     if outside.size:
         given = ", ".join(f"{e:g}" for e in outside[:6]) + (", ..." if outside.size > 6 else "")
         logging.getLogger("fib").warning(
-            "physics/hunger_kuchler: eta of %s at %s keV is an extrapolation; "
+            "physics/hunger_kuchler: eta of materials at %s keV is an extrapolation; "
             "the law was fitted for %g to %g keV",
-            material.name,
             given,
             low,
             high,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
+from pydantic import Field
 
 from fibcore import FibError, Material
+from fibcore.models import ModelInfo
 
 from .coefficient_table import CoefficientTable
 
@@ -17,6 +19,17 @@ Limits = tuple[float, float]
 
 TOLERANCE = 1e-3
 """How far, as a fraction, a value may lie outside without a word."""
+
+
+Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
+class RangeInfo(ModelInfo):
+    """A `TableRange` in the info of a model."""
+
+    energy_kev: Pair
+    atomic_number: Pair
+    depth_nm: Pair
 
 
 @dataclass(frozen=True)
@@ -36,7 +49,7 @@ class TableRange:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Return the range that `to_json` wrote."""
-        return cls(**{name: (low, high) for name, (low, high) in values.items()})
+        return cls(**{name: tuple(values[name]) for name in RangeInfo.model_fields})
 
     def to_json(self) -> dict[str, list[float]]:
         """Return the range as JSON values."""

@@ -129,6 +129,17 @@ def test_warns_once_outside_the_fitted_range_and_names_the_energies(caplog):
     assert "4 to 40 keV" in caplog.text
 
 
+def test_warns_of_every_material_in_the_same_words_and_not_of_vacuum(caplog):
+    law = HungerKuchler()
+    with caplog.at_level(logging.WARNING, logger="fib"):
+        law.coefficient(VACUUM, [1.0, 2.0], 0.0)
+        assert caplog.records == []
+        for material in (GOLD, EPOXY):
+            law.coefficient(material, [1.0, 2.0], 0.0)
+    first, second = (record.getMessage() for record in caplog.records)
+    assert first == second
+
+
 def test_is_silent_within_the_fitted_range(caplog):
     with caplog.at_level(logging.WARNING, logger="fib"):
         HungerKuchler().coefficient(GOLD, [4.0, 40.0], 10.0)

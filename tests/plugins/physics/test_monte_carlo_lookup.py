@@ -88,10 +88,22 @@ def test_a_material_that_is_not_in_the_table_lies_between_its_neighbours(lookup,
 
 
 def test_a_material_of_the_same_name_but_another_composition_is_another(lookup, caplog):
-    alloy = Material(name="Au", composition={"Au": 1, "Cu": 1}, density_g_cm3=15.0)
+    alloy = Material(name="Au", composition={"Au": 1, "Cu": 2}, density_g_cm3=15.0)
     with caplog.at_level(logging.WARNING):
-        lookup.coefficient(alloy, 2.0)
-    assert "between Cu and Au" in caplog.text
+        found = lookup.coefficient(alloy, 2.0, 20.0)
+    copper, gold = (lookup.coefficient(pure(symbol), 2.0, 20.0) for symbol in ("Cu", "Au"))
+    assert found == pytest.approx((2 * 29 * copper + 79 * gold) / (2 * 29 + 79))
+    assert "Au is not in the table; its eta is the mean of those of its elements" in caplog.text
+
+
+def test_a_compound_with_an_element_that_the_table_lacks_lies_between_neighbours(lookup, caplog):
+    oxide = Material(name="oxide", composition={"Cu": 1, "O": 1}, density_g_cm3=6.3)
+    with caplog.at_level(logging.WARNING):
+        found = lookup.coefficient(oxide, 2.0)
+    epoxy, copper = (lookup.coefficient(material, 2.0) for material in (EPOXY, pure("Cu")))
+    share = (oxide.mean_atomic_number - EPOXY.mean_atomic_number) / (29 - EPOXY.mean_atomic_number)
+    assert found == pytest.approx(epoxy + share * (copper - epoxy))
+    assert "oxide is not in the table; its eta is taken between epoxy and Cu" in caplog.text
 
 
 def test_beyond_the_heaviest_and_the_lightest_the_nearest_one_is_taken(lookup, caplog):
@@ -147,6 +159,59 @@ def test_a_model_from_disk_gives_the_same(lookup, tmp_path):
     assert read.model.info["overlayer"] == "epoxy"
 
 
-def test_without_a_table_it_says_what_to_do():
-    with pytest.raises(FibError, match="has to be fitted first"):
-        MonteCarloLookup().coefficient(GOLD, 2.0)
+def test_a_table_of_ones_own_takes_the_place_of_the_one_of_fib(lookup):
+    assert MonteCarloLookup().coefficient(GOLD, 2.0) != lookup.coefficient(GOLD, 2.0)
+    assert lookup.overlayer_name == "epoxy"
+    columns = {name: v for name, v in tabulated().columns.items() if name != "overlayer"}
+    assert MonteCarloLookup().fit(Table(columns)).overlayer_name is None
+    assert MonteCarloLookup(overlayer="C").fit(Table(columns)).overlayer_name == "C"
+
+
+def test_a_table_for_another_overlayer_than_the_parameter_is_refused():
+    assert MonteCarloLookup(overlayer=EPOXY).fit(tabulated()).overlayer_name == "epoxy"
+    with pytest.raises(FibError, match="under epoxy, the parameter overlayer is vacuum"):
+        MonteCarloLookup(overlayer=VACUUM).fit(tabulated())
+
+
+def test_a_model_of_parameters_alone_is_the_table_of_fib():
+    plain = MonteCarloLookup(overlayer=VACUUM)
+    model = Model(plain.identifier(), plain.model_dump(mode="json"))
+    read = MonteCarloLookup.from_model(model)
+    assert read.overlayer_name == "vacuum"
+    assert read.coefficient(GOLD, 2.0, 50.0) == plain.coefficient(GOLD, 2.0, 50.0)
+
+
+def test_a_model_that_lost_its_table_is_refused(lookup):
+    model = lookup.model
+    with pytest.raises(FibError, match="lacks the weights"):
+        MonteCarloLookup.from_model(Model(model.plugin, model.params, {}, model.info))
+    with pytest.raises(FibError, match="info of the model"):
+        MonteCarloLookup.from_model(Model(model.plugin, model.params, model.weights))
+
+
+def test_steps_run_it_without_a_table_and_fit_and_apply_it_with_one(bench):
+    own = {"materials": ["Au", "epoxy"], "energies_kev": [2], "electrons": 200, "depths_nm": [0, 9]}
+    physics = [
+        {"id": "plain", "run": "physics/monte_carlo"},
+        {"id": "open", "run": "physics/monte_carlo", "params": {"overlayer": "vacuum"}},
+        {"id": "law", "run": "physics/hunger_kuchler"},
+        {"id": "own", "run": "physics/monte_carlo_table", "params": own},
+        {"id": "fitted", "fit": "physics/monte_carlo", "inputs": {"table": "own"}},
+        {"id": "applied", "apply": "fitted"},
+    ]
+    structure = {"id": "gold", "run": "generator/toy_blocks"}
+    images = [
+        {
+            "id": f"by_{name or 'default'}",
+            "run": "simulator/weighted_projection",
+            "inputs": {"labels": "gold"} | ({"physics": name} if name else {}),
+            "params": {"energies_kev": [2], "slices": 3, "mode": "first_hit"},
+        }
+        for name in ("", "plain", "open", "law", "fitted", "applied")
+    ]
+    done = bench.run([structure, *physics, *images])
+    seen = {name: done[f"by_{name}"].data.tobytes() for name in ("default", "plain", "open")}
+    assert seen["default"] == seen["plain"] != seen["open"]
+    assert done["by_law"].data.tobytes() not in seen.values()
+    assert done["by_fitted"].data.tobytes() not in seen.values()
+    assert done["by_applied"].data.tobytes() == done["by_fitted"].data.tobytes()
