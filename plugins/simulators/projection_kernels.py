@@ -7,10 +7,11 @@ the result does not depend on how many run at a time.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from fibcore.compiled import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def weighted_sum(planes: np.ndarray, weights: np.ndarray, image: np.ndarray) -> None:
     """Sum the weights of the phases below every pixel.
 
@@ -30,7 +31,7 @@ def weighted_sum(planes: np.ndarray, weights: np.ndarray, image: np.ndarray) -> 
                     row[x] += weight[phases[x]]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def first_solid(planes: np.ndarray, yields: np.ndarray, image: np.ndarray) -> None:
     """Give each pixel the yield of the first solid below it; where there is none, of the pore.
 
@@ -60,7 +61,7 @@ def first_solid(planes: np.ndarray, yields: np.ndarray, image: np.ndarray) -> No
                     row[x] = yields[depth[x], solid[x]] if in_sight else yields[0, 0]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def mark_phases(planes: np.ndarray, present: np.ndarray) -> None:
     """Set ``present[p]`` for every phase p that occurs in `planes`, uint8 (z, y, x)."""
     for z in range(planes.shape[0]):

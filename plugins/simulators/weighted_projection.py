@@ -47,9 +47,11 @@ class WeightedProjection(Simulator):
     taken as eta_pore + g (eta_solid - eta_pore), with eta_solid that of the brightest phase at the
     face.
 
-    Images are float32 from 0 to 1. Any physics plugin serves; by default it is `HungerKuchler`
-    under the pore filler of the labels. `slices` times the slice thickness should reach as deep as
-    solid is seen: about 20, 50 and 160 nm for gold under epoxy at 1, 2 and 4 keV.
+    Images are float32 from 0 to 1. Any physics plugin serves; by default it is
+    `physics/monte_carlo`, whose table comes with fib, under the pore filler of the labels. For the
+    analytic law give a step that runs `physics/hunger_kuchler` as the input `physics`. `slices`
+    times the slice thickness should reach as deep as solid is seen: about 20, 50 and 160 nm for
+    gold under epoxy at 1, 2 and 4 keV.
     """
 
     name: ClassVar[str] = "weighted_projection"
@@ -110,7 +112,8 @@ class WeightedProjection(Simulator):
 
         Args:
             labels: the structure; slice 0 is imaged first.
-            physics: backscatter model; default `HungerKuchler` with the pore filler as overlayer.
+            physics: backscatter model; default `physics/monte_carlo` with the pore filler as
+                overlayer.
             context: surroundings of the step.
 
         Raises:
@@ -162,9 +165,9 @@ class WeightedProjection(Simulator):
             )
         filler = labels.phases[0]
         if physics is None:
-            from ..physics.hunger_kuchler import HungerKuchler
+            from ..physics.monte_carlo import MonteCarloLookup
 
-            physics = HungerKuchler(overlayer=filler)
+            physics = MonteCarloLookup(overlayer=filler)
         if physics.overlayer_name not in (None, filler.name):
             context.log.warning(
                 "%s is for material under %s, but %s fills the pores: depth fades otherwise",
@@ -190,6 +193,7 @@ class WeightedProjection(Simulator):
         """Return the weights of mode ``sum``, float32 (energy, slice, 256)."""
         solid = eta - eta[0] if self.subtract_pore else eta.copy()
         solid[0] = 0.0
+        solid[solid[..., 0] <= 0] = 0.0  # no brighter at the face: none below, but for noise of eta
         solid = np.maximum(solid, 0.0)
         sums = solid.sum(axis=2, keepdims=True)
         if len(labels.phases) > 1 and not np.all(sums.max(axis=0) > 0):
