@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from numba import cuda, njit
+from numba import cuda
 
 from fib_plugins.electrons.batch import empty_lanes, image_pixels
 from fib_plugins.electrons.compiled import PLAIN
@@ -32,6 +32,7 @@ from fib_plugins.electrons.medium import Tables, build_tables
 from fib_plugins.electrons.random_stream import stream_of
 from fib_plugins.electrons.tally import empty_tally
 from fibcore import Labels
+from fibcore.compiled import compiled
 from fibcore.materials import EPOXY, GOLD
 
 KEY = np.uint64(1)
@@ -41,7 +42,7 @@ PROTOTYPE = {"bulk": 400_000, 1: 4_960, 2: 2_750, 4: 1_170}
 """What the prototype reached, electrons and pixels per second and core."""
 
 
-@njit(**PLAIN)
+@compiled(**PLAIN)
 def plain_loop(
     pixels: np.ndarray, per_pixel: int, lattice: Lattice, tables: Tables, beam: Beam
 ) -> int:

@@ -8,6 +8,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from fibcore.environment import settle
+
+settle()
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:

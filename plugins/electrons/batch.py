@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
+
+from fibcore.compiled import compiled
 
 from .collision import deflection, entering, flight
 from .compiled import PLAIN, Whole, inlined
@@ -100,7 +101,7 @@ class _NoAlias(CompilerBase):
         return [DefaultPassBuilder.define_nopython_pipeline(self.state)]
 
 
-@njit(pipeline_class=_NoAlias, **PLAIN)
+@compiled(pipeline_class=_NoAlias, **PLAIN)
 def _fly(lanes: Lanes, tables: Tables) -> None:
     """Begin a flight in every lane, and end it where it stays within its box."""
     for i in range(LANES):
@@ -124,7 +125,7 @@ def _fly(lanes: Lanes, tables: Tables) -> None:
         lanes.state[i] = (HIT if stays else WALKING) if state == FLYING else state
 
 
-@njit(pipeline_class=_NoAlias, **PLAIN)
+@compiled(pipeline_class=_NoAlias, **PLAIN)
 def _collide(lanes: Lanes, tables: Tables) -> None:
     """Turn every electron that collides, and end those that cannot come back any more."""
     for i in range(LANES):
@@ -214,7 +215,7 @@ def _walk(
             count(tally, p, share, cosine, lanes.deepest[i])
 
 
-@njit(**PLAIN)
+@compiled(**PLAIN)
 def image_pixels(
     key: np.uint64,
     pixels: np.ndarray,

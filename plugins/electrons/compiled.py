@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
+from fibcore.compiled import compiled
 
 Real = Any
 """A float32 or float64, as the tables are."""
@@ -12,10 +12,10 @@ Real = Any
 Whole = Any
 """An integer of any width."""
 
-PLAIN: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+PLAIN: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
 """Options of loops that make no arrays. Without Numba's run time, references to arrays are not
 counted, which took a third of the time."""
 
-inlined = njit(forceinline=True, **PLAIN)
+inlined = compiled(forceinline=True, **PLAIN)
 """For functions called per collision: their many arguments are never passed in earnest, and loops
 that call them can become vector instructions. CUDA kernels call them, too."""

@@ -21,6 +21,7 @@ import numpy as np
 from numba import cuda
 from numba.core.errors import NumbaPerformanceWarning
 
+from fibcore.compiled import kept
 from fibcore.errors import UsageError
 
 from .collision import deflection, energy_share, entering, flight
@@ -103,7 +104,8 @@ def check_gpu(index: int = 0) -> None:
     cuda.select_device(index)
 
 
-@cuda.jit(cache=True)
+@kept
+@cuda.jit
 def _clear(tally: Sums) -> None:
     """Set sums to nothing."""
     p = cuda.grid(1)  # type: ignore[call-arg, var-annotated]
@@ -113,7 +115,8 @@ def _clear(tally: Sums) -> None:
         tally.depths[p] = 0
 
 
-@cuda.jit(cache=True)
+@kept
+@cuda.jit
 def _send(
     key: np.uint64,
     first: Whole,

@@ -46,6 +46,7 @@ import numpy as np
 
 from fibcore.elements import elements
 from fibcore.materials import Material
+from fibcore.threads import one_blas_thread
 
 from .joy_luo import AVOGADRO_PER_NM3, BETHE_EV2_NM2
 
@@ -121,6 +122,7 @@ def _factors() -> _Factors:
 
 
 @cache
+@one_blas_thread
 def _tabulated(density_g_cm3: float, weight_fractions: tuple[tuple[str, float], ...]) -> np.ndarray:
     """Return S in eV/nm at `ENERGIES_EV`."""
     energies, strengths = oscillators(density_g_cm3, dict(weight_fractions))

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from fibcore.compiled import compiled
 
 from .collision import energy_share
 from .compiled import Real, Whole, inlined
@@ -72,7 +73,7 @@ def int32s(numbers: Sequence[int]) -> tuple[np.int32, np.int32, np.int32]:
     return z, y, x
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def pack(voxels: np.ndarray, medium_bits: Whole) -> None:
     """Add to each voxel how far its surroundings are of one medium.
 

@@ -31,6 +31,8 @@ from pathlib import Path
 
 import numpy as np
 
+from fibcore.threads import one_blas_thread
+
 DATA = Path(__file__).parent / "data" / "mott.npz"
 SCREENING = 1e-4
 NODES = 96
@@ -73,6 +75,7 @@ class MottElement:
         mean_mu: mean of mu, (energies,).
     """
 
+    @one_blas_thread
     def __init__(self, energy_ev: np.ndarray, total_cm2: np.ndarray, u: np.ndarray) -> None:
         self.log_energy = np.log(energy_ev)
         self.log_total = np.log(total_cm2)

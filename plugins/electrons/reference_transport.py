@@ -9,7 +9,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from fibcore.compiled import compiled
 
 ABSORBED, BACKSCATTERED, TRANSMITTED = 0, 1, 2
 
@@ -102,7 +103,7 @@ class Electrons(NamedTuple):
         return np.asarray(-self.direction[self.escaped, 2])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def follow(
     rng: np.random.Generator,
     beam_ev: float,
@@ -170,7 +171,7 @@ def follow(
         found.position_nm[n] = x, y, z
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def start(rng: np.random.Generator, edges: np.ndarray) -> float:
     """Return a position, evenly distributed over a period; 0 where there is none."""
     if edges[0] == -math.inf:
@@ -178,13 +179,13 @@ def start(rng: np.random.Generator, edges: np.ndarray) -> float:
     return edges[0] + rng.random() * (edges[-1] - edges[0])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def box_of(position: float, edges: np.ndarray) -> int:
     """Return the number of the box that a position is in."""
     return min(int(np.searchsorted(edges, position, side="right")) - 1, len(edges) - 2)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def way(position: float, cosine: float, box: int, edges: np.ndarray) -> float:
     """Return the length of the way to the boundary of the box along one axis."""
     if cosine > 0.0:
@@ -194,7 +195,7 @@ def way(position: float, cosine: float, box: int, edges: np.ndarray) -> float:
     return math.inf
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def next_box(box: int, cosine: float, edges: np.ndarray) -> tuple[int, float]:
     """Return the next box along a periodic axis and the position at its boundary."""
     boxes = len(edges) - 1
@@ -205,7 +206,7 @@ def next_box(box: int, cosine: float, edges: np.ndarray) -> tuple[int, float]:
     return box, edges[box + 1]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def place(energy: float, grid: np.ndarray) -> tuple[int, float]:
     """Return the index below an energy in a grid even in log E, and the fraction beyond it."""
     last = len(grid) - 1
@@ -214,14 +215,14 @@ def place(energy: float, grid: np.ndarray) -> tuple[int, float]:
     return below, min(max(steps - below, 0.0), 1.0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def at(spot: tuple[int, float], values: np.ndarray) -> float:
     """Interpolate linearly in log E at what `place` gave."""
     below, fraction = spot
     return (1.0 - fraction) * values[below] + fraction * values[below + 1]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def atom(rng: np.random.Generator, spot: tuple[int, float], rates: np.ndarray) -> int:
     """Draw the element that an electron collides with, in proportion to collisions per nm."""
     total = 0.0
@@ -235,7 +236,7 @@ def atom(rng: np.random.Generator, spot: tuple[int, float], rates: np.ndarray) -
     return 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def scatter(
     rng: np.random.Generator,
     energy: float,
@@ -258,7 +259,7 @@ def scatter(
     return mu[above - 1] + part * (mu[above] - mu[above - 1])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def turn(u: float, v: float, w: float, cosine: float, azimuth: float) -> tuple[float, float, float]:
     """Return a direction turned by a polar angle, at an azimuth about itself."""
     sine = math.sqrt(max(0.0, 1.0 - cosine * cosine))

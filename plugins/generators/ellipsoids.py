@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from numba import njit
 
 from fib_plugins.generators.slabs import Slab, in_threads, slabs_of
+from fibcore.compiled import compiled
 from fibcore.context import Context
 
 Triple = tuple[float, float, float]
@@ -112,7 +112,7 @@ def squared_distance(
     return field
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _paint(field, start, stop, which, centres, matrices, first, last, size, limit):  # type: ignore[no-untyped-def]
     for i in which:
         m = matrices[i]

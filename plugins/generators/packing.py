@@ -15,9 +15,9 @@ the distance over the sum of the radii.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from fib_plugins.generators.ellipsoids import Ellipsoids
+from fibcore.compiled import compiled
 from fibcore.context import Context
 from fibcore.errors import FibError
 
@@ -67,7 +67,7 @@ def packed(
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _relax(centres, spreads, radii, box, cells, sweeps):  # type: ignore[no-untyped-def]
     """Move overlapping pairs apart, in place; return how many overlapped in the last sweep.
 
@@ -108,12 +108,12 @@ def _relax(centres, spreads, radii, box, cells, sweeps):  # type: ignore[no-unty
     return overlapping
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _cell(coordinate, edge, cells):  # type: ignore[no-untyped-def]
     return min(np.int64(coordinate / edge * cells), cells - 1)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _cell_list(centres, box, cells):  # type: ignore[no-untyped-def]
     """Return particles ordered by cell, and where in that order each cell starts."""
     count = len(centres)
@@ -134,7 +134,7 @@ def _cell_list(centres, box, cells):  # type: ignore[no-untyped-def]
     return order, starts
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _separate(r, p1, p2, radii1, radii2, push):  # type: ignore[no-untyped-def]
     """Return the scale at which two ellipsoids touch, and in `push` how to get them apart.
 
@@ -173,7 +173,7 @@ def _separate(r, p1, p2, radii1, radii2, push):  # type: ignore[no-untyped-def]
     return scale
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _between(part, r, p1, p2, gradient):  # type: ignore[no-untyped-def]
     """Return l (1 - l) r [(1 - l) P1 + l P2]^-1 r by Cramer's rule; half its gradient in r too."""
     a = (1 - part) * p1[0, 0] + part * p2[0, 0]

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from fibcore.context import Context
+from fibcore.threads import one_blas_thread
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -29,17 +30,14 @@ def in_threads(
 ) -> Iterator[Result]:
     """Yield ``work(item)`` of every item, in order, from `context.threads` threads.
 
-    While it runs, matrix products use one thread each: the order in which BLAS sums may change
-    with the number of its threads, and with it the last bits of the result.
+    While it runs, matrix products use one thread each.
 
     Args:
         work: must release the interpreter lock (NumPy, Numba with ``nogil``) to gain anything.
         items: what to work on; how they are cut must not depend on the number of threads.
         context: gives the number of threads.
     """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(context.threads) as pool:
+    with one_blas_thread, ThreadPoolExecutor(context.threads) as pool:
         try:
             yield from pool.map(work, items)
         finally:

@@ -25,6 +25,7 @@ import numpy as np
 from fib_plugins.generators.plane_waves import PlaneWaves
 from fib_plugins.generators.slabs import Slab, in_threads
 from fibcore.context import Context
+from fibcore.threads import one_blas_thread
 
 Shape = tuple[int, int, int]
 Triple = tuple[float, float, float]
@@ -58,6 +59,7 @@ class Axis:
     matrix: np.ndarray
 
 
+@one_blas_thread
 def axis_of(voxels: int, voxel_nm: float, wave_number: float) -> Axis:
     """Return the nodes of an axis: Chebyshev, or the voxels themselves where they are fewer.
 

@@ -6,8 +6,10 @@ import numpy as np
 
 from fib_plugins.adapters.grey_map import cumulative
 from fib_plugins.image_statistics.histogram import Histogram
+from fibcore.threads import one_blas_thread
 
 
+@one_blas_thread
 def grey_distance(one: Histogram, other: Histogram) -> float:
     """Return the Wasserstein distance (order 1) between two histograms, in grey values.
 

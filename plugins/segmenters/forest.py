@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
-from numba import njit
 
 from fibcore import FibError
+from fibcore.compiled import compiled
 
 VOXELS_AT_ONCE = 16384
 """So many go through a tree before the next one's turn, so that the tree stays in the cache."""
@@ -144,7 +144,7 @@ def _not_above(thresholds: np.ndarray) -> np.ndarray:
     return np.where(nearest > thresholds, np.nextafter(nearest, np.float32(-np.inf)), nearest)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _walk(
     features: np.ndarray,
     tree_start: np.ndarray,

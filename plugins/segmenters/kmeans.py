@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from fib_plugins.image_statistics.grey_scale import GreyScale
 from fib_plugins.image_statistics.histogram import Histogram
 from fibcore import Context, FibError, Images, Labels, MaterialParam, Segmenter, Table, keeps
+from fibcore.threads import one_blas_thread
 
 ITERATIONS = 300
 
@@ -87,6 +88,7 @@ class KMeans(Segmenter):
         context.keep("clusters", self._table(images, centres, counts, solid_ones))
         return Labels(solid, images.voxel_size_nm, dict(enumerate(self.materials)))
 
+    @one_blas_thread
     def _centres_of_sample(
         self, images: Images, grey_scale: GreyScale, context: Context
     ) -> np.ndarray:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from fibcore.compiled import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def convolve_rows(padded: np.ndarray, kernels: np.ndarray, result: np.ndarray) -> np.ndarray:
     """Add to `result` what each row's kernel makes of the signal, and return it.
 

@@ -225,7 +225,7 @@ def test_rays_visit_the_media_that_all_crossings_with_planes_tell(tables, latera
             assert place[0] == 0.0
         else:
             np.testing.assert_allclose(place, start + length * direction, atol=1e-6)
-            walls = np.reshape(walls_of(box, lattice), (3, 2))
+            walls = np.reshape(walls_of(box, lattice, tables), (3, 2))
             assert np.all(walls[:, 0] - 1e-6 <= place)
             assert np.all(place <= walls[:, 1] + 1e-6)
     assert 5 < escaped < 60
