@@ -197,6 +197,8 @@ class Metric(Plugin):
     main_method: ClassVar[str] = "measure"
     own_inputs: ClassVar[bool] = True
     needs_truth: ClassVar[bool] = False
+    headline: ClassVar[tuple[str, ...]] = ()
+    """Figures that a run prints, those that there are; the others are in its report. None: all."""
 
     @abstractmethod
     def measure(

@@ -28,6 +28,7 @@ class Disagreement(Metric):
     """
 
     name: ClassVar[str] = "disagreement"
+    headline: ClassVar[tuple[str, ...]] = ("disagreement_percent", "outvoted_percent")
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
         """Refuse volumes of different shapes; tell the map."""

@@ -11,9 +11,9 @@ are cubes, exact in float32 up to 4096 voxels.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from fib_plugins.metrics.packed_bits import Phase
+from fibcore.compiled import compiled
 from fibcore.threads import in_threads
 
 COLUMNS = 16
@@ -66,7 +66,7 @@ def squared_distances_in_slice(plane: np.ndarray, weights: np.ndarray, phase: Ph
     return distances
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _along_rows(plane: np.ndarray, weight: float) -> None:
     """Turn 0 outside and infinity inside into squared distances along each row, in place."""
     ny, nx = plane.shape
@@ -81,7 +81,7 @@ def _along_rows(plane: np.ndarray, weight: float) -> None:
             plane[y, x] = weight * steps * steps
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _along_columns(plane: np.ndarray, weight: float) -> None:
     """Replace each column f of a plane by min over q of f(q) + weight (p - q)^2, in place."""
     n, columns = plane.shape
@@ -100,7 +100,7 @@ def _along_columns(plane: np.ndarray, weight: float) -> None:
                 plane[p, c] = heights[c - first, p]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _envelope(
     heights: np.ndarray, weight: float, vertices: np.ndarray, borders: np.ndarray
 ) -> None:

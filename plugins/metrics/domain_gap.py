@@ -59,6 +59,7 @@ class DomainGap(Metric):
     """
 
     name: ClassVar[str] = "domain_gap"
+    headline: ClassVar[tuple[str, ...]] = (*DISTANCES, *(f"{name}_ratio" for name in DISTANCES))
 
     max_slices: int = Field(
         default=64,

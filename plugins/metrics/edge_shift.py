@@ -25,7 +25,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
+
+from fibcore.compiled import compiled
 
 SMOOTHING_PIXELS = 1.0
 EDGE_CONTENT = 0.28
@@ -166,7 +167,7 @@ def _growth(
     return highest, radius - i / STEPS_PER_PIXEL
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _correlate(
     expected: np.ndarray, found: np.ndarray, radius: int, block: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -200,7 +201,7 @@ def _correlate(
     return products, energies, tensors
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _profile(
     expected: np.ndarray, found: np.ndarray, dy: float, dx: float, radius: int, steps: int
 ) -> np.ndarray:
@@ -223,7 +224,7 @@ def _profile(
     return profile
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _between(field: np.ndarray, y: float, x: float) -> tuple[float, float]:
     """Return both components of a gradient at a place between pixels, bilinearly."""
     i, j = int(y), int(x)

@@ -17,9 +17,9 @@ A plane is a volume of one slice. Lengths are in units of the smallest voxel edg
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from fib_plugins.metrics.packed_bits import lowest_bit
+from fibcore.compiled import compiled
 from fibcore.threads import in_threads
 
 ONES = np.uint64(2**64 - 1)
@@ -85,7 +85,7 @@ def paint(
     in_threads(paint_part, range(0, len(radii), PART), threads)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _containment_table(largest: float, weights: np.ndarray, flat: bool) -> np.ndarray:
     """Return how large a neighbour's ball must be to hold a ball.
 
@@ -122,7 +122,7 @@ def _containment_table(largest: float, weights: np.ndarray, flat: bool) -> np.nd
     return table
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _needed_in_slice(distances: np.ndarray, z: int, table: np.ndarray) -> np.ndarray:
     """Return the flat indices of the voxels of slice z whose ball lies in no neighbour's ball.
 
@@ -156,7 +156,7 @@ def _needed_in_slice(distances: np.ndarray, z: int, table: np.ndarray) -> np.nda
     return needed[:found].copy()
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _paint(
     distances: np.ndarray,
     centres: np.ndarray,
@@ -206,7 +206,7 @@ def _paint(
                         bits &= bits - np.uint64(1)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _shape_of_ball(
     square: float, weights: np.ndarray, reaches_y: np.ndarray, reaches_x: np.ndarray
 ) -> int:
@@ -224,7 +224,7 @@ def _shape_of_ball(
     return reach_z
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _reach(square: float, weight: float) -> int:
     """Return the largest whole h with weight h^2 < square, or -1 if there is none."""
     if square <= 0:

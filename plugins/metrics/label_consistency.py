@@ -45,6 +45,10 @@ class LabelConsistency(Metric):
     """
 
     name: ClassVar[str] = "label_consistency"
+    headline: ClassVar[tuple[str, ...]] = (
+        "contrast", "inverted_slices", "edge_shift_pixels", "mutual_information_share",
+        "information_ratio", "mds",
+    )  # fmt: skip
 
     max_slices: int = Field(
         default=32,

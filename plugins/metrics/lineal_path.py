@@ -8,10 +8,10 @@ the two-point correlation.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from fib_plugins.metrics.packed_bits import Phase, pack_bits, popcount
 from fib_plugins.metrics.two_point import check_lag, count_in_slabs, pairs
+from fibcore.compiled import compiled
 
 
 def lineal_path(
@@ -52,7 +52,7 @@ def lineal_path(
     return count_in_slabs(count, words, axis, max_lag, threads) / pairs(labels.shape, axis, max_lag)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _segments_across_rows(words: np.ndarray, max_lag: int) -> np.ndarray:
     """Count segments along axis 1 of words (line, n, word), for each length."""
     lines, n, width = words.shape
@@ -76,7 +76,7 @@ def _segments_across_rows(words: np.ndarray, max_lag: int) -> np.ndarray:
     return counts
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _segments_along_rows(words: np.ndarray, max_lag: int) -> np.ndarray:
     """Count segments along x of words (z, y, word), for each length."""
     nz, ny, width = words.shape

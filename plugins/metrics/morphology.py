@@ -42,6 +42,12 @@ class Morphology(Metric):
     """
 
     name: ClassVar[str] = "morphology"
+    headline: ClassVar[tuple[str, ...]] = (
+        "solid_fraction", "specific_surface_per_nm",
+        "mean_ligament_diameter_nm", "mean_pore_diameter_nm",
+        "truth_solid_fraction", "truth_specific_surface_per_nm",
+        "truth_mean_ligament_diameter_nm", "truth_mean_pore_diameter_nm",
+    )  # fmt: skip
 
     max_distance_nm: float | None = Field(
         default=None,

@@ -77,6 +77,7 @@ class Overlap(Metric):
     """
 
     name: ClassVar[str] = "overlap"
+    headline: ClassVar[tuple[str, ...]] = ("mp_percent", "mgp_percent", "mds")
     needs_truth: ClassVar[bool] = True
 
     @keeps(per_slice=Table, per_phase=Table)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
+from fibcore.compiled import compiled
 from fibcore.threads import in_threads
 
 Phase = Literal["solid", "pore"]
@@ -72,7 +73,7 @@ def as_uint8(labels: np.ndarray) -> np.ndarray:
     return plain if plain.flags.writeable else plain.copy()
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pack(labels: np.ndarray, solid: bool, words: np.ndarray) -> None:
     nz, ny, nx = labels.shape
     full = nx // 64

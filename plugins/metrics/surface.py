@@ -19,9 +19,9 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
-from numba import njit
 
 from fib_plugins.metrics.packed_bits import SLAB, as_uint8
+from fibcore.compiled import compiled
 from fibcore.errors import FibError
 from fibcore.threads import in_threads
 
@@ -77,7 +77,7 @@ def line_weights(voxel_size_nm: tuple[float, float, float]) -> tuple[np.ndarray,
     return lengths_nm, weights / weights.sum()
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _crossings(labels: np.ndarray, slices: int, directions: np.ndarray) -> np.ndarray:
     """Count the steps from solid to pore or back that begin in the first slices, by direction."""
     nz, ny, nx = labels.shape

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 
 from fib_plugins.metrics.packed_bits import SLAB, Phase, pack_bits, popcount
+from fibcore.compiled import compiled
 from fibcore.errors import FibError
 from fibcore.threads import in_threads
 
@@ -94,7 +94,7 @@ def pairs(shape: tuple[int, ...], axis: int, max_lag: int) -> np.ndarray:
     return lines * (shape[axis] - np.arange(max_lag + 1, dtype=np.int64))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pairs_across_rows(words: np.ndarray, max_lag: int) -> np.ndarray:
     """Count pairs along axis 1 of words (line, n, word), for each lag."""
     lines, n, width = words.shape
@@ -109,7 +109,7 @@ def _pairs_across_rows(words: np.ndarray, max_lag: int) -> np.ndarray:
     return counts
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pairs_along_rows(words: np.ndarray, max_lag: int) -> np.ndarray:
     """Count pairs along x of words (z, y, word), for each lag."""
     nz, ny, width = words.shape
