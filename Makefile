@@ -3,7 +3,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+# plugins/ is the package fib_plugins: therefore an editable install goes by an import hook, and
+# setuptools warns of other folders that have the name of a package. There are none here.
+PIP = $(BIN)/python -W 'ignore:Editable installation' -m pip --disable-pip-version-check --quiet
 STAMP = $(VENV)/.installed
 
 # what `make gpu` runs on: the machine's own Python, which has PyTorch and Numba for its GPU
@@ -14,18 +16,21 @@ OUT ?= docs
 PARTS ?=
 BUDGET ?= 1
 
-.PHONY: help install demo test lint format docs docs-serve bench validation adaptation study \
-	gpu gpu-dry gpu-wheels dist clean
+.PHONY: help install demo test lint format fuzz crash docs docs-serve bench validation adaptation study \
+	backscatter-table gpu gpu-dry gpu-wheels dist clean
 
 help:
 	@echo "make demo    environment, install, quickstart pipeline, report"
 	@echo "make test    environment, install, lint, types, tests with coverage, docs build"
 	@echo "make lint    ruff and mypy only"
+	@echo "make fuzz    5000 damaged files, changed pipelines and models (a quarter of an hour)"
+	@echo "make crash   100 kills at random moments, and the same bytes in the end (half an hour)"
 	@echo "make docs    build the documentation into site/"
 	@echo "make bench   measure speed and memory (minutes)"
-	@echo "make validation   compare the Monte Carlo with measurements (a quarter of an hour)"
+	@echo "make validation   compare the Monte Carlo with measurements (twenty minutes)"
 	@echo "make adaptation   compare ways of adaptation on stacks with hidden truth (hours)"
 	@echo "make study   the paper's study, with all its tables and figures (hours)"
+	@echo "make backscatter-table   simulate the table that physics/monte_carlo looks up (20 minutes)"
 	@echo "make gpu     measure everything on an NVIDIA GPU, into docs/gpu.md (eight minutes)"
 	@echo "make gpu-wheels   what a GPU machine without a network lacks, into build/gpu-wheels"
 	@echo "make gpu-dry      make gpu in tiny sizes on the CPU, into build/gpu-dry"
@@ -63,6 +68,14 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+fuzz: $(STAMP)
+	$(BIN)/python -m tests.fuzz.files --count 2000
+	$(BIN)/python -m tests.fuzz.pipelines --count 2000
+	$(BIN)/python -W ignore -m tests.fuzz.models --count 1000
+
+crash: $(STAMP)
+	$(BIN)/python -m tests.crash.kills --kills 100
+
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
@@ -80,6 +93,9 @@ adaptation: $(STAMP)
 
 study: $(STAMP)
 	$(BIN)/python -m benchmarks.study
+
+backscatter-table: $(STAMP)
+	$(BIN)/python tools/make_backscatter_table.py
 
 gpu:
 	$(GPU_PYTHON) benchmarks/gpu/start.py --wheels '$(WHEELS)' --out '$(OUT)' \

@@ -36,6 +36,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fibcore
 from fibcore.cli.app import app
 from fibcore.errors import PipelineError
 from fibcore.pipeline import check_pipeline
@@ -190,10 +191,15 @@ class Reader:
         return done.returncode, done.stdout
 
     def _pip(self, arguments: list[str]) -> str:
-        """Install a package that the page has written; anything else is only looked at."""
+        """Install a package that the page has written; anything else is only looked at.
+
+        That fib itself can be installed in these ways is tested in `tests/e2e/test_install.py`.
+        """
         assert arguments[0] == "install"
         target = arguments[-1]
-        if not (self.folder / target).is_dir():
+        if target == f"dist/fibtomo-{fibcore.__version__}-py3-none-any.whl":
+            return ""
+        if target == "." or not (self.folder / target).is_dir():
             project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
             extras = project["optional-dependencies"]
             name, _, extra = target.rstrip("]'\"").partition("[")
