@@ -13,6 +13,9 @@ from fibcore.io.tags import Found
 TOLERANCE = 0.01
 """Relative difference from which two sizes or voltages count as contradicting each other."""
 
+SMALLEST_NM, LARGEST_NM, LARGEST_RATIO = 0.1, 1e5, 200.0
+"""Voxels smaller than an atom, larger than 0.1 mm, or so flat are none of a SEM: units mixed up."""
+
 
 def trusted(header: Header, warnings: list[str]) -> list[Found]:
     """Return what is said about the file, the most trusted first.
@@ -27,7 +30,7 @@ def trusted(header: Header, warnings: list[str]) -> list[Found]:
         if None not in found.voxel_size_nm and _contradictions(own.voxel_size_nm, found):
             warnings.append(
                 f"{header.path.name}: fib wrote it with voxels of {_nm(own.voxel_size_nm)} nm, but "
-                f"its {found.origin} tags say {_nm(found.voxel_size_nm)} nm: it was changed since, "
+                f"its {found.who} say {_nm(found.voxel_size_nm)} nm: it was changed since, "
                 f"and the tags are taken; give voxel_size_nm if that is wrong"
             )
             return [*header.found, Found("fib", kv=own.kv)]
@@ -42,38 +45,71 @@ def voxel_size(
     Raises:
         FibError: neither the user nor a tag says it, or only that of a pixel within the slices.
     """
-    given = params.voxel_size_nm
-    if given is not None:
+    size = params.voxel_size_nm or _told(source, founds)
+    if params.voxel_size_nm is not None:
         for found in founds:
-            if axes := _contradictions(given, found):
+            if axes := _contradictions(size, found):
                 warnings.append(
-                    f"{source}: voxel_size_nm {_nm(given)} nm is given and used; the "
-                    f"{found.origin} tags say {_nm(found.voxel_size_nm)} nm (differs along "
+                    f"{source}: voxel_size_nm {_nm(size)} nm is given and used; the "
+                    f"{found.who} say {_nm(found.voxel_size_nm)} nm (differs along "
                     f"{', '.join(axes)})"
                 )
                 break
-        return given
-    pixel: tuple[str, float, float] | None = None
-    depth: float | None = None
-    for found in founds:
-        z, y, x = found.voxel_size_nm
-        if y is not None and x is not None:
-            pixel = pixel or (found.origin, y, x)
-            depth = depth or z
+    else:
+        _warn_of_disagreement(source, size, founds, warnings)
+    if min(size) < SMALLEST_NM or max(size) > LARGEST_NM or max(size) > LARGEST_RATIO * min(size):
+        warnings.append(
+            f"{source}: voxels of {_nm(size)} nm (z, y, x) are unlike those of a SEM: is a unit "
+            f"wrong? Give voxel_size_nm in nm"
+        )
+    return size
+
+
+def _told(source: str | Path, founds: Sequence[Found]) -> tuple[float, float, float]:
+    """Return the voxel size that the files tell, each axis as the most trusted tag has it."""
+    pixel = next((f for f in founds if None not in f.voxel_size_nm[1:]), None)
+    remarks = "".join(f". {remark}" for found in founds for remark in found.remarks)
     if pixel is None:
         raise FibError(
             f"{source}: the files do not say how large a voxel is (no such ImageJ, OME, Thermo "
             f"Fisher/FEI, Zeiss or resolution tags); give voxel_size_nm: [z, y, x] in nm, where z "
-            f"is the slice thickness, e.g. [10, 5, 5]"
+            f"is the slice thickness, e.g. [10, 5, 5]{remarks}"
         )
-    origin, y, x = pixel
+    _, y, x = pixel.voxel_size_nm
+    assert y is not None
+    assert x is not None
+    depth = next((f.voxel_size_nm[0] for f in founds if f.voxel_size_nm[0] is not None), None)
     if depth is None:
         raise FibError(
-            f"{source}: the {origin} tags say that a pixel is {y:g} x {x:g} nm (y, x), but the "
-            f"slice thickness is nowhere said; give voxel_size_nm: [z, y, x] with it, e.g. "
-            f"[10, {y:g}, {x:g}] for slices of 10 nm"
+            f"{source}: the {pixel.who} say that a pixel is {y:g} x {x:g} nm (y, x), but "
+            f"the slice thickness is nowhere said; give voxel_size_nm: [z, y, x] with it, e.g. "
+            f"[10, {y:g}, {x:g}] for slices of 10 nm{remarks}"
         )
     return (depth, y, x)
+
+
+def _warn_of_disagreement(
+    source: str | Path,
+    taken: Sequence[float],
+    founds: Sequence[Found],
+    warnings: list[str],
+) -> None:
+    """Say where the files tell a size twice, and differently."""
+    for found in founds:
+        if axes := _contradictions(taken, found):
+            warnings.append(
+                f"{source}: voxels of {_nm(taken)} nm (z, y, x) are taken, as the "
+                f"{_origin_of(taken, founds)} say; the {found.who} say "
+                f"{_nm(found.voxel_size_nm)} nm (differs along {', '.join(axes)}); give "
+                f"voxel_size_nm to settle it"
+            )
+
+
+def _origin_of(taken: Sequence[float], founds: Sequence[Found]) -> str:
+    """Return what says the size of a pixel, and what the thickness if it is something else."""
+    pixel = next(f.who for f in founds if f.voxel_size_nm[1:] == tuple(taken[1:]))
+    depth = next(f.who for f in founds if f.voxel_size_nm[0] == taken[0])
+    return pixel if pixel == depth else f"{pixel} and {depth}"
 
 
 def voltages(
@@ -96,6 +132,8 @@ def voltages(
                 f"{source}: the files do not say the accelerating voltage of their "
                 f"{channels} channel{'s' if channels > 1 else ''}; give kv: [{example}] in kV"
             )
+        for other in founds:
+            _warn_of_other_voltage(source, said, other, warnings)
         return said.kv
     given = params.kv if isinstance(params.kv, tuple) else (params.kv,)
     if len(given) != channels:
@@ -107,10 +145,22 @@ def voltages(
     for mine, yours in zip(given, said.kv if said is not None else (), strict=False):
         if said is not None and yours is not None and differ(mine, yours):
             warnings.append(
-                f"{source}: kv {mine:g} kV is given and used; the {said.origin} tags say "
-                f"{yours:g} kV"
+                f"{source}: kv {mine:g} kV is given and used; the {said.who} say {yours:g} kV"
             )
     return given
+
+
+def _warn_of_other_voltage(
+    source: str | Path, taken: Found, other: Found, warnings: list[str]
+) -> None:
+    if len(other.kv) != len(taken.kv):
+        return
+    for ours, theirs in zip(taken.kv, other.kv, strict=True):
+        if ours is not None and theirs is not None and differ(ours, theirs):
+            warnings.append(
+                f"{source}: {ours:g} kV is taken, as the {taken.who} say; the "
+                f"{other.who} say {theirs:g} kV; give kv to settle it"
+            )
 
 
 def _contradictions(given: Sequence[float | None], found: Found) -> list[str]:

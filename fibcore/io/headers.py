@@ -6,7 +6,7 @@ Only headers are read: the same checks serve a pipeline before it runs and the r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,8 +14,11 @@ import numpy as np
 import tifffile
 
 from fibcore.errors import FibError
-from fibcore.io import metadata, tags
+from fibcore.io import metadata, orientation, tags
+from fibcore.io.codecs import check_decodable
 from fibcore.io.container import open_tiff
+from fibcore.io.layout import planar_slices, slice_layout, stack_layout, times
+from fibcore.io.pages import Page, read_pages
 
 Grey = Literal["grey", "palette", "inverted"]
 
@@ -26,24 +29,32 @@ class Header:
 
     Attributes:
         path: the file.
-        shape: (channel, z, y, x).
+        shape: (channel, z, y, x), turned as `orientation` says.
         planes: order of the planes in the file, ``ZC`` or ``CZ`` (the last runs fastest).
         dtype: element type, with its byte order in the file.
+        page: index of its first page in full size.
         offset: where the planes begin if they lie in one uncompressed run; else None.
         grey: how numbers become grey: as they are, through a colour palette (which for phase
             numbers means nothing), or with zero as white.
+        orientation: how rows and columns are stored, 1 to 8; see `fibcore.io.orientation`.
         own: fib's own metadata, in a file that fib wrote.
         found: what tags of each kind say, the most trusted first.
+        slice_names: ImageJ's names of the planes; empty where it has none.
+        remarks: what the user should know about the file.
     """
 
     path: Path
     shape: tuple[int, int, int, int]
     planes: str
     dtype: np.dtype
+    page: int
     offset: int | None
     grey: Grey
+    orientation: int
     own: metadata.VolumeMetadata | None
     found: tuple[tags.Found, ...]
+    slice_names: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def read_header(path: Path, one_slice: bool = False) -> Header:
@@ -57,158 +68,94 @@ def read_header(path: Path, one_slice: bool = False) -> Header:
         FibError: missing, empty, truncated, not a TIFF, colour, not a stack (or not one slice),
             or stored in a way that cannot be decoded.
     """
+    pages = [page for page in read_pages(path) if not page.reduced]
+    if not pages:
+        raise FibError(f"{path} holds previews alone, no image in full size")
     with open_tiff(path) as tif:
-        pages: Any = tif.pages
+        first = pages[0]
+        page: Any = tif.pages[first.number - 1]
+        _check_alike(path, pages)
         if one_slice:
-            full = [page for page in pages if not page.is_reduced]
-            if len(full) != 1:
-                raise FibError(
-                    f"{path} has {len(full)} pages, but in a folder or glob each file is one "
-                    f"slice; give this file alone, or split it into slices"
-                )
-            layout = _Layout("", (), full, None)
-        else:
-            layout = _layout(path, tif)
-        first = pages.first
-        grey = _grey(path, first)
-        _check_decodable(path, first)
-        _check_whole(path, layout, tif.filehandle.size)
-        own, found = _tags(tif)
-        shape, planes = _volume_shape(path, layout, first, own is not None)
-        return Header(path, shape, planes, _dtype(path, tif), layout.offset, grey, own, found)
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """The pages that make up the stack, and the axes they run along beside y and x."""
-
-    axes: str
-    sizes: tuple[int, ...]
-    pages: Sequence[Any]
-    offset: int | None
-
-
-def _layout(path: Path, tif: tifffile.TiffFile) -> _Layout:
-    _check_pages_alike(path, tif)
-    series = [s for s in tif.series if not s.keyframe.is_reduced]
-    first = series[0]
-    if first.is_multifile:
-        raise FibError(
-            f"{path} is one file of an OME-TIFF set of several; give a glob that matches them all"
+            layout = slice_layout(path, pages)
+        grey = _grey(path, pages, page, one_slice)
+        for one in {(p.compression, p.predictor): p for p in pages}.values():
+            check_decodable(path, one, tif.byteorder)
+        own, found, slice_names = _tags(tif, page)
+        dtype = _dtype(path, tif, page)
+        if not one_slice:
+            layout = stack_layout(path, tif, pages, own is not None)
+        turn, remarks = _orientation(path, first)
+        shape = layout.shape
+        if orientation.swaps(turn):
+            shape = (*shape[:2], shape[3], shape[2])
+            found = tuple(_swapped(one) for one in found)
+        return Header(
+            path=path,
+            shape=shape,
+            planes=layout.planes,
+            dtype=dtype,
+            page=first.number - 1,
+            offset=layout.offset,
+            grey=grey,
+            orientation=turn,
+            own=own,
+            found=found,
+            slice_names=slice_names,
+            remarks=(*layout.remarks, *remarks),
         )
-    if len(series) > 1:  # written slice by slice, each as a series of its own
-        single: list[Any] = [page for s in series for page in s.pages]
-        return _Layout("Z", (len(single),), single, None)
-    axes, sizes = _whole_shape(first)
-    beside = [(a, n) for a, n in zip(axes, sizes, strict=True) if a not in "YXS"]
-    counts = tuple(n for _, n in beside)
-    announced = (tif.imagej_metadata or {}).get("images", 1)
-    if len(tif.pages) == 1 and announced > max(1, int(np.prod(counts, dtype=np.int64))):
-        raise FibError(
-            f"{path} is truncated: it announces {announced} images and ends before the last; copy "
-            f"it again from its origin"
-        )
-    return _Layout("".join(a for a, _ in beside), counts, list(first.pages), first.dataoffset)
 
 
-def _whole_shape(series: tifffile.TiffPageSeries) -> tuple[str, tuple[int, ...]]:
-    """Return axes and shape of a series, axes of length one included."""
-    if hasattr(series, "get_axes"):  # tifffile before 2026.11 leaves them out of axes and shape
-        return series.get_axes(squeeze=False), series.get_shape(squeeze=False)
-    return series.axes, series.shape
-
-
-def _check_pages_alike(path: Path, tif: tifffile.TiffFile) -> None:
-    """Refuse pages of different size or type; tifffile itself looks at a few of them only."""
-    first = None
-    pages: Any = tif.pages
+def _check_alike(path: Path, pages: Sequence[Page]) -> None:
+    """Refuse pages of different size or type, or shown differently."""
+    first = pages[0]
     for page in pages:
-        if page.keyframe.is_reduced:
+        if _looks(page) == _looks(first):
             continue
-        looks = (page.shape, page.dtype)
-        first = first or looks
-        if looks != first:
-            raise FibError(
-                f"{path} holds pages of different size or type: the first is {_times(first[0])} "
-                f"{first[1]}, page {int(page.index) + 1} is {_times(page.shape)} {page.dtype}. All "
-                f"slices of a stack must be alike: crop or convert them"
+        if (page.shape, _kind(page)) != (first.shape, _kind(first)):
+            what = "size or type"
+            ours, theirs = (f"{times(p.shape)} {_kind(p)}" for p in (first, page))
+        else:
+            what = "colours or orientation"
+            ours, theirs = (
+                f"photometric {p.photometric}, orientation {p.orientation}" for p in (first, page)
             )
-
-
-def _volume_shape(
-    path: Path, layout: _Layout, first: Any, own: bool
-) -> tuple[tuple[int, int, int, int], str]:
-    """Return (channel, z, y, x) and the order of planes, or refuse the axes."""
-    rows, columns = first.shape[-2:]
-    kept = [
-        (axis.replace("I", "Z").replace("Q", "Z"), size)
-        for axis, size in zip(layout.axes, layout.sizes, strict=True)
-        if size > 1 or axis == "Z"
-    ]
-    order = "".join(axis for axis, _ in kept)
-    sizes = dict(kept)
-    if order.count("Z") > 1 or set(order) - set("ZCT"):
         raise FibError(
-            f"{path} has axes {layout.axes}YX of sizes {_times(layout.sizes)} x {rows} x "
-            f"{columns}, and does not say which is depth and which are channels; save it as an "
-            f"ImageJ hyperstack (Fiji: Image > Hyperstacks > Stack to Hyperstack)"
-        )
-    channels, slices = sizes.get("C", 1), sizes.get("Z", 1)
-    if "T" in order or (slices == 1 and channels > 1 and not own):
-        kind, count = ("time points", sizes["T"]) if "T" in order else ("channels", channels)
-        raise FibError(
-            f"{path} has {count} {kind} of {slices} slice{'s' if slices > 1 else ''}; fib reads "
-            f"slices and channels. If they are slices in truth, say so in Fiji (Image > "
-            f"Properties: slices {count}, {kind.replace('time points', 'frames')} 1) or where the "
-            f"file is written (tifffile: metadata={{'axes': 'ZYX'}})"
-        )
-    in_one_run = len(layout.pages) == 1 and layout.offset is not None
-    whole = in_one_run or len(layout.pages) == channels * slices
-    if not whole or len(first.shape) != 2:
-        raise FibError(
-            f"{path} stores its planes in an unusual way ({len(layout.pages)} pages of "
-            f"{_times(first.shape)}); open it in Fiji and save it again as TIFF"
-        )
-    return (channels, slices, rows, columns), "ZC" if order.endswith("C") else "CZ"
-
-
-def _check_whole(path: Path, layout: _Layout, size: int) -> None:
-    """Refuse a file that ends before its pixels do, or lacks pages that it announces."""
-    if any(page is None for page in layout.pages):
-        there = sum(page is not None for page in layout.pages)
-        raise FibError(
-            f"{path} has only {there} of the {len(layout.pages)} planes that it announces; copy "
-            f"it again from its origin"
-        )
-    end = 0
-    for page in layout.pages:
-        stored = sum(page.databytecounts)
-        needed = page.nbytes if page.compression == 1 and page.keyframe.bitspersample >= 8 else 1
-        if stored < needed:
-            raise FibError(f"{path} lacks pixels of page {page.index + 1}; copy it again")
-        end = max(end, *(a + n for a, n in zip(page.dataoffsets, page.databytecounts, strict=True)))
-    if layout.offset is not None:
-        first = layout.pages[0]
-        planes = int(np.prod(layout.sizes, dtype=np.int64))
-        end = max(end, layout.offset + planes * first.nbytes)
-    if end > size:
-        raise FibError(
-            f"{path} is truncated: its pixels need {end} bytes, it has {size}; copy it again from "
-            f"its origin"
+            f"{path} holds pages of different {what}: the first is {ours}, page {page.number} is "
+            f"{theirs}. All slices of a stack must be alike: crop or convert them"
         )
 
 
-def _grey(path: Path, page: Any) -> Grey:
-    photometric = int(page.photometric)
-    if photometric == 3 and page.samplesperpixel == 1:
-        return "grey" if _is_grey_ramp(page.colormap) else "palette"
-    if photometric not in (0, 1) or page.samplesperpixel != 1:
+def _looks(page: Page) -> tuple[Any, ...]:
+    return (page.shape, _kind(page), page.samples, page.photometric, page.orientation)
+
+
+def _kind(page: Page) -> str:
+    words = {1: "uint", 2: "int", 3: "float"}
+    return "bool" if page.bits == 1 else f"{words.get(page.format, 'void')}{page.bits}"
+
+
+def _grey(path: Path, pages: Sequence[Page], first: tifffile.TiffPage, one_slice: bool) -> Grey:
+    page = pages[0]
+    if page.photometric == 3 and page.samples == 1:
+        return "grey" if _is_grey_ramp(first.colormap) else "palette"
+    if not one_slice and planar_slices(pages, first.description):
+        return "grey"
+    if page.photometric not in (0, 1) or page.samples != 1:
         raise FibError(
-            f"{path} is a colour image ({getattr(page.photometric, 'name', photometric)}, "
-            f"{page.samplesperpixel} samples per pixel); fib reads grey values: convert it (Fiji: "
-            f"Image > Type > 8-bit or 16-bit)"
+            f"{path} is a colour image ({getattr(first.photometric, 'name', page.photometric)}, "
+            f"{page.samples} samples per pixel); fib reads grey values: convert it (Fiji: "
+            f"Image > Type > 8-bit or 16-bit){_or_slices(page)}"
         )
-    return "grey" if photometric == 1 else "inverted"
+    return "grey" if page.photometric == 1 else "inverted"
+
+
+def _or_slices(page: Page) -> str:
+    if page.planar != 2:
+        return ""
+    return (
+        f"; or, if its {page.samples} planes are slices, write it again as such (tifffile: "
+        f"photometric='minisblack')"
+    )
 
 
 def _is_grey_ramp(colormap: np.ndarray | None) -> bool:
@@ -219,49 +166,52 @@ def _is_grey_ramp(colormap: np.ndarray | None) -> bool:
     return bool(np.all(np.abs(colormap - ramp) <= 257))
 
 
-def _check_decodable(path: Path, page: Any) -> None:
-    try:
-        if page.compression != 1:
-            tifffile.TIFF.DECOMPRESSORS[page.compression]
-    except KeyError:
-        raise FibError(
-            f"{path} is compressed with {getattr(page.compression, 'name', page.compression)}, "
-            f"which needs a further package: `pip install imagecodecs`; or save it uncompressed "
-            f"(Fiji: File > Save As > Tiff)"
-        ) from None
-    if page.bitspersample not in (1, 8, 16, 32, 64):
-        raise FibError(
-            f"{path} packs {page.bitspersample} bits per pixel; save it as 8 or 16 bit integers or "
-            f"32 bit floats"
-        )
+def _orientation(path: Path, page: Page) -> tuple[int, list[str]]:
+    """Return how to turn the planes, and what to say about it."""
+    if page.orientation not in orientation.KNOWN:
+        return orientation.NORMAL, [
+            f"{path.name}: its orientation tag is {page.orientation}, which means nothing; its "
+            f"rows are taken from top to bottom"
+        ]
+    if page.orientation == orientation.NORMAL:
+        return orientation.NORMAL, []
+    return page.orientation, [
+        f"{path.name}: its orientation tag is {page.orientation}: its planes are "
+        f"{orientation.WORDS[page.orientation]}, unlike in Fiji, which ignores the tag"
+    ]
 
 
-def _dtype(path: Path, tif: tifffile.TiffFile) -> np.dtype:
-    dtype = tif.pages.first.dtype
-    if dtype is None:
+def _swapped(found: tags.Found) -> tags.Found:
+    z, y, x = found.voxel_size_nm
+    return replace(found, voxel_size_nm=(z, x, y), data_bar_from=None)
+
+
+def _dtype(path: Path, tif: tifffile.TiffFile, page: tifffile.TiffPage) -> np.dtype:
+    if page.dtype is None:
         raise FibError(f"{path}: unknown type of pixel; save it as uint8, uint16 or float32")
-    return np.dtype(dtype).newbyteorder(tif.byteorder)
+    return np.dtype(page.dtype).newbyteorder(tif.byteorder)
 
 
-def _tags(tif: tifffile.TiffFile) -> tuple[metadata.VolumeMetadata | None, tuple[tags.Found, ...]]:
-    page = tif.pages.first
+def _tags(
+    tif: tifffile.TiffFile, page: tifffile.TiffPage
+) -> tuple[metadata.VolumeMetadata | None, tuple[tags.Found, ...], tuple[str, ...]]:
+    """Return fib's own metadata, what tags say, and ImageJ's names of the planes."""
     resolution = page.resolution if 282 in page.tags and 283 in page.tags else None
     rows, columns = page.shape[-2:]
     own = None
     found = []
+    names: tuple[str, ...] = ()
     if tif.is_imagej and (description := tif.imagej_metadata):
         own = metadata.from_text(description.get("Info"))
         found.append(tags.imagej(description, resolution))
+        labels = description.get("Labels")
+        names = tuple(map(str, labels)) if isinstance(labels, list) else ()
     if tif.is_ome and (xml := tif.ome_metadata):
         own = own or metadata.from_ome(xml)
         found.append(tags.ome(xml))
     if sections := tif.fei_metadata:
-        found.append(tags.fei(sections, rows))
+        found.append(tags.fei(sections, rows, columns))
     if entries := tif.sem_metadata:
-        found.append(tags.zeiss(entries, columns))
+        found.append(tags.zeiss(entries, rows, columns))
     found.append(tags.baseline(resolution, int(page.resolutionunit)))
-    return own, tuple(found)
-
-
-def _times(sizes: Sequence[int]) -> str:
-    return " x ".join(str(size) for size in sizes)
+    return own, tuple(found), names

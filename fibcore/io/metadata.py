@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
-from xml.etree import ElementTree
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fibcore.io.markup import elements, parse_xml
 from fibcore.materials import Material
 from fibcore.volumes import Images, Labels
 
 FORMAT = 1
 
+_Positive = Annotated[float, Field(gt=0)]
+
 
 class VolumeMetadata(BaseModel):
     """Everything about a volume but its voxels; fields as in `Labels` and `Images`."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     fib: Literal[1]
     type: Literal["images", "labels"]
-    voxel_size_nm: tuple[float, float, float]
-    kv: tuple[float | None, ...] = ()
+    voxel_size_nm: tuple[_Positive, _Positive, _Positive]
+    kv: tuple[_Positive | None, ...] = ()
     names: tuple[str, ...] = ()
     quantity: str = ""
-    phases: dict[int, Material] = {}
+    phases: dict[Annotated[int, Field(ge=0, le=255)], Material] = {}
 
 
 def to_text(volume: Labels | Images) -> str:
@@ -57,10 +59,7 @@ def from_text(text: Any) -> VolumeMetadata | None:
 
 def from_ome(xml: str) -> VolumeMetadata | None:
     """Return the metadata in the map annotation ``fib`` of an OME-XML text, if there is one."""
-    try:
-        root = ElementTree.fromstring(xml)
-    except ElementTree.ParseError:
-        return None
-    entries = (e for e in root.iter() if e.tag.rpartition("}")[2] == "M" and e.get("K") == "fib")
-    entry = next(entries, None)
+    root = parse_xml(xml)
+    entries = elements(root, "M") if root is not None else iter(())
+    entry = next((e for e in entries if e.get("K") == "fib"), None)
     return None if entry is None else from_text(entry.text)

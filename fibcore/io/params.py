@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from fibcore.params import MaterialParam, VoxelSize
 
 VoltageKv = Annotated[float, Field(gt=0, le=50)]
+Phase = Annotated[int, Field(ge=0, le=255)]
 VoxelRange = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]]
 
 
@@ -42,6 +43,14 @@ class LoadParams(BaseModel):
         description="material of phase 0, 1, ...; labels only; default: what fib wrote into the "
         "file, else epoxy and gold",
     )
+    phase_of_value: dict[int, Phase] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=256,
+        description="number in the files -> phase, for labels that count otherwise, e.g. "
+        '{"1": 0, "2": 1} for what ilastik exports, {"0": 1, "255": 0} for an inverted mask; '
+        "default: numbers are phases",
+    )
     region: dict[Literal["z", "y", "x"], VoxelRange] | None = Field(
         default=None,
         description="part to read, in voxels: axis -> [start, stop], stop not included, e.g. "
@@ -54,6 +63,8 @@ class LoadParams(BaseModel):
             raise ValueError("labels have no accelerating voltage: leave out kv, or as: labels")
         if self.as_ == "images" and self.materials is not None:
             raise ValueError("images have no materials: leave out materials, or say as: labels")
+        if self.as_ == "images" and self.phase_of_value is not None:
+            raise ValueError("images have no phases: leave out phase_of_value, or say as: labels")
         for axis, (start, stop) in (self.region or {}).items():
             if start >= stop:
                 raise ValueError(

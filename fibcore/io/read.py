@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from fibcore.context import MEMORY_MAP_ABOVE_BYTES, Context
+from fibcore.io.checks import check_images
+from fibcore.io.labels import Numbers, settle_labels
 from fibcore.io.params import LoadParams
-from fibcore.io.pixels import check_images, read_pixels, settle_labels
+from fibcore.io.pixels import read_pixels
 from fibcore.io.stack import open_stack
 from fibcore.plugin import Forecast
 from fibcore.volumes import Images, Labels
@@ -62,10 +64,11 @@ def read_volume(
     stack = open_stack(source, params or LoadParams(), base)
     for warning in stack.warnings:
         context.log.warning("%s", warning)
-    data = read_pixels(stack, context)
+    numbers = Numbers(stack.phase_of_value)
+    data = read_pixels(stack, numbers, context)
     size = stack.spec.voxel_size_nm
     if stack.spec.type is Labels:
-        phases = data[0] if trusted else settle_labels(data[0], stack, context)
+        phases = data[0] if trusted else settle_labels(data[0], stack, numbers, context)
         return Labels(phases, size, phases=stack.materials)
     if not trusted:
         check_images(data, stack, context)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from pathlib import Path
 
 from fibcore.errors import FibError, did_you_mean, listed
-
-TIFF_SUFFIXES = (".tif", ".tiff")
+from fibcore.io.belonging import check_belonging
+from fibcore.io.names import TIFF_SUFFIXES, by_pattern, parse
+from fibcore.io.order import Order, numbered_in_front, put_in_order
+from fibcore.io.regular import check_file, check_files
+from fibcore.io.walk import Walk, has_magic, literal
 
 
 def find_files(source: str | Path, base: Path) -> tuple[Path, ...]:
-    """Return the files of a source, slices in natural order (``slice_2`` before ``slice_10``).
+    """Return the files of a source in the order of the stack; see `find_slices`."""
+    return find_slices(source, base).files
+
+
+def find_slices(source: str | Path, base: Path) -> Order:
+    """Return the files of a source, in the order that the numbers in their names put them.
 
     Args:
         source: a file, a folder (its .tif and .tiff files, hidden ones left out) or a glob with
@@ -25,37 +31,71 @@ def find_files(source: str | Path, base: Path) -> tuple[Path, ...]:
         base: folder that relative sources start from.
 
     Raises:
-        FibError: nothing is there; names what is nearest.
+        FibError: nothing is there (names what is nearest), a file is a link that leads nowhere or
+            no file at all, or names do not belong to one stack.
     """
     given = os.path.expanduser(os.fspath(source))
-    path = base / given
-    if path.is_file():
-        return (path,)
-    if path.is_dir():
-        found = [
-            child
-            for child in path.iterdir()
-            if child.suffix.lower() in TIFF_SUFFIXES
-            and not child.name.startswith(".")
-            and child.is_file()
-        ]
+    if "\0" in given:
+        raise FibError(f"{given!r} is no path: it holds a zero byte")
+    path = literal(base / given)
+    if os.path.isdir(path):
+        found = _in_folder(source, path)
+    elif os.path.lexists(path):
+        check_file(path)
+        return Order((path,))
+    elif has_magic(given):
+        matches = Walk(given).matches(base)
+        found = [m for m in matches if not os.path.isdir(m) or _is_tiff(m)]
         if not found:
             raise FibError(
-                f"{source}: the folder {path} holds no .tif or .tiff files, but "
-                f"{listed(sorted(child.name for child in path.iterdir()), 5)}; give the folder of "
-                f"the slices, or a glob that matches them"
+                f"{source}: no file matches this pattern (looked from {base.resolve()}). "
+                f"{_nearest(path)}"
             )
-        return natural_order(found)
-    if not glob.has_magic(given):
+    else:
         raise FibError(f"{source}: there is no such file or folder. {_nearest(path)}")
-    matches = [base / match for match in glob.glob(given, root_dir=base, recursive=True)]
-    found = [match for match in matches if match.is_file()]
+    check_files(found)
+    return _arranged(natural_order(found), given, base)
+
+
+def _in_folder(source: str | Path, folder: Path) -> list[Path]:
+    children = Walk("*").matches(folder)
+    found = [child for child in children if _is_tiff(child)]
     if not found:
         raise FibError(
-            f"{source}: no file matches this pattern (looked from {base.resolve()}). "
-            f"{_nearest(path)}"
+            f"{source}: the folder {folder} holds no .tif or .tiff files, but "
+            f"{listed(sorted(child.name for child in children), 5)}; give the folder of "
+            f"the slices, or a glob that matches them"
         )
-    return natural_order(found)
+    return found
+
+
+def _is_tiff(path: Path) -> bool:
+    return path.suffix.lower() in TIFF_SUFFIXES
+
+
+def _arranged(files: tuple[Path, ...], given: str, base: Path) -> Order:
+    """Return files in the order of the numbers in their names; else of the alphabet."""
+    if len(files) == 1:
+        return Order(files)
+    groups = by_pattern(parse(files))
+    check_belonging(groups, given, base)
+    if len(groups) > 1:
+        names = numbered_in_front([name for group in groups for name in group])
+        if names is None:
+            return Order(
+                files,
+                remarks=(
+                    f"nothing in the names of the {len(files)} files numbers them as slices; they "
+                    f"are taken in the order of the alphabet: {_ends(files)}",
+                ),
+            )
+        groups = [names]
+    return put_in_order(groups[0])
+
+
+def _ends(files: Sequence[Path]) -> str:
+    names = [file.name for file in files]
+    return ", ".join(names) if len(names) <= 4 else f"{names[0]}, {names[1]}, ..., {names[-1]}"
 
 
 def natural_order(files: Sequence[Path]) -> tuple[Path, ...]:
@@ -69,39 +109,6 @@ def natural_order(files: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(sorted(files, key=key))
 
 
-def missing_slice(files: Sequence[Path]) -> str:
-    """Return a sentence about the first gap in the numbering of slices; empty where there is none.
-
-    Judged only where the names differ in one number alone and mostly step evenly.
-    """
-    if len(files) < 4:
-        return ""
-    names = [re.split(r"(\d+)", path.name) for path in files]
-    varying = {
-        i
-        for name in names[1:]
-        for i, (ours, theirs) in enumerate(zip(names[0], name, strict=False))
-        if ours != theirs
-    }
-    if len({len(name) for name in names}) != 1 or len(varying) != 1:
-        return ""
-    place = varying.pop()
-    if place % 2 == 0:  # text, not a number
-        return ""
-    numbers = [int(name[place]) for name in names]
-    steps = [b - a for a, b in pairwise(numbers)]
-    step = min(steps)
-    gaps = [i for i, s in enumerate(steps) if s > step]
-    if step < 1 or not gaps or 4 * len(gaps) > len(steps):
-        return ""
-    i = gaps[0]
-    return (
-        f"the numbering of the slices has {len(gaps)} gap{'s' if len(gaps) > 1 else ''}, the first "
-        f"between {files[i].name} and {files[i + 1].name}: are slices missing? They are read as if "
-        f"they lay directly on each other"
-    )
-
-
 def content_hash(source: str | Path, base: Path) -> str:
     """Return the SHA-256 over the SHA-256 of each file's bytes, in order; names do not matter.
 
@@ -111,12 +118,17 @@ def content_hash(source: str | Path, base: Path) -> str:
     files = find_files(source, base)
     total = hashlib.sha256()
     with ThreadPoolExecutor(min(8, len(files))) as pool:
-        for digest in pool.map(_digest, files):
+        for digest in pool.map(file_hash, files):
             total.update(digest)
     return total.hexdigest()
 
 
-def _digest(path: Path) -> bytes:
+def file_hash(path: Path) -> bytes:
+    """Return the SHA-256 of a file's bytes.
+
+    Raises:
+        FibError: it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
@@ -130,7 +142,10 @@ def _nearest(path: Path) -> str:
     """Say what there is in the deepest folder of `path` that exists."""
     folder = path.parent
     wanted = path.name
-    while not folder.is_dir():
+    while not os.path.isdir(folder):
         folder, wanted = folder.parent, folder.name
-    names = sorted(child.name for child in folder.iterdir() if not child.name.startswith("."))
+    try:
+        names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except OSError as error:
+        return f"The folder {folder} cannot be listed ({error.strerror})."
     return f"In {folder.resolve()} there are: {listed(names, 6)}." + did_you_mean(wanted, names)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from fibcore.errors import FibError
+from fibcore.io.alike import check_alike
 from fibcore.io.calibration import differ, trusted, voltages, voxel_size
 from fibcore.io.headers import Header, read_header
 from fibcore.io.metadata import VolumeMetadata
+from fibcore.io.names import kv_in
+from fibcore.io.order import Order, of_labels
 from fibcore.io.params import LoadParams
-from fibcore.io.sources import find_files, missing_slice
+from fibcore.io.sources import find_slices
+from fibcore.io.tags import NAMES, Found
 from fibcore.materials import EPOXY, GOLD, Material
 from fibcore.volumes import IMAGE_DTYPES, Images, Labels, VolumeSpec
 
@@ -31,6 +37,7 @@ class Stack:
         spec: what will be read, the region cut out.
         box: the region along (z, y, x).
         materials: phase -> material; empty for images.
+        phase_of_value: number in the files -> phase; None: they are the same.
         names: channel names; empty for the default.
         quantity: what grey values are; empty for the default.
         warnings: what the user should know.
@@ -40,6 +47,7 @@ class Stack:
     spec: VolumeSpec
     box: tuple[slice, slice, slice]
     materials: dict[int, Material]
+    phase_of_value: dict[int, int] | None
     names: tuple[str, ...]
     quantity: str
     warnings: tuple[str, ...]
@@ -62,13 +70,14 @@ def open_stack(source: str | Path, params: LoadParams, base: Path) -> Stack:
     Raises:
         FibError: whatever can be told to be wrong without reading voxels.
     """
-    files = find_files(source, base)
+    order = find_slices(source, base)
+    files = order.files
     if len(files) == 1:
         headers: tuple[Header, ...] = (read_header(files[0]),)
     else:
         with ThreadPoolExecutor(min(8, len(files))) as pool:
             headers = tuple(pool.map(lambda file: read_header(file, one_slice=True), files))
-        _check_alike(headers, params)
+        check_alike(headers, params, os.fspath(source), base)
     first = headers[0]
     channels, slices, rows, columns = first.shape
     shape = (slices if len(headers) == 1 else len(headers), rows, columns)
@@ -79,67 +88,60 @@ def open_stack(source: str | Path, params: LoadParams, base: Path) -> Stack:
             f"needed: give a multi-page TIFF, a folder or a glob such as slices/*.tif"
         )
     kind = params.as_ or (own.type if own is not None else "images")
-    warnings = [missing_slice(files)]
-    founds = trusted(first, warnings)
+    if len(headers) == 1 and channels == 1 and len(first.slice_names) == slices:
+        order = of_labels(first.slice_names)
+    warnings = [*order.remarks, *_remarks(headers)]
+    founds = [*trusted(first, warnings), Found(NAMES, (order.thickness_nm, None, None))]
     voxel_size_nm = voxel_size(source, params, founds, warnings)
     box = _region(source, params, shape)
     _warn_of_data_bar(first, box[1], warnings)
     cut = tuple(part.stop - part.start for part in box)
     region = (cut[0], cut[1], cut[2])
     if kind == "labels":
-        _check_labels(source, params, first)
+        _check_labels(source, params, first, warnings)
         materials = _materials(source, params, own, warnings)
+        _check_phases(source, params, materials)
         phases = {phase: material.name for phase, material in materials.items()}
         spec = VolumeSpec(Labels, region, voxel_size_nm, phases=phases)
     else:
         materials = {}
         dtype = _image_dtype(source, params, first, warnings)
         kv = voltages(source, params, founds, channels, warnings)
+        _warn_of_named_voltage(order, kv, warnings)
         spec = VolumeSpec(Images, region, voxel_size_nm, kv, dtype=dtype)
-    same_kv = own is not None and own.kv == spec.kv
+    own_names = own is not None and own.kv == spec.kv and len(own.names) == channels
     return Stack(
         headers=headers,
         spec=spec,
         box=box,
         materials=materials,
-        names=own.names if own is not None and same_kv else (),
+        phase_of_value=params.phase_of_value,
+        names=own.names if own is not None and own_names else (),
         quantity=own.quantity if own is not None else "",
         warnings=tuple(warning for warning in warnings if warning),
     )
 
 
-def _check_alike(headers: Sequence[Header], params: LoadParams) -> None:
-    """Refuse slices of different size, type, pixel size or voltage; name the first two."""
-    first = headers[0]
-    for other in headers[1:]:
-        ours, theirs = _looks(first), _looks(other)
-        if ours != theirs:
-            raise FibError(
-                f"the slices are not alike: {first.path.name} is {ours}, {other.path.name} is "
-                f"{theirs}. All slices of a stack must have one size and type: crop or convert "
-                f"them, or give a narrower pattern"
-            )
-        for a, b in zip(first.found, other.found, strict=False):
-            said = [*zip(("z", "y", "x"), a.voxel_size_nm, b.voxel_size_nm, strict=True)]
-            if params.voxel_size_nm is not None:
-                said = []
-            if params.kv is None and a.kv and b.kv:
-                said.append(("accelerating voltage", a.kv[0], b.kv[0]))
-            for what, mine, yours in said:
-                if mine is not None and yours is not None and differ(mine, yours):
-                    unit = "kV" if what == "accelerating voltage" else "nm"
-                    raise FibError(
-                        f"the slices are not alike: {what} is {mine:g} {unit} in "
-                        f"{first.path.name} and {yours:g} {unit} in {other.path.name} ({a.origin} "
-                        f"tags). Give a pattern that matches one stack, or say which holds with "
-                        f"{'kv' if unit == 'kV' else 'voxel_size_nm'}"
-                    )
+def _remarks(headers: Sequence[Header]) -> list[str]:
+    """Return what the headers remark, each sentence once, with how many files it is true of."""
+    said: Counter[str] = Counter()
+    for header in headers:
+        texts = (*header.remarks, *(remark for found in header.found for remark in found.remarks))
+        said.update(text.removeprefix(f"{header.path.name}: ") for text in texts)
+    where = headers[0].path.name if len(headers) == 1 else "{} of the " + f"{len(headers)} slices"
+    return [f"{where.format(count)}: {text}" for text, count in said.items()]
 
 
-def _looks(header: Header) -> str:
-    """Describe what all slices of a stack must share."""
-    grey = "" if header.grey == "grey" else f" ({header.grey})"
-    return f"{header.shape[2]} x {header.shape[3]} {header.dtype.name}{grey}"
+def _warn_of_named_voltage(order: Order, kv: Sequence[float | None], warnings: list[str]) -> None:
+    """Say where all names of files carry one voltage, and another is taken."""
+    named = {kv_in(file) for file in order.files}
+    value = named.pop() if len(named) == 1 else None
+    if value is None or len(kv) != 1 or kv[0] is None or not differ(value, kv[0]):
+        return
+    warnings.append(
+        f"the names say {value:g} kV ({order.files[0].name}), but {kv[0]:g} kV is taken; give kv "
+        f"to settle it"
+    )
 
 
 def _region(
@@ -167,7 +169,9 @@ def _warn_of_data_bar(header: Header, rows: slice, warnings: list[str]) -> None:
             )
 
 
-def _check_labels(source: str | Path, params: LoadParams, header: Header) -> None:
+def _check_labels(
+    source: str | Path, params: LoadParams, header: Header, warnings: list[str]
+) -> None:
     if params.kv is not None:
         raise FibError(
             f"{source} holds labels, which have no accelerating voltage: leave out kv, or say "
@@ -180,6 +184,22 @@ def _check_labels(source: str | Path, params: LoadParams, header: Header) -> Non
         )
     if header.dtype.kind not in LABEL_KINDS:
         raise FibError(f"{source} is {header.dtype.name}; save labels as 8-bit integers")
+    if header.grey == "inverted" and params.phase_of_value is None:
+        high = 1 if header.dtype.name == "bool" else 255
+        warnings.append(
+            f"{source} is stored with white as zero: its numbers are taken as they are, so what is "
+            f"shown white is phase 0, the pore. If white means solid, give phase_of_value: "
+            f'{{"0": 1, "{high}": 0}}'
+        )
+
+
+def _check_phases(source: str | Path, params: LoadParams, materials: dict[int, Material]) -> None:
+    highest = max((params.phase_of_value or {0: 0}).values())
+    if materials and highest > max(materials):
+        raise FibError(
+            f"{source}: phase_of_value makes phase {highest}, but there are {len(materials)} "
+            f"materials, for phases 0 to {max(materials)}; give a material for each phase"
+        )
 
 
 def _materials(
@@ -201,6 +221,8 @@ def _image_dtype(
 ) -> str:
     if params.materials is not None:
         raise FibError(f'{source} is read as images, which have no materials; say "as": "labels"')
+    if params.phase_of_value is not None:
+        raise FibError(f'{source} is read as images, which have no phases; say "as": "labels"')
     name = header.dtype.name
     if name == "bool":
         raise FibError(f'{source} is a 1-bit mask, not grey values; say "as": "labels"')

@@ -6,37 +6,24 @@ or say in a way that cannot be trusted, stays None. Nothing here reads a file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from xml.etree import ElementTree
+
+from fibcore.io.markup import elements, parse_xml
+from fibcore.io.units import INCH_NM, is_print_unit, is_unknown, unit_in_nm
 
 COARSEST_NM = 20_000.0
 """Print resolutions (72 dpi is 352 778 nm, 1200 dpi 21 167 nm) are no voxel sizes of a SEM."""
 
-_NM_PER_UNIT = {
-    "m": 1e9,
-    "meter": 1e9,
-    "metre": 1e9,
-    "cm": 1e7,
-    "mm": 1e6,
-    "um": 1e3,
-    "micron": 1e3,
-    "microns": 1e3,
-    "micrometer": 1e3,
-    "micrometre": 1e3,
-    "nm": 1.0,
-    "nanometer": 1.0,
-    "nanometre": 1.0,
-    "å": 0.1,
-    "angstrom": 0.1,
-    "pm": 1e-3,
-    "inch": 2.54e7,
-    "in": 2.54e7,
-}
-_PRINT_UNITS = ("inch", "in", "cm")
-_BASELINE_UNITS = {2: "inch", 3: "cm", 4: "mm", 5: "um"}
-"""TIFF 6.0, tag ResolutionUnit; 4 and 5 are in common use without being part of it."""
+NAMES = "names of the slices"
+"""Origin of what no tag says but the names of slices do."""
+
+_BASELINE_UNITS = {2: INCH_NM, 3: 1e7, 4: 1e6, 5: 1e3}
+"""TIFF 6.0, tag ResolutionUnit: inch, cm; mm and µm are in common use without being part of it."""
+
+_KV_PER_UNIT = {"kv": 1.0, "v": 1e-3}
 
 
 @dataclass(frozen=True)
@@ -48,20 +35,19 @@ class Found:
         voxel_size_nm: (z, y, x) in nm, None where it is not said.
         kv: accelerating voltage of each channel in kV; empty where it is not said.
         data_bar_from: first row of the data bar below the image, where there is one.
+        remarks: what the tag says that is not understood, or cannot be.
     """
 
     origin: str
     voxel_size_nm: tuple[float | None, float | None, float | None] = (None, None, None)
     kv: tuple[float | None, ...] = ()
     data_bar_from: int | None = None
+    remarks: tuple[str, ...] = ()
 
-
-def unit_in_nm(unit: Any) -> float | None:
-    """Return how many nm a unit of length is; None for pixels, nothing or an unknown unit."""
-    if not isinstance(unit, str):
-        return None
-    name = unit.strip().replace("\\u00B5", "u").replace("µ", "u").replace("μ", "u")
-    return _NM_PER_UNIT.get(name.lower())
+    @property
+    def who(self) -> str:
+        """What says it, for a message."""
+        return self.origin if self.origin == NAMES else f"{self.origin} tags"
 
 
 def imagej(metadata: Mapping[str, Any], resolution: tuple[float, float] | None) -> Found:
@@ -73,38 +59,41 @@ def imagej(metadata: Mapping[str, Any], resolution: tuple[float, float] | None) 
     """
     origin = "ImageJ"
     unit = metadata.get("unit")
-    x_unit = unit_in_nm(unit)
-    if x_unit is None:
-        return Found(origin)
-    y_unit = unit_in_nm(metadata.get("yunit", unit)) or x_unit
-    z_unit = unit_in_nm(metadata.get("zunit", unit)) or x_unit
-    y, x = None, None
+    units = {axis: metadata.get(f"{axis}unit", unit) for axis in "yz"} | {"x": unit}
+    remarks = _unknown(origin, units)
+    nm = {axis: unit_in_nm(word) for axis, word in units.items()}
+    x_nm = nm["x"]
+    if x_nm is None:
+        return Found(origin, remarks=remarks)
+    x, y = None, None
     if resolution is not None:
-        x, y = _inverse(resolution[0], x_unit), _inverse(resolution[1], y_unit)
-    z = _positive(metadata.get("spacing"), z_unit)
-    if str(unit).strip().lower() in _PRINT_UNITS and (x or 0) > COARSEST_NM:
-        return Found(origin)
-    return Found(origin, (z, y, x))
+        x, y = _inverse(resolution[0], x_nm), _inverse(resolution[1], nm["y"])
+    z = _positive(metadata.get("spacing"), nm["z"])
+    if is_print_unit(unit) and (x or 0) > COARSEST_NM:
+        return Found(origin, remarks=remarks)
+    return Found(origin, (z, y, x), remarks=remarks)
 
 
 def ome(xml: str) -> Found:
     """Read the PhysicalSize attributes of the first image; their default unit is µm."""
     origin = "OME-XML"
-    try:
-        root = ElementTree.fromstring(xml)
-    except ElementTree.ParseError:
-        return Found(origin)
-    pixels = next((e for e in root.iter() if e.tag.rpartition("}")[2] == "Pixels"), None)
+    root = parse_xml(xml)
+    pixels = None if root is None else next(elements(root, "Pixels"), None)
     if pixels is None:
         return Found(origin)
-    sizes = []
-    for axis in "ZYX":
-        factor = unit_in_nm(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
-        sizes.append(_positive(pixels.get(f"PhysicalSize{axis}"), factor))
-    return Found(origin, (sizes[0], sizes[1], sizes[2]))
+    units = {
+        axis: pixels.get(f"PhysicalSize{axis.upper()}Unit", "µm")
+        for axis in "zyx"
+        if pixels.get(f"PhysicalSize{axis.upper()}") is not None
+    }
+    sizes = [
+        _positive(pixels.get(f"PhysicalSize{axis.upper()}"), unit_in_nm(units.get(axis)))
+        for axis in "zyx"
+    ]
+    return Found(origin, (sizes[0], sizes[1], sizes[2]), remarks=_unknown(origin, units))
 
 
-def fei(metadata: Mapping[str, Any], height: int) -> Found:
+def fei(metadata: Mapping[str, Any], rows: int, columns: int) -> Found:
     """Read Thermo Fisher/FEI sections: pixel size in m from Scan, high tension in V from Beam.
 
     [Beam] names the column and scan that made the image (`Beam=EBeam`, `Scan=EScan`); the voltage
@@ -112,8 +101,10 @@ def fei(metadata: Mapping[str, Any], height: int) -> Found:
 
     Args:
         metadata: `TiffFile.fei_metadata`, section -> key -> value.
-        height: number of rows in the file; more than [Image] ResolutionY means a data bar.
+        rows: number of rows in the file; more than [Image] ResolutionY means a data bar.
+        columns: number of columns in the file.
     """
+    origin = "Thermo Fisher/FEI"
     beam = _section(metadata, "Beam")
     column = str(beam.get("Beam", "EBeam"))
     size: tuple[float | None, float | None] = (None, None)
@@ -127,26 +118,40 @@ def fei(metadata: Mapping[str, Any], height: int) -> Found:
         voltage = _positive(beam.get("HV"), 1e-3) or _positive(
             _section(metadata, column).get("HV"), 1e-3
         )
-    rows = _section(metadata, "Image").get("ResolutionY")
-    bar = rows if isinstance(rows, int) and 0 < rows < height else None
+    image = _section(metadata, "Image")
+    scanned = (image.get("ResolutionY"), image.get("ResolutionX"))
+    bar = scanned[0] if isinstance(scanned[0], int) and 0 < scanned[0] < rows else None
+    remarks = _other_size(origin, scanned, (rows, columns), size)
     kv = () if voltage is None else (voltage,)
-    return Found("Thermo Fisher/FEI", (None, *size), kv, bar)
+    return Found(origin, (None, *size), kv, None if remarks else bar, remarks)
 
 
-def zeiss(metadata: Mapping[str, Any], width: int) -> Found:
+def zeiss(metadata: Mapping[str, Any], rows: int, columns: int) -> Found:
     """Read Zeiss SmartSEM entries: AP_IMAGE_PIXEL_SIZE and AP_ACTUALKV (EHT), with their units.
 
     AP_PIXEL_SIZE belongs to the screen of 1024 pixels, so it counts only for images so wide.
+    DP_IMAGE_STORE is the resolution that the image was stored in (``1024 * 768``).
 
     Args:
         metadata: `TiffFile.sem_metadata`, key -> (name, value, unit).
-        width: number of columns in the file.
+        rows: number of rows in the file.
+        columns: number of columns in the file.
     """
-    size = _with_unit(metadata.get("ap_image_pixel_size"), _NM_PER_UNIT)
-    if size is None and width == 1024:
-        size = _with_unit(metadata.get("ap_pixel_size"), _NM_PER_UNIT)
-    voltage = _with_unit(metadata.get("ap_actualkv"), {"kv": 1.0, "v": 1e-3})
-    return Found("Zeiss", (None, size, size), () if voltage is None else (voltage,))
+    origin = "Zeiss"
+    key = "ap_image_pixel_size"
+    if key not in metadata and columns == 1024:
+        key = "ap_pixel_size"
+    value, unit = _measured(metadata.get(key))
+    size, remarks = _positive(value, unit_in_nm(unit)), _unknown(origin, {"x": unit})
+    value, unit = _measured(metadata.get("ap_actualkv"))
+    voltage = _positive(value, _KV_PER_UNIT.get(str(unit).strip().lower()))
+    stored = metadata.get("dp_image_store")
+    numbers = re.findall(r"\d+", str(stored[1])) if isinstance(stored, tuple) and stored[1:] else []
+    if len(numbers) == 2:
+        scanned = (int(numbers[1]), int(numbers[0]))
+        remarks += _other_size(origin, scanned, (rows, columns), (size, size))
+    kv = () if voltage is None else (voltage,)
+    return Found(origin, (None, size, size), kv, remarks=remarks)
 
 
 def baseline(resolution: tuple[float, float] | None, unit: int) -> Found:
@@ -157,7 +162,7 @@ def baseline(resolution: tuple[float, float] | None, unit: int) -> Found:
         unit: tag ResolutionUnit.
     """
     origin = "TIFF resolution"
-    factor = unit_in_nm(_BASELINE_UNITS.get(unit))
+    factor = _BASELINE_UNITS.get(unit)
     if resolution is None or factor is None:
         return Found(origin)
     x, y = _inverse(resolution[0], factor), _inverse(resolution[1], factor)
@@ -179,12 +184,46 @@ def _positive(value: Any, factor: float | None) -> float | None:
     return number * factor if factor is not None and 0 < number < float("inf") else None
 
 
-def _inverse(per_unit: float, factor: float) -> float | None:
-    return factor / per_unit if per_unit > 0 else None
+def _inverse(per_unit: float, factor: float | None) -> float | None:
+    return factor / per_unit if factor is not None and 0 < per_unit < float("inf") else None
 
 
-def _with_unit(entry: Any, factors: Mapping[str, float]) -> float | None:
-    if not isinstance(entry, tuple) or len(entry) != 3:
-        return None
-    unit = str(entry[2]).strip().lower().replace("µ", "u").replace("μ", "u")
-    return _positive(entry[1], factors.get(unit))
+def _measured(entry: Any) -> tuple[Any, Any]:
+    """Return value and unit of a Zeiss entry (name, value, unit); None for what it has not."""
+    return entry[1:] if isinstance(entry, tuple) and len(entry) == 3 else (None, None)
+
+
+def _unknown(origin: str, units: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a sentence on each unit that is none of length, and so counts for nothing."""
+    unknown = {repr(unit) for unit in units.values() if is_unknown(unit)}
+    return tuple(
+        f"the unit {unit} of the {origin} tags is not known, so the sizes in it are left out; give "
+        f"voxel_size_nm"
+        for unit in sorted(unknown)
+    )
+
+
+def _other_size(
+    origin: str,
+    scanned: tuple[Any, Any],
+    actual: tuple[int, int],
+    pixel: tuple[float | None, float | None],
+) -> tuple[str, ...]:
+    """Return a sentence where an image is not as large as it was scanned, a data bar apart.
+
+    Args:
+        origin: the tag.
+        scanned: (rows, columns) by the tag.
+        actual: (rows, columns) in the file.
+        pixel: pixel size by the tag along (y, x), nm.
+    """
+    if not all(isinstance(n, int) and n > 0 for n in scanned):
+        return ()
+    if scanned[1] == actual[1]:  # a data bar below, or cut off
+        return ()
+    size = " x ".join("?" if p is None else f"{p:g}" for p in pixel)
+    return (
+        f"the {origin} tags are of an image of {scanned[0]} x {scanned[1]} pixels, the file has "
+        f"{actual[0]} x {actual[1]}: it was scaled or cropped since. Their pixel size ({size} nm) "
+        f"is right only if it was cropped; give voxel_size_nm if it was scaled",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from fibcore.contracts import slots, verbs
@@ -17,6 +18,7 @@ def pipeline_schema() -> dict[str, Any]:
     from fibcore.io.params import LoadParams
 
     plugins = [e.item for e in registry().entries() if not e.identifier.startswith("material/")]
+    models: list[tuple[type[BaseModel], str]]
     models = [(Pipeline, "validation"), (Source, "validation"), (LoadParams, "validation")]
     models += [(plugin, "validation") for plugin in plugins]
     places, definitions = models_json_schema(models)  # type: ignore[arg-type]

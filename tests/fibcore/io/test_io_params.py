@@ -24,6 +24,9 @@ def test_a_pipeline_file_uses_the_word_as() -> None:
         ({"as": "labels", "kv": 2}, "no accelerating voltage"),
         ({"as": "images", "materials": ["C"]}, "no materials"),
         ({"region": {"z": [4, 4]}}, "is empty"),
+        ({"as": "images", "phase_of_value": {"1": 0}}, "no phases"),
+        ({"phase_of_value": {"1": 256}}, "less than or equal to 255"),
+        ({"phase_of_value": {"one": 1}}, "valid integer"),
         ({"region": {"t": [0, 4]}}, "'z', 'y' or 'x'"),
         ({"kv": 2000}, "less than or equal to 50"),
         ({"kv": [0]}, "greater than 0"),
@@ -41,7 +44,9 @@ def test_what_cannot_be_meant_is_refused(given: dict, message: str) -> None:
 def test_every_parameter_is_described() -> None:
     assert all(field.description for field in LoadParams.model_fields.values())
     schema = LoadParams.model_json_schema()
-    assert set(schema["properties"]) == {"voxel_size_nm", "kv", "as", "materials", "region"}
+    assert set(schema["properties"]) == {
+        "voxel_size_nm", "kv", "as", "materials", "phase_of_value", "region"
+    }  # fmt: skip
 
 
 def test_the_parameters_are_there_without_importing_tifffile() -> None:

@@ -3,31 +3,6 @@ import pytest
 from fibcore.io import tags
 
 
-@pytest.mark.parametrize(
-    ("unit", "nm"),
-    [
-        ("nm", 1),
-        ("um", 1e3),
-        ("µm", 1e3),
-        ("μm", 1e3),
-        ("\\u00B5m", 1e3),
-        ("micron", 1e3),
-        ("microns", 1e3),
-        ("mm", 1e6),
-        ("cm", 1e7),
-        ("inch", 2.54e7),
-        ("Å", 0.1),
-        ("pm", 1e-3),
-        ("pixel", None),
-        ("", None),
-        (None, None),
-        (7, None),
-    ],
-)
-def test_units_of_length(unit: object, nm: float | None) -> None:
-    assert tags.unit_in_nm(unit) == nm
-
-
 def test_imagej_gives_all_three_axes_in_its_unit() -> None:
     found = tags.imagej({"unit": "um", "spacing": 0.02}, (200.0, 250.0))
     assert found.voxel_size_nm == pytest.approx((20, 4, 5))
@@ -84,14 +59,14 @@ FEI = {
 
 
 def test_fei_sizes_are_in_metres_and_high_tension_in_volts() -> None:
-    found = tags.fei(FEI, 1024)
+    found = tags.fei(FEI, 1024, 1536)
     assert found.voxel_size_nm == pytest.approx((None, 4, 5))
     assert found.kv == pytest.approx((2,))
     assert found.data_bar_from is None
 
 
 def test_fei_rows_beyond_the_scan_are_a_data_bar() -> None:
-    assert tags.fei(FEI, 1094).data_bar_from == 1024
+    assert tags.fei(FEI, 1094, 1536).data_bar_from == 1024
 
 
 def test_fei_falls_back_on_the_sections_of_the_beam() -> None:
@@ -102,19 +77,20 @@ def test_fei_falls_back_on_the_sections_of_the_beam() -> None:
             "EScan": {"PixelWidth": 5e-9, "PixelHeight": 4e-9},
         },
         100,
+        100,
     )
     assert found.voxel_size_nm == pytest.approx((None, 4, 5))
     assert found.kv == pytest.approx((1,))
 
 
 def test_fei_voltage_of_an_ion_beam_is_not_taken() -> None:
-    found = tags.fei({**FEI, "Beam": {"HV": 30000, "Beam": "IBeam"}}, 1024)
+    found = tags.fei({**FEI, "Beam": {"HV": 30000, "Beam": "IBeam"}}, 1024, 1536)
     assert found.kv == ()
 
 
 @pytest.mark.parametrize("metadata", [{}, {"Beam": "x", "Scan": {"PixelWidth": ""}}])
 def test_fei_without_entries_says_nothing(metadata: dict) -> None:
-    found = tags.fei(metadata, 10)
+    found = tags.fei(metadata, 10, 10)
     assert found.voxel_size_nm == (None, None, None)
     assert found.kv == ()
 
@@ -128,20 +104,20 @@ def test_fei_without_entries_says_nothing(metadata: dict) -> None:
     ],
 )
 def test_zeiss_entries_carry_their_units(size: tuple, eht: tuple) -> None:
-    found = tags.zeiss({"": (), "ap_image_pixel_size": size, "ap_actualkv": eht}, 2048)
+    found = tags.zeiss({"": (), "ap_image_pixel_size": size, "ap_actualkv": eht}, 1536, 2048)
     assert found.voxel_size_nm == pytest.approx((None, 4.5, 4.5))
     assert found.kv == pytest.approx((1.5,))
 
 
 def test_zeiss_screen_pixel_size_counts_only_for_images_as_wide_as_the_screen() -> None:
     metadata = {"ap_pixel_size": ("Pixel Size", 9.0, "nm")}
-    assert tags.zeiss(metadata, 1024).voxel_size_nm == (None, 9, 9)
-    assert tags.zeiss(metadata, 2048).voxel_size_nm == (None, None, None)
+    assert tags.zeiss(metadata, 768, 1024).voxel_size_nm == (None, 9, 9)
+    assert tags.zeiss(metadata, 1536, 2048).voxel_size_nm == (None, None, None)
 
 
 @pytest.mark.parametrize("entry", [("EHT", "off"), ("EHT", False), ("EHT", 2.0, "bananas")])
 def test_zeiss_entries_without_a_known_unit_say_nothing(entry: tuple) -> None:
-    assert tags.zeiss({"ap_actualkv": entry}, 1024).kv == ()
+    assert tags.zeiss({"ap_actualkv": entry}, 768, 1024).kv == ()
 
 
 @pytest.mark.parametrize(
@@ -162,3 +138,51 @@ def test_resolution_tags_count_unless_they_are_for_print(
     resolution: tuple | None, unit: int, expected: tuple
 ) -> None:
     assert tags.baseline(resolution, unit).voxel_size_nm == pytest.approx(expected)
+
+
+def test_imagej_names_units_that_it_does_not_know_and_leaves_their_sizes_out() -> None:
+    found = tags.imagej({"unit": "nm", "zunit": "furlong", "spacing": 20}, (0.2, 0.25))
+    assert found.voxel_size_nm == pytest.approx((None, 4, 5))
+    assert "'furlong' of the ImageJ tags is not known" in found.remarks[0]
+    found = tags.imagej({"unit": "furlong", "spacing": 20}, (0.2, 0.25))
+    assert found.voxel_size_nm == (None, None, None)
+    assert len(found.remarks) == 1
+    assert not tags.imagej({"unit": "pixel"}, (1.0, 1.0)).remarks
+
+
+def test_ome_names_units_that_it_does_not_know() -> None:
+    found = tags.ome('<OME><Pixels PhysicalSizeX="5" PhysicalSizeXUnit="blorg"/></OME>')
+    assert found.voxel_size_nm == (None, None, None)
+    assert "'blorg'" in found.remarks[0]
+
+
+def test_zeiss_names_units_that_it_does_not_know() -> None:
+    found = tags.zeiss({"ap_image_pixel_size": ("Image Pixel Size", 4.5, "blorg")}, 768, 1024)
+    assert found.voxel_size_nm == (None, None, None)
+    assert "'blorg'" in found.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "said"),
+    [(1024, 1536, False), (1094, 1536, False), (900, 1536, False), (512, 768, True)],
+)
+def test_fei_tags_of_an_image_that_was_scaled_since_are_noticed(
+    rows: int, columns: int, said: bool
+) -> None:
+    remarks = tags.fei(FEI, rows, columns).remarks
+    assert bool(remarks) == said
+    if said:
+        assert "1024 x 1536 pixels, the file has 512 x 768" in remarks[0]
+
+
+def test_zeiss_tags_of_an_image_that_was_scaled_since_are_noticed() -> None:
+    metadata = {"dp_image_store": ("Store resolution", "2048 * 1536")}
+    assert not tags.zeiss(metadata, 1536, 2048).remarks
+    assert (
+        "1536 x 2048 pixels, the file has 768 x 1024" in tags.zeiss(metadata, 768, 1024).remarks[0]
+    )
+
+
+def test_xml_with_entities_of_its_own_is_not_expanded() -> None:
+    lol = '<!DOCTYPE z [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><OME><Pixels/>&b;</OME>'
+    assert tags.ome(lol).voxel_size_nm == (None, None, None)

@@ -1,0 +1,80 @@
+"""Files that can be read: no links that lead nowhere, no devices, no stand-ins for contents."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from fibcore.errors import FibError, listed
+from fibcore.files import check_regular
+
+_STAND_INS = {
+    b"/annex/objects/": ("git-annex", "git annex get"),
+    b"../": ("git-annex", "git annex get"),  # a link checked out as a text file
+    b".git/annex/": ("git-annex", "git annex get"),
+    b"version https://git-lfs": ("Git LFS", "git lfs pull"),
+    b"version https://hawser": ("Git LFS", "git lfs pull"),
+}
+_LONGEST_STAND_IN = 2048
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is no file whose contents are there; see `check_files`."""
+    check_files([path])
+
+
+def check_files(paths: Sequence[Path]) -> None:
+    """Refuse links that lead nowhere, pipes, devices, folders, and stand-ins for contents.
+
+    git-annex and Git LFS leave a link that leads nowhere, or a small text file, in place of a file
+    whose contents have not been fetched.
+
+    Raises:
+        FibError: counts and names the first of them; says how to get the contents.
+    """
+    lost: list[str] = []
+    stand_ins: dict[tuple[str, str], list[str]] = {}
+    for path in paths:
+        try:
+            size = check_regular(path)
+        except OSError as error:
+            if not path.is_symlink():
+                raise FibError(f"{path} cannot be read: {error.strerror or error}") from error
+            lost.append(f"{path.name} -> {os.readlink(path)}")
+            continue
+        if size <= _LONGEST_STAND_IN and (found := _stand_in(path)) is not None:
+            stand_ins.setdefault(found, []).append(path.name)
+    if lost:
+        raise FibError(
+            f"{_count(lost, paths)} that lead{'s' if len(lost) == 1 else ''} nowhere: "
+            f"{listed(lost, 3)}. Fetch the contents (git-annex: git annex get), or take the links "
+            f"away if they do not belong here"
+        )
+    for (tool, command), names in stand_ins.items():
+        raise FibError(
+            f"the contents of {len(names)} of {len(paths)} file{'s' if len(paths) > 1 else ''} "
+            f"have not been fetched, only their stand-ins of {tool} are there: {listed(names, 3)}; "
+            f"run {command}"
+        )
+
+
+def _count(lost: Sequence[str], paths: Sequence[Path]) -> str:
+    if len(paths) == 1:
+        return f"{paths[0]} is a link"
+    are = "are links" if len(lost) > 1 else "is a link"
+    return f"{len(lost)} of {len(paths)} files in {paths[0].parent} {are}"
+
+
+def _stand_in(path: Path) -> tuple[str, str] | None:
+    try:
+        with path.open("rb") as file:
+            head = file.read(_LONGEST_STAND_IN)
+    except OSError as error:
+        raise FibError(
+            f"{path} cannot be read ({error.strerror}): check its permissions"
+        ) from error
+    for start, tool in _STAND_INS.items():
+        if head.startswith(start) and (start != b"../" or b".git/annex/" in head):
+            return tool
+    return None
