@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+import math
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
+from fibcore.csvtext import read_csv
 from fibcore.errors import FibError, did_you_mean
+from fibcore.text import described, shown
 
 Cell = float | int | str | bool | None
+
+_LARGEST = 2**63 - 1
+_INTEGER = re.compile(r"[-+]?[0-9]+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +36,7 @@ class Table:
     artefact: ClassVar[str] = "table"
 
     def __post_init__(self) -> None:
-        columns = {name: _column(values) for name, values in self.columns.items()}
+        columns = {name: _column(name, values) for name, values in self.columns.items()}
         lengths = {name: len(values) for name, values in columns.items()}
         if len(set(lengths.values())) > 1:
             raise FibError(f"the columns of a table have one length; these have {lengths}")
@@ -86,28 +93,32 @@ class Table:
     def read(cls, path: Path) -> Table:
         """Read a table from CSV; columns in which every cell is a number become numeric.
 
+        Separators are commas, semicolons or tabs; blanks around cells do not count.
+
         Raises:
-            FibError: if the file is missing, empty, or its rows differ in length.
+            FibError: the file is missing, empty or no text, its columns are not named, or its rows
+                differ in length; a whole number has more than 64 bits.
         """
         try:
-            lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise FibError(f"cannot read the table {path}: {error}") from error
-        if not lines:
-            raise FibError(f"the table {path} is empty; its first line must name the columns")
-        names, body = lines[0], [line for line in lines[1:] if line]
-        for number, line in enumerate(body, start=2):
-            if len(line) != len(names):
-                raise FibError(
-                    f"{path}, row {number}: {len(line)} cells, but {len(names)} columns are named"
-                )
-        columns: dict[str, Sequence[Cell]] = {
-            name: _parsed([line[i] for line in body]) for i, name in enumerate(names)
-        }
-        return cls({name: np.array(values, dtype=object) for name, values in columns.items()})
+            text = read_csv(path)
+        except OSError as error:
+            raise FibError(f"cannot read the table {shown(path)}: {described(error)}") from error
+        columns = {}
+        for i, name in enumerate(text.names):
+            cells = [row[i] for row in text.rows]
+            values = _parsed(cells)
+            for line, cell, value in zip(text.lines, cells, values, strict=True):
+                if _beyond(cell, value):
+                    raise FibError(
+                        f"{shown(path)}, line {line}: {shown(cell, 40)} in the column "
+                        f"{shown(name, 60)} is beyond the range of numbers (whole ones of 64 bits, "
+                        f"others to 1.8e308); write large whole numbers with an exponent, as 1e20"
+                    )
+            columns[name] = np.array(values, dtype=object)
+        return cls(columns)
 
 
-def _column(values: Any) -> np.ndarray:
+def _column(name: str, values: Any) -> np.ndarray:
     array = np.asarray(values)
     if array.ndim != 1:
         raise FibError(f"a table column is one-dimensional; got shape {array.shape}")
@@ -117,6 +128,10 @@ def _column(values: Any) -> np.ndarray:
     if cells and all(type(cell) is bool for cell in cells):
         return np.array(cells, dtype=bool)
     if cells and all(type(cell) is int for cell in cells):
+        if max(cells) > _LARGEST or min(cells) < -_LARGEST - 1:
+            raise FibError(
+                f"the column {name!r} holds whole numbers of more than 64 bits; give floats"
+            )
         return np.array(cells, dtype=np.int64)
     if cells and all(type(cell) in (int, float) for cell in cells):
         return np.array(cells, dtype=np.float64)
@@ -126,9 +141,18 @@ def _column(values: Any) -> np.ndarray:
 def _parsed(cells: list[str]) -> list[Cell]:
     if cells and all(cell in ("True", "False") for cell in cells):
         return [cell == "True" for cell in cells]
-    for kind in (int, float):
+    if cells and all(_INTEGER.fullmatch(cell) for cell in cells):
+        return [int(cell) if len(cell) < 40 else float("inf") for cell in cells]
+    if not any("_" in cell for cell in cells):  # Python reads 1_000 as a number
         try:
-            return [kind(cell) for cell in cells]
+            return [float(cell) for cell in cells]
         except ValueError:
-            continue
+            pass
     return [cell or None for cell in cells]
+
+
+def _beyond(cell: str, value: Cell) -> bool:
+    """Return whether a number is too large to be kept as it is written."""
+    if isinstance(value, float):
+        return math.isinf(value) and any(character.isdigit() for character in cell)
+    return isinstance(value, int) and not -_LARGEST - 1 <= value <= _LARGEST

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +16,12 @@ from fibcore.errors import FibError
 from fibcore.models import Model
 from fibcore.plugin import Forecast
 from fibcore.tables import Table
+from fibcore.text import shown
 
-LOADER_VERSION = 1
+LOADER_VERSION = 2
+
+SINGLE_FILES = (".csv", ".safetensors")
+"""Suffixes of tables and models; a model has a .json file beside it."""
 
 
 class NoParams(BaseModel):
@@ -27,7 +32,7 @@ class NoParams(BaseModel):
 
 def params_model(source: str) -> type[BaseModel]:
     """Return the model of the parameters that loading `source` takes."""
-    if _suffix(source) in (".csv", ".safetensors"):
+    if _suffix(source) in SINGLE_FILES:
         return NoParams
     from fibcore.io.params import LoadParams
 
@@ -55,7 +60,7 @@ def probe(source: str, base: Path, params: BaseModel) -> Found:
     Raises:
         FibError: missing, unreadable or unsuitable files.
     """
-    path = base / source
+    path = _checked(source, base)
     if _suffix(source) == ".csv":
         Table.read(path)
         return Found({"table": Product(Table)})
@@ -73,7 +78,7 @@ def probe(source: str, base: Path, params: BaseModel) -> Found:
 
 def load(source: str, base: Path, params: BaseModel, context: Context) -> Artefact:
     """Read files; raises as `probe` does, and where the contents cannot be used."""
-    path = base / source
+    path = _checked(source, base)
     if _suffix(source) == ".csv":
         return Table.read(path)
     if _suffix(source) == ".safetensors":
@@ -86,25 +91,46 @@ def load(source: str, base: Path, params: BaseModel, context: Context) -> Artefa
 
 def content_hash(source: str, base: Path) -> str:
     """Return the SHA-256 of the contents of the files that `source` names."""
-    path = base / source
-    if _suffix(source) == ".safetensors":
+    path = _checked(source, base)
+    if _suffix(source) in SINGLE_FILES:
         digest = hashlib.sha256()
-        for part in (path.with_suffix(".json"), path):
-            digest.update(_bytes(part))
+        for part in _parts(path):
+            _add(digest, part)
         return digest.hexdigest()
-    if _suffix(source) == ".csv":
-        return hashlib.sha256(_bytes(path)).hexdigest()
     from fibcore.io import content_hash
 
     return content_hash(source, base)
 
 
-def _bytes(path: Path) -> bytes:
+def _checked(source: str, base: Path) -> Path:
+    """Return the path of a source; refuse a table or model whose files are not there to be read."""
+    path = base / source
+    if _suffix(source) not in SINGLE_FILES:
+        return path
+    from fibcore.io.regular import check_files
+    from fibcore.io.walk import literal
+
+    if "\0" in source:
+        raise FibError(f"{shown(source)} is no path: it holds a zero byte")
+    path = literal(path)
+    there = [part for part in _parts(path) if os.path.lexists(part)]
+    check_files([part for part in there if not part.is_dir()])  # that is for the readers to say
+    return path
+
+
+def _parts(path: Path) -> list[Path]:
+    """Return the files of a table or model."""
+    return [path] if _suffix(path) == ".csv" else [path.with_suffix(".json"), path]
+
+
+def _add(digest: hashlib._Hash, path: Path) -> None:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            while block := file.read(2**20):
+                digest.update(block)
     except OSError as error:
-        raise FibError(f"cannot read {path}: {error.strerror or error}") from error
+        raise FibError(f"cannot read {shown(path)}: {error.strerror or error}") from error
 
 
-def _suffix(source: str) -> str:
+def _suffix(source: str | Path) -> str:
     return Path(source).suffix.lower()
