@@ -5,6 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from fibcore.text import shown
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+
+MOST_PROBLEMS = 100
+"""A check looks for no more problems than about so many; the first ones are what helps."""
 
 
 class FibError(Exception):
@@ -58,8 +68,23 @@ class UsageError(FibError):
 def problem_list(problems: Sequence[Problem], source: str) -> str:
     """Return problems of one file for a message: how many, then one a line."""
     count = f"{len(problems)} problem" + ("s" if len(problems) != 1 else "")
-    lines = "\n".join(f"  {problem}" for problem in problems)
+    if len(problems) > MOST_PROBLEMS:
+        count = f"more than {MOST_PROBLEMS} problems"
+    lines = "\n".join(f"  {problem}" for problem in problems[:MOST_PROBLEMS])
     return f"{source}: {count}, nothing was run\n{lines}"
+
+
+def faults(error: ValidationError, most: int = 3) -> str:
+    """Return what a pydantic model refuses: the place and the reason of the first few faults."""
+    found = []
+    for item in error.errors(include_url=False)[:most]:
+        place = ".".join(shown(part, 60) for part in item["loc"]) or "the whole"
+        reason = str(item.get("ctx", {}).get("error", item["msg"]))
+        reason = reason.replace("Input should be", "it must be")
+        given = "" if item["type"] == "missing" else f", not {shown(repr(item['input']), 60)}"
+        found.append(f"{place}: {shown(reason[:1].lower() + reason[1:], 200)}{given}")
+    more = error.error_count() - len(found)
+    return "; ".join(found) + (f"; and {more} more" if more > 0 else "")
 
 
 def did_you_mean(given: str, allowed: Iterable[str], limit: int = 3) -> str:

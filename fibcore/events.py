@@ -96,6 +96,14 @@ class StepFailed(StepEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunWarned(RunEvent):
+    """What the user should know of the run as a whole: an observer that fails, say."""
+
+    event: ClassVar[str] = "run warned"
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunFinished(RunEvent):
     """A run ended; `status` is ``finished``, ``failed`` or ``interrupted``."""
 

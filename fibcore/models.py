@@ -6,13 +6,40 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fibcore.errors import FibError
+from fibcore.errors import FibError, faults, listed, sized
+from fibcore.files import check_regular
+from fibcore.jsontext import read_json
+from fibcore.text import described, shown
 
 FORMAT = 1
+
+Shape = tuple[int | None, ...]
+"""Of an array; None for a length that may be any."""
+
+
+class Header(BaseModel):
+    """The .json file of a model."""
+
+    model_config = ConfigDict(strict=True)
+
+    format: Annotated[int, Field(ge=1)]
+    plugin: Annotated[str, Field(pattern=r"^[a-z_]+/[\w.-]+$", max_length=200)]
+    params: dict[str, Any]
+    info: dict[str, Any]
+
+
+class ModelInfo(BaseModel):
+    """Base of what a plugin needs to find in the info of its models; see `Trainable.info_type`.
+
+    Values have their types to the letter, as JSON keeps them: lists, no tuples.
+    """
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore")
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +51,14 @@ class Model:
         params: its parameters, as JSON values.
         weights: name -> array; empty for a plugin that learns nothing (an analytic law).
         info: JSON values besides: grey-value scaling, voltages and voxel size trained on, ...
+        foretold: it is not learned yet: without weights, and of its info only what forecasts ask.
     """
 
     plugin: str
     params: Mapping[str, Any]
     weights: Mapping[str, np.ndarray] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
+    foretold: bool = False
 
     artefact: ClassVar[str] = "model"
 
@@ -63,19 +92,82 @@ class Model:
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
+        files = path.with_suffix(".json"), path.with_suffix(".safetensors")
         try:
-            header = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-            weights = load_file(path.with_suffix(".safetensors"))
-            if header["format"] > FORMAT:
+            content = read_json(files[0])
+            if isinstance(content, dict) and content.get("format") not in (None, FORMAT):
                 raise FibError(
-                    f"{path} is a model of format {header['format']}; this version of fib reads "
-                    f"up to {FORMAT}: update fib"
+                    f"{shown(path)} is a model of format {shown(content['format'], 20)}; this "
+                    f"version of fib reads up to {FORMAT}: update fib"
                 )
-            return cls(header["plugin"], header["params"], weights, header["info"])
+            header = Header.model_validate(content)
+            _check_room(files[1])
+            weights = load_file(files[1])
         except FibError:
             raise
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        except ValidationError as error:
             raise FibError(
-                f"{path} is not a model that fib wrote ({error}); a model is a .safetensors file "
-                f"with a .json file of the same name beside it"
+                f"{shown(path)} is not a model that fib wrote: {shown(files[0].name)}: "
+                f"{faults(error)}"
+            ) from None
+        except (OSError, ValueError, LookupError, TypeError, SafetensorError) as error:
+            raise FibError(
+                f"{shown(path)} is not a model that fib wrote ({described(error)}); a model is a "
+                f".safetensors file with a .json file of the same name beside it"
             ) from error
+        return cls(header.plugin, header.params, weights, header.info)
+
+    def check_weights(self, shapes: Mapping[str, Shape] | None, learner: str = "plugin") -> None:
+        """Refuse weights that are not finite numbers, or others than expected.
+
+        Args:
+            shapes: name -> shape of each; None: whatever there is. A single number may be kept as
+                one of one element.
+            learner: what has learned them, for messages.
+
+        Raises:
+            FibError: names the first array that does not fit, and how.
+        """
+        for name, array in self.weights.items():
+            if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
+                raise FibError(
+                    f"the weights {shown(name, 60)!r} of a model of {self.plugin} are not finite "
+                    f"numbers: it is damaged; restore its files, or train again"
+                )
+        if shapes is None:
+            return
+        missing = [name for name in shapes if name not in self.weights]
+        foreign = [name for name in self.weights if name not in shapes]
+        for what, names in (("lacks the weights", missing), ("has foreign weights", foreign)):
+            if names:
+                raise _unfit(learner, f"{what} {listed((shown(n, 60) for n in names), 3)}")
+        for name, shape in shapes.items():
+            found = self.weights[name].shape
+            if not _fits(found, shape):
+                wanted = tuple("any" if n is None else n for n in shape)
+                raise _unfit(learner, f"has the weights {name} of shape {found}, not {wanted}")
+
+
+def _unfit(learner: str, what: str) -> FibError:
+    return FibError(
+        f"the weights of the model do not fit the {learner} that its parameters describe: it "
+        f"{what}; its .safetensors and .json do not belong together: restore the pair, or train "
+        f"another {learner}"
+    )
+
+
+def _fits(found: tuple[int, ...], shape: Shape) -> bool:
+    return len(found or (1,)) == len(shape or (1,)) and all(
+        wanted in (None, n) for n, wanted in zip(found or (1,), shape or (1,), strict=True)
+    )
+
+
+def _check_room(path: Path) -> None:
+    """Refuse what is no file, or too large for the memory that is free."""
+    import psutil
+
+    size, free = check_regular(path), psutil.virtual_memory().available
+    if size > free:
+        raise FibError(
+            f"{shown(path)} has {sized(size)}, {sized(free)} of memory are free; is it a model?"
+        )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from fibcore.errors import FibError
 from fibcore.materials import Material
@@ -32,9 +33,24 @@ VoxelSize = Annotated[
 """Voxel size in nm: one number, or three for [z, y, x]."""
 
 Count = Annotated[int, Field(ge=1)]
+
+MOST_VOXELS = 2**50
+"""A million times more than a large stack has; sizes in bytes then fit into 64 bits everywhere."""
+
+
+def _possible(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    if math.prod(shape) > MOST_VOXELS:
+        raise ValueError(
+            f"a volume of {shape[0]} x {shape[1]} x {shape[2]} voxels is beyond all memory; give "
+            f"fewer"
+        )
+    return shape
+
+
 Shape = Annotated[
     tuple[Count, Count, Count],
     BeforeValidator(_three, json_schema_input_type=Count | tuple[Count, Count, Count]),
+    AfterValidator(_possible),
 ]
 """Number of voxels: one for a cube, or three for [z, y, x]."""
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
-from fibcore.errors import FibError
-from fibcore.models import Model
+from fibcore.errors import FibError, faults
+from fibcore.models import Model, ModelInfo, Shape
 from fibcore.volumes import VolumeSpec
 
 F = TypeVar("F", bound=Callable[..., Any])
+M = TypeVar("M", bound=BaseModel)
 
 
 def keeps(**artefacts: type) -> Callable[[F], F]:
@@ -53,6 +54,10 @@ class Forecast:
     def disk_bytes(self) -> int:
         """Size of all volumes that the step leaves."""
         return sum(spec.nbytes for spec in (self.output, *self.kept.values()) if spec is not None)
+
+    def __post_init__(self) -> None:
+        if self.model is not None:
+            object.__setattr__(self, "model", replace(self.model, foretold=True))
 
 
 class Plugin(BaseModel):
@@ -114,6 +119,10 @@ class Trainable(BaseModel):
     A subclass sets `_model` in `fit`, and reads it through `model`.
     """
 
+    info_type: ClassVar[type[BaseModel]] = ModelInfo
+    """What the info of its models has to hold: derive it from `ModelInfo`."""
+    learner: ClassVar[str] = "plugin"
+    """What has learned, for messages: a network, a forest, ..."""
     works_unfitted: ClassVar[bool] = False
     """Whether its parameters alone will do: then a step may ``run`` it, and need not fit it."""
 
@@ -143,7 +152,51 @@ class Trainable(BaseModel):
         Args:
             model: as `model` of a fitted plugin gave it, or read from disk.
             changes: parameters among `apply_params` to set otherwise than in training.
+
+        Raises:
+            FibError: the model is not one that this plugin can have learned.
         """
-        plugin = cls(**{**model.params, **changes})
+        plugin = restored(cls, model)
+        if changes:
+            plugin = cls(**{**model.params, **changes})
         plugin._model = model
+        if not model.foretold:
+            plugin.check_model()
         return plugin
+
+    def check_model(self) -> None:
+        """Refuse a model that this plugin, with its parameters, cannot have learned.
+
+        Whatever is wrong with the files of a model is told here, before a run, in one message.
+        Plugins extend it where `info_type` and `weight_shapes` do not say all that they rely on.
+
+        Raises:
+            FibError: says what of the model does not fit.
+        """
+        try:
+            self.info_type.model_validate(self.model.info)
+        except ValidationError as error:
+            raise FibError(
+                f"the info of the model is not what {self.model.plugin} keeps: {faults(error)}. "
+                f"It is damaged, or was made by something else: restore its files, or train "
+                f"another {self.learner}"
+            ) from None
+        self.model.check_weights(self.weight_shapes(), self.learner)
+
+    def weight_shapes(self) -> Mapping[str, Shape] | None:
+        """Return name -> shape of the weights that a model needs; None: whatever there is."""
+        return None
+
+
+def restored(cls: type[M], model: Model) -> M:
+    """Return a plugin with the parameters that a model keeps.
+
+    Raises:
+        FibError: they are not parameters of the plugin.
+    """
+    try:
+        return cls.model_validate(dict(model.params))
+    except ValidationError as error:
+        raise FibError(
+            f"the model does not fit {model.plugin} as it is installed: params.{faults(error)}"
+        ) from None

@@ -6,10 +6,13 @@ one: what fails becomes a `BrokenPlugin` record that `fib plugins list` shows, a
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib import metadata
 from typing import Any
 
 import entrypoints
@@ -21,6 +24,7 @@ from fibcore.errors import FibError, UsageError, did_you_mean, listed
 from fibcore.kinds import KINDS
 from fibcore.materials import Material
 from fibcore.plugin import Plugin
+from fibcore.text import described, message, text_of
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Registry:
             path: folders to look for installed distributions in; default: ``sys.path``.
         """
         seen: set[tuple[str, str, str]] = set()
-        for group, name, reference, distribution in _entry_points(path):
+        for group, name, reference, distribution in self._entry_points(path):
             owner = (distribution.name, distribution.version or "")
             if group != hooks.ENTRY_POINT_GROUP:
                 if _near_miss(group):
@@ -79,15 +83,10 @@ class Registry:
             if (owner[0], name, reference) in seen:  # the same folder twice on the path
                 continue
             seen.add((owner[0], name, reference))
-            try:
+            source = (f"{name} = {reference}", *owner)
+            with self._noting(source, "import failed"):
                 point = entrypoints.EntryPoint.from_string(reference, name, distribution)
-                module = point.load()
-            except (Exception, SystemExit) as error:
-                reason = f"import failed: {type(error).__name__}: {error}"
-                details = traceback.format_exc()
-                self.broken.append(BrokenPlugin(f"{name} = {reference}", *owner, reason, details))
-                continue
-            self.add_module(module, f"{name} = {reference}", *owner)
+                self.add_module(point.load(), *source)
 
     def add_module(
         self, module: Any, entry_point: str, distribution: str = "local", version: str = ""
@@ -97,28 +96,57 @@ class Registry:
         `module` may be anything that carries hook functions, a class instance in a test say.
         """
         source = (entry_point, distribution, version)
-        try:
+        fits = False
+        with self._noting(source, "hooks do not fit"):
             self.hook_manager.register(module, name=f"{distribution}: {entry_point}")
             self.hook_manager.check_pending()
-        except (ValueError, pluggy.PluginValidationError) as error:
+            fits = True
+        if not fits:
             if self.hook_manager.is_registered(module):
                 self.hook_manager.unregister(module)
-            self.broken.append(BrokenPlugin(*source, reason=f"hooks do not fit: {error}"))
             return
         for kind, hook in hooks.REGISTER_HOOKS.items():
             for impl in getattr(self.hook_manager.hook, hook).get_hookimpls():
-                if impl.plugin is not module:
-                    continue
-                try:
-                    impl.function(self._registrar(kind, source))
-                except (Exception, SystemExit) as error:
-                    self.broken.append(
-                        BrokenPlugin(
-                            *source,
-                            reason=f"{hook} failed: {type(error).__name__}: {error}",
-                            details=traceback.format_exc(),
-                        )
-                    )
+                if impl.plugin is module:
+                    with self._noting(source, f"{hook} failed"):
+                        impl.function(self._registrar(kind, source))
+
+    def _entry_points(
+        self, path: list[str] | None
+    ) -> Iterator[tuple[str, str, str, entrypoints.Distribution]]:
+        """Yield (group, name, reference, distribution) of every group that looks like ours."""
+        known: set[str] = set()  # a distribution counts where it comes first on the path
+        for folder in sys.path if path is None else path:
+            try:
+                found = list(entrypoints.iter_files_distros(path=[folder]))
+            except Exception:  # one of them is malformed
+                found = list(self._readable(folder))
+            here = [(config, d) for config, d in found if d is not None and d.name not in known]
+            known |= {distribution.name for _, distribution in here}
+            for config, distribution in here:
+                for group in (group for group in config if group.startswith("fib")):
+                    for name, reference in config.items(group, raw=True):
+                        yield group, name, reference, distribution
+
+    def _readable(self, folder: str) -> Iterator[tuple[Any, entrypoints.Distribution]]:
+        """Yield what `entrypoints` would of a folder, but for distributions that are malformed."""
+        for found in metadata.distributions(path=[folder]):
+            owner, version = text_of(found.metadata["Name"]), text_of(found.version)
+            with self._noting(("entry_points.txt", owner, version), "cannot be read"):
+                config = entrypoints.CaseSensitiveConfigParser(delimiters=("=",))
+                config.read_string(found.read_text("entry_points.txt") or "")
+                yield config, entrypoints.Distribution(owner, version)
+
+    @contextmanager
+    def _noting(self, source: tuple[str, str, str], what: str) -> Iterator[None]:
+        """Note whatever a package's code raises, but for an interruption, and go on."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit too: a module may call sys.exit
+            reason = message(f"{what}: {described(error)}")
+            self.broken.append(BrokenPlugin(*source, reason, traceback.format_exc()))
 
     def _registrar(self, kind: str, source: tuple[str, str, str]) -> Callable[[Any], None]:
         def register(item: Any) -> None:
@@ -209,19 +237,6 @@ class Registry:
                 f"or name; a pipeline may also define one in place: "
                 f'{{"name": ..., "composition": {{"Si": 1, "O": 2}}, "density_g_cm3": 2.2}}'
             ) from None
-
-
-def _entry_points(
-    path: list[str] | None,
-) -> Iterator[tuple[str, str, str, entrypoints.Distribution]]:
-    """Yield (group, name, reference, distribution) of every group that looks like ours."""
-    for config, distribution in entrypoints.iter_files_distros(path=path):
-        if distribution is None:
-            continue
-        for group in config:
-            if group.startswith("fib"):
-                for name, reference in config.items(group):
-                    yield group, name, reference, distribution
 
 
 def _near_miss(group: str) -> bool:

@@ -6,6 +6,7 @@ memory-mapped files: code that walks a volume goes slice by slice.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
@@ -57,7 +58,7 @@ class VolumeSpec:
     @property
     def nbytes(self) -> int:
         """Size of the array in bytes."""
-        return int(np.prod(self.shape)) * max(1, len(self.kv)) * np.dtype(self.dtype).itemsize
+        return math.prod(self.shape) * max(1, len(self.kv)) * np.dtype(self.dtype).itemsize
 
     def cut(self, cut: Mapping[str, tuple[float, float]], kv: Sequence[float] | None) -> VolumeSpec:
         """Return the spec of a part of the volume; see `Volume.cut`."""

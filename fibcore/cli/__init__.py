@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 
 def main() -> None:
@@ -12,5 +13,6 @@ def main() -> None:
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     from fibcore.cli.app import app
+    from fibcore.cli.errors import run_cleanly
 
-    app(prog_name="fib")
+    sys.exit(run_cleanly(app))

@@ -9,6 +9,7 @@ import typer
 
 from fibcore import __version__
 from fibcore.cli.errors import ends_cleanly
+from fibcore.cli.terminal import say
 
 app = typer.Typer(
     help="Turn FIB-SEM image stacks of porous materials into trustworthy 3-D reconstructions.",
@@ -21,7 +22,13 @@ plugins_app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+cache_app = typer.Typer(
+    help="See what the cache of finished steps holds, check it, make room in it.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 app.add_typer(plugins_app, name="plugins")
+app.add_typer(cache_app, name="cache")
 
 PipelineFile = Annotated[Path, typer.Argument(help="Pipeline file (JSON).", show_default=False)]
 SetOption = Annotated[
@@ -56,7 +63,7 @@ StepOption = str | None
 
 def _version(show: bool) -> None:
     if show:
-        typer.echo(f"fib {__version__}")
+        say(f"fib {__version__}")
         raise typer.Exit
 
 
@@ -236,3 +243,61 @@ def plugins_check(
     from fibcore.cli.plugins import check_plugins_command
 
     check_plugins_command(name, json)
+
+
+@cache_app.command("list")
+@ends_cleanly
+def cache_list(
+    cache: CacheOption = Path(".fib-cache"),
+    out: OutOption = Path("runs"),
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """List the steps in the cache: size, last use, and how many runs have them."""
+    from fibcore.cli.cache import list_command
+
+    list_command(cache, out, json)
+
+
+@cache_app.command("verify")
+@ends_cleanly
+def cache_verify(
+    cache: CacheOption = Path(".fib-cache"),
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Read everything and compare it with its hashes; exit code 1 if something has changed."""
+    from fibcore.cli.cache import verify_command
+
+    verify_command(cache, json)
+
+
+@cache_app.command("prune")
+@ends_cleanly
+def cache_prune(
+    cache: CacheOption = Path(".fib-cache"),
+    out: OutOption = Path("runs"),
+    older_than: Annotated[
+        str | None,
+        typer.Option("--older-than", metavar="AGE", help="What was not used for, say, 30d or 12h."),
+    ] = None,
+    to_size: Annotated[
+        str | None,
+        typer.Option(
+            "--to-size",
+            metavar="SIZE",
+            help="What was used longest ago, until the rest has, say, 20GB.",
+        ),
+    ] = None,
+    unused: Annotated[
+        bool, typer.Option("--unused", help="Only what no run has that is still there.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Say what would go; remove nothing.")
+    ] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Make room: remove steps that meet all conditions given; they can be computed again."""
+    from fibcore.cli.cache import prune_command
+
+    prune_command(cache, out, older_than, to_size, unused, dry_run)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import functools
-import sys
+import logging
 from collections.abc import Callable
 from typing import Any
 
 import typer
 
+from fibcore.cli.terminal import OutputLost, abandon, flush, prepare, say, say_error
 from fibcore.errors import FibError
+from fibcore.interrupts import exit_code, obey_signals
+from fibcore.text import shown
 
-INTERRUPTED = 130
+FAILED = 1
 
 
 def ends_cleanly(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn a `FibError` into its message and exit code, a Ctrl-C into a short word.
+    """Turn a `FibError` and what the operating system refuses into a message and an exit code.
 
     With ``--debug`` the error is raised as it is.
     """
@@ -27,14 +30,59 @@ def ends_cleanly(command: Callable[..., Any]) -> Callable[..., Any]:
         except FibError as error:
             if kwargs.get("debug"):
                 raise
-            typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
-            typer.echo(str(error), err=True)
+            say_error(str(error))
             raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            typer.echo("interrupted", err=True)
-            raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:  # the reader of our output went away, as `| head` does
-            sys.stderr.close()
-            raise typer.Exit(0) from None
+        except OSError as error:
+            if kwargs.get("debug"):
+                raise
+            where = "" if error.filename is None else f"{shown(error.filename)}: "
+            say_error(f"{where}{error.strerror or error}; nothing that was finished is lost")
+            raise typer.Exit(FAILED) from None
+        except KeyboardInterrupt as error:
+            say("interrupted", err=True)
+            raise typer.Exit(exit_code(error)) from None
 
     return wrapped
+
+
+def run_cleanly(app: typer.Typer) -> int:
+    """Run a program's command line and return its exit code."""
+    prepare()
+    obey_signals()
+    logging.raiseExceptions = False  # a log call of a library that does not fit its arguments
+    try:
+        code = _run(app)
+        flush()
+    except (OutputLost, OSError) as error:
+        code = _output_lost(error)
+    except KeyboardInterrupt as error:  # outside of a command: while modules are read, say
+        say("interrupted", err=True)
+        code = exit_code(error)
+    abandon()
+    return code
+
+
+def _run(app: typer.Typer) -> int:
+    try:
+        return app(prog_name="fib", standalone_mode=False) or 0
+    except Exception as error:
+        # Typer's own, of a command line that makes no sense; its classes are of click, or of its
+        # own copy of click.
+        if not hasattr(error, "format_message"):
+            raise
+        context = getattr(error, "ctx", None)
+        if context is not None:
+            say(context.get_usage(), err=True)
+        text = str(error.format_message())
+        if text:
+            say_error(text)
+        return int(getattr(error, "exit_code", FAILED))
+
+
+def _output_lost(error: Exception) -> int:
+    cause = error.__cause__ or error
+    if isinstance(cause, BrokenPipeError):  # the reader has what it wants, as `| head` does
+        return 0
+    reason = getattr(cause, "strerror", None) or cause
+    say_error(f"cannot write to standard output: {reason}")
+    return FAILED

@@ -7,9 +7,9 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-import typer
-
+from fibcore.cli.terminal import say
 from fibcore.errors import UsageError, did_you_mean, listed
+from fibcore.files import write_whole
 from fibcore.pipeline.store import make_writable
 
 PIPELINES = {"quickstart": "quickstart.json", "my-stack": "my_stack.json"}
@@ -46,12 +46,12 @@ def init_command(template: str, folder: Path, force: bool) -> None:
         )
     for path, text in texts.items():
         make_writable(path.parent)
-        path.write_text(text, encoding="utf-8")
-        typer.echo(f"wrote {path}")
+        write_whole(path, text, lasting=False)
+        say(f"wrote {path}")
     if template == "plugin":
-        typer.echo(f"next: pip install -e {folder}, then `fib plugins list`")
+        say(f"next: pip install -e {folder}, then `fib plugins list`")
     else:
-        typer.echo(f"next: fib run {next(iter(texts))}")
+        say(f"next: fib run {next(iter(texts))}")
 
 
 def package_name(folder: Path) -> str:

@@ -8,15 +8,16 @@ from typing import Any
 
 import typer
 from pydantic import BaseModel
-from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 
+from fibcore.cli.tables import Column, print_table
+from fibcore.cli.terminal import plain, say, say_wrapped, write
 from fibcore.contracts import products, slots, verbs
 from fibcore.errors import UsageError, did_you_mean, listed
 from fibcore.kinds import KINDS
 from fibcore.plugin import Plugin, Trainable
 from fibcore.registry import registry
+from fibcore.text import shown
 
 
 def list_command(kind: str | None, as_json: bool) -> None:
@@ -52,22 +53,18 @@ def list_command(kind: str | None, as_json: bool) -> None:
             }
         )
         return
-    console = Console()
-    table = RichTable(box=None, pad_edge=False)
-    table.add_column("plugin", no_wrap=True)
-    table.add_column("what it does", overflow="fold")
-    table.add_column("from", no_wrap=True, style="dim")
-    for entry in found:
-        origin = f"{entry.distribution} {entry.version}"
-        table.add_row(Text(entry.identifier, "bold"), Text(entry.item.summary()), Text(origin))
-    console.print(table)
+    print_table(
+        [
+            Column("plugin", style="bold"),
+            Column("what it does", text=True),
+            Column("from", style="dim"),
+        ],
+        [[e.identifier, e.item.summary(), f"{e.distribution} {e.version}"] for e in found],
+    )
     for item in broken:
-        console.print()
-        console.print(
-            Text("not usable: ", "red")
-            + Text(f"{item.distribution} {item.version} ({item.entry_point}): {item.reason}"),
-            soft_wrap=True,
-        )
+        say()
+        who = f"{item.distribution} {item.version} ({item.entry_point})"
+        say(Text("not usable: ", "red"), f"{who}: {item.reason}")
 
 
 def show_command(name: str, as_json: bool) -> None:
@@ -94,27 +91,30 @@ def show_command(name: str, as_json: bool) -> None:
             }
         )
         return
-    console = Console()
-    console.print(Text(name, "bold") + Text(f"  {entry.distribution} {entry.version}", "dim"))
-    console.print()
-    console.print(Text(_plain(plugin)))
-    console.print()
+    say(plain(name, "bold"), plain(f"  {entry.distribution} {entry.version}", "dim"))
+    say()
+    say_wrapped(_plain(plugin))
+    say()
     for verb, parts in contract.items():
         inputs = ", ".join(
             f"{n} ({what}{'' if required else ', optional'})"
             for n, (what, required) in parts["inputs"].items()
         )
         results = ", ".join(f"{n} ({what})" for n, what in parts["results"].items())
-        console.print(Text(f"{verb}: ", "bold") + Text(f"{inputs or 'no inputs'} -> {results}"))
-    console.print()
-    table = RichTable(box=None, pad_edge=False)
-    for column in ("parameter", "type", "default", "description"):
-        table.add_column(column, overflow="fold")
-    for parameter in parameters_of(plugin):
-        table.add_row(
-            *[Text(str(parameter[c])) for c in ("name", "type", "default", "description")]
-        )
-    console.print(table)
+        say_wrapped(plain(f"{verb}: ", "bold") + plain(f"{inputs or 'no inputs'} -> {results}"))
+    say()
+    print_table(
+        [
+            Column("parameter"),
+            Column("type", text=True),
+            Column("default", text=True),
+            Column("description", text=True),
+        ],
+        [
+            [str(parameter[c]) for c in ("name", "type", "default", "description")]
+            for parameter in parameters_of(plugin)
+        ],
+    )
 
 
 def parameters_of(plugin: type[Plugin]) -> list[dict[str, Any]]:
@@ -152,12 +152,10 @@ def check_plugins_command(name: str | None, as_json: bool) -> None:
     if as_json:
         _print_json(found)
     else:
-        console = Console()
         for identifier, problems in found.items():
-            mark = Text("✗ ", "red") if problems else Text("✓ ", "green")
-            console.print(mark + Text(identifier))
+            say(Text("✗ ", "red") if problems else Text("✓ ", "green"), identifier)
             for problem in problems:
-                console.print(Text(f"    {problem}"), soft_wrap=True)
+                say(f"    {problem}")
     if any(found.values()):
         raise typer.Exit(1)
 
@@ -168,23 +166,22 @@ def materials_command(as_json: bool) -> None:
     if as_json:
         _print_json([entry.item.model_dump(mode="json") for entry in entries])
         return
-    table = RichTable(box=None, pad_edge=False)
-    table.add_column("material", no_wrap=True)
-    table.add_column("composition")
-    table.add_column("g/cm3", justify="right")
-    table.add_column("mean Z", justify="right")
-    table.add_column("from", style="dim")
+    rows = []
     for entry in entries:
         material = entry.item
         parts = " ".join(f"{s}{_amount(a)}" for s, a in material.composition.items()) or "-"
         unit = " (weight)" if material.basis == "weight" and material.composition else ""
-        table.add_row(
-            Text(material.name, "bold"), parts + unit, f"{material.density_g_cm3:g}",
-            f"{material.mean_atomic_number:.1f}", Text(entry.distribution),
-        )  # fmt: skip
-    console = Console()
-    console.print(table)
-    console.print("and every element Z = 1 to 92 by symbol or name (Au, gold)")
+        density, z = f"{material.density_g_cm3:g}", f"{material.mean_atomic_number:.1f}"
+        rows.append([material.name, parts + unit, density, z, entry.distribution])
+    columns = [
+        Column("material", style="bold"),
+        Column("composition", text=True),
+        Column("g/cm3", right=True),
+        Column("mean Z", right=True),
+        Column("from", style="dim"),
+    ]
+    print_table(columns, rows)
+    say("and every element Z = 1 to 92 by symbol or name (Au, gold)")
 
 
 def schema_command(out: Path | None) -> None:
@@ -193,12 +190,12 @@ def schema_command(out: Path | None) -> None:
 
     text = json.dumps(pipeline_schema(), indent=1) + "\n"
     if out is None:
-        typer.echo(text, nl=False)
+        write(text)
         return
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"cannot write {out}: {error.strerror or error}") from error
+        raise UsageError(f"cannot write {shown(out)}: {error.strerror or error}") from error
 
 
 def _plain(plugin: type[Plugin]) -> str:
@@ -253,4 +250,4 @@ def _type_name(schema: dict[str, Any]) -> str:
 
 
 def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=1))
+    write(json.dumps(value, indent=1) + "\n")

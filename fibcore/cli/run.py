@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 
 from fibcore.cli.overrides import override
-from fibcore.cli.progress import ProgressDisplay, WarningLines, print_warning
+from fibcore.cli.progress import ProgressDisplay, WarningLines
+from fibcore.cli.tables import Column, print_table
+from fibcore.cli.terminal import console, say
 from fibcore.devices import resolve_device
 from fibcore.errors import UsageError, sized
 from fibcore.observers import EventLog, ReportWriter
@@ -29,7 +29,7 @@ def plan_of(path: Path, files: Sequence[Path], options: Sequence[str], seed: int
     base = path.absolute().parent
     changed = override(located.data, base=base, files=files, options=options, seed=seed)
     for remark in changed.remarks:
-        Console(stderr=True).print(remark, highlight=False, markup=False, soft_wrap=True)
+        say(remark, err=True)
     located.origins = changed.origins
     return check_pipeline(changed.document, base=base, source=str(path), located=located)
 
@@ -53,20 +53,20 @@ def run_command(
     if device != "auto":
         resolve_device(device)
     plan = plan_of(path, files, options, seed)
-    console = Console()
     if dry_run:
         previous = previous_run(out / plan.pipeline.name)
         planned = statuses(
             plan, Store(cache), previous=previous, start=start, stop=stop, force=force
         )
-        _show_statuses(console, planned)
+        _show_statuses(planned)
         return
-    _show_warnings(plan)
     command = ["fib", *sys.argv[1:]]
-    display = (
-        ProgressDisplay(console) if console.is_terminal else WarningLines(Console(stderr=True))
-    )
-    observers: list[object] = [display, EventLog(), ReportWriter()]
+    terminal = console()
+    warnings = WarningLines(terminal if terminal.is_terminal else console(err=True))
+    _show_warnings(plan, warnings)
+    observers: list[object] = [warnings, EventLog(), ReportWriter()]
+    if terminal.is_terminal:
+        observers.insert(0, ProgressDisplay(terminal))
     try:
         result = run_pipeline(
             plan, out=out, cache=cache, device=device, threads=threads, start=start, stop=stop,
@@ -83,15 +83,14 @@ def run_command(
         raise
     except KeyboardInterrupt:
         again = shlex.join(_without_force(command))
-        Console(stderr=True).print(
-            f"interrupted; finished steps are kept, the present one goes on where it was with:\n"
-            f"  {again}",
-            highlight=False, soft_wrap=True,
-        )  # fmt: skip
+        say(
+            f"finished steps are kept, the present one goes on where it was with:\n  {again}",
+            err=True,
+        )
         raise
-    _show_results(console, result)
-    console.print(f"results  {result.folder}", highlight=False, soft_wrap=True)
-    console.print(f"report   {result.folder / 'report.html'}", highlight=False, soft_wrap=True)
+    _show_results(result)
+    say(f"results  {result.folder}")
+    say(f"report   {result.folder / 'report.html'}")
 
 
 def check_command(
@@ -99,14 +98,13 @@ def check_command(
 ) -> None:
     """Check a pipeline and say what it would need."""
     plan = plan_of(path, files, options, seed)
-    _show_warnings(plan)
+    _show_warnings(plan, WarningLines(console(err=True)))
     memory = max(step.memory_bytes for step in plan.steps)
     disk = sum(step.disk_bytes for step in plan.steps)
-    Console().print(
+    say(
         f"{path}: no problems; {len(plan.steps)} steps, about {sized(memory)} of memory and "
-        f"{sized(disk)} of disk",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
+        f"{sized(disk)} of disk"
+    )
 
 
 def report_command(run: Path) -> None:
@@ -114,7 +112,7 @@ def report_command(run: Path) -> None:
     from fibcore.report import write_report
 
     path = write_report(run_folders(run)[-1])
-    Console().print(f"report   {path}", highlight=False, soft_wrap=True)
+    say(f"report   {path}")
 
 
 def run_folders(path: Path) -> list[Path]:
@@ -134,43 +132,48 @@ def run_folders(path: Path) -> list[Path]:
     return [file.parent for file in found]
 
 
-def _show_statuses(console: Console, planned: Sequence[StepStatus]) -> None:
-    table = RichTable(box=None, pad_edge=False)
-    for name in ("step", "plugin", "action", "why"):
-        table.add_column(name, overflow="fold")
+def _show_statuses(planned: Sequence[StepStatus]) -> None:
+    columns = [Column("step"), Column("plugin"), Column("action"), Column("why", text=True)]
     colours = {"reuse": "green", "run": "yellow", "resume": "yellow", "leave": "dim"}
-    for item in planned:
-        action = Text(item.action, style=colours[item.action])
-        table.add_row(item.step.id, item.step.identifier, action, Text(item.reason))
-    console.print(table)
+    rows: list[list[str | Text]] = [
+        [i.step.id, i.step.identifier, Text(i.action, colours[i.action]), i.reason] for i in planned
+    ]
+    print_table(columns, rows)
     working = [item for item in planned if item.works]
     disk = sum(item.step.disk_bytes for item in working)
-    console.print(f"{len(working)} of {len(planned)} steps would run; about {sized(disk)} of disk")
+    say(f"{len(working)} of {len(planned)} steps would run; about {sized(disk)} of disk")
 
 
-def _show_warnings(plan: Plan) -> None:
-    console = Console(stderr=True)
-    for text in plan.warnings:
-        print_warning(console, text)
+def _show_warnings(plan: Plan, lines: WarningLines) -> None:
+    ids = {step.id for step in plan.steps}
+    for warning in plan.warnings:
+        step, colon, text = warning.partition(": ")
+        if colon and step in ids:
+            lines.warn(text, step)
+        else:
+            lines.warn(warning)
 
 
-def _show_results(console: Console, result: RunResult) -> None:
-    """Print the figures of all metric steps: one table a metric, one column a step."""
+def _show_results(result: RunResult) -> None:
+    """Print the main figures of all metric steps: one table a metric, one column a step."""
     groups: dict[str, dict[str, dict[str, Any]]] = {}
+    headlines: dict[str, tuple[str, ...]] = {}
     for step in result.plan.steps:
         if step.identifier.startswith("metric/") and step.id in result.entries:
             table = result[step.id]
             if isinstance(table, Table) and len(table) == 1:
                 groups.setdefault(step.identifier, {})[step.id] = table.rows()[0]
+                headlines[step.identifier] = getattr(step.plugin_class, "headline", ())
     for identifier, columns in groups.items():
-        shown = RichTable(box=None, pad_edge=False)
-        shown.add_column(identifier, no_wrap=True)
-        for step_id in columns:
-            shown.add_column(step_id, justify="right", overflow="fold")
-        for name in dict.fromkeys(name for row in columns.values() for name in row):
-            shown.add_row(name, *[_cell(row.get(name)) for row in columns.values()])
-        console.print(shown)
-        console.print()
+        found = dict.fromkeys(name for row in columns.values() for name in row)
+        names = [name for name in headlines[identifier] if name in found] or list(found)
+        print_table(
+            [Column(identifier), *(Column(step_id, right=True) for step_id in columns)],
+            [[name, *(_cell(row.get(name)) for row in columns.values())] for name in names],
+        )
+        if len(names) < len(found):
+            say(Text(f"and {len(found) - len(names)} more figures in the report", "dim"))
+        say()
 
 
 def _cell(value: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fibcore.errors import Problem, UsageError, did_you_mean, problem_list
+from fibcore.jsontext import JsonError, SyntaxFault, check_text, parse_json
 from fibcore.pipeline.locate import LocatedJson, read_object
 
 SEED = "seed"
@@ -72,16 +72,19 @@ def setting_of_option(option: str) -> Setting:
     Files given as ``STEP.load=...`` are relative to the working folder, as a shell completes them.
 
     Raises:
-        UsageError: something else is written.
+        UsageError: something else is written, or a value that cannot be kept.
     """
     target, equals, text = option.partition("=")
     step, dot, name = target.partition(".")
     if not (equals and dot and step and name):
         raise UsageError(f"--set {option}: write STEP.PARAM=VALUE, e.g. --set unet.epochs=20")
     try:
-        value = json.loads(text)
-    except ValueError:
+        check_text(option)
+        value = parse_json(text)
+    except SyntaxFault:
         value = text
+    except JsonError as error:
+        raise UsageError(f"--set {option}: {error}") from None
     return Setting(step, name, value, str(Path(text).absolute()), f"--set {target}")
 
 

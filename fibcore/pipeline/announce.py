@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fibcore.events import RunEvent, StepLogged, StepProgress
+from fibcore.events import RunEvent, RunWarned, StepLogged, StepProgress
+from fibcore.interrupts import obey
 from fibcore.pipeline.plan import PlannedStep
 from fibcore.registry import registry
+from fibcore.text import described, message, text_of
 
 PROGRESS_EVERY_S = 0.1
 
@@ -21,20 +23,24 @@ class Announcer:
 
     Args:
         run: folder of the run.
-        complaints: list that failures of observers are added to.
+        warnings: list that warnings of the run as a whole are added to.
     """
 
-    def __init__(self, run: Path, complaints: list[str]) -> None:
+    def __init__(self, run: Path, warnings: list[str]) -> None:
         self.run = run
-        self.complaints = complaints
+        self.warnings = warnings
+        self._blamed: set[tuple[str, str]] = set()
 
     @contextmanager
     def including(self, observers: Sequence[object]) -> Iterator[None]:
         """Tell these observers as well as the installed ones."""
         manager = registry().hook_manager
-        added = [observer for observer in observers if not manager.is_registered(observer)]
-        for observer in added:
-            manager.register(observer)
+        added = []
+        for observer in observers:
+            if not manager.is_registered(observer):
+                with self._blaming(type(observer).__name__):
+                    manager.register(observer)
+                    added.append(observer)
         try:
             yield
         finally:
@@ -44,12 +50,26 @@ class Announcer:
     def tell(self, event: RunEvent) -> None:
         """Hand an event to every observer; one that raises is noted and disturbs nothing."""
         for impl in registry().hook_manager.hook.fib_run_event.get_hookimpls():
-            try:
+            with self._blaming(impl.plugin_name):
                 impl.function(*[event][: len(impl.argnames)])  # a hook may take no argument
-            except Exception as error:
-                text = f"observer {impl.plugin_name} failed: {type(error).__name__}: {error}"
-                if text not in self.complaints:
-                    self.complaints.append(text)
+
+    def warn(self, text: str) -> None:
+        """Tell of something that the user should know of the run as a whole."""
+        text = message(text)
+        self.warnings.append(text)
+        self.tell(RunWarned(run=self.run, message=text))
+
+    @contextmanager
+    def _blaming(self, observer: str) -> Iterator[None]:
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            failure = (observer, type(error).__name__)
+            if failure not in self._blamed:
+                self._blamed.add(failure)
+                self.warn(f"observer {observer} failed: {described(error)}")
 
     def about(self, step: PlannedStep) -> dict[str, Any]:
         """Return what every event about a step says."""
@@ -62,6 +82,7 @@ class Announcer:
 
         def report(what: str, done: float, total: float | None) -> None:
             nonlocal last
+            obey()
             clock = time.monotonic()
             if clock - last >= PROGRESS_EVERY_S or done == total:
                 last = clock
@@ -76,7 +97,7 @@ class Announcer:
 
         class Handler(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
-                text = record.getMessage()
+                text = message(_text_of(record))
                 if record.levelno >= logging.WARNING:
                     if text in warnings:
                         return
@@ -93,3 +114,13 @@ class Announcer:
         finally:
             log.removeHandler(handler)
             log.level, log.propagate = before
+
+
+def _text_of(record: logging.LogRecord) -> str:
+    """Return what a plugin logged; where it does not fit its arguments, what there is of it."""
+    try:
+        return record.getMessage()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return f"{text_of(record.msg)} (a log call with unfit arguments: {described(error)})"

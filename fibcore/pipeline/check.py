@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fibcore.errors import PipelineError
+from fibcore.errors import MOST_PROBLEMS, PipelineError
 from fibcore.pipeline.explain import explain
 from fibcore.pipeline.findings import Findings
 from fibcore.pipeline.locate import LocatedJson, read_object
 from fibcore.pipeline.plan import Plan
-from fibcore.pipeline.spec import Pipeline, Step
+from fibcore.pipeline.spec import MOST_STEPS, Pipeline, Step
 from fibcore.pipeline.steps import plan_step
 
 
@@ -54,6 +54,8 @@ def check_pipeline(
     pipeline = _parsed(document, findings)
     findings.ids = [step.id for step in pipeline.steps]
     for index, step in enumerate(pipeline.steps):
+        if len(findings.problems) > MOST_PROBLEMS:
+            break
         if step.id in findings.ids[:index]:
             first = findings.ids.index(step.id)
             message = f"id {step.id!r} is taken by steps[{first}]; ids are unique"
@@ -84,7 +86,7 @@ def _parsed(document: Mapping[str, Any], findings: Findings) -> Pipeline:
             findings.say(location, message)
     written = document.get("steps")
     steps = []
-    for number, entry in enumerate(written if isinstance(written, list) else []):
+    for number, entry in enumerate(written[:MOST_STEPS] if isinstance(written, list) else []):
         try:
             steps.append(Step.model_validate(entry))
         except ValidationError:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from fibcore.errors import did_you_mean, listed
+from fibcore.errors import MOST_PROBLEMS, did_you_mean, listed
 
 Location = tuple[str | int, ...]
 
@@ -25,7 +25,7 @@ def explain(
     """
     messages: dict[Location, list[str]] = {}
     items = error.errors(include_url=False)
-    for item in items:
+    for item in items[: MOST_PROBLEMS + 1]:
         if item["type"] == "too_short" and any(
             len(other["loc"]) > len(item["loc"]) and other["loc"][: len(item["loc"])] == item["loc"]
             for other in items

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from fibcore.pipeline.locate import LocatedJson, place_of
 from fibcore.pipeline.plan import PlannedStep
 from fibcore.plugin import Plugin
 from fibcore.registry import registry
+from fibcore.text import described, shown, text_of
 
 
 class Findings:
@@ -59,9 +61,27 @@ class Findings:
         except ValidationError as error:
             for location, message in explain(error, model, values):
                 self.say((*path, *location), message)
-        except Exception as error:  # a third party's validator
-            self.say(path, f"{model.__name__} refused them: {type(error).__name__}: {error}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a third party's validator
+            self.say(path, f"{model.__name__} refused them: {described(error)}")
         return None
+
+    @contextmanager
+    def blaming(self, path: Location, what: str) -> Iterator[None]:
+        """Note whatever is raised while a step is checked, a plugin's own faults among it."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise
+        except FibError as error:
+            self.say(path, text_of(error))
+        except BaseException as error:
+            self.say(
+                path,
+                f"{shown(what)} cannot be checked: {described(error)} (not an error in your "
+                f"pipeline; please report it)",
+            )
 
     def earlier(self, path: Location, name: str, own: str) -> PlannedStep | None:
         """Return the earlier step that step `own` names, or note why there is none."""

@@ -5,11 +5,22 @@ from __future__ import annotations
 import json
 import pathlib
 import re
+from bisect import bisect_right
+from itertools import accumulate
 from typing import Any
 
-from fibcore.errors import Problem, did_you_mean
+from fibcore.errors import MOST_PROBLEMS, FibError, Problem, did_you_mean
+from fibcore.files import read_whole
+from fibcore.jsontext import JsonError, decoded, parse_json
+from fibcore.text import shown
 
 Path = tuple[str | int, ...]
+
+LARGEST_BYTES = 2**20
+"""Size of a file that is read with places; a pipeline of a hundred steps has 50 kB."""
+
+LONGEST_NAME = 100
+"""Characters of a key that are shown."""
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
 
@@ -29,14 +40,12 @@ class LocatedJson:
         self.origins: dict[Path, str] = {}
         self._starts: dict[Path, int] = {}
         self._text = text
+        lengths = [len(line) + 1 for line in text.split("\n")]
+        self._lines = [0, *accumulate(lengths)][:-1]
         try:
-            self.data = json.loads(text, parse_constant=_refuse_constant)
-        except json.JSONDecodeError as error:
-            message = f"not valid JSON: {error.msg}"
-            self.problems.append(Problem("file", message, error.lineno, error.colno))
-            return
-        except (ValueError, RecursionError) as error:
-            self.problems.append(Problem("file", f"not valid JSON: {error}"))
+            self.data = parse_json(text, unique=False)
+        except JsonError as error:
+            self.problems.append(Problem("file", str(error), error.line, error.column))
             return
         self._walk()
 
@@ -47,8 +56,8 @@ class LocatedJson:
                 return None
             path = path[:-1]
         start = self._starts[path]
-        line = self._text.count("\n", 0, start) + 1
-        return line, start - self._text.rfind("\n", 0, start)
+        line = bisect_right(self._lines, start)
+        return line, start - self._lines[line - 1] + 1
 
     def problem(self, path: Path, message: str) -> Problem:
         """Return a problem at `path`, with its place in the file or the origin of its value."""
@@ -76,8 +85,8 @@ class LocatedJson:
                     key = json.loads(key_token.group())
                     inner = (*path, key)
                     self._starts[inner] = key_token.start()
-                    if key in seen:
-                        message = f"{key!r} stands twice in the same object; keep one"
+                    if key in seen and len(self.problems) < MOST_PROBLEMS:
+                        message = f"{shown(key, 60)!r} stands twice in the same object; keep one"
                         self.problems.append(self.problem(inner, message))
                     seen.add(key)
                     position += 2
@@ -102,14 +111,14 @@ def read_object(path: pathlib.Path, wanted: str) -> LocatedJson:
         path: the file.
         wanted: message for JSON that is no object.
     """
+    document = LocatedJson("{}")
     try:
-        document = LocatedJson(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        document = LocatedJson(decoded(read_whole(path, LARGEST_BYTES)))
+    except (OSError, FibError, JsonError) as error:
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
         near = ""
         if isinstance(error, FileNotFoundError) and path.parent.is_dir():
             near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.json")])
-        document = LocatedJson("{}")
         document.problems.append(Problem("file", f"cannot read it: {reason}.{near}"))
     if not document.problems and not isinstance(document.data, dict):
         document.problems.append(Problem("file", wanted, 1, 1))
@@ -120,9 +129,8 @@ def place_of(path: Path) -> str:
     """Return a path as text, e.g. ``steps[2].params.epochs``."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += ("." if text else "") + shown(part, LONGEST_NAME)
     return text or "file"
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a number in JSON")

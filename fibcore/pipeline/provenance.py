@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,8 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import fibcore
+from fibcore.errors import FibError
+from fibcore.files import write_whole
+from fibcore.pipeline.git import commit_of
 from fibcore.pipeline.plan import Plan
 from fibcore.registry import registry
+from fibcore.text import shown, text_of
 
 PACKAGES = ("fibtomo", "numpy", "scipy", "numba", "torch", "lightning", "monai", "tifffile",
             "safetensors", "threadpoolctl", "pydantic", "pluggy")  # fmt: skip
@@ -28,6 +31,7 @@ class Provenance:
         self, path: Path, plan: Plan, *, device: str, threads: int, command: Sequence[str]
     ) -> None:
         self.path = path
+        commit = commit_of(plan.base)
         self.record: dict[str, Any] = {
             "fib": fibcore.__version__,
             "status": "running",
@@ -39,12 +43,12 @@ class Provenance:
             "device": device,
             "threads": threads,
             "python": sys.version.split()[0],
-            "platform": platform.platform(),
+            "platform": _platform(),
             "processor": _processor(),
             "cpu_count": os.cpu_count(),
             "packages": _versions(),
             "plugins": {e.distribution: e.version for e in registry().entries() if e.distribution},
-            "git": _git(plan.base),
+            "git": None if commit is None else {"commit": commit},
             "warnings": list(plan.warnings),
             "steps": [],
         }
@@ -61,10 +65,18 @@ class Provenance:
         self.write()
 
     def write(self) -> None:
-        """Write beside the place, then rename."""
-        part = self.path.with_suffix(".part")
-        part.write_text(json.dumps(self.record, indent=1, default=str) + "\n", encoding="utf-8")
-        part.replace(self.path)
+        """Replace the file.
+
+        Raises:
+            FibError: it cannot be written.
+        """
+        try:
+            write_whole(self.path, json.dumps(self.record, indent=1, default=text_of) + "\n")
+        except OSError as error:
+            raise FibError(
+                f"cannot write {shown(self.path)}: {error.strerror or error}; finished steps are "
+                f"whole"
+            ) from error
 
 
 def now() -> str:
@@ -101,23 +113,10 @@ def _processor() -> str:
                 return line.split(":", 1)[1].strip()
     except OSError:
         pass
-    return platform.processor()
+    return platform.machine()
 
 
-def _git(folder: Path) -> dict[str, Any] | None:
-    """Return commit and cleanliness of the git checkout that the pipeline lies in, if any."""
-
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(folder), *arguments],
-                capture_output=True, text=True, timeout=10, check=True,
-            )  # fmt: skip
-        except (OSError, subprocess.SubprocessError):
-            return None
-        return done.stdout.strip()
-
-    commit = git("rev-parse", "HEAD")
-    if commit is None:
-        return None
-    return {"commit": commit, "changed": bool(git("status", "--porcelain", "-uno"))}
+def _platform() -> str:
+    """Return system, release and architecture; `platform.platform` would start a program."""
+    system = platform.uname()
+    return f"{system.system}-{system.release}-{system.machine}"

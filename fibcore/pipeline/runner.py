@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import json
 import os
 import secrets
@@ -26,14 +26,17 @@ from fibcore.events import (
     StepLogged,
     StepStarted,
 )
+from fibcore.files import own_folder, write_whole
+from fibcore.interrupts import held_back
 from fibcore.pipeline.announce import Announcer
 from fibcore.pipeline.check import document_text
 from fibcore.pipeline.execute import execute
+from fibcore.pipeline.failures import explain_failure
 from fibcore.pipeline.plan import InputRef, Plan, PlannedStep
 from fibcore.pipeline.provenance import Provenance, now, peak_memory_bytes
+from fibcore.pipeline.records import PROVENANCE, RESOLVED
 from fibcore.pipeline.status import StepStatus, check_resources, is_current, previous_run, statuses
 from fibcore.pipeline.store import Entry, Store, make_writable
-from fibcore.registry import registry
 
 
 class StepError(FibError):
@@ -104,22 +107,22 @@ def run_pipeline(
         KeyboardInterrupt: interrupted; finished steps are kept, the present one goes on next time.
     """
     store = Store(cache)
-    runs = out.absolute() / plan.pipeline.name
+    make_writable(out.absolute())
+    runs = own_folder(out.absolute() / plan.pipeline.name)
     make_writable(runs)
     previous = previous_run(runs)
     planned = statuses(plan, store, previous=previous, start=start, stop=stop, force=force)
     if check_memory_and_disk:
         check_resources(planned, store, plan.pipeline.name)
     folder = _new_folder(runs)
-    (folder / "pipeline.json").write_text(document_text(plan.document), encoding="utf-8")
-    resolved = json.dumps(plan.resolved(), indent=1) + "\n"
-    (folder / "resolved.json").write_text(resolved, encoding="utf-8")
+    write_whole(folder / "pipeline.json", document_text(plan.document), lasting=False)
+    write_whole(folder / RESOLVED, json.dumps(plan.resolved(), indent=1) + "\n", lasting=False)
     threads = threads or os.cpu_count() or 1
     provenance = Provenance(
-        folder / "provenance.json", plan, device=device, threads=threads, command=command
+        folder / PROVENANCE, plan, device=device, threads=threads, command=command
     )
     run = _Run(plan, store, folder, provenance, device, threads)
-    with run.announcer.including(observers):
+    with store.run_at_work(folder), run.announcer.including(observers):
         run.all(planned)
     return RunResult(folder, plan, run.finished)
 
@@ -145,13 +148,13 @@ class _Run:
 
     def all(self, planned: list[StepStatus]) -> None:
         started = time.monotonic()
-        self.provenance.write()
         reused = tuple(item.step.id for item in planned if item.action == "reuse")
         steps = tuple(item.step.id for item in planned if item.action != "leave")
         name = self.plan.pipeline.name
-        self.announcer.tell(RunStarted(run=self.folder, name=name, steps=steps, reused=reused))
         status = "failed"
         try:
+            self.provenance.write()
+            self.announcer.tell(RunStarted(run=self.folder, name=name, steps=steps, reused=reused))
             for item in planned:
                 if item.action != "leave":
                     self.step(item)
@@ -160,9 +163,21 @@ class _Run:
             status = "interrupted"
             raise
         finally:
-            self.provenance.close(status)
+            self._close(status)
             seconds = time.monotonic() - started
+            told = len(self.announcer.warnings)
             self.announcer.tell(RunFinished(run=self.folder, status=status, seconds=seconds))
+            if len(self.announcer.warnings) > told:
+                self._close(status)
+
+    def _close(self, status: str) -> None:
+        """Write how the run ended; what made it fail counts for more than that this fails, too."""
+        with held_back():
+            try:
+                self.provenance.close(status)
+            except FibError:
+                if status == "finished":
+                    raise
 
     def step(self, item: StepStatus) -> None:
         step, about = item.step, self.announcer.about(item.step)
@@ -174,20 +189,17 @@ class _Run:
                 reused = entry is not None
                 if entry is None:
                     entry = self._compute(step, record, clock)
-        except BaseException as error:
-            interrupted = not isinstance(error, Exception)
-            record["outcome"] = "interrupted" if interrupted else "failed"
-            record["seconds"] = round(time.monotonic() - clock, 3)
-            if interrupted:
-                self.provenance.add_step(record)
-                raise
-            record["error"] = message = _explain_failure(step, error)
-            self.provenance.add_step(record)
-            details = traceback.format_exc()
+            _link(self.folder / step.folder, entry.folder)
+        except KeyboardInterrupt:
+            self._ended(record, "interrupted", clock)
+            raise
+        except BaseException as error:  # a plugin may raise SystemExit, or one of its own
+            record["error"] = message = self._explained(step, error)
+            self._ended(record, "failed", clock)
+            details = "".join(traceback.format_exception(error))
             self.announcer.tell(StepFailed(**about, message=message, traceback=details))
             raise StepError(step, message, self.folder) from error
         self.finished[step.id] = entry
-        _link(self.folder / step.folder, entry.folder)
         seconds = time.monotonic() - clock
         record |= {
             "outcome": "reused" if reused else "finished",
@@ -203,15 +215,34 @@ class _Run:
             StepFinished(**about, reused=reused, seconds=seconds, folder=step.folder)
         )
 
+    def _ended(self, record: dict[str, Any], outcome: str, clock: float) -> None:
+        record |= {"outcome": outcome, "seconds": round(time.monotonic() - clock, 3)}
+        with held_back(), contextlib.suppress(FibError):  # the cause is told, not its consequence
+            self.provenance.add_step(record)
+
+    def _explained(self, step: PlannedStep, error: BaseException) -> str:
+        gone = self.store.vanished(self.finished.values())
+        if gone is None and not self.folder.is_dir():
+            gone = self.folder
+        return explain_failure(step, error, gone)
+
     def _reusable(self, item: StepStatus) -> Entry | None:
         """Return the step's result if it is there, perhaps from a run that just ended."""
         if item.forced:
             return None
         entry = self.store.find(item.step.key)
-        return entry if entry is not None and is_current(item.step, entry, self.store) else None
+        if entry is None or not is_current(item.step, entry, self.store):
+            return None
+        self.store.used(entry)
+        return entry
 
     def _compute(self, step: PlannedStep, record: dict[str, Any], clock: float) -> Entry:
         resumed = self.store.interrupted(step.key)
+        if step.key in self.store.damaged:
+            problem = self.store.damaged[step.key]
+            self.announcer.warn(
+                f"{step.id}: its result in the cache was damaged ({problem}); it is computed again"
+            )
         self.announcer.tell(StepStarted(**self.announcer.about(step), resumed=resumed))
         scratch = self.store.work_folder(step.key) / "scratch"
         with self.announcer.logging_of(step, record["warnings"]) as log:
@@ -281,24 +312,6 @@ def _link(place: Path, target: Path) -> None:
     try:
         place.symlink_to(os.path.relpath(target, place.parent), target_is_directory=True)
     except (OSError, ValueError, NotImplementedError):
+        if not place.parent.is_dir():  # the run folder itself is gone
+            raise
         shutil.copytree(target, place, dirs_exist_ok=True)
-
-
-def _explain_failure(step: PlannedStep, error: BaseException) -> str:
-    if isinstance(error, FibError):
-        return str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            "the disk is full; finished steps are whole. Free some space, or choose another disk "
-            "with --cache"
-        )
-    if isinstance(error, MemoryError):
-        return f"not enough memory ({error}); make the volume smaller or cut the step's inputs"
-    who = ""
-    if step.plugin_class is not None:
-        entry = registry().entry(step.identifier)
-        who = f" in {step.identifier} of {entry.distribution} {entry.version}"
-    return (
-        f"{type(error).__name__}: {error} (an error{who}, not in your pipeline; "
-        f"--debug shows where; please report it)"
-    )

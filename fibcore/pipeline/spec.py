@@ -9,6 +9,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 VERBS = ("run", "fit", "apply", "load")
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+MOST_STEPS, MOST_INPUTS = 1000, 100
+"""Of a pipeline and of a step: bounds for files that are none of a user's."""
+LONGEST_ID = 100
+"""Ids and names become names of folders, which file systems cut at 255 bytes."""
 
 FractionRange = Annotated[
     tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]],
@@ -51,7 +55,7 @@ def _sources(value: Any) -> Any:
 Sources = Annotated[
     list[Annotated[Source, BeforeValidator(_source)]],
     BeforeValidator(_sources),
-    Field(min_length=1),
+    Field(min_length=1, max_length=MOST_STEPS),
 ]
 
 
@@ -60,7 +64,11 @@ class Step(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    id: str = Field(pattern=ID_PATTERN, description="name of the step; later steps refer to it")
+    id: str = Field(
+        pattern=ID_PATTERN,
+        max_length=LONGEST_ID,
+        description="name of the step; later steps refer to it",
+    )
     run: str | None = Field(default=None, description="plugin to run, as kind/name")
     fit: str | None = Field(default=None, description="trainable plugin to fit, as kind/name")
     apply: str | None = Field(default=None, description="id of an earlier step that made a model")
@@ -69,7 +77,9 @@ class Step(BaseModel):
     )
     params: dict[str, Any] = Field(default_factory=dict, description="the plugin's parameters")
     inputs: dict[str, Sources] = Field(
-        default_factory=dict, description="input name -> earlier step (or part of it, or a list)"
+        default_factory=dict,
+        max_length=MOST_INPUTS,
+        description="input name -> earlier step (or part of it, or a list)",
     )
     note: str = Field(default="", description="free text for readers")
 
@@ -103,7 +113,11 @@ class Pipeline(BaseModel):
 
     schema_: str | None = Field(default=None, alias="$schema", description="for editors")
     version: Literal[1] = Field(description="version of the file format")
-    name: str = Field(pattern=ID_PATTERN, description="name of the pipeline, and of its run folder")
+    name: str = Field(
+        pattern=ID_PATTERN,
+        max_length=LONGEST_ID,
+        description="name of the pipeline, and of its run folder",
+    )
     description: str = Field(default="", description="what the pipeline is for")
     seed: int = Field(default=0, ge=0, description="where the randomness of all steps comes from")
-    steps: tuple[Step, ...] = Field(min_length=1)
+    steps: tuple[Step, ...] = Field(min_length=1, max_length=MOST_STEPS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Collection, Mapping, Sequence
@@ -9,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fibcore.errors import PipelineError, Problem, UsageError, did_you_mean, listed, sized
+from fibcore.errors import FibError, PipelineError, Problem, UsageError, did_you_mean, listed, sized
 from fibcore.pipeline.plan import Plan, PlannedStep
+from fibcore.pipeline.records import RESOLVED, ResolvedRecord, read_record
 from fibcore.pipeline.store import Entry, Store
 
 
@@ -56,7 +58,8 @@ def statuses(
         force: steps that run again even though they are finished.
 
     Raises:
-        UsageError: an unknown id, or an unfinished step before `start`.
+        UsageError: an unknown id, an unfinished step before `start`, or links and records of
+            another shape where the store keeps things.
     """
     ids = [step.id for step in plan.steps]
     for option, name in [("--from", start), ("--to", stop), *(("--force", f) for f in force)]:
@@ -71,10 +74,11 @@ def statuses(
     found: list[StepStatus] = []
     redone: set[str] = set()
     for index, step in enumerate(plan.steps):
-        entry = store.find(step.key)
         if index > last:
             found.append(StepStatus(step, "leave", f"after --to {stop}"))
             continue
+        store.check(step.key)
+        entry = store.find(step.key)
         redone_inputs = sorted({ref.step.id for ref in step.sources if ref.step.id in redone})
         if step.id in force and index >= first:
             status = StepStatus(step, "run", "forced", forced=True)
@@ -93,6 +97,8 @@ def statuses(
             )
         elif store.interrupted(step.key):
             status = StepStatus(step, "resume", "was interrupted; goes on where it was")
+        elif step.key in store.damaged:
+            status = StepStatus(step, "run", f"damaged: {store.damaged[step.key]}")
         else:
             status = StepStatus(step, "run", _why(step, before.get(step.id), entry))
         if status.works:
@@ -150,11 +156,9 @@ def check_resources(planned: Sequence[StepStatus], store: Store, source: str) ->
 
 def previous_run(folder: Path) -> dict[str, Any] | None:
     """Return ``resolved.json`` of the newest run in a pipeline's run folder; None if none."""
-    for path in sorted(folder.glob("*/resolved.json"), reverse=True):
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
+    for path in sorted(folder.glob(f"*/{RESOLVED}"), reverse=True):
+        with contextlib.suppress(OSError, FibError):
+            return read_record(path, ResolvedRecord)
     return None
 
 

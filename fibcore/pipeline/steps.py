@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fibcore.contracts import products, slots, verbs
-from fibcore.errors import FibError, listed
+from fibcore.errors import listed
 from fibcore.pipeline import loading
 from fibcore.pipeline.explain import Location
 from fibcore.pipeline.findings import Findings
@@ -24,12 +24,10 @@ def plan_step(findings: Findings, seed: int, index: int, step: Step) -> PlannedS
         step: the step as written.
     """
     path: Location = ("steps", index)
-    if step.verb == "load":
-        planned = _load_step(findings, path, index, step)
-    elif step.verb == "apply":
-        planned = _apply_step(findings, path, index, step)
-    else:
-        planned = _plugin_step(findings, path, index, step)
+    settle = {"load": _load_step, "apply": _apply_step}.get(step.verb, _plugin_step)
+    planned = None
+    with findings.blaming((*path, step.verb), step.target):
+        planned = settle(findings, path, index, step)
     if planned is None:
         check_references(findings, path, step)
         return None
@@ -46,12 +44,10 @@ def _load_step(findings: Findings, path: Location, index: int, step: Step) -> Pl
     params = findings.params(loading.params_model(step.load), step.params, (*path, "params"))
     if params is None:
         return None
-    try:
-        found = loading.probe(step.load, findings.base, params)
-        files_hash = loading.content_hash(step.load, findings.base)
-    except FibError as error:
-        findings.say((*path, "load"), str(error))
-        return None
+    found = loading.probe(step.load, findings.base, params)
+    if found.model is not None:
+        plugin_of(found.model, {})  # refuses what its plugin cannot use
+    files_hash = loading.content_hash(step.load, findings.base)
     findings.warnings += [f"{step.id}: {text}" for text in found.forecast.warnings]
     planned = PlannedStep(
         index + 1, step.id, "load", "load", "", None, loading.LOADER_VERSION,
@@ -86,7 +82,7 @@ def _plugin_step(findings: Findings, path: Location, index: int, step: Step) -> 
     if plugin is None:
         return None
     params = plugin.model_dump(mode="json")
-    return _planned(findings, path, index, step, plugin, methods[verb], params)
+    return _planned(index, step, plugin, methods[verb], params)
 
 
 def _apply_step(findings: Findings, path: Location, index: int, step: Step) -> PlannedStep | None:
@@ -123,30 +119,17 @@ def _apply_step(findings: Findings, path: Location, index: int, step: Step) -> P
         plugin = plugin_of(known, step.params)
     values = plugin.model_dump(mode="json")
     changes = {name: values[name] for name in step.params}
-    planned = _planned(findings, path, index, step, plugin, plugin_class.main_method, changes)
-    if planned is not None:
-        planned.model = InputRef(fitted, "model", Source.model_validate({"from": fitted.id}))
+    planned = _planned(index, step, plugin, plugin_class.main_method, changes)
+    planned.model = InputRef(fitted, "model", Source.model_validate({"from": fitted.id}))
     return planned
 
 
 def _planned(
-    findings: Findings,
-    path: Location,
-    index: int,
-    step: Step,
-    plugin: Any,
-    method: str,
-    params: dict[str, Any],
-) -> PlannedStep | None:
+    index: int, step: Step, plugin: Any, method: str, params: dict[str, Any]
+) -> PlannedStep:
     plugin_class = type(plugin)
-    try:
-        planned = PlannedStep(
-            index + 1, step.id, step.verb, plugin_class.identifier(), method, plugin_class,
-            plugin_class.result_version, params, 0,
-            slots=slots(plugin_class, method), products=products(plugin_class, method),
-        )  # fmt: skip
-    except FibError as error:
-        findings.say((*path, step.verb), str(error))
-        return None
-    planned.plugin = plugin
-    return planned
+    return PlannedStep(
+        index + 1, step.id, step.verb, plugin_class.identifier(), method, plugin_class,
+        plugin_class.result_version, params, 0, plugin,
+        slots=slots(plugin_class, method), products=products(plugin_class, method),
+    )  # fmt: skip

@@ -6,11 +6,12 @@ leaves either a finished step or one that goes on. A lock per key lets several r
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,23 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from fibcore.artefacts import Artefact, read_artefact, write_artefact
-from fibcore.errors import UsageError
+from fibcore.errors import FibError, UsageError
+from fibcore.files import (
+    check_own,
+    check_own_tree,
+    discard,
+    have_on_disk,
+    own_folder,
+    tidy,
+    write_whole,
+)
+from fibcore.pipeline.records import MANIFEST, StepRecord, read_record
+from fibcore.pipeline.verification import damage, hash_files, seen
+from fibcore.text import shown
 
-MANIFEST = "step.json"
+PARTIAL = ".partial"
+LOCKS = "locks"
+RUNS = "runs.jsonl"
 
 
 @dataclass(frozen=True)
@@ -34,19 +49,32 @@ class Entry:
     """
 
     folder: Path
-    manifest: Mapping[str, Any]
+    manifest: dict[str, Any]
 
     def hash_of(self, artefact: str) -> str:
         """Return the SHA-256 over the files of one artefact."""
         return self.manifest["artefacts"][artefact]["sha256"]
 
     def read(self, artefact: str, type_: type) -> Artefact:
-        """Read one artefact."""
+        """Read one artefact.
+
+        Raises:
+            FibError: it is not what was written any more.
+        """
+        if problem := damage(self.folder, self.manifest, artefact):
+            raise FibError(
+                f"{shown(self.folder)}: {problem}. It was changed or deleted while it was in use; "
+                f"run the pipeline again: what is wrong is computed again"
+            )
         return read_artefact(self.folder, artefact, type_)
 
 
 class Store:
-    """A folder of finished steps.
+    """A folder of finished steps; it may be a link, what is in it may not.
+
+    Attributes:
+        root: the folder.
+        damaged: key -> what is wrong with it, of steps that were found to be damaged.
 
     Raises:
         UsageError: if the folder cannot be made or written.
@@ -54,23 +82,67 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
+        self.damaged: dict[str, str] = {}
         make_writable(self.root)
+        tidy(self.root)
+
+    def check(self, key: str) -> None:
+        """Refuse links and the like where a step keeps its things.
+
+        Raises:
+            LinkError: names the first one.
+        """
+        check_own(self.root / key, folder=True)
+        if check_own(self.root / f"{key}{PARTIAL}", folder=True):
+            check_own_tree(self.root / f"{key}{PARTIAL}")
+        if check_own(self.root / LOCKS, folder=True):
+            check_own(self.lock_file(key), folder=False)
 
     def find(self, key: str) -> Entry | None:
-        """Return the finished step of this key; None if there is none or it is damaged."""
+        """Return the finished step of this key; None if there is none or it is damaged.
+
+        Raises:
+            UsageError: it is a link, or its record is of another shape.
+        """
         folder = self.root / key
-        try:
-            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-            sizes = {
-                name: size
-                for a in manifest["artefacts"].values()
-                for name, size in a["files"].items()
-            }
-            if any((folder / name).stat().st_size != size for name, size in sizes.items()):
-                return None
-        except (OSError, ValueError, KeyError):
+        if not check_own(folder, folder=True):
             return None
-        return Entry(folder, manifest)
+        entry, problem = self.examine(folder)
+        if problem:
+            self.damaged[key] = problem
+        return entry
+
+    def examine(self, folder: Path, *, thorough: bool = False) -> tuple[Entry | None, str]:
+        """Return a finished step, or None and what is wrong with it.
+
+        Args:
+            folder: of the step.
+            thorough: take all hashes anew.
+
+        Raises:
+            UsageError: its record is of another shape.
+        """
+        record = folder / MANIFEST
+        try:
+            manifest = read_record(record, StepRecord)
+        except UsageError:
+            raise
+        except (OSError, FibError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            return None, f"{MANIFEST} cannot be read ({reason})"
+        if manifest["key"] != folder.name:
+            return None, f"{MANIFEST} is that of another step"
+        before = manifest.get("seen")
+        if problem := damage(folder, manifest, thorough=thorough):
+            return None, problem
+        if manifest.get("seen") != before:
+            with contextlib.suppress(OSError):  # then hashes are taken again next time
+                write_whole(record, _text(manifest), lasting=False)
+        return Entry(folder, manifest), ""
+
+    def lock_file(self, name: str) -> Path:
+        """Return the file whose lock means that a key, or a run, is in work."""
+        return self.root / LOCKS / f"{name}.lock"
 
     @contextmanager
     def lock(self, key: str, waiting: Callable[[], None]) -> Iterator[None]:
@@ -78,9 +150,7 @@ class Store:
 
         The operating system frees the lock when a process dies, however it dies.
         """
-        locks = self.root / "locks"
-        locks.mkdir(exist_ok=True)
-        lock = FileLock(locks / f"{key}.lock")
+        lock = self._lock(key)
         try:
             lock.acquire(timeout=0.05)
         except Timeout:
@@ -91,18 +161,68 @@ class Store:
         finally:
             lock.release()
 
+    @contextmanager
+    def lock_if_free(self, name: str) -> Iterator[bool]:
+        """Hold the lock of a key or a run; yield False where somebody else holds it."""
+        lock = self._lock(name)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def _lock(self, name: str) -> FileLock:
+        own_folder(self.root / LOCKS)
+        check_own(self.lock_file(name), folder=False)
+        return FileLock(self.lock_file(name))
+
+    @contextmanager
+    def run_at_work(self, run: Path) -> Iterator[None]:
+        """Note that a run uses the store, for good, and that it is at work while this lasts.
+
+        Args:
+            run: its folder; it is noted from here, so that both may be moved together.
+        """
+        with self.lock_if_free(run.name):
+            note = self.root / LOCKS / RUNS
+            check_own(note, folder=False)
+            with note.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(_from(self.root, run)) + "\n")
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):
+                    self.lock_file(run.name).unlink()
+
+    def used(self, entry: Entry) -> None:
+        """Note that a finished step is of use still: the time of its record is that of last use."""
+        with contextlib.suppress(OSError):
+            os.utime(entry.folder / MANIFEST)
+
+    def vanished(self, entries: Iterable[Entry]) -> Path | None:
+        """Return the store, or a finished step, if it is not there any more."""
+        places = (self.root, self.root / LOCKS, *(entry.folder for entry in entries))
+        return next((place for place in places if not place.is_dir()), None)
+
     def work_folder(self, key: str) -> Path:
         """Return the folder that an unfinished step works in; its scratch may be there already."""
-        folder = self.root / f"{key}.partial"
-        folder.mkdir(exist_ok=True)
+        folder = own_folder(self.root / f"{key}{PARTIAL}")
+        check_own_tree(folder)
         for path in folder.iterdir():
-            if path.name != "scratch":
+            if path.is_dir():
+                if path.name != "scratch":
+                    discard(path)
+            else:
                 path.unlink()
         return folder
 
     def interrupted(self, key: str) -> bool:
         """Return whether an unfinished step of this key left something to go on from."""
-        scratch = self.root / f"{key}.partial" / "scratch"
+        scratch = self.root / f"{key}{PARTIAL}" / "scratch"
         return scratch.is_dir() and any(scratch.iterdir())
 
     def commit(
@@ -110,31 +230,35 @@ class Store:
     ) -> Entry:
         """Write the artefacts of a step and make them its finished result.
 
+        All of it is on the disk before it takes its name, so that a power cut leaves no step that
+        looks finished and is not.
+
         Args:
             key: of the step; its lock is held.
             artefacts: name -> what to write, the main one first.
             record: what else the manifest says.
         """
         folder = self.work_folder(key)
-        written = {}
+        written, told = {}, {}
         for name, artefact in artefacts.items():
             files = write_artefact(folder, name, artefact)
+            for file in files:
+                have_on_disk(folder / file)
+                told[file] = seen(folder / file)
             written[name] = {
                 "type": type(artefact).__name__,
                 "files": {file: (folder / file).stat().st_size for file in files},
-                "sha256": _hash_files([folder / file for file in files]),
+                "sha256": hash_files(folder / file for file in files),
             }
-        manifest = {"key": key, "artefacts": written, **record}
-        text = json.dumps(manifest, indent=1, allow_nan=False)
-        with (folder / MANIFEST).open("w", encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        manifest = {"key": key, "artefacts": written, **record, "seen": told}
+        write_whole(folder / MANIFEST, _text(manifest))
         shutil.rmtree(folder / "scratch", ignore_errors=True)
+        have_on_disk(folder)
         final = self.root / key
-        if final.exists():  # damaged, or computed again on demand
-            shutil.rmtree(final)
+        discard(final)  # damaged, or computed again on demand
         folder.rename(final)
+        have_on_disk(self.root)
+        self.damaged.pop(key, None)
         return Entry(final, manifest)
 
 
@@ -146,20 +270,21 @@ def make_writable(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise UsageError(
-            f"cannot write in {folder}: {error.strerror or error}; choose another folder with "
-            f"--out or --cache"
+            f"cannot write in {shown(folder)}: {error.strerror or error}; choose another folder "
+            f"with --out or --cache"
         ) from error
 
 
-def _hash_files(paths: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
-            while block := file.read(1 << 22):
-                digest.update(block)
-    return digest.hexdigest()
+def _from(start: Path, path: Path) -> str:
+    try:
+        return os.path.relpath(path, start)
+    except ValueError:  # another drive of Windows
+        return str(path)
+
+
+def _text(manifest: Mapping[str, Any]) -> str:
+    return json.dumps(manifest, indent=1, allow_nan=False) + "\n"

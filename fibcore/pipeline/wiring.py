@@ -13,8 +13,9 @@ from fibcore.pipeline.explain import Location
 from fibcore.pipeline.findings import Findings
 from fibcore.pipeline.plan import InputRef, PlannedStep
 from fibcore.pipeline.spec import Source, Step
-from fibcore.plugin import Plugin, Trainable
+from fibcore.plugin import Plugin, Trainable, restored
 from fibcore.registry import registry
+from fibcore.text import described
 from fibcore.volumes import Images, Volume, VolumeSpec
 
 
@@ -111,11 +112,16 @@ def _forecast(findings: Findings, path: Location, planned: PlannedStep) -> None:
     except FibError as error:
         findings.say(path, str(error))
         return
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         findings.warnings.append(
             f"{planned.id}: {planned.identifier} could not say what it will make "
-            f"({type(error).__name__}: {error})"
+            f"({described(error)})"
         )
+        return
+    if min(forecast.memory_bytes, forecast.disk_bytes) < 0:
+        findings.say(path, "it would make more than can be counted: make the volume smaller")
         return
     main = next(iter(planned.products))
     volumes = {main: forecast.output, **forecast.kept}
@@ -131,7 +137,7 @@ def plugin_of(model: Model, changes: Mapping[str, Any]) -> Plugin:
     plugin_class = registry().plugin(model.plugin)
     if issubclass(plugin_class, Trainable):
         return plugin_class.from_model(model, **changes)
-    return plugin_class(**model.params)
+    return restored(plugin_class, model)
 
 
 def _plugins_among(planned: PlannedStep) -> dict[str, Any]:

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from fibcore.artefacts import read_artefact
-from fibcore.errors import FibError
+from fibcore.errors import FibError, UsageError
 from fibcore.models import Model
+from fibcore.pipeline.records import (
+    MANIFEST,
+    PIPELINE,
+    PROVENANCE,
+    RESOLVED,
+    PipelineRecord,
+    ProvenanceRecord,
+    Record,
+    ResolvedRecord,
+    StepRecord,
+    read_record,
+    read_text_and_record,
+)
+from fibcore.pipeline.verification import damage
 from fibcore.report.wording import DASH
 from fibcore.tables import Table
+from fibcore.text import described, shown
 from fibcore.volumes import AXES, Images, Labels
 
 TYPES: dict[str, type] = {cls.__name__: cls for cls in (Labels, Images, Table, Model)}
@@ -29,6 +43,7 @@ class Artefact:
         files: file name -> size in bytes.
         sha256: over the files.
         folder: where the files are.
+        seen: file -> what the file system said of it when the hash was taken.
     """
 
     name: str
@@ -36,6 +51,18 @@ class Artefact:
     files: dict[str, int]
     sha256: str
     folder: Path
+    seen: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def altered(self) -> str:
+        """What is wrong with its files, if they are not those that were recorded."""
+        record = {"files": self.files, "sha256": self.sha256}
+        told = {"artefacts": {self.name: record}, "seen": dict(self.seen)}
+        problem = damage(self.folder, told)
+        return problem and (
+            f"{self.name} is not what the run has made: {problem}; run the pipeline again to have "
+            f"it back"
+        )
 
     @cached_property
     def read(self) -> tuple[Any, str]:
@@ -198,82 +225,76 @@ def collect(folder: Path) -> Run:
     """Read a run folder, however far the run got.
 
     Raises:
-        FibError: it is not the folder of a run.
+        UsageError: it is not the folder of a run, or its records are of another shape.
     """
     problems: list[str] = []
     try:
-        text = (folder / "resolved.json").read_text(encoding="utf-8")
-        resolved = json.loads(text)
-        steps = [_planned(index, entry) for index, entry in enumerate(resolved["steps"], 1)]
-        name = str(resolved["name"])
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise FibError(
-            f"{folder} is not the folder of a run: its resolved.json cannot be read "
-            f"({type(error).__name__}: {error}); name a folder that `fib run` made"
+        text, resolved = read_text_and_record(folder / RESOLVED, ResolvedRecord)
+    except UsageError:
+        raise
+    except (OSError, FibError) as error:
+        raise UsageError(
+            f"{shown(folder)} is not the folder of a run: its {RESOLVED} cannot be read "
+            f"({described(error)}); name a folder that `fib run` made"
         ) from error
-    document, pipeline = _json(folder / "pipeline.json", problems)
-    _, provenance = _json(folder / "provenance.json", problems)
-    written = {entry.get("id"): entry for entry in _dicts(pipeline.get("steps"))}
-    records = {entry.get("id"): entry for entry in _dicts(provenance.get("steps"))}
+    document, pipeline = _record(folder / PIPELINE, PipelineRecord, problems)
+    _, provenance = _record(folder / PROVENANCE, ProvenanceRecord, problems)
+    steps = [_planned(index, entry) for index, entry in enumerate(resolved["steps"], 1)]
+    written = {entry["id"]: entry for entry in pipeline.get("steps", [])}
+    records = {entry["id"]: entry for entry in provenance.get("steps", [])}
     for step in steps:
         entry = written.get(step.id, {})
-        step.given = set(entry.get("params") or ())
-        step.note = str(entry.get("note") or "")
+        step.given = set(entry.get("params", ()))
+        step.note = entry.get("note", "")
         step.record = records.get(step.id, {})
-        step.outcome = str(step.record.get("outcome", "not run"))
+        step.outcome = step.record.get("outcome", "not run")
         if step.outcome in ("finished", "reused"):
             _read_manifest(folder, step)
-    description = str(resolved.get("description") or "")
-    return Run(folder, name, description, steps, provenance, document, text, problems)
+    description = resolved.get("description") or ""
+    return Run(folder, resolved["name"], description, steps, provenance, document, text, problems)
 
 
 def _planned(index: int, entry: Mapping[str, Any]) -> Step:
     model = entry.get("model")
     return Step(
         index,
-        str(entry["id"]),
-        str(entry["verb"]),
-        str(entry["plugin"]),
-        str(entry["folder"]),
-        str(entry.get("key", "")),
-        dict(entry.get("params") or {}),
+        entry["id"],
+        entry["verb"],
+        entry["plugin"],
+        entry["folder"],
+        entry.get("key", ""),
+        entry.get("params", {}),
         inputs={
             name: [Input.of(source) for source in group]
-            for name, group in (entry.get("inputs") or {}).items()
+            for name, group in entry.get("inputs", {}).items()
         },
         model=Input.of(model) if model else None,
-        source=str(entry.get("source") or ""),
+        source=entry.get("source") or "",
     )
 
 
 def _read_manifest(run: Path, step: Step) -> None:
     folder = run / step.folder
     try:
-        manifest = json.loads((folder / "step.json").read_text(encoding="utf-8"))
-        step.artefacts = {
-            name: Artefact(name, entry["type"], dict(entry["files"]), entry["sha256"], folder)
-            for name, entry in manifest["artefacts"].items()
-        }
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        manifest = read_record(folder / MANIFEST, StepRecord)
+    except (OSError, FibError) as error:
         step.problem = (
-            f"the results of this step cannot be read ({type(error).__name__}: {error}); were "
-            f"they deleted from the cache? Run the pipeline again to have them back"
+            f"the results of this step cannot be read ({described(error)}); were they deleted "
+            f"from the cache? Run the pipeline again to have them back"
         )
+        return
+    seen = manifest.get("seen", {})
+    step.artefacts = {
+        name: Artefact(name, entry["type"], entry["files"], entry["sha256"], folder, seen)
+        for name, entry in manifest["artefacts"].items()
+    }
 
 
-def _json(path: Path, problems: list[str]) -> tuple[str, dict[str, Any]]:
+def _record(path: Path, shape: type[Record], problems: list[str]) -> tuple[str, dict[str, Any]]:
     try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text)
-    except (OSError, ValueError) as error:
-        problems.append(f"{path.name} cannot be read ({error})")
+        return read_text_and_record(path, shape)
+    except UsageError:
+        raise
+    except (OSError, FibError) as error:
+        problems.append(f"{path.name} cannot be read ({described(error)})")
         return "", {}
-    return (text, content) if isinstance(content, dict) else (text, {})
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [entry for entry in value if _is_dict(entry)] if isinstance(value, list) else []
-
-
-def _is_dict(value: Any) -> TypeGuard[dict[str, Any]]:
-    return isinstance(value, dict)

@@ -76,7 +76,9 @@ def chart(
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # whatever a matplotlibrc says: one may lie where we are started
+        matplotlib.rcParams.update(STYLE)
         figure = Figure(figsize=size_in, layout="constrained")
         axes = figure.add_subplot()
         draw(axes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -10,12 +9,14 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from fibcore.errors import FibError, sized
+from fibcore.files import write_whole
 from fibcore.report import flow, grids, wording
 from fibcore.report.cards import card_face
 from fibcore.report.collect import Run, collect
 from fibcore.report.sections import Section, SectionMaker
 from fibcore.report.slices import Pictures
 from fibcore.report.viewer import ViewerMaker
+from fibcore.text import escaped, message, shown
 
 HERE = Path(__file__).parent
 RUN_FILES = ("pipeline.json", "resolved.json", "provenance.json", "log.jsonl")
@@ -33,17 +34,13 @@ def write_report(run: Path) -> Path:
     """
     text = render(collect(run))
     path = run / "report.html"
-    part = path.with_name(f".report-{os.getpid()}.part")
     try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        write_whole(path, text, lasting=False)
     except OSError as error:
         raise FibError(
-            f"{path} cannot be written ({error.strerror or error}); make room, or copy the run "
-            f"to a folder that you may write to"
+            f"{shown(path)} cannot be written ({error.strerror or error}); make room, or copy the "
+            f"run to a folder that you may write to"
         ) from error
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 
@@ -57,8 +54,10 @@ def render(run: Run) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_fit,
     )
     environment.filters |= {
+        "brief": lambda value: message(value) if isinstance(value, str) else value,
         "duration": wording.duration,
         "moment": wording.moment,
         "number": wording.number,
@@ -89,6 +88,14 @@ def render(run: Run) -> str:
         style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
         script=Markup((HERE / "viewer.js").read_text(encoding="utf-8")),
     )
+
+
+def _fit(value: object) -> object:
+    """Return what a template prints, with what no page should hold written as escapes."""
+    if isinstance(value, str):
+        fit = escaped(value)
+        return Markup(fit) if isinstance(value, Markup) else fit
+    return value
 
 
 def _counts(run: Run) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
+from fibcore.jsontext import read_json
 from fibcore.report import compare, curves, grids, palette, wording
 from fibcore.report.collect import Artefact, Run, Step
 from fibcore.report.histograms import Histogram, histogram
@@ -104,6 +104,8 @@ class SectionMaker:
         if step.problem:
             section.problems.append(step.problem)
         for artefact in step.artefacts.values():
+            if artefact.altered:
+                section.problems.append(artefact.altered)
             try:
                 self._add(section, artefact)
             except Exception as error:  # damaged contents may raise anything; the page goes on
@@ -253,8 +255,7 @@ def model_view(artefact: Artefact) -> ModelView:
     """Return what there is to say of a model; of its weights only names and shapes are read."""
     from safetensors import safe_open
 
-    text = (artefact.folder / f"{artefact.name}.json").read_text(encoding="utf-8")
-    header: dict[str, Any] = json.loads(text)
+    header: dict[str, Any] = read_json(artefact.folder / f"{artefact.name}.json")
     weights, arrays = 0, []
     with safe_open(artefact.folder / f"{artefact.name}.safetensors", framework="numpy") as file:
         for name in file.keys():  # noqa: SIM118  # not a mapping

@@ -28,6 +28,7 @@ from fibcore import (
     VolumeSpec,
     keeps,
 )
+from fibcore.models import Shape
 from fibcore.plugin import Forecast
 from fibcore.threads import in_threads
 
@@ -215,6 +216,16 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
 
         self._in_slabs(segment, images, context, "slices segmented")
         return result.finish()
+
+    def weight_shapes(self) -> Mapping[str, Shape]:
+        """Return the shapes of the arrays of a forest of any size."""
+        return {
+            "tree_start": (None,),
+            "feature": (None,),
+            "threshold": (None,),
+            "children": (None, 2),
+            "share": (None, len(self.model.info["phases"])),
+        }
 
     def check_model(self) -> None:
         """Refuse a model whose arrays are no forest of trees for these features and phases."""

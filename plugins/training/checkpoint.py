@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import nn
@@ -16,6 +17,9 @@ from fibcore import Context
 
 if TYPE_CHECKING:
     from fib_plugins.training.team import Team
+
+
+DIGEST_BYTES = 32
 
 
 class Stateful(Protocol):
@@ -30,6 +34,9 @@ class Stateful(Protocol):
 
 class Checkpoint:
     """The state of a training on disk; replaced as a whole with every `save`.
+
+    The file ends with the SHA-256 of what comes before: with a bit that has flipped, training would
+    go on, to other weights than those that the step's key stands for.
 
     Args:
         path: the file.
@@ -50,7 +57,9 @@ class Checkpoint:
             **{name: _state_of(part) for name, part in self.parts.items()},
         }
         with beside.open("wb") as file:
-            torch.save(state, file)
+            hashed: Any = _Hashed(file)  # has what torch asks of a file
+            torch.save(state, hashed)
+            file.write(hashed.digest.digest())
             file.flush()
             os.fsync(file.fileno())
         beside.replace(self.path)
@@ -79,16 +88,19 @@ class Checkpoint:
         """Return the saved state, if there is one of this training."""
         if not self.path.exists():
             return None
-        content = io.BytesIO(self.path.read_bytes())  # what the disk refuses is no fault of it
-        try:
-            # weights_only: tensors and plain values are read, code in the file is not run.
-            state: dict[str, Any] = torch.load(content, map_location="cpu", weights_only=True)
-        except Exception as error:  # a damaged file makes torch raise whatever it runs into
-            reason = str(error).partition("\n")[0]
+        whole = self.path.read_bytes()  # what the disk refuses is no fault of it
+        content, digest = whole[:-DIGEST_BYTES], whole[-DIGEST_BYTES:]
+        if hashlib.sha256(content).digest() != digest:
             context.log.warning(
-                "checkpoint %s cannot be read (%s): training begins anew", self.path, reason
+                "checkpoint %s cannot be read (it is damaged: its content does not match its "
+                "digest): training begins anew",
+                self.path,
             )
             return None
+        # weights_only: tensors and plain values are read, code in the file is not run.
+        state: dict[str, Any] = torch.load(
+            io.BytesIO(content), map_location="cpu", weights_only=True
+        )
         if state["fingerprint"] != self.fingerprint:
             context.log.warning(
                 "checkpoint %s belongs to a training with other parameters or data: training "
@@ -97,6 +109,23 @@ class Checkpoint:
             )
             return None
         return state
+
+
+class _Hashed:
+    """A file to write into, and the digest of what was written."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def write(self, data: Any) -> int:
+        """Write bytes."""
+        self.digest.update(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        """Hand on what is waiting."""
+        self._file.flush()
 
 
 def _state_of(part: nn.Module | Stateful) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 from torch import nn
 
 from fibcore import FibError
+from fibcore.text import described
 
 
 def tensors_of(network: nn.Module) -> dict[str, torch.Tensor]:
@@ -24,6 +25,23 @@ def set_tensors(network: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None
     with torch.no_grad():
         for name, tensor in tensors_of(network).items():
             tensor.copy_(tensors[name])
+
+
+def shapes_of(build: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]]:
+    """Return name -> shape of the weights of a network that is built without its numbers.
+
+    Raises:
+        FibError: there can be no network of such a size.
+    """
+    try:
+        with torch.device("meta"):
+            network = build()
+    except (RuntimeError, OverflowError, TypeError, ValueError) as error:
+        raise FibError(
+            f"the model's parameters describe no network that can be built ({described(error)}): "
+            f"it is damaged; restore its files, or train another network"
+        ) from error
+    return {name: tuple(tensor.shape) for name, tensor in tensors_of(network).items()}
 
 
 def weights_of(network: nn.Module) -> dict[str, np.ndarray]:

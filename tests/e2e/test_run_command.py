@@ -155,3 +155,15 @@ def test_a_stopped_training_goes_on_and_ends_with_the_same_bytes(shell, otsu, st
     assert "resume" in shell("run", file, "--dry-run").out
     shell("run", file)
     assert shell.artefacts() == shell.artefacts("undisturbed")
+
+
+def test_a_run_prints_the_main_figures_and_leaves_the_others_to_the_report(shell, otsu):
+    shown = shell("run", shell.write("otsu.json", otsu)).out
+    table, _, rest = shown.partition("\n\n")
+    assert [line.split()[0] for line in table.splitlines()] == [
+        "metric/overlap", "mp_percent", "mgp_percent", "mds", "and",
+    ]  # fmt: skip
+    assert table.endswith("and 8 more figures in the report")
+    assert rest.startswith("results ")
+    (report,) = shell.folder.glob("runs/otsu/*/report.html")
+    assert 'title="true_positives"' in report.read_text()

@@ -20,10 +20,7 @@ REMARK = "settings small.json: 1 of 3 entries concerns no step of this pipeline:
 
 def test_a_run_with_settings_shows_them_and_can_be_repeated_from_what_it_leaves(shell, small):
     done = shell("run", "p.json", "--settings", small, "--set", "*_low.slices=4")
-    remark, *warnings = done.err.splitlines(keepends=True)
-    assert remark == REMARK
-    assert len(warnings) == 4  # two simulators, two materials
-    assert all("eta of" in line and "is an extrapolation" in line for line in warnings)
+    assert done.err == REMARK
     (folder,) = (shell.folder / "runs" / "otsu").iterdir()
     resolved = json.loads((folder / "resolved.json").read_text())
     gold, sem, low, *_ = resolved["steps"]

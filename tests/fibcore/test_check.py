@@ -369,3 +369,57 @@ def test_a_forecast_is_asked_with_the_plugins_among_the_inputs(bench, steps, mon
     analytic, learned = (inputs["physics"] for inputs in given)
     assert analytic.eta == 0.25
     assert not learned.fitted  # its fit foretells no model
+
+
+@pytest.mark.parametrize("shape", [2**21, [2**20, 2**20, 2**20], [2**62, 2, 2], [2**31, 2**31, 4]])
+def test_volumes_beyond_all_memory_are_refused_and_do_not_wrap_around(bench, steps, shape):
+    step_of(steps, "gold")["params"] = {"shape": shape}
+    assert "is beyond all memory" in only_problem(bench, steps)
+
+
+def test_a_forecast_that_wraps_around_is_refused(bench, steps, monkeypatch):
+    wrapped = Forecast(memory_bytes=-(2**40))
+    camera = registry().plugin("simulator/toy_camera")
+    monkeypatch.setattr(camera, "forecast", lambda *_: wrapped)
+    assert "more than can be counted" in only_problem(bench, steps)
+
+
+def nonsense(kind):
+    known = {"id": "gold", "run": "generator/toy_blocks"}
+    steps = {
+        "unknown parameters": [{**known, "params": {f"blok{i}": 1 for i in range(30_000)}}],
+        "unknown steps": [
+            {"id": f"s{i}", "run": "adapter/toy_trouble", "inputs": {"images": f"t{i}"}}
+            for i in range(10_000)
+        ],
+        "unknown inputs": [{**known, "inputs": {f"labels{i}": "t" for i in range(40_000)}}],
+        "endless inputs": [{**known, "inputs": {"labels": ["t"] * 190_000}}],
+        "no steps": [1] * 400_000,
+        "ids alone": [{"id": f"s{i}"} for i in range(40_000)],
+    }
+    return {"version": 1, "name": "x", "steps": steps[kind]}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "unknown parameters", "unknown steps", "unknown inputs", "endless inputs", "no steps",
+        "ids alone",
+    ],
+)  # fmt: skip
+def test_endless_pipelines_are_refused_in_moments_and_in_few_words(tmp_path, kind):
+    file = tmp_path / "p.json"
+    file.write_text(json.dumps(nonsense(kind), separators=(",", ":")))
+    located = read_pipeline(file)
+    with pytest.raises(PipelineError) as caught:  # which took minutes to hours
+        check_pipeline(located.data, base=tmp_path, source="p.json", located=located)
+    assert len(caught.value.problems) <= 2 * 101
+    assert len(str(caught.value)) < 60_000
+
+
+def test_a_key_that_stands_in_a_file_ten_thousand_times_is_no_flood(tmp_path):
+    file = tmp_path / "p.json"
+    file.write_text("{" + ",\n".join(['"a": 1'] * 10_000) + "}")
+    with pytest.raises(PipelineError, match="line 2, a: 'a' stands twice") as caught:
+        read_pipeline(file)
+    assert len(caught.value.problems) == 100

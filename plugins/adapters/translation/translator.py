@@ -6,9 +6,10 @@ import os
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
+from pydantic import Field, model_validator
 
 from fib_plugins.adapters.translation.inputs import (
     check_channels,
@@ -36,22 +37,57 @@ from fibcore import (
     Trainable,
     keeps,
 )
+from fibcore.models import ModelInfo, Shape
 
 if TYPE_CHECKING:
     from fib_plugins.adapters.translation.method import Method
 
+PositiveNumber = Annotated[float, Field(gt=0)]
+Ranges = list[Annotated[list[float], Field(min_length=2, max_length=2)]]
+
 TRAINING_BYTES = 900
 """Memory of training per pixel of a batch and feature channel at full resolution."""
+
+
+class TranslatorInfo(ModelInfo):
+    """What the info of a translator's model holds."""
+
+    kv: Annotated[list[float | None], Field(min_length=1)]
+    voxel_size_nm: Annotated[list[PositiveNumber], Field(min_length=3, max_length=3)]
+    dtype: Literal["uint8", "uint16", "float32"]
+    quantity: str
+    source_range: Ranges
+    target_range: Ranges
+
+    @model_validator(mode="after")
+    def _one_range_per_channel(self) -> Self:
+        for name, ranges in (("source", self.source_range), ("target", self.target_range)):
+            if len(ranges) != len(self.kv) or any(high <= low for low, high in ranges):
+                raise ValueError(
+                    f"{name}_range is to have a lower and a higher grey value for each of the "
+                    f"{len(self.kv)} channels"
+                )
+        return self
 
 
 class Translator(Trainable, TranslationParameters, Adapter):
     """Base of the GAN translators; subclasses say how the networks learn."""
 
     apply_params: ClassVar[frozenset[str]] = frozenset({"tile", "fast", "on_label_change"})
+    info_type: ClassVar[type[TranslatorInfo]] = TranslatorInfo
+    learner: ClassVar[str] = "network"
 
     @abstractmethod
     def method(self) -> type[Method]:
         """Return how the networks learn."""
+
+    def weight_shapes(self) -> Mapping[str, Shape]:
+        """Return the shapes of the generator's weights."""
+        from fib_plugins.adapters.translation.generators import build_generator, network_params
+        from fib_plugins.training.weights import shapes_of
+
+        channels, params = len(self.model.info["kv"]), network_params(self)
+        return shapes_of(lambda: build_generator(channels=channels, **params, seed=0))
 
     # -- before a run --------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,20 @@ def blank(path: Path) -> None:
     path.write_bytes(bytes(path.stat().st_size))
 
 
+def flip(path: Path, part: float) -> None:
+    """Change one bit; torch itself checks none of the numbers of a tensor."""
+    content = bytearray(path.read_bytes())
+    content[int(part * (len(content) - 1))] ^= 1
+    path.write_bytes(bytes(content))
+
+
+FLIPS = [partial(flip, part=part / 7) for part in range(8)]
+
+
+def without_digest(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-32])
+
+
 def hold_code(path: Path) -> None:
     class Bomb:
         def __reduce__(self) -> tuple[Any, ...]:
@@ -156,7 +171,7 @@ def hold_code(path: Path) -> None:
     torch.save({"fingerprint": Bomb()}, path)
 
 
-@pytest.mark.parametrize("damage", [empty, cut_short, blank, hold_code])
+@pytest.mark.parametrize("damage", [empty, cut_short, blank, hold_code, without_digest, *FLIPS])
 def test_a_file_that_is_no_checkpoint_is_told_and_its_code_not_run(
     path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None]
 ) -> None:

@@ -1,0 +1,196 @@
+"""What fib writes down of steps and runs, as it is read back: checked, since disks are shared.
+
+``step.json`` is the record of a finished step, ``resolved.json`` and ``provenance.json`` are those
+of a run. Fields that are not named here may hold anything; nobody reads them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from fibcore.artefacts import SUFFIXES
+from fibcore.errors import UsageError, faults
+from fibcore.jsontext import read_text_and_json
+from fibcore.text import shown
+
+MANIFEST = "step.json"
+PIPELINE = "pipeline.json"
+RESOLVED = "resolved.json"
+PROVENANCE = "provenance.json"
+
+Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=255)]
+"""Of an artefact, a file or a folder: no way out of the folder that it is in."""
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Bounds = Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
+class Record(BaseModel):
+    """Base: values have their types to the letter, names of no use to us are passed over."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class ArtefactRecord(Record):
+    """An artefact of a finished step: its type, its files with their sizes, their hash."""
+
+    type: str
+    files: dict[Name, Annotated[int, Field(ge=0)]]
+    sha256: Sha256
+
+
+class StepRecord(Record):
+    """``step.json``: what a finished step left and from what.
+
+    `seen` is what the file system said of each file when its hash was taken: see `verification`.
+    """
+
+    key: str
+    key_parts: dict[str, Any] = {}
+    artefacts: dict[Name, ArtefactRecord]
+    read: dict[str, str] = {}
+    started: str | None = None
+    seconds: float | None = None
+    warnings: list[str] = []
+    seen: dict[str, str] = {}
+
+    @field_validator("artefacts")
+    @classmethod
+    def _own_files(cls, value: dict[str, ArtefactRecord]) -> dict[str, ArtefactRecord]:
+        for name, artefact in value.items():
+            possible = [[name + suffix for suffix in group] for group in SUFFIXES.values()]
+            if list(artefact.files) not in possible:
+                raise ValueError(f"artefact {shown(name)} cannot have these files")
+        return value
+
+
+class SourceRecord(Record):
+    """An input of a step in ``resolved.json``."""
+
+    from_: str = Field(alias="from")
+    artefact: str
+    z: Bounds | None = None
+    y: Bounds | None = None
+    x: Bounds | None = None
+    kv: list[float | None] | None = None
+
+
+class ResolvedStep(Record):
+    """A step in ``resolved.json``."""
+
+    id: str
+    verb: str
+    plugin: str
+    folder: Name
+    key: str = ""
+    method: str = ""
+    result_version: int = 0
+    params: dict[str, Any] = {}
+    inputs: dict[str, list[SourceRecord]] = {}
+    model: SourceRecord | None = None
+    source: str | None = None
+
+
+class ResolvedRecord(Record):
+    """``resolved.json``: every step of a run with its parameters and its key."""
+
+    name: str
+    description: str | None = None
+    steps: list[ResolvedStep]
+
+
+class WrittenStep(Record):
+    """A step in ``pipeline.json``."""
+
+    id: str
+    params: dict[str, Any] = {}
+    note: str = ""
+
+
+class PipelineRecord(Record):
+    """``pipeline.json``: the pipeline as it was run."""
+
+    steps: list[WrittenStep]
+
+
+class Times(Record):
+    """When results were computed, and what was warned of."""
+
+    started: str | None = None
+    seconds: float | None = None
+    warnings: list[str] | None = None
+
+
+class FilesRecord(Record):
+    """What a load step has read."""
+
+    source: str = ""
+    sha256: str = ""
+
+
+class RunStep(Times):
+    """A step in ``provenance.json``."""
+
+    id: str
+    outcome: str
+    error: str | None = None
+    seed: int | None = None
+    peak_memory_bytes: int | None = None
+    computed: Times | None = None
+    files: FilesRecord | None = None
+
+
+class GitRecord(Record):
+    """The commit of the pipeline's folder."""
+
+    commit: str
+
+
+class ProvenanceRecord(Record):
+    """``provenance.json``: what made the results of a run."""
+
+    status: str = "unknown"
+    fib: str | None = None
+    started: str | None = None
+    ended: str | None = None
+    command: list[str] = []
+    pipeline: str | None = None
+    seed: int | None = None
+    device: str | None = None
+    threads: int | None = None
+    python: str | None = None
+    platform: str | None = None
+    processor: str | None = None
+    cpu_count: int | None = None
+    packages: dict[str, str] = {}
+    plugins: dict[str, str] = {}
+    git: GitRecord | None = None
+    warnings: list[str] = []
+    steps: list[RunStep] = []
+
+
+def read_record(path: Path, shape: type[Record]) -> dict[str, Any]:
+    """Return the content of a record; raises as `read_text_and_record` does."""
+    return read_text_and_record(path, shape)[1]
+
+
+def read_text_and_record(path: Path, shape: type[Record]) -> tuple[str, dict[str, Any]]:
+    """Return a record as it is written, and its content, which has the given shape.
+
+    Raises:
+        OSError: it cannot be read.
+        FibError: it is no JSON.
+        UsageError: it is JSON of another shape.
+    """
+    text, content = read_text_and_json(path, writable=False)  # it holds what plugins have said
+    try:
+        shape.model_validate(content)
+    except ValidationError as error:
+        raise UsageError(
+            f"{shown(path)} is not what this version of fib writes there: {faults(error, 1)}. It "
+            f"was changed, or comes from another version; remove the folder that it is in, and it "
+            f"is made again"
+        ) from None
+    return text, content
