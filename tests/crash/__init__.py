@@ -1,0 +1,1 @@
+"""Runs that are killed at random and go on: nothing is lost, nothing comes out different."""

@@ -1,0 +1,1 @@
+"""Hostile input, made from a seed: nothing that is read may crash, hang or eat the memory."""
