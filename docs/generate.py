@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import io
-import logging
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -162,8 +161,6 @@ SECTIONS: dict[str, Callable[[], str]] = {
 def _shine_through() -> dict[str, Any]:
     """Return one slice of a virtual structure, as it is and as it is imaged at two voltages."""
     from fibcore import Context
-
-    logging.getLogger("fib").addHandler(logging.NullHandler())  # extrapolated below 4 keV: known
 
     def plugin(name: str, **params: Any) -> Any:
         return registry().plugin(name)(**params)
