@@ -36,6 +36,13 @@ def exit_code(error: KeyboardInterrupt) -> int:
     return 128 + (error.number if isinstance(error, Interrupted) else signal.SIGINT)
 
 
+def true_code(code: int) -> int:
+    """Return a program's exit code, given one that takes every signal for Ctrl-C, as Typer does."""
+    if code == 128 + signal.SIGINT and _State.asked is not None:
+        return 128 + _State.asked
+    return code
+
+
 def obey_signals() -> None:
     """Have signals raise `Interrupted` from now on, but for those that the caller has us ignore.
 

@@ -11,7 +11,7 @@ import typer
 
 from fibcore.cli.terminal import OutputLost, abandon, flush, prepare, say, say_error
 from fibcore.errors import FibError
-from fibcore.interrupts import exit_code, obey_signals
+from fibcore.interrupts import exit_code, obey_signals, true_code
 from fibcore.text import shown
 
 FAILED = 1
@@ -51,7 +51,7 @@ def run_cleanly(app: typer.Typer) -> int:
     obey_signals()
     logging.raiseExceptions = False  # a log call of a library that does not fit its arguments
     try:
-        code = _run(app)
+        code = true_code(_run(app))
         flush()
     except (OutputLost, OSError) as error:
         code = _output_lost(error)
