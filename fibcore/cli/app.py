@@ -9,6 +9,17 @@ import typer
 
 from fibcore import __version__
 from fibcore.cli.errors import ends_cleanly
+from fibcore.cli.options import (
+    CacheOption,
+    DebugOption,
+    JsonOption,
+    OutOption,
+    PipelineFile,
+    SeedOption,
+    SetOption,
+    SettingsOption,
+    StepOption,
+)
 from fibcore.cli.terminal import say
 
 app = typer.Typer(
@@ -29,36 +40,6 @@ cache_app = typer.Typer(
 )
 app.add_typer(plugins_app, name="plugins")
 app.add_typer(cache_app, name="cache")
-
-PipelineFile = Annotated[Path, typer.Argument(help="Pipeline file (JSON).", show_default=False)]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="STEP.PARAM=VALUE",
-        help="Set a parameter (or STEP.load); VALUE is JSON or text; STEP may be a pattern, as in "
-        "'unet_*.epochs=20'. May be repeated.",
-    ),
-]
-SettingsOption = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--settings",
-        metavar="FILE",
-        help="Set the parameters that a JSON file lists (STEP.PARAM: value); --set wins over it. "
-        "May be repeated: later files win.",
-    ),
-]
-OutOption = Annotated[Path, typer.Option("--out", "-o", help="Folder for run folders.")]
-CacheOption = Annotated[
-    Path, typer.Option("--cache", envvar="FIB_CACHE", help="Folder of finished steps.")
-]
-SeedOption = Annotated[
-    int | None, typer.Option("--seed", min=0, help="Instead of the pipeline's own seed.")
-]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-StepOption = str | None
 
 
 def _version(show: bool) -> None:

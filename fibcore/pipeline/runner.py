@@ -9,13 +9,11 @@ import secrets
 import shutil
 import time
 import traceback
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from fibcore.artefacts import Artefact
 from fibcore.context import Context
 from fibcore.errors import FibError
 from fibcore.events import (
@@ -35,41 +33,9 @@ from fibcore.pipeline.failures import explain_failure
 from fibcore.pipeline.plan import InputRef, Plan, PlannedStep
 from fibcore.pipeline.provenance import Provenance, now, peak_memory_bytes
 from fibcore.pipeline.records import PROVENANCE, RESOLVED
+from fibcore.pipeline.result import RunResult, StepError
 from fibcore.pipeline.status import StepStatus, check_resources, is_current, previous_run, statuses
 from fibcore.pipeline.store import Entry, Store, make_writable
-
-
-class StepError(FibError):
-    """A step failed; what was finished before is kept."""
-
-    def __init__(self, step: PlannedStep, message: str, folder: Path) -> None:
-        self.step = step
-        self.folder = folder
-        super().__init__(message)
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """A finished run.
-
-    Attributes:
-        folder: its folder.
-        plan: what was run.
-        entries: step id -> finished step, of the steps that ran or were reused.
-    """
-
-    folder: Path
-    plan: Plan
-    entries: Mapping[str, Entry]
-
-    def __getitem__(self, reference: str) -> Artefact:
-        """Return the main artefact of a step, or another one as ``step.artefact``."""
-        identifier, _, artefact = reference.partition(".")
-        step = next((s for s in self.plan.steps if s.id == identifier), None)
-        if step is None or identifier not in self.entries:
-            raise FibError(f"no finished step {identifier!r}; there are {', '.join(self.entries)}")
-        name = artefact or next(iter(step.products))
-        return self.entries[identifier].read(name, step.products[name].type)
 
 
 def run_pipeline(

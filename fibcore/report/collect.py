@@ -8,9 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from fibcore.artefacts import read_artefact
 from fibcore.errors import FibError, UsageError
-from fibcore.models import Model
 from fibcore.pipeline.records import (
     MANIFEST,
     PIPELINE,
@@ -24,63 +22,10 @@ from fibcore.pipeline.records import (
     read_record,
     read_text_and_record,
 )
-from fibcore.pipeline.verification import damage
+from fibcore.report.artefact import Artefact
 from fibcore.report.wording import DASH
-from fibcore.tables import Table
 from fibcore.text import described, shown
-from fibcore.volumes import AXES, Images, Labels
-
-TYPES: dict[str, type] = {cls.__name__: cls for cls in (Labels, Images, Table, Model)}
-
-
-@dataclass
-class Artefact:
-    """One result of a step.
-
-    Attributes:
-        name: its name in the step.
-        type: ``Labels``, ``Images``, ``Table`` or ``Model``.
-        files: file name -> size in bytes.
-        sha256: over the files.
-        folder: where the files are.
-        seen: file -> what the file system said of it when the hash was taken.
-    """
-
-    name: str
-    type: str
-    files: dict[str, int]
-    sha256: str
-    folder: Path
-    seen: Mapping[str, str] = field(default_factory=dict)
-
-    @cached_property
-    def altered(self) -> str:
-        """What is wrong with its files, if they are not those that were recorded."""
-        record = {"files": self.files, "sha256": self.sha256}
-        told = {"artefacts": {self.name: record}, "seen": dict(self.seen)}
-        problem = damage(self.folder, told)
-        return problem and (
-            f"{self.name} is not what the run has made: {problem}; run the pipeline again to have "
-            f"it back"
-        )
-
-    @cached_property
-    def read(self) -> tuple[Any, str]:
-        """The artefact and an empty text, or None and why it cannot be read.
-
-        Volumes are memory-mapped. Models are not read here: their weights may be large.
-        """
-        if self.type not in TYPES:
-            return None, f"{self.name} has the unknown type {self.type!r}"
-        try:
-            return read_artefact(self.folder, self.name, TYPES[self.type]), ""
-        except Exception as error:  # a damaged file may raise anything; the page goes on
-            return None, f"{self.name} cannot be read: {error}"
-
-    @property
-    def value(self) -> Any:
-        """The artefact, or None where it cannot be read."""
-        return self.read[0]
+from fibcore.volumes import AXES
 
 
 @dataclass(frozen=True)
@@ -250,8 +195,16 @@ def collect(folder: Path) -> Run:
         step.outcome = step.record.get("outcome", "not run")
         if step.outcome in ("finished", "reused"):
             _read_manifest(folder, step)
-    description = resolved.get("description") or ""
-    return Run(folder, resolved["name"], description, steps, provenance, document, text, problems)
+    return Run(
+        folder,
+        resolved["name"],
+        resolved.get("description") or "",
+        steps,
+        provenance,
+        document,
+        text,
+        problems,
+    )
 
 
 def _planned(index: int, entry: Mapping[str, Any]) -> Step:

@@ -1,0 +1,45 @@
+"""How a run ends: with its results, or with the step that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fibcore.artefacts import Artefact
+from fibcore.errors import FibError
+from fibcore.pipeline.plan import Plan, PlannedStep
+from fibcore.pipeline.store import Entry
+
+
+class StepError(FibError):
+    """A step failed; what was finished before is kept."""
+
+    def __init__(self, step: PlannedStep, message: str, folder: Path) -> None:
+        self.step = step
+        self.folder = folder
+        super().__init__(message)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run.
+
+    Attributes:
+        folder: its folder.
+        plan: what was run.
+        entries: step id -> finished step, of the steps that ran or were reused.
+    """
+
+    folder: Path
+    plan: Plan
+    entries: Mapping[str, Entry]
+
+    def __getitem__(self, reference: str) -> Artefact:
+        """Return the main artefact of a step, or another one as ``step.artefact``."""
+        identifier, _, artefact = reference.partition(".")
+        step = next((s for s in self.plan.steps if s.id == identifier), None)
+        if step is None or identifier not in self.entries:
+            raise FibError(f"no finished step {identifier!r}; there are {', '.join(self.entries)}")
+        name = artefact or next(iter(step.products))
+        return self.entries[identifier].read(name, step.products[name].type)
