@@ -31,9 +31,10 @@ def read_whole(path: Path, most: int) -> bytes:
         FibError: it is no regular file (a device, a pipe), or larger than `most` bytes.
         OSError: it cannot be read.
     """
+    check_regular(path)  # some devices do things when they are opened
     descriptor = os.open(path, _READ)  # does not wait for somebody to write into a pipe
     with open(descriptor, "rb") as file:
-        _require_regular(path, os.fstat(file.fileno()).st_mode)
+        _require_regular(path, os.fstat(file.fileno()).st_mode)  # it may be another one by now
         content = file.read(most + 1)
     if len(content) > most:
         raise FibError(

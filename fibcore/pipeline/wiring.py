@@ -109,6 +109,7 @@ def _forecast(findings: Findings, path: Location, planned: PlannedStep) -> None:
     try:
         known = {**specs, **_plugins_among(planned)}
         forecast = planned.plugin.forecast(planned.method, known)
+        needs = (int(forecast.memory_bytes), int(forecast.disk_bytes))
     except FibError as error:
         findings.say(path, str(error))
         return
@@ -120,15 +121,14 @@ def _forecast(findings: Findings, path: Location, planned: PlannedStep) -> None:
             f"({described(error)})"
         )
         return
-    if min(forecast.memory_bytes, forecast.disk_bytes) < 0:
+    if min(needs) < 0:
         findings.say(path, "it would make more than can be counted: make the volume smaller")
         return
     main = next(iter(planned.products))
     volumes = {main: forecast.output, **forecast.kept}
     planned.specs = {name: spec for name, spec in volumes.items() if spec is not None}
     planned.foretold = forecast.model
-    planned.memory_bytes = forecast.memory_bytes + read
-    planned.disk_bytes = forecast.disk_bytes
+    planned.memory_bytes, planned.disk_bytes = needs[0] + read, needs[1]
     findings.warnings += [f"{planned.id}: {text}" for text in forecast.warnings]
 
 

@@ -45,7 +45,7 @@ def test_what_is_no_file_or_too_large_is_not_read(tmp_path):
     (tmp_path / "large").write_bytes(b"x" * 101)
     with pytest.raises(FibError, match="more than 100 bytes"):
         read_whole(tmp_path / "large", 100)
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(FibError, match="is no file but a folder"):
         read_whole(tmp_path, 100)
     with pytest.raises(FibError, match="is no file but a device"):
         read_whole(type(tmp_path)("/dev/zero"), 100)
