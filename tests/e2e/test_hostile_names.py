@@ -41,8 +41,13 @@ def test_a_pipeline_of_any_name_is_run_and_named_as_it_is(shell, otsu, name):
 VALUES = ["[/]", "[/b]", "[bold]", "\x1b]0;title\x07", "a[b", "\\[x]", "x" * 60_000, "{0} %s %(a)s"]
 
 
-@pytest.mark.parametrize("value", VALUES)
-@pytest.mark.parametrize("place", ["params", "run", "inputs", "load", "key", "name", "set"])
+PLACES = ["params", "run", "inputs", "load", "key", "name", "set"]
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [*zip(PLACES * 2, VALUES, strict=False), *((place, "\x1b[/b]") for place in PLACES)],
+)
 def test_a_value_of_any_text_is_named_in_one_message_as_it_is(shell, otsu, value, place):
     first, second = otsu["steps"][:2]
     match place:

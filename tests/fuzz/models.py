@@ -185,7 +185,12 @@ def sound_models() -> Path:
     """Return the folder of the sound models."""
     if BASES not in os.environ:
         os.environ[BASES] = tempfile.mkdtemp(prefix="fib-fuzz-")
-        write_bases(Path(os.environ[BASES]))
+        log = logging.getLogger("fib")
+        before, log.level = log.level, logging.CRITICAL  # tiny trainings have much to warn of
+        try:
+            write_bases(Path(os.environ[BASES]))
+        finally:
+            log.level = before
     return Path(os.environ[BASES])
 
 
