@@ -210,7 +210,7 @@ def test_files_that_are_missing_or_no_files_are_one_message(bench, check):
     with pytest.raises(PipelineError, match="is not a model that fib wrote"):
         bench.plan(plan)
     (bench.folder / "m.json").mkdir()
-    with pytest.raises(PipelineError, match="m.json is no file but a folder"):
+    with pytest.raises(PipelineError, match=r"m\.json is no file but a folder"):
         bench.plan(plan)
 
 
