@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,14 @@ import numpy as np
 from numpy.lib.format import open_memmap
 
 from fibcore.context import new_array_file
+from fibcore.files import write_whole
 
 
 class FinishedSlices:
     """Arrays of a simulation in files, and which of their slices are done.
 
-    Files that belong to another simulation, or are cut short, are replaced.
+    Files that belong to another simulation, or are cut short, are replaced. A slice whose bytes are
+    not those that were written does not count as done.
 
     Args:
         folder: where the files are, or will be.
@@ -35,22 +39,20 @@ class FinishedSlices:
     ) -> None:
         self._note = folder / "finished.json"
         self._fingerprint = fingerprint
-        self.arrays: dict[str, np.ndarray] = {}
-        self.done = self._read_done()
         files = {name: folder / f"{name}.npy" for name in names}
-        if self.done:
-            try:
-                for path in files.values():
-                    open_memmap(path, "r")  # fails where it is cut short; "r+" would fill it up
-                self.arrays = {name: open_memmap(path, "r+") for name, path in files.items()}
-                wrong = any(array.shape != shape for array in self.arrays.values())
-            except (OSError, ValueError):
-                wrong = True
-            if wrong:
-                self.done = set()
-        if not self.done:
+        self._digests = self._read_digests()
+        self.arrays = _opened(files, shape) if self._digests else {}
+        if self.arrays:
+            self._drop_damaged()
+        else:
+            self._digests = {}
             self._note.unlink(missing_ok=True)
             self.arrays = {n: new_array_file(path, shape, dtype) for n, path in files.items()}
+
+    @property
+    def done(self) -> set[tuple[int, int]]:
+        """Channel and z of the slices that need not be simulated again."""
+        return set(self._digests)
 
     def add(self, channel: int, z: int, **slices: np.ndarray) -> None:
         """Keep a slice of every array; it counts as done once it is on disk."""
@@ -58,17 +60,46 @@ class FinishedSlices:
             array: Any = self.arrays[name]
             array[channel, z] = plane
             array.flush()
-        self.done.add((channel, z))
-        beside = self._note.with_suffix(".part")
-        facts = {"fingerprint": self._fingerprint, "done": sorted(self.done)}
-        beside.write_text(json.dumps(facts), encoding="utf-8")
-        beside.replace(self._note)
+        self._digests[channel, z] = self._digest(channel, z)
+        done = [[*place, digest] for place, digest in sorted(self._digests.items())]
+        write_whole(self._note, json.dumps({"fingerprint": self._fingerprint, "done": done}))
 
-    def _read_done(self) -> set[tuple[int, int]]:
+    def _digest(self, channel: int, z: int) -> str:
+        digest = hashlib.sha256()
+        for array in self.arrays.values():
+            digest.update(np.ascontiguousarray(array[channel, z]).data)
+        return digest.hexdigest()[:16]
+
+    def _drop_damaged(self) -> None:
+        """Forget the slices whose bytes have changed since they were written."""
+        known = len(self._digests)
+        places = np.ndindex(next(iter(self.arrays.values())).shape[:2])
+        intact = {p: self._digest(*p) for p in places if p in self._digests}
+        self._digests = {p: d for p, d in intact.items() if self._digests[p] == d}
+        if len(self._digests) < known:
+            logging.getLogger("fib").warning(
+                "%s: %d of %d finished slices are damaged; they are simulated again",
+                self._note.parent,
+                known - len(self._digests),
+                known,
+            )
+
+    def _read_digests(self) -> dict[tuple[int, int], str]:
         try:
             facts = json.loads(self._note.read_text(encoding="utf-8"))
             if facts["fingerprint"] == self._fingerprint:
-                return {(int(channel), int(z)) for channel, z in facts["done"]}
+                return {(int(channel), int(z)): digest for channel, z, digest in facts["done"]}
         except (OSError, ValueError, KeyError, TypeError):
             pass
-        return set()
+        return {}
+
+
+def _opened(files: dict[str, Path], shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Return the arrays in files, to be written to; none if one of them is not as it was made."""
+    try:
+        for path in files.values():
+            open_memmap(path, "r")  # fails where it is cut short; "r+" would fill it up
+        arrays: dict[str, np.ndarray] = {n: open_memmap(path, "r+") for n, path in files.items()}
+    except (OSError, ValueError):
+        return {}
+    return arrays if all(array.shape == shape for array in arrays.values()) else {}

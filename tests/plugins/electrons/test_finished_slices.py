@@ -111,3 +111,26 @@ def test_damaged_files_are_begun_afresh(tmp_path, damage):
     again = opened(tmp_path)
     assert again.done == {(0, 0)}
     np.testing.assert_array_equal(again.arrays["depth"][0, 0], plane(6, 6))
+
+
+def test_a_slice_with_a_flipped_bit_is_simulated_again(tmp_path, caplog):
+    filled(tmp_path)
+    path = tmp_path / "depth.npy"
+    damaged = bytearray(path.read_bytes())
+    damaged[-4 * 4 * 5 * 2 - 1] ^= 1  # the last slice but two: channel 1, z 0 is not done,
+    path.write_bytes(damaged)
+    assert opened(tmp_path).done == {(0, 0), (0, 2), (1, 1)}
+    damaged[-4 * 4 * 5 - 1] ^= 1  # the last but one, channel 1, z 1, is
+    path.write_bytes(damaged)
+    again = opened(tmp_path)
+    assert again.done == {(0, 0), (0, 2)}
+    assert "1 of 3 finished slices are damaged" in caplog.text
+    again.add(1, 1, images=plane(1, 1), depth=-plane(1, 1))
+    assert opened(tmp_path).done == {(0, 0), (0, 2), (1, 1)}
+
+
+@pytest.mark.parametrize("done", [[[0, 0]], [[9, 9, "x"]], [[0, 0, 5]], [[0, 0, None]]], ids=str)
+def test_notes_of_another_form_and_of_slices_that_do_not_exist(tmp_path, done):
+    filled(tmp_path)
+    (tmp_path / "finished.json").write_text(json.dumps({"fingerprint": "a", "done": done}))
+    assert opened(tmp_path).done == set()
