@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from processes import outside_make
 
 from fibcore import __version__
 
@@ -65,6 +66,7 @@ def dist(checkout):
     recipe = subprocess.run(
         ["make", "-n", "dist", "VENV=none"],
         cwd=checkout,
+        env=outside_make(),  # which would print the folders that it enters
         capture_output=True,
         text=True,
         check=True,

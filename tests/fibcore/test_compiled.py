@@ -5,6 +5,7 @@ import os
 import sys
 
 import pytest
+from processes import without_coverage
 from restricted import make_read_only, run_restricted
 
 LOOP = """
@@ -46,7 +47,7 @@ class Loops:
         for name, text in FILES.items():
             (self.folder / name).write_text(text)
         self.environment = {
-            **os.environ,
+            **without_coverage(),  # it could not write its data either, and would warn of that
             "PYTHONPATH": os.pathsep.join([str(self.folder.parent), *filter(None, sys.path)]),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
