@@ -76,9 +76,9 @@ def fib_register_adapters(register: Callable[[type[Adapter]], None]) -> None:
 def fib_register_segmenters(register: Callable[[type[Segmenter]], None]) -> None:
     """Register the segmenters."""
     from fib_plugins.segmenters.kmeans import KMeans
-    from fib_plugins.segmenters.random_forest import RandomForest
+    from fib_plugins.segmenters.random_forest.plugin import RandomForest
     from fib_plugins.segmenters.threshold import Threshold
-    from fib_plugins.segmenters.unet import UNet
+    from fib_plugins.segmenters.unet.plugin import UNet
 
     for segmenter in (Threshold, KMeans, RandomForest, UNet):
         register(segmenter)

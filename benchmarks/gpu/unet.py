@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fib_plugins.segmenters.unet import UNet
+from fib_plugins.segmenters.unet.plugin import UNet
 from fibcore import Context, Images, Labels
 
 from .agreement import same_losses

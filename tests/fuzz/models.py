@@ -24,8 +24,8 @@ from fib_plugins.adapters.histogram_match import HistogramMatch
 from fib_plugins.physics.ann import ANN
 from fib_plugins.physics.hunger_kuchler import HungerKuchler
 from fib_plugins.physics.monte_carlo import MonteCarloLookup
-from fib_plugins.segmenters.random_forest import RandomForest
-from fib_plugins.segmenters.unet import UNet
+from fib_plugins.segmenters.random_forest.plugin import RandomForest
+from fib_plugins.segmenters.unet.plugin import UNet
 from fibcore import Context, Images, Labels, Model, Table
 from fibcore.io import write_volume
 from tests.fuzz.command import run_from_command_line

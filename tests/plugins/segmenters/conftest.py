@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from fib_plugins.segmenters.unet import UNet
+from fib_plugins.segmenters.unet.plugin import UNet
 from fibcore import Context, Images, Labels
 
 VOXEL_NM = (5.0, 5.0, 5.0)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from fib_plugins.segmenters.random_forest_parameters import RandomForestParameters
+from fib_plugins.segmenters.random_forest.parameters import RandomForestParameters
 from fib_plugins.segmenters.segmentation import Segmentation, specs
 from fib_plugins.segmenters.training_data import (
     TrainingData,
@@ -62,7 +62,7 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
     learner: ClassVar[str] = "forest"
 
     def _features(self) -> Any:
-        from fib_plugins.segmenters.local_features import LocalFeatures
+        from fib_plugins.segmenters.random_forest.local_features import LocalFeatures
 
         in_volume = self.dimensions == "3d"
         return LocalFeatures(self.sigmas_px, in_volume, self.slices_above, self.slices_below)
@@ -153,9 +153,9 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
                 labels with one phase only.
         """
         from fib_plugins.image_statistics.grey_scale import GreyScale
-        from fib_plugins.segmenters.forest import Forest
-        from fib_plugins.segmenters.forest_training import train
-        from fib_plugins.segmenters.voxel_sample import draw_voxels
+        from fib_plugins.segmenters.random_forest.forest import Forest
+        from fib_plugins.segmenters.random_forest.training import train
+        from fib_plugins.segmenters.random_forest.voxel_sample import draw_voxels
 
         context = Context.of(context)
         check_same_volume(images.shape, labels.shape)
@@ -200,7 +200,7 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
             FibError: not fitted, a damaged model, another number of channels than in training,
                 images that are too small, constant or not finite.
         """
-        from fib_plugins.segmenters.forest import Forest
+        from fib_plugins.segmenters.random_forest.forest import Forest
 
         context = Context.of(context)
         trained_on = self._training_data
@@ -229,7 +229,7 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
 
     def check_model(self) -> None:
         """Refuse a model whose arrays are no forest of trees for these features and phases."""
-        from fib_plugins.segmenters.forest import Forest
+        from fib_plugins.segmenters.random_forest.forest import Forest
 
         super().check_model()
         Forest.of_weights(*self._forest_parts)

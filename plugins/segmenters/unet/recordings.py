@@ -18,7 +18,7 @@ from fib_plugins.image_statistics.grey_scale import GreyScale
 from fibcore import Adapter, Context, FibError, Images
 
 if TYPE_CHECKING:
-    from fib_plugins.segmenters.unet_parameters import UNetParameters
+    from fib_plugins.segmenters.unet.parameters import UNetParameters
 
 
 class Instruments:

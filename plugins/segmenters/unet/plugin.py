@@ -14,7 +14,7 @@ import numpy as np
 
 from fib_plugins.segmenters.segmentation import Segmentation, specs
 from fib_plugins.segmenters.training_data import TrainingData, TrainingInfo, check_same_volume
-from fib_plugins.segmenters.unet_parameters import INFERENCE_BYTES, TRAINING_BYTES, UNetParameters
+from fib_plugins.segmenters.unet.parameters import INFERENCE_BYTES, TRAINING_BYTES, UNetParameters
 from fibcore import (
     Adapter,
     Context,
@@ -139,7 +139,7 @@ class UNet(Trainable, UNetParameters, Segmenter):
 
     def weight_shapes(self) -> Mapping[str, Shape]:
         """Return the shapes of the network's weights and running statistics."""
-        from fib_plugins.segmenters.unet_network import build_network
+        from fib_plugins.segmenters.unet.network import build_network
         from fib_plugins.training.weights import shapes_of
 
         info = self.model.info
@@ -175,7 +175,7 @@ class UNet(Trainable, UNetParameters, Segmenter):
             FibError: shapes differ or are too small for the patch, images that are constant or
                 not finite, labels with one phase only.
         """
-        from fib_plugins.segmenters.unet_training import train
+        from fib_plugins.segmenters.unet.training import train
         from fib_plugins.training.runtime import cpu_threads
         from fib_plugins.training.team import in_team
 
@@ -206,9 +206,9 @@ class UNet(Trainable, UNetParameters, Segmenter):
             FibError: not fitted, another number of channels than in training, images that are
                 constant or not finite.
         """
-        from fib_plugins.segmenters.unet_batch_norm import adapt
-        from fib_plugins.segmenters.unet_inference import probabilities
-        from fib_plugins.segmenters.unet_network import build_network
+        from fib_plugins.segmenters.unet.batch_norm import adapt
+        from fib_plugins.segmenters.unet.inference import probabilities
+        from fib_plugins.segmenters.unet.network import build_network
         from fib_plugins.training.runtime import cpu_threads
         from fib_plugins.training.weights import set_weights
 

@@ -22,9 +22,9 @@ from torch import nn
 
 from fib_plugins.image_statistics.grey_scale import GreyScale
 from fib_plugins.segmenters.training_data import class_of_phase
-from fib_plugins.segmenters.unet_network import build_network
-from fib_plugins.segmenters.unet_patches import Patches, Variation
-from fib_plugins.segmenters.unet_recordings import Instruments, Recordings
+from fib_plugins.segmenters.unet.network import build_network
+from fib_plugins.segmenters.unet.patches import Patches, Variation
+from fib_plugins.segmenters.unet.recordings import Instruments, Recordings
 from fib_plugins.training.checkpoint import Checkpoint
 from fib_plugins.training.graphs import Replayed, Tensors
 from fib_plugins.training.optimizers import adam, on_device, rate_of
@@ -34,7 +34,7 @@ from fib_plugins.training.weights import set_tensors, weights_of
 from fibcore import Adapter, Context, FibError, Images, Labels
 
 if TYPE_CHECKING:
-    from fib_plugins.segmenters.unet_parameters import UNetParameters
+    from fib_plugins.segmenters.unet.parameters import UNetParameters
 
 Batches = Iterator[tuple[torch.Tensor, torch.Tensor]]
 

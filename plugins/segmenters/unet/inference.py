@@ -17,15 +17,15 @@ import torch
 from torch import nn
 
 from fib_plugins.image_statistics.grey_scale import GreyScale
-from fib_plugins.segmenters.unet_parameters import INFERENCE_BYTES
-from fib_plugins.segmenters.unet_patches import starts
+from fib_plugins.segmenters.unet.parameters import INFERENCE_BYTES
+from fib_plugins.segmenters.unet.patches import starts
 from fib_plugins.training.ahead import ahead, to_device, to_host
 from fib_plugins.training.in_order import in_order
 from fib_plugins.training.runtime import fabric_on, items_at_once
 from fibcore import Context, Images
 
 if TYPE_CHECKING:
-    from fib_plugins.segmenters.unet_parameters import UNetParameters
+    from fib_plugins.segmenters.unet.parameters import UNetParameters
 
 SIGMA = 0.125
 """Width of the blending weights in units of the window: MONAI's (and nnU-Net's) default."""

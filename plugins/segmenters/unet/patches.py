@@ -16,7 +16,7 @@ import torch
 from fib_plugins.training.ahead import to_device
 
 if TYPE_CHECKING:
-    from fib_plugins.segmenters.unet_parameters import UNetParameters
+    from fib_plugins.segmenters.unet.parameters import UNetParameters
 
 TURNS = 4
 

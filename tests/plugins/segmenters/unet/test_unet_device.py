@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fib_plugins.segmenters.unet import UNet
-from fib_plugins.segmenters.unet_network import build_network
-from fib_plugins.segmenters.unet_patches import Patches, Variation
-from fib_plugins.segmenters.unet_training import learning_step, loss_function, validate
+from fib_plugins.segmenters.unet.network import build_network
+from fib_plugins.segmenters.unet.patches import Patches, Variation
+from fib_plugins.segmenters.unet.plugin import UNet
+from fib_plugins.segmenters.unet.training import learning_step, loss_function, validate
 from fib_plugins.training.optimizers import adam
 from fib_plugins.training.runtime import fabric_on
 from fib_plugins.training.team import Team

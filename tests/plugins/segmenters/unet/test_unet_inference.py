@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fib_plugins.segmenters.unet import UNet
+from fib_plugins.segmenters.unet.plugin import UNet
 from fibcore import Context, FibError, Images, Labels
 
 VOXEL_NM = (5.0, 5.0, 5.0)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from fib_plugins.segmenters.unet import UNet
-from fib_plugins.segmenters.unet_patches import Patches, Variation, starts
+from fib_plugins.segmenters.unet.patches import Patches, Variation, starts
+from fib_plugins.segmenters.unet.plugin import UNet
 
 DEPTH, HEIGHT, WIDTH = 12, 40, 48
 NUMBERED = torch.arange(2 * DEPTH * HEIGHT * WIDTH, dtype=torch.float32).reshape(

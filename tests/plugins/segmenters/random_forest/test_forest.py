@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
-from fib_plugins.segmenters.forest import VOXELS_AT_ONCE, Forest
+from fib_plugins.segmenters.random_forest.forest import VOXELS_AT_ONCE, Forest
 from fibcore import FibError
 
 FEATURES = 5

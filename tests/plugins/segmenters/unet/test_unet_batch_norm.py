@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from torch import nn
 
 from fib_plugins.image_statistics.grey_scale import GreyScale
-from fib_plugins.segmenters.unet import UNet
-from fib_plugins.segmenters.unet_batch_norm import adapt
-from fib_plugins.segmenters.unet_network import build_network
+from fib_plugins.segmenters.unet.batch_norm import adapt
+from fib_plugins.segmenters.unet.network import build_network
+from fib_plugins.segmenters.unet.plugin import UNet
 from fibcore import Context, Images, Labels
 
 

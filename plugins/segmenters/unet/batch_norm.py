@@ -14,11 +14,11 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fib_plugins.image_statistics.grey_scale import GreyScale
-from fib_plugins.segmenters.unet_inference import blocks, with_neighbours
+from fib_plugins.segmenters.unet.inference import blocks, with_neighbours
 from fibcore import Context, Images
 
 if TYPE_CHECKING:
-    from fib_plugins.segmenters.unet_parameters import UNetParameters
+    from fib_plugins.segmenters.unet.parameters import UNetParameters
 
 VOXELS = 256 * 64**2
 """How many voxels are looked at, or somewhat more: those of 256 patches of 64 x 64."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from fib_plugins.segmenters.unet import UNet
+from fib_plugins.segmenters.unet.plugin import UNet
 from fibcore import FibError, Images, Labels, VolumeSpec
 from fibcore.testing import check_plugin
 

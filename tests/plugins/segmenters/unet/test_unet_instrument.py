@@ -15,8 +15,8 @@ from pydantic import Field
 from fib_plugins.adapters.acquisition import Acquisition
 from fib_plugins.adapters.identity import Identity
 from fib_plugins.image_statistics.grey_scale import GreyScale
-from fib_plugins.segmenters.unet import UNet
-from fib_plugins.segmenters.unet_recordings import Instruments, Recordings
+from fib_plugins.segmenters.unet.plugin import UNet
+from fib_plugins.segmenters.unet.recordings import Instruments, Recordings
 from fibcore import Adapter, Context, FibError, Images, Labels
 from fibcore.errors import PipelineError
 
@@ -167,7 +167,7 @@ def test_recordings_are_renewed_in_turn_and_validation_stays(
 def test_patches_of_a_batch_come_from_several_recordings(
     small: Callable[..., UNet], images: Images, structure: Labels
 ) -> None:
-    from fib_plugins.segmenters.unet_patches import Patches, Variation
+    from fib_plugins.segmenters.unet.patches import Patches, Variation
 
     plain = {"augment_gain": 0.0, "augment_offset": 0.0}
     unet = small(**plain, batch_size=40)

@@ -4,7 +4,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.feature import multiscale_basic_features
 
 from fib_plugins.image_statistics.grey_scale import GreyScale
-from fib_plugins.segmenters.local_features import LocalFeatures
+from fib_plugins.segmenters.random_forest.local_features import LocalFeatures
 from fibcore import FibError, Images
 
 CUBES = (5.0, 5.0, 5.0)

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from fib_plugins.segmenters.threshold import Threshold
-from fib_plugins.segmenters.unet import UNet
+from fib_plugins.segmenters.unet.plugin import UNet
 from fibcore import Context, FibError, Images, Labels, Material, Model
 
 VOXEL_NM = (5.0, 5.0, 5.0)
@@ -260,7 +260,7 @@ def test_bytes_do_not_depend_on_omp_num_threads(
 ) -> None:
     other = "1" if torch.get_num_threads() > 1 else "2"
     result = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(Path(__file__).with_name("conftest.py")), __file__],
+        [sys.executable, "-c", SCRIPT, str(Path(__file__).parents[1] / "conftest.py"), __file__],
         env={**os.environ, "OMP_NUM_THREADS": other},
         capture_output=True,
         text=True,

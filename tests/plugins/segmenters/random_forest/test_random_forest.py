@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 from scipy.ndimage import gaussian_filter
 
-import fib_plugins.segmenters.random_forest as module
-from fib_plugins.segmenters.random_forest import RandomForest
+import fib_plugins.segmenters.random_forest.plugin as module
+from fib_plugins.segmenters.random_forest.plugin import RandomForest
 from fib_plugins.segmenters.threshold import Threshold
 from fibcore import Context, FibError, Images, Labels, Material, Model, VolumeSpec
 from fibcore.testing import check_plugin

@@ -13,7 +13,7 @@ from sklearn.ensemble import RandomForestClassifier
 from fibcore import Context, Table
 
 if TYPE_CHECKING:
-    from fib_plugins.segmenters.random_forest import RandomForest
+    from fib_plugins.segmenters.random_forest.plugin import RandomForest
 
 TREES_AT_ONCE = 10
 """So many are grown between two reports of progress."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fib_plugins.adapters.acquisition import Acquisition
-from fib_plugins.segmenters.unet import UNet
+from fib_plugins.segmenters.unet.plugin import UNet
 from fibcore import Context, Images, Labels
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fib_plugins.segmenters.voxel_sample import draw_voxels
+from fib_plugins.segmenters.random_forest.voxel_sample import draw_voxels
 from fibcore import Context, Labels
 
 SHAPE = (5, 6, 7)

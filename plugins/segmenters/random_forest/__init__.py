@@ -1,0 +1,1 @@
+"""Segmentation by a random forest: the plugin, its parameters, features and training."""
