@@ -37,6 +37,6 @@ class ReportWriter:
     def fib_run_event(self, event: RunEvent) -> None:
         """Write the report at the end."""
         if isinstance(event, RunFinished) and event.status != "interrupted":
-            from fibcore.report import write_report
+            from fib_plugins.report import write_report
 
             write_report(event.run)

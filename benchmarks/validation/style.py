@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fibcore.report.palette import PHASES, SERIES
+from fib_plugins.report.palette import PHASES, SERIES
 
 INK, PALE, GRID = "#333333", "#9aa3ab", "#e4e7ea"
 WIDTH = 7.6

@@ -6,12 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
-from fibcore.cli.run import run_folders
-from fibcore.cli.tables import Column, print_table
-from fibcore.cli.terminal import say
-from fibcore.errors import UsageError
-from fibcore.report.collect import collect
-from fibcore.report.replicates import (
+from fib_plugins.report.collect import collect
+from fib_plugins.report.replicates import (
     Group,
     differences,
     figures_of,
@@ -19,6 +15,10 @@ from fibcore.report.replicates import (
     long_table,
     mean_and_spread,
 )
+from fibcore.cli.run import run_folders
+from fibcore.cli.tables import Column, print_table
+from fibcore.cli.terminal import say
+from fibcore.errors import UsageError
 
 SHOWN = 8
 """Settings by which a group differs; more are counted only."""

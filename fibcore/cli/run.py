@@ -109,7 +109,7 @@ def check_command(
 
 def report_command(run: Path) -> None:
     """Write a run's report again."""
-    from fibcore.report import write_report
+    from fib_plugins.report import write_report
 
     path = write_report(run_folders(run)[-1])
     say(f"report   {path}")

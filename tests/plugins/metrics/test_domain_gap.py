@@ -6,9 +6,9 @@ from scipy.ndimage import gaussian_filter
 
 from fib_plugins.adapters.histogram_match import HistogramMatch
 from fib_plugins.metrics.domain_gap import DISTANCES, DomainGap
+from fib_plugins.report import curves
 from fibcore import Context, FibError, Images
 from fibcore.contracts import slots
-from fibcore.report import curves
 from fibcore.testing import check_plugin
 
 SMALL = DomainGap(patches=512, projections=32)

@@ -9,11 +9,11 @@ from pydantic import ValidationError
 from scipy.ndimage import gaussian_filter
 
 from fib_plugins.metrics.label_consistency import LabelConsistency
+from fib_plugins.report import curves
 from fib_plugins.segmenters.kmeans import KMeans
 from fibcore import Context, FibError, Images, Labels, Model, Segmenter
 from fibcore.contracts import Product, slots
 from fibcore.registry import registry
-from fibcore.report import curves
 from fibcore.testing import check_plugin
 
 VOXEL_NM = (10.0, 4.0, 4.0)

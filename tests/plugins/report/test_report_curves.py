@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fib_plugins.report.curves import best_epoch, is_drawn, panels
+from fib_plugins.report.panels import draw
 from fibcore import Table
-from fibcore.report.curves import best_epoch, is_drawn, panels
-from fibcore.report.panels import draw
 
 X = np.arange(20) * 5.0
 

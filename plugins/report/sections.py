@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from fib_plugins.report import compare, curves, grids, palette, wording
+from fib_plugins.report.collect import Artefact, Run, Step
+from fib_plugins.report.histograms import Histogram, histogram
+from fib_plugins.report.panels import draw
+from fib_plugins.report.relations import Place, Relations
+from fib_plugins.report.viewer import Viewer, ViewerMaker
 from fibcore.jsontext import read_json
-from fibcore.report import compare, curves, grids, palette, wording
-from fibcore.report.collect import Artefact, Run, Step
-from fibcore.report.histograms import Histogram, histogram
-from fibcore.report.panels import draw
-from fibcore.report.relations import Place, Relations
-from fibcore.report.viewer import Viewer, ViewerMaker
 from fibcore.tables import Table
 from fibcore.volumes import Images, Labels, Volume
 

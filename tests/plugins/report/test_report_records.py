@@ -7,9 +7,9 @@ import shutil
 
 import pytest
 
+from fib_plugins.report import write_report
+from fib_plugins.report.collect import collect
 from fibcore.errors import UsageError
-from fibcore.report import write_report
-from fibcore.report.collect import collect
 
 
 @pytest.fixture(scope="module")

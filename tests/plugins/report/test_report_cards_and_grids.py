@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 
+from fib_plugins.report.cards import CURVE, card_face
+from fib_plugins.report.collect import Artefact, Input, Step
+from fib_plugins.report.grids import grid, metric_grid
 from fibcore import Table
-from fibcore.report.cards import CURVE, card_face
-from fibcore.report.collect import Artefact, Input, Step
-from fibcore.report.grids import grid, metric_grid
 
 
 def step_with(tmp_path, table):

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fibcore.report import palette, wording
-from fibcore.report.compare import errors, outline
-from fibcore.report.slices import (
+from fib_plugins.report import palette, wording
+from fib_plugins.report.compare import errors, outline
+from fib_plugins.report.slices import (
     SMALL_PX,
     Pictures,
     Plane,

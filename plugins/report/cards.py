@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fibcore.report import curves, palette, wording
-from fibcore.report.collect import Step
-from fibcore.report.slices import (
+from fib_plugins.report import curves, palette, wording
+from fib_plugins.report.collect import Step
+from fib_plugins.report.slices import (
     Pictures,
     grey_limits,
     nearest,

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fib_plugins.report.histograms import best_threshold, bin_edges, histogram, unit_of
 from fibcore import Images, Labels
-from fibcore.report.histograms import best_threshold, bin_edges, histogram, unit_of
 
 RNG = np.random.default_rng(5)
 

@@ -8,14 +8,14 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from fib_plugins.report import flow, grids, wording
+from fib_plugins.report.cards import card_face
+from fib_plugins.report.collect import Run, collect
+from fib_plugins.report.sections import Section, SectionMaker
+from fib_plugins.report.slices import Pictures
+from fib_plugins.report.viewer import ViewerMaker
 from fibcore.errors import FibError, sized
 from fibcore.files import write_whole
-from fibcore.report import flow, grids, wording
-from fibcore.report.cards import card_face
-from fibcore.report.collect import Run, collect
-from fibcore.report.sections import Section, SectionMaker
-from fibcore.report.slices import Pictures
-from fibcore.report.viewer import ViewerMaker
 from fibcore.text import escaped, message, shown
 
 HERE = Path(__file__).parent

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fibcore.report import wording
-from fibcore.report.collect import Run, Step
+from fib_plugins.report import wording
+from fib_plugins.report.collect import Run, Step
 from fibcore.tables import Table
 
 MOST_ROWS = 40

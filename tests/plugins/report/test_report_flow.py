@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from fibcore.report.flow import CARD, diagram
+from fib_plugins.report.flow import CARD, diagram
 
 PIPELINE = {
     "gold": [], "law": [], "sem": ["gold", "law"], "unet": ["sem", "gold"], "otsu": ["sem"],

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fibcore import Images, Labels
-from fibcore.report import palette
-from fibcore.report.slices import (
+from fib_plugins.report import palette
+from fib_plugins.report.slices import (
     Pictures,
     grey_limits,
     nearest,
@@ -18,7 +17,8 @@ from fibcore.report.slices import (
     take,
     to_grey,
 )
-from fibcore.report.viewer import ViewerMaker, panes, scale_bar, spread
+from fib_plugins.report.viewer import ViewerMaker, panes, scale_bar, spread
+from fibcore import Images, Labels
 
 RNG = np.random.default_rng(11)
 

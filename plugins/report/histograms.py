@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from fibcore.report import palette, wording
-from fibcore.report.figures import chart
-from fibcore.report.slices import sample_slices
+from fib_plugins.report import palette, wording
+from fib_plugins.report.figures import chart
+from fib_plugins.report.slices import sample_slices
 from fibcore.volumes import Images, Labels
 
 BINS = 128

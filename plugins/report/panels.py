@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from fibcore.report import palette
-from fibcore.report.figures import INK, SIZE_IN, chart
+from fib_plugins.report import palette
+from fib_plugins.report.figures import INK, SIZE_IN, chart
 
 POINTS = "o"
 """Style of a series that is drawn as points with error bars, not as a line."""

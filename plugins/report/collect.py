@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from fib_plugins.report.artefact import Artefact
+from fib_plugins.report.wording import DASH
 from fibcore.errors import FibError, UsageError
 from fibcore.pipeline.records import (
     MANIFEST,
@@ -22,8 +24,6 @@ from fibcore.pipeline.records import (
     read_record,
     read_text_and_record,
 )
-from fibcore.report.artefact import Artefact
-from fibcore.report.wording import DASH
 from fibcore.text import described, shown
 from fibcore.volumes import AXES
 

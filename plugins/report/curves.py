@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fibcore.report import palette, tidy, wording
-from fibcore.report.panels import Panel, Series
+from fib_plugins.report import palette, tidy, wording
+from fib_plugins.report.panels import Panel, Series
 from fibcore.tables import Table
 
 LONG_TABLE = 12

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from fib_plugins.report.compare import confusion, errors, fractions, outline
 from fibcore import Labels
-from fibcore.report.compare import confusion, errors, fractions, outline
 
 
 @pytest.fixture

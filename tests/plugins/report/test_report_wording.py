@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from fib_plugins.report import wording
 from fibcore.errors import sized
-from fibcore.report import wording
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from fibcore.report import palette, wording
-from fibcore.report.panels import POINTS, Panel, Series
+from fib_plugins.report import palette, wording
+from fib_plugins.report.panels import POINTS, Panel, Series
 from fibcore.tables import Table
 
 MOST_SERIES = 8

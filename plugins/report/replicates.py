@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from fibcore.report.collect import Run, Step
+from fib_plugins.report.collect import Run, Step
 from fibcore.tables import Table
 
 NOTHING = "-"

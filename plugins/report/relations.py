@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from fib_plugins.report.collect import Input, Run, Step
 from fibcore.errors import FibError
-from fibcore.report.collect import Input, Run, Step
 from fibcore.volumes import Images, Labels, Volume, box_of
 
 Name = tuple[str, str]

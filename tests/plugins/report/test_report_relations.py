@@ -6,10 +6,10 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from fib_plugins.report.collect import collect
+from fib_plugins.report.relations import Relations
 from fibcore import Context, Generator, Labels, hookimpl
 from fibcore.registry import registry
-from fibcore.report.collect import collect
-from fibcore.report.relations import Relations
 
 
 class Clean(Generator):
