@@ -130,7 +130,7 @@ def materials() -> str:
 
 def pipeline_file() -> str:
     """Return the fields of a pipeline file."""
-    from fibcore.io import LoadParams
+    from fib_plugins.readers import LoadParams
     from fibcore.pipeline.spec import Pipeline, Source, Step
 
     parts: list[tuple[str, type[BaseModel]]] = [

@@ -31,9 +31,9 @@ def write_artefact(folder: Path, name: str, artefact: Artefact) -> tuple[str, ..
     names = file_names(name, type(artefact))
     path = folder / names[0]
     if isinstance(artefact, Volume):
-        from fibcore.io import write_volume
+        from fib_plugins.readers import write_volume
 
-        write_volume(artefact, path)  # type: ignore[arg-type]  # Labels or Images, never Volume
+        write_volume(artefact, path)  # type: ignore[arg-type,unused-ignore]  # Labels or Images, never Volume
     else:
         artefact.write(path)
     return names
@@ -43,7 +43,7 @@ def read_artefact(folder: Path, name: str, type_: type) -> Artefact:
     """Read an artefact that `write_artefact` wrote; volumes are memory-mapped."""
     path = folder / file_names(name, type_)[0]
     if issubclass(type_, Volume):
-        from fibcore.io import read_volume
+        from fib_plugins.readers import read_volume
 
         return read_volume(path, trusted=True)
     return Table.read(path) if issubclass(type_, Table) else Model.read(path)

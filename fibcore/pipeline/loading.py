@@ -34,7 +34,7 @@ def params_model(source: str) -> type[BaseModel]:
     """Return the model of the parameters that loading `source` takes."""
     if _suffix(source) in SINGLE_FILES:
         return NoParams
-    from fibcore.io.params import LoadParams
+    from fib_plugins.readers.stacks.params import LoadParams
 
     return LoadParams
 
@@ -67,7 +67,7 @@ def probe(source: str, base: Path, params: BaseModel) -> Found:
     if _suffix(source) == ".safetensors":
         model = Model.read(path)
         return Found({"model": Product(Model, model.kind)}, model=model)
-    from fibcore.io import LoadParams, probe
+    from fib_plugins.readers import LoadParams, probe
 
     assert isinstance(params, LoadParams)
     forecast = probe(source, params, base=base)
@@ -83,7 +83,7 @@ def load(source: str, base: Path, params: BaseModel, context: Context) -> Artefa
         return Table.read(path)
     if _suffix(source) == ".safetensors":
         return Model.read(path)
-    from fibcore.io import LoadParams, read_volume
+    from fib_plugins.readers import LoadParams, read_volume
 
     assert isinstance(params, LoadParams)
     return read_volume(source, params, base=base, context=context)
@@ -97,7 +97,7 @@ def content_hash(source: str, base: Path) -> str:
         for part in _parts(path):
             _add(digest, part)
         return digest.hexdigest()
-    from fibcore.io import content_hash
+    from fib_plugins.readers import content_hash
 
     return content_hash(source, base)
 
@@ -107,8 +107,8 @@ def _checked(source: str, base: Path) -> Path:
     path = base / source
     if _suffix(source) not in SINGLE_FILES:
         return path
-    from fibcore.io.regular import check_files
-    from fibcore.io.walk import literal
+    from fib_plugins.readers.slices.regular import check_files
+    from fib_plugins.readers.slices.walk import literal
 
     if "\0" in source:
         raise FibError(f"{shown(source)} is no path: it holds a zero byte")

@@ -15,7 +15,7 @@ from fibcore.registry import registry
 
 def pipeline_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of pipeline files with the installed plugins."""
-    from fibcore.io.params import LoadParams
+    from fib_plugins.readers.stacks.params import LoadParams
 
     plugins = [e.item for e in registry().entries() if not e.identifier.startswith("material/")]
     models: list[tuple[type[BaseModel], str]]

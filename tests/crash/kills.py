@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from fib_plugins.readers import write_volume
 from fibcore import Images, Table
-from fibcore.io import write_volume
 from fibcore.pipeline.cache import Cache
 
 UNET = {"dimensions": "2d", "patch": 16, "epochs": 5, "batch_size": 8, "base_channels": 4,

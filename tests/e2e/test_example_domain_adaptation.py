@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from fib_plugins.readers import read_volume
 from fibcore import Table
-from fibcore.io import read_volume
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "domain_adaptation.json"
 

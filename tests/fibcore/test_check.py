@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from fib_plugins.readers import write_volume
 from fibcore import Forecast, Labels
 from fibcore.errors import PipelineError
-from fibcore.io import write_volume
 from fibcore.pipeline import check_pipeline, read_pipeline
 from fibcore.pipeline.schema import pipeline_schema
 from fibcore.registry import registry

@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
+from fib_plugins.readers import LoadParams, write_volume
+from fib_plugins.readers.slices.sources import find_slices
+from fib_plugins.readers.tiff import write
 from fibcore import Images, Labels, Table
 from fibcore.context import Context
-from fibcore.io import LoadParams, write, write_volume
-from fibcore.io.sources import find_slices
 from fibcore.pipeline import loading
 from tests.fuzz.command import run_from_command_line
 from tests.fuzz.harness import Outcome, run_cases

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from fib_plugins.readers import write_volume
 from fibcore import FibError, Images, Labels, Table
-from fibcore.io import write_volume
 from fibcore.pipeline import StepError, check_pipeline, read_pipeline, run_pipeline
 from fibcore.text import message
 from tests.fuzz.command import run_from_command_line

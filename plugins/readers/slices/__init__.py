@@ -1,0 +1,1 @@
+"""The files of a stack: found by name, put in order, refused where they do not belong."""

@@ -1,0 +1,206 @@
+"""What the numbers in names of one pattern are: counters, decimals, positions in nm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import median
+
+from fib_plugins.readers.slices.names import Name, Number
+
+
+@dataclass(frozen=True)
+class Column:
+    """One number of the pattern, over all names.
+
+    Attributes:
+        values: in nm where `in_nm`; whole numbers are exact.
+        shown: as the names write them.
+        label: the text before the number, e.g. ``slice_00003_z=``.
+        in_nm: whether a unit of length stands behind each.
+        counts: whether they are whole numbers without a unit.
+        rounding: what one of the last digits written is worth, in the unit of `values`.
+    """
+
+    values: tuple[float, ...]
+    shown: tuple[str, ...]
+    label: str
+    in_nm: bool = False
+    counts: bool = False
+    rounding: float = 0.0
+
+    @property
+    def varies(self) -> bool:
+        """Whether there are several values."""
+        return len(set(self.values)) > 1
+
+    @property
+    def numbers_each(self) -> bool:
+        """Whether no value comes twice."""
+        return len(set(self.values)) == len(self.values)
+
+    @property
+    def evenness(self) -> float:
+        """Share of the steps between sorted values that equal the usual one."""
+        steps = [b - a for a, b in pairwise(sorted(set(self.values)))]
+        return even_share(steps, self.rounding)
+
+
+def even_share(steps: Sequence[float], rounding: float) -> float:
+    """Return the share of steps that equal their median, within rounding; 1 for none."""
+    if not steps:
+        return 1.0
+    usual = usual_step(steps)
+    return sum(equal(step, usual, rounding) for step in steps) / len(steps)
+
+
+def usual_step(steps: Sequence[float]) -> float:
+    """Return the median of steps, one of them."""
+    return sorted(steps)[(len(steps) - 1) // 2] if len(steps) % 2 == 0 else median(steps)
+
+
+def equal(step: float, usual: float, rounding: float) -> bool:
+    """Return whether two steps differ by no more than 5 %, or what rounding explains."""
+    if rounding == 0:
+        return step == usual
+    return abs(step - usual) <= min(max(1.01 * rounding, 0.05 * abs(usual)), abs(usual) / 3)
+
+
+def columns_of(names: Sequence[Name]) -> tuple[list[Column], list[str]]:
+    """Return the numbers that vary over names of one pattern, from left to right.
+
+    Returns:
+        The columns, and a sentence about each that can be read in two ways.
+    """
+    rows = [list(zip(name.texts, name.numbers, strict=False)) for name in names]
+    fields = [list(field) for field in zip(*rows, strict=True)]
+    columns: list[Column] = []
+    remarks: list[str] = []
+    for field in _with_fractions(fields):
+        columns += _read(field, remarks)
+    return [column for column in columns if column.varies], remarks
+
+
+Field = list[tuple[str, Number]]
+"""(text before the number, the number) for each name."""
+
+
+def _with_fractions(fields: list[Field]) -> list[Field]:
+    """Join a number with digits behind a separator that can only be its decimals.
+
+    ``05, 1, 15``: no counter is padded so, only a fraction without its trailing zeros.
+    """
+    joined: list[Field] = []
+    for field in fields:
+        before = field[0][0]
+        separator = before[-1:] or ("-" if field[0][1].sign else "")
+        if separator in (".", ",", "_", "-") and separator and _only_decimals(field):
+            parts = [number for _, number in field]
+            if len(before) <= 1 and joined and all(not n.point for _, n in joined[-1]):
+                joined[-1] = [
+                    (
+                        text,
+                        replace(n, point=".", part=p.whole, unit_nm=p.unit_nm, raw=n.raw + p.raw),
+                    )
+                    for (text, n), p in zip(joined[-1], parts, strict=True)
+                ]
+                continue
+            if separator in ".,":
+                field = [
+                    (text, replace(n, whole="0", point=".", part=n.whole)) for text, n in field
+                ]
+        joined.append(field)
+    return joined
+
+
+def _only_decimals(field: Field) -> bool:
+    digits = [number.whole for _, number in field]
+    if any(number.point for _, number in field):
+        return False
+    padded = {len(text) for text in digits if text.startswith("0") and len(text) > 1}
+    return bool(padded) and min(len(text) for text in digits) < max(padded)
+
+
+def _read(field: Field, remarks: list[str]) -> list[Column]:
+    """Return the column of a field, or two where its points separate two numbers."""
+    label = field[0][0]
+    numbers = [number for _, number in field]
+    signed = _signed(label, numbers, remarks)
+    shown = tuple(number.raw if signed else number.raw.lstrip("-+−–") for number in numbers)  # noqa: RUF001
+    in_nm = numbers[0].unit_nm is not None
+    signs = [-1 if signed and number.sign == "-" else 1 for number in numbers]
+    whole = tuple(sign * int(number.whole) for sign, number in zip(signs, numbers, strict=True))
+    if not in_nm and not any(number.part or number.exponent for number in numbers):
+        return [Column(whole, shown, label, counts=True)]
+    values = tuple(
+        round(sign * number.value * (number.unit_nm or 1.0), 9)
+        for sign, number in zip(signs, numbers, strict=True)
+    )
+    rounding = max(
+        float(f"1e-{len(number.part)}") * float(f"1{number.exponent}") * (number.unit_nm or 1.0)
+        for number in numbers
+    )
+    decimal = Column(values, shown, label, in_nm, rounding=rounding)
+    if in_nm or signed or any(number.exponent or not number.part for number in numbers):
+        return [decimal]
+    parts = tuple(int(number.part) for number in numbers)
+    pair = [
+        Column(whole, shown, label, counts=True),
+        Column(parts, shown, label, counts=True),
+    ]
+    return _decimal_or_pair(decimal, pair, remarks)
+
+
+def _decimal_or_pair(decimal: Column, pair: list[Column], remarks: list[str]) -> list[Column]:
+    """Decide whether points are decimal points or separate two numbers, as in ``row.column``."""
+    both = list(zip(pair[0].values, pair[1].values, strict=True))
+    if len(set(decimal.values)) < len(set(both)):  # 1.1 and 1.10
+        return pair
+    wholes, parts = set(pair[0].values), set(pair[1].values)
+    grid = len(wholes) > 1 and len(parts) > 1 and len(set(both)) == len(wholes) * len(parts)
+    even = decimal.evenness == 1.0
+    if _order(decimal.values) == _order(both):
+        return pair if grid and not even else [decimal]
+    pair_even = all(
+        even_share([b - a for a, b in pairwise(sorted(p for w, p in both if w == whole))], 0) == 1.0
+        for whole in wholes
+    )
+    if even and not (pair_even and len(wholes) == 1):
+        return [decimal]
+    taken, other = ("two numbers", "decimals") if pair_even else ("decimals", "two numbers")
+    remarks.append(
+        f"the numbers {_some(decimal.shown)} in the names can be decimals or two numbers with a "
+        f"point between; they are taken as {taken}, and as {other} the order would be another"
+    )
+    return pair if pair_even else [decimal]
+
+
+def _signed(label: str, numbers: Sequence[Number], remarks: list[str]) -> bool:
+    """Return whether a dash before the numbers is a sign, not a separator."""
+    signs = {number.sign for number in numbers}
+    if "-" not in signs:
+        return False
+    if len(signs) == 1 and (not label or label[-1].isalnum()):
+        if numbers[0].unit_nm is not None and len({number.raw for number in numbers}) > 1:
+            remarks.append(
+                f"the dash in {_some([number.raw for number in numbers])} is taken as a separator, "
+                f"not as a sign"
+            )
+        return False
+    if all(number.sign == "-" or number.value == 0 for number in numbers):
+        remarks.append(
+            f"the names count below zero ({_some([number.raw for number in numbers])}); the lowest "
+            f"is taken as the first slice: rename the files, if the stack begins at the other end"
+        )
+    return True
+
+
+def _order(values: Sequence[object]) -> list[int]:
+    key: Callable[[int], object] = values.__getitem__
+    return sorted(range(len(values)), key=key)  # type: ignore[arg-type]
+
+
+def _some(shown: Sequence[str]) -> str:
+    different = list(dict.fromkeys(shown))
+    return ", ".join(different[:3]) + (", ..." if len(different) > 3 else "")

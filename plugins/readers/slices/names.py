@@ -1,0 +1,190 @@
+"""Names of slices taken apart into the text that all share and the numbers that vary."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from fib_plugins.readers.slices.units import unit_in_nm
+
+TIFF_SUFFIXES = (".tif", ".tiff")
+
+_NUMBER = re.compile(
+    r"""
+    (?P<digits>\d+(?:[.,p]\d+)*)
+    (?P<exponent>e[-+]\d+)?
+    (?:(?P<gap>[ _]?)(?P<unit>nm|[uµμ]m|mm|å|microns?|nanomet(?:er|re)s?|micromet(?:er|re)s?
+       |(?(exponent)m|(?!)))(?![^\W\d_]))?
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_SIGN = re.compile(r"[-+−–]$")  # noqa: RUF001  # a minus and a dash that people type for it
+_WORD_SIGN = re.compile(r"(?:^|(?<=[^a-z]))(?:minus|plus|neg|pos|m|n|p)$|(?<=[xyz])[mnp]$")
+_COPY = re.compile(r" \(\d+\)$| - copy(?: \(\d+\))?$|[ _-]copy(?: ?\d+)?$|^copy (?:\(\d+\) )?of ")
+_KV = re.compile(r"(?<![\d.])(\d+(?:[.,p]\d+)?)[ _]?kv(?![^\W\d_])", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number in a name.
+
+    Attributes:
+        whole: its digits before the decimal point.
+        point: what may be a decimal point: ``.``, ``,``, ``p`` or nothing.
+        part: the digits behind it.
+        exponent: as written, e.g. ``e-08``.
+        sign: ``-``, ``+`` or nothing: what may be a sign before it.
+        unit_nm: nm in the unit of length behind it; None where there is none.
+        raw: as it stands in the name, with sign and unit.
+    """
+
+    whole: str
+    point: str = ""
+    part: str = ""
+    exponent: str = ""
+    sign: str = ""
+    unit_nm: float | None = None
+    raw: str = ""
+
+    @property
+    def value(self) -> float:
+        """The number read as a decimal, without its sign, in its unit."""
+        return float(f"{self.whole}.{self.part or 0}{self.exponent}")
+
+
+@dataclass(frozen=True)
+class Name:
+    """The name of one file, taken apart; there is one text more than there are numbers.
+
+    Attributes:
+        path: the file.
+        texts: what stands before, between and behind the numbers, in lower case, without signs.
+        numbers: the numbers.
+        raw_texts: the texts as they stand in the name.
+    """
+
+    path: Path
+    texts: tuple[str, ...]
+    numbers: tuple[Number, ...]
+    raw_texts: tuple[str, ...]
+
+    @property
+    def pattern(self) -> tuple[object, ...]:
+        """What the names of one stack share."""
+        return (self.texts, tuple(number.unit_nm is None for number in self.numbers))
+
+
+def parse(files: Sequence[Path]) -> list[Name]:
+    """Take the names of files apart, from the deepest folder that they share on."""
+    if len({file.parent for file in files}) == 1:
+        return [_parse(file, file.name) for file in files]
+    depth = _shared_depth(files)
+    return [_parse(file, "/".join(file.parts[depth:])) for file in files]
+
+
+def parse_label(label: str) -> Name:
+    """Take the label of a slice within a file apart."""
+    return _parse(Path(label), label)
+
+
+def _shared_depth(files: Sequence[Path]) -> int:
+    depth = 0
+    for parts in zip(*(file.parts[:-1] for file in files), strict=False):
+        if len(set(parts)) > 1:
+            break
+        depth += 1
+    return depth
+
+
+def _parse(path: Path, name: str) -> Name:
+    name = unicodedata.normalize("NFC", name)
+    if PurePosixPath(name).suffix.lower() in TIFF_SUFFIXES:
+        name = name[: name.rfind(".")]
+    texts, numbers, end = [], [], 0
+    for match in _NUMBER.finditer(name):
+        start = match.start()
+        for number, length in _split(match):
+            text = name[end:start]
+            sign = _SIGN.search(text)
+            if sign is not None:
+                sign_text = "+" if sign[0] == "+" else "-"
+                number = replace(number, sign=sign_text, raw=sign[0] + number.raw)
+                text = text[:-1]
+            texts.append(text)
+            numbers.append(number)
+            end = start + length
+            start = end + 1  # the separator between two numbers of a chain
+    texts.append(name[end:])
+    return Name(path, tuple(text.casefold() for text in texts), tuple(numbers), tuple(texts))
+
+
+def _split(match: re.Match[str]) -> list[tuple[Number, int]]:
+    """Return the numbers of a run of digits with separators, and how long each is in the name.
+
+    One separator may be a decimal point; with several (a date, a version) each number is whole.
+    """
+    pieces = re.split(r"([.,p])", match["digits"], flags=re.IGNORECASE)
+    unit = None if match["unit"] is None else unit_in_nm(match["unit"])
+    exponent = match["exponent"] or ""
+    if len(pieces) <= 3:
+        whole, point, part = (*pieces, "", "")[:3]
+        number = Number(whole, point.lower(), part, exponent, "", unit, match[0])
+        return [(number, len(match[0]))]
+    numbers = [(Number(digits, raw=digits), len(digits)) for digits in pieces[::2]]
+    rest = match[0][len(match["digits"]) :]
+    last = replace(numbers[-1][0], unit_nm=unit, exponent=exponent, raw=pieces[-1] + rest)
+    return [*numbers[:-1], (last, len(pieces[-1]) + len(rest))]
+
+
+def by_pattern(names: Sequence[Name]) -> list[list[Name]]:
+    """Return names grouped by pattern, the largest group first."""
+    groups = _grouped(names)
+    if len(groups) > 1 and len(spelled := _grouped([_with_word_signs(n) for n in names])) == 1:
+        groups = spelled
+    return sorted(groups, key=len, reverse=True)
+
+
+def _grouped(names: Sequence[Name]) -> list[list[Name]]:
+    groups: dict[object, list[Name]] = {}
+    for name in names:
+        groups.setdefault(name.pattern, []).append(name)
+    return list(groups.values())
+
+
+def _with_word_signs(name: Name) -> Name:
+    """Return a name in which ``z_m4`` is read as -4, ``z_p4`` and ``z_pos4`` as 4."""
+    texts, numbers = list(name.texts), list(name.numbers)
+    raw_texts = list(name.raw_texts)
+    for i, number in enumerate(numbers):
+        word = _WORD_SIGN.search(texts[i])
+        if word is not None and not number.sign:
+            sign = "-" if word[0][0] in "mn" else "+"
+            numbers[i] = replace(number, sign=sign, raw=raw_texts[i][word.start() :] + number.raw)
+            texts[i], raw_texts[i] = texts[i][: word.start()], raw_texts[i][: word.start()]
+    return Name(name.path, tuple(texts), tuple(numbers), tuple(raw_texts))
+
+
+def leading(name: Name) -> Name | None:
+    """Return a name cut off behind its first number; None where it has none.
+
+    Of names that end in a date in words, or a checksum, the first number may still count slices.
+    """
+    if not name.numbers:
+        return None
+    return Name(name.path, (name.texts[0], ""), name.numbers[:1], (name.raw_texts[0], ""))
+
+
+def copied_from(name: Path) -> str:
+    """Return the stem that a file manager's name of a copy is made of; empty for other names."""
+    stem = unicodedata.normalize("NFC", name.stem).casefold()
+    original = _COPY.sub("", stem)
+    return original if original != stem else ""
+
+
+def kv_in(name: Path) -> float | None:
+    """Return the accelerating voltage that a name states, in kV."""
+    match = _KV.search(name.stem)
+    return None if match is None else float(re.sub("[,pP]", ".", match[1]))

@@ -1,0 +1,82 @@
+"""Slices held against each other: what all of a stack must share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from fib_plugins.readers.slices.belonging import leaving_out
+from fib_plugins.readers.stacks import orientation
+from fib_plugins.readers.stacks.calibration import differ
+from fib_plugins.readers.stacks.params import LoadParams
+from fib_plugins.readers.tiff.headers import Header
+from fib_plugins.readers.tiff.tags import Found
+from fibcore.errors import FibError
+
+
+def check_alike(headers: Sequence[Header], params: LoadParams, given: str, base: Path) -> None:
+    """Refuse slices of different size, type, pixel size or voltage.
+
+    Args:
+        headers: one for each slice.
+        params: what the user gives need not agree in the files.
+        given: the source as the user gave it.
+        base: folder that a relative source starts from.
+
+    Raises:
+        FibError: names one of the most and one of the others.
+    """
+    looks = [_looks(header) for header in headers]
+    usual, count = Counter(looks).most_common(1)[0]
+    if count < len(headers):
+        like = [header for header, look in zip(headers, looks, strict=True) if look == usual]
+        other, theirs = next((h, k) for h, k in zip(headers, looks, strict=True) if k != usual)
+        few = f" ({len(headers) - count} of {len(headers)} differ)" if len(headers) > 2 else ""
+        pattern = "a narrower pattern"
+        most = [header.path for header in like] if 2 * count > len(headers) else []
+        if most and (glob := leaving_out(most, given, base)):
+            pattern = f'"{glob}", which matches the other {count} alone'
+        raise FibError(
+            f"the slices are not alike: {like[0].path.name} is {usual}, {other.path.name} is "
+            f"{theirs}{few}. All slices of a stack must have one size and type: crop or convert "
+            f"them, or give {pattern}"
+        )
+    first = headers[0]
+    for header in headers[1:]:
+        for what, mine, yours, who in _told(first, header):
+            unit, name = ("kV", "kv") if what == "accelerating voltage" else ("nm", "voxel_size_nm")
+            if getattr(params, name) is None and differ(mine, yours):
+                raise FibError(
+                    f"the slices are not alike: {what} is {mine:g} {unit} in {first.path.name} and "
+                    f"{yours:g} {unit} in {header.path.name} ({who}). Give a pattern that matches "
+                    f"one stack, or say which holds with {name}"
+                )
+
+
+def _told(first: Header, other: Header) -> Iterator[tuple[str, float, float, str]]:
+    """Yield what two files both tell: what it is, either value, and what tells it."""
+    for a, b in zip(_founds(first), _founds(other), strict=False):
+        if a.origin != b.origin:
+            continue
+        values = [*zip(("z", "y", "x"), a.voxel_size_nm, b.voxel_size_nm, strict=True)]
+        values += [("accelerating voltage", p, q) for p, q in zip(a.kv, b.kv, strict=False)]
+        for what, mine, yours in values:
+            if mine is not None and yours is not None:
+                yield what, mine, yours, a.who
+
+
+def _founds(header: Header) -> list[Found]:
+    own = header.own
+    return [*([] if own is None else [Found("fib", own.voxel_size_nm, own.kv)]), *header.found]
+
+
+def _looks(header: Header) -> str:
+    """Describe what all slices of a stack must share."""
+    grey = "" if header.grey == "grey" else f" ({header.grey})"
+    turn = orientation.WORDS.get(header.orientation, "")
+    kind = "" if header.own is None else f" of {header.own.type}"
+    return (
+        f"{header.shape[2]} x {header.shape[3]} {header.dtype.name}{grey}{kind}"
+        f"{', ' if turn else ''}{turn}"
+    )

@@ -1,0 +1,157 @@
+"""Numbers in files of labels made phases, whichever way the program that wrote them counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from fib_plugins.readers.stacks.stack import Stack
+from fibcore.context import Context
+from fibcore.errors import FibError, listed
+
+MASK = 255
+"""What the solid of a mask is until all slices are read."""
+
+_MASK_VALUES = (255, 32767, 65535, 2**31 - 1, 2**32 - 1)
+"""Highest numbers of 8, 16 and 32 bits, with which programs write true."""
+
+_MOST_WRITTEN_OUT = 8
+
+
+class Numbers:
+    """Turns planes of whatever type into phases, and remembers which numbers meant a mask.
+
+    Args:
+        phase_of_value: number in the files -> phase; None: they are the same.
+    """
+
+    def __init__(self, phase_of_value: Mapping[int, int] | None) -> None:
+        self._given = phase_of_value
+        self.mask_values: set[int] = set()
+        """Which numbers became `MASK`."""
+
+    def phases(self, plane: np.ndarray, z: int) -> np.ndarray:
+        """Return a plane as uint8 phases; what is 0 and one highest number becomes 0 and `MASK`.
+
+        Args:
+            plane: any type of number, as stored.
+            z: number of the slice, for messages.
+
+        Raises:
+            FibError: numbers that are no phases, or that `phase_of_value` does not name.
+        """
+        if self._given is not None:
+            return _translated(plane, self._given, z)
+        if plane.dtype == np.bool_:
+            return plane
+        high = plane.max()
+        if plane.dtype != np.uint8:
+            whole = plane.dtype.kind in "iu" or bool(
+                np.all(np.isfinite(plane)) and np.all(plane == np.rint(plane))
+            )
+            if whole and high in _MASK_VALUES and np.all((plane == 0) | (plane == high)):
+                self.mask_values.add(int(high))
+                return np.where(plane == 0, np.uint8(0), np.uint8(MASK))
+            if not whole or plane.min() < 0 or high > MASK:
+                raise _no_phases(plane, z)
+        if high == MASK:
+            self.mask_values.add(MASK)
+        return plane.astype(np.uint8, copy=False)
+
+
+def settle_labels(data: np.ndarray, stack: Stack, numbers: Numbers, context: Context) -> np.ndarray:
+    """Return labels in axes (z, y, x) whose values are phases, or refuse them.
+
+    A mask of 0 and 255, or another highest number, becomes 0 and 1.
+
+    Args:
+        data: phases, as `Numbers.phases` gives them, or a mapped file.
+        stack: where they come from.
+        numbers: what has read them; unused for a mapped file.
+        context: for progress and warnings.
+
+    Raises:
+        FibError: other values than 0 to n - 1 for n materials; lists them.
+    """
+    name = stack.headers[0].path.name
+    if stack.mapped and stack.phase_of_value is not None:
+        first = stack.box[0].start
+        out = context.empty("phases", data.shape, np.uint8)
+        for z, plane in enumerate(context.track(data, "numbering phases")):
+            out[z] = numbers.phases(plane, first + z)
+        data = out
+    phases = max(stack.materials, default=255) + 1  # none: fib wrote them without materials
+    lowest, highest = 255, 0
+    for plane in data:
+        lowest, highest = min(lowest, int(plane.min())), max(highest, int(plane.max()))
+    if highest < phases:
+        if lowest > 0:
+            context.log.warning("%s: %s", name, _without_pore(range(lowest, highest + 1), stack))
+        return data
+    values = _values(data, context)
+    if set(values) <= {0, MASK} and phases > 1 and len(numbers.mask_values) <= 1:
+        high = next(iter(numbers.mask_values), MASK)
+        context.log.info("%s: a mask of 0 and %d, read as phases 0 and 1", name, high)
+        binary = context.empty("mask", data.shape, np.uint8)
+        for z, plane in enumerate(data):
+            np.minimum(plane, 1, out=binary[z])
+        return binary
+    if 0 not in values and len(values) <= phases:
+        raise FibError(f"{name}: {_without_pore(values, stack)}")
+    raise FibError(
+        f"{name}: labels are phases 0 to {phases - 1} ({phases} materials), "
+        f"or a mask of 0 and 255; this file holds {len(values)} values: {listed(map(str, values))}."
+        f" Give a material for each phase, or load grey values as images and segment them"
+        f"{_as_parameter(values)}"
+    )
+
+
+def _values(data: np.ndarray, context: Context) -> list[int]:
+    counts = np.zeros(256, dtype=np.int64)
+    for plane in context.track(data, "counting phases"):
+        counts += np.bincount(plane.ravel(), minlength=256)
+    return [int(value) for value in np.flatnonzero(counts)]
+
+
+def _without_pore(values: Sequence[int], stack: Stack) -> str:
+    """Say that no voxel is phase 0, and how to count from 0."""
+    pore = stack.materials.get(0)
+    return (
+        f"no voxel is phase 0{f' ({pore.name})' if pore is not None else ''}; the numbers begin at "
+        f"{min(values)}. Programs such as ilastik count from 1: subtract 1 with phase_of_value: "
+        f"{_mapping(values)}"
+    )
+
+
+def _as_parameter(values: Sequence[int]) -> str:
+    if len(values) > _MOST_WRITTEN_OUT or list(values) == list(range(len(values))):
+        return ""
+    return f"; if they are phases, number them with phase_of_value: {_mapping(values)}"
+
+
+def _mapping(values: Sequence[int]) -> str:
+    pairs = [f'"{value}": {phase}' for phase, value in enumerate(values)]
+    return "{" + listed(pairs, _MOST_WRITTEN_OUT) + "}"
+
+
+def _translated(plane: np.ndarray, phase_of_value: Mapping[int, int], z: int) -> np.ndarray:
+    keys = np.array(sorted(phase_of_value), dtype=np.float64 if plane.dtype.kind == "f" else None)
+    phases = np.array([phase_of_value[int(key)] for key in keys], dtype=np.uint8)
+    place = np.searchsorted(keys, plane).clip(max=len(keys) - 1)
+    foreign = plane[keys[place] != plane]
+    if foreign.size:
+        raise FibError(
+            f"slice {z} holds values that phase_of_value does not name: "
+            f"{listed(f'{value:g}' for value in np.unique(foreign))}; name every one"
+        )
+    return phases[place]
+
+
+def _no_phases(plane: np.ndarray, z: int) -> FibError:
+    values = np.unique(plane)
+    return FibError(
+        f"labels are whole numbers from 0 to 255; slice {z} holds {len(values)} values: "
+        f"{listed(f'{value:g}' for value in values)}. Number the phases 0, 1, 2, ... (with "
+        f"phase_of_value), or load grey values as images and segment them"
+    )

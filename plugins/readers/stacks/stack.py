@@ -1,0 +1,243 @@
+"""What a load step will read: the files, and what they and the user say about them, settled."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from fib_plugins.readers.slices.names import kv_in
+from fib_plugins.readers.slices.order import Order, of_labels
+from fib_plugins.readers.slices.sources import find_slices
+from fib_plugins.readers.stacks.alike import check_alike
+from fib_plugins.readers.stacks.calibration import differ, trusted, voltages, voxel_size
+from fib_plugins.readers.stacks.metadata import VolumeMetadata
+from fib_plugins.readers.stacks.params import LoadParams
+from fib_plugins.readers.tiff.headers import Header, read_header
+from fib_plugins.readers.tiff.tags import NAMES, Found
+from fibcore.errors import FibError
+from fibcore.materials import EPOXY, GOLD, Material
+from fibcore.volumes import IMAGE_DTYPES, Images, Labels, VolumeSpec
+
+CONVERTED = {"float64": "float32", "float16": "float32", "int16": "uint16"}
+"""Element types of images that are taken, and what they become."""
+
+LABEL_KINDS = "biuf"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A volume on disk, ready to be read.
+
+    Attributes:
+        headers: one file with all planes, or one file for each slice.
+        spec: what will be read, the region cut out.
+        box: the region along (z, y, x).
+        materials: phase -> material; empty for images.
+        phase_of_value: number in the files -> phase; None: they are the same.
+        names: channel names; empty for the default.
+        quantity: what grey values are; empty for the default.
+        warnings: what the user should know.
+    """
+
+    headers: tuple[Header, ...]
+    spec: VolumeSpec
+    box: tuple[slice, slice, slice]
+    materials: dict[int, Material]
+    phase_of_value: dict[int, int] | None
+    names: tuple[str, ...]
+    quantity: str
+    warnings: tuple[str, ...]
+
+    @property
+    def mapped(self) -> bool:
+        """Whether the voxels can be used where they lie, by memory-mapping the file."""
+        header = self.headers[0]
+        return (
+            len(self.headers) == 1
+            and header.offset is not None
+            and header.dtype.isnative
+            and header.dtype.name == self.spec.dtype
+        )
+
+
+def open_stack(source: str | Path, params: LoadParams, base: Path) -> Stack:
+    """Find the files of a source, read their headers and settle what they are.
+
+    Raises:
+        FibError: whatever can be told to be wrong without reading voxels.
+    """
+    order = find_slices(source, base)
+    files = order.files
+    if len(files) == 1:
+        headers: tuple[Header, ...] = (read_header(files[0]),)
+    else:
+        with ThreadPoolExecutor(min(8, len(files))) as pool:
+            headers = tuple(pool.map(lambda file: read_header(file, one_slice=True), files))
+        check_alike(headers, params, os.fspath(source), base)
+    first = headers[0]
+    channels, slices, rows, columns = first.shape
+    shape = (slices if len(headers) == 1 else len(headers), rows, columns)
+    own = first.own
+    if shape[0] == 1 and own is None:
+        raise FibError(
+            f"{source} is a single 2-D image of {rows} x {columns} pixels; a stack of slices is "
+            f"needed: give a multi-page TIFF, a folder or a glob such as slices/*.tif"
+        )
+    kind = params.as_ or (own.type if own is not None else "images")
+    if len(headers) == 1 and channels == 1 and len(first.slice_names) == slices:
+        order = of_labels(first.slice_names)
+    warnings = [*order.remarks, *_remarks(headers)]
+    founds = [*trusted(first, warnings), Found(NAMES, (order.thickness_nm, None, None))]
+    voxel_size_nm = voxel_size(source, params, founds, warnings)
+    box = _region(source, params, shape)
+    _warn_of_data_bar(first, box[1], warnings)
+    cut = tuple(part.stop - part.start for part in box)
+    region = (cut[0], cut[1], cut[2])
+    if kind == "labels":
+        _check_labels(source, params, first, warnings)
+        materials = _materials(source, params, own, warnings)
+        _check_phases(source, params, materials)
+        phases = {phase: material.name for phase, material in materials.items()}
+        spec = VolumeSpec(Labels, region, voxel_size_nm, phases=phases)
+    else:
+        materials = {}
+        dtype = _image_dtype(source, params, first, warnings)
+        kv = voltages(source, params, founds, channels, warnings)
+        _warn_of_named_voltage(order, kv, warnings)
+        spec = VolumeSpec(Images, region, voxel_size_nm, kv, dtype=dtype)
+    own_names = own is not None and own.kv == spec.kv and len(own.names) == channels
+    return Stack(
+        headers=headers,
+        spec=spec,
+        box=box,
+        materials=materials,
+        phase_of_value=params.phase_of_value,
+        names=own.names if own is not None and own_names else (),
+        quantity=own.quantity if own is not None else "",
+        warnings=tuple(warning for warning in warnings if warning),
+    )
+
+
+def _remarks(headers: Sequence[Header]) -> list[str]:
+    """Return what the headers remark, each sentence once, with how many files it is true of."""
+    said: Counter[str] = Counter()
+    for header in headers:
+        texts = (*header.remarks, *(remark for found in header.found for remark in found.remarks))
+        said.update(text.removeprefix(f"{header.path.name}: ") for text in texts)
+    where = headers[0].path.name if len(headers) == 1 else "{} of the " + f"{len(headers)} slices"
+    return [f"{where.format(count)}: {text}" for text, count in said.items()]
+
+
+def _warn_of_named_voltage(order: Order, kv: Sequence[float | None], warnings: list[str]) -> None:
+    """Say where all names of files carry one voltage, and another is taken."""
+    named = {kv_in(file) for file in order.files}
+    value = named.pop() if len(named) == 1 else None
+    if value is None or len(kv) != 1 or kv[0] is None or not differ(value, kv[0]):
+        return
+    warnings.append(
+        f"the names say {value:g} kV ({order.files[0].name}), but {kv[0]:g} kV is taken; give kv "
+        f"to settle it"
+    )
+
+
+def _region(
+    source: str | Path, params: LoadParams, shape: tuple[int, int, int]
+) -> tuple[slice, slice, slice]:
+    box = []
+    for axis, size in zip(("z", "y", "x"), shape, strict=True):
+        start, stop = (params.region or {}).get(axis, (0, size))  # type: ignore[call-overload,unused-ignore]
+        if stop > size:
+            raise FibError(
+                f"{source}: region {axis}: [{start}, {stop}] goes beyond the {size} voxels along "
+                f"{axis}; the volume has {shape} voxels (z, y, x)"
+            )
+        box.append(slice(start, stop))
+    return (box[0], box[1], box[2])
+
+
+def _warn_of_data_bar(header: Header, rows: slice, warnings: list[str]) -> None:
+    for found in header.found:
+        if found.data_bar_from is not None and rows.stop > found.data_bar_from:
+            warnings.append(
+                f"{header.path.name} has a data bar below the image, from row "
+                f'{found.data_bar_from} on; cut it off with region: {{"y": [0, '
+                f"{found.data_bar_from}]}}"
+            )
+
+
+def _check_labels(
+    source: str | Path, params: LoadParams, header: Header, warnings: list[str]
+) -> None:
+    if params.kv is not None:
+        raise FibError(
+            f"{source} holds labels, which have no accelerating voltage: leave out kv, or say "
+            f'"as": "images"'
+        )
+    if header.shape[0] > 1:
+        raise FibError(
+            f"{source} has {header.shape[0]} channels; labels have one: save the channel that "
+            f"holds the phases alone (Fiji: Image > Color > Split Channels)"
+        )
+    if header.dtype.kind not in LABEL_KINDS:
+        raise FibError(f"{source} is {header.dtype.name}; save labels as 8-bit integers")
+    if header.grey == "inverted" and params.phase_of_value is None:
+        high = 1 if header.dtype.name == "bool" else 255
+        warnings.append(
+            f"{source} is stored with white as zero: its numbers are taken as they are, so what is "
+            f"shown white is phase 0, the pore. If white means solid, give phase_of_value: "
+            f'{{"0": 1, "{high}": 0}}'
+        )
+
+
+def _check_phases(source: str | Path, params: LoadParams, materials: dict[int, Material]) -> None:
+    highest = max((params.phase_of_value or {0: 0}).values())
+    if materials and highest > max(materials):
+        raise FibError(
+            f"{source}: phase_of_value makes phase {highest}, but there are {len(materials)} "
+            f"materials, for phases 0 to {max(materials)}; give a material for each phase"
+        )
+
+
+def _materials(
+    source: str | Path, params: LoadParams, own: VolumeMetadata | None, warnings: list[str]
+) -> dict[int, Material]:
+    if params.materials is not None:
+        return dict(enumerate(params.materials))
+    if own is not None and own.type == "labels":
+        return dict(own.phases)
+    warnings.append(
+        f"{source} does not say of what the phases are made: 0 is taken as epoxy, 1 as gold; give "
+        f"materials: [...] for phase 0, 1, ..."
+    )
+    return {0: EPOXY, 1: GOLD}
+
+
+def _image_dtype(
+    source: str | Path, params: LoadParams, header: Header, warnings: list[str]
+) -> str:
+    if params.materials is not None:
+        raise FibError(f'{source} is read as images, which have no materials; say "as": "labels"')
+    if params.phase_of_value is not None:
+        raise FibError(f'{source} is read as images, which have no phases; say "as": "labels"')
+    name = header.dtype.name
+    if name == "bool":
+        raise FibError(f'{source} is a 1-bit mask, not grey values; say "as": "labels"')
+    if header.grey != "grey":
+        stored = "colours of a palette" if header.grey == "palette" else "white as zero"
+        todo = "Image > Type > 8-bit" if header.grey == "palette" else "Edit > Invert LUT"
+        raise FibError(
+            f"{source} stores {stored}, so it is not certain which numbers are bright; save it as "
+            f'plain grey values (Fiji: {todo}), or say "as": "labels" if they are phase numbers'
+        )
+    if name not in IMAGE_DTYPES and name not in CONVERTED:
+        raise FibError(
+            f"{source} is {name}; images are {', '.join(IMAGE_DTYPES)}: convert it to uint16 or "
+            f"float32 (Fiji: Image > Type > 16-bit or 32-bit)"
+        )
+    if name == "float64":
+        warnings.append(f"{source} is float64 and read as float32 (7 significant digits)")
+    return CONVERTED.get(name, name)

@@ -1,0 +1,1 @@
+"""TIFF files: headers followed strictly, tags, planes, and files that Fiji opens."""

@@ -1,0 +1,218 @@
+"""What the headers of one TIFF say, and the refusal of files that cannot be read as slices.
+
+Only headers are read: the same checks serve a pipeline before it runs and the reading itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import tifffile
+
+from fib_plugins.readers.stacks import metadata, orientation
+from fib_plugins.readers.tiff import tags
+from fib_plugins.readers.tiff.codecs import check_decodable
+from fib_plugins.readers.tiff.container import open_tiff
+from fib_plugins.readers.tiff.layout import planar_slices, slice_layout, stack_layout, times
+from fib_plugins.readers.tiff.pages import Page, read_pages
+from fibcore.errors import FibError
+
+Grey = Literal["grey", "palette", "inverted"]
+
+
+@dataclass(frozen=True)
+class Header:
+    """One file, as far as its headers tell.
+
+    Attributes:
+        path: the file.
+        shape: (channel, z, y, x), turned as `orientation` says.
+        planes: order of the planes in the file, ``ZC`` or ``CZ`` (the last runs fastest).
+        dtype: element type, with its byte order in the file.
+        page: index of its first page in full size.
+        offset: where the planes begin if they lie in one uncompressed run; else None.
+        grey: how numbers become grey: as they are, through a colour palette (which for phase
+            numbers means nothing), or with zero as white.
+        orientation: how rows and columns are stored, 1 to 8; see `stacks.orientation`.
+        own: fib's own metadata, in a file that fib wrote.
+        found: what tags of each kind say, the most trusted first.
+        slice_names: ImageJ's names of the planes; empty where it has none.
+        remarks: what the user should know about the file.
+    """
+
+    path: Path
+    shape: tuple[int, int, int, int]
+    planes: str
+    dtype: np.dtype
+    page: int
+    offset: int | None
+    grey: Grey
+    orientation: int
+    own: metadata.VolumeMetadata | None
+    found: tuple[tags.Found, ...]
+    slice_names: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def read_header(path: Path, one_slice: bool = False) -> Header:
+    """Read the headers of a file.
+
+    Args:
+        path: the file.
+        one_slice: take it as one slice of a stack; else as a whole stack.
+
+    Raises:
+        FibError: missing, empty, truncated, not a TIFF, colour, not a stack (or not one slice),
+            or stored in a way that cannot be decoded.
+    """
+    pages = [page for page in read_pages(path) if not page.reduced]
+    if not pages:
+        raise FibError(f"{path} holds previews alone, no image in full size")
+    with open_tiff(path) as tif:
+        first = pages[0]
+        page: Any = tif.pages[first.number - 1]
+        _check_alike(path, pages)
+        if one_slice:
+            layout = slice_layout(path, pages)
+        grey = _grey(path, pages, page, one_slice)
+        for one in {(p.compression, p.predictor): p for p in pages}.values():
+            check_decodable(path, one, tif.byteorder)
+        own, found, slice_names = _tags(tif, page)
+        dtype = _dtype(path, tif, page)
+        if not one_slice:
+            layout = stack_layout(path, tif, pages, own is not None)
+        turn, remarks = _orientation(path, first)
+        shape = layout.shape
+        if orientation.swaps(turn):
+            shape = (*shape[:2], shape[3], shape[2])
+            found = tuple(_swapped(one) for one in found)
+        return Header(
+            path=path,
+            shape=shape,
+            planes=layout.planes,
+            dtype=dtype,
+            page=first.number - 1,
+            offset=layout.offset,
+            grey=grey,
+            orientation=turn,
+            own=own,
+            found=found,
+            slice_names=slice_names,
+            remarks=(*layout.remarks, *remarks),
+        )
+
+
+def _check_alike(path: Path, pages: Sequence[Page]) -> None:
+    """Refuse pages of different size or type, or shown differently."""
+    first = pages[0]
+    for page in pages:
+        if _looks(page) == _looks(first):
+            continue
+        if (page.shape, _kind(page)) != (first.shape, _kind(first)):
+            what = "size or type"
+            ours, theirs = (f"{times(p.shape)} {_kind(p)}" for p in (first, page))
+        else:
+            what = "colours or orientation"
+            ours, theirs = (
+                f"photometric {p.photometric}, orientation {p.orientation}" for p in (first, page)
+            )
+        raise FibError(
+            f"{path} holds pages of different {what}: the first is {ours}, page {page.number} is "
+            f"{theirs}. All slices of a stack must be alike: crop or convert them"
+        )
+
+
+def _looks(page: Page) -> tuple[Any, ...]:
+    return (page.shape, _kind(page), page.samples, page.photometric, page.orientation)
+
+
+def _kind(page: Page) -> str:
+    words = {1: "uint", 2: "int", 3: "float"}
+    return "bool" if page.bits == 1 else f"{words.get(page.format, 'void')}{page.bits}"
+
+
+def _grey(path: Path, pages: Sequence[Page], first: tifffile.TiffPage, one_slice: bool) -> Grey:
+    page = pages[0]
+    if page.photometric == 3 and page.samples == 1:
+        return "grey" if _is_grey_ramp(first.colormap) else "palette"
+    if not one_slice and planar_slices(pages, first.description):
+        return "grey"
+    if page.photometric not in (0, 1) or page.samples != 1:
+        raise FibError(
+            f"{path} is a colour image ({getattr(first.photometric, 'name', page.photometric)}, "
+            f"{page.samples} samples per pixel); fib reads grey values: convert it (Fiji: "
+            f"Image > Type > 8-bit or 16-bit){_or_slices(page)}"
+        )
+    return "grey" if page.photometric == 1 else "inverted"
+
+
+def _or_slices(page: Page) -> str:
+    if page.planar != 2:
+        return ""
+    return (
+        f"; or, if its {page.samples} planes are slices, write it again as such (tifffile: "
+        f"photometric='minisblack')"
+    )
+
+
+def _is_grey_ramp(colormap: np.ndarray | None) -> bool:
+    """Whether a palette maps each number to the grey of that number, as Zeiss files do."""
+    if colormap is None:
+        return False
+    ramp = np.linspace(0, 65535, colormap.shape[-1])
+    return bool(np.all(np.abs(colormap - ramp) <= 257))
+
+
+def _orientation(path: Path, page: Page) -> tuple[int, list[str]]:
+    """Return how to turn the planes, and what to say about it."""
+    if page.orientation not in orientation.KNOWN:
+        return orientation.NORMAL, [
+            f"{path.name}: its orientation tag is {page.orientation}, which means nothing; its "
+            f"rows are taken from top to bottom"
+        ]
+    if page.orientation == orientation.NORMAL:
+        return orientation.NORMAL, []
+    return page.orientation, [
+        f"{path.name}: its orientation tag is {page.orientation}: its planes are "
+        f"{orientation.WORDS[page.orientation]}, unlike in Fiji, which ignores the tag"
+    ]
+
+
+def _swapped(found: tags.Found) -> tags.Found:
+    z, y, x = found.voxel_size_nm
+    return replace(found, voxel_size_nm=(z, x, y), data_bar_from=None)
+
+
+def _dtype(path: Path, tif: tifffile.TiffFile, page: tifffile.TiffPage) -> np.dtype:
+    if page.dtype is None:
+        raise FibError(f"{path}: unknown type of pixel; save it as uint8, uint16 or float32")
+    return np.dtype(page.dtype).newbyteorder(tif.byteorder)
+
+
+def _tags(
+    tif: tifffile.TiffFile, page: tifffile.TiffPage
+) -> tuple[metadata.VolumeMetadata | None, tuple[tags.Found, ...], tuple[str, ...]]:
+    """Return fib's own metadata, what tags say, and ImageJ's names of the planes."""
+    resolution = page.resolution if 282 in page.tags and 283 in page.tags else None
+    rows, columns = page.shape[-2:]
+    own = None
+    found = []
+    names: tuple[str, ...] = ()
+    if tif.is_imagej and (description := tif.imagej_metadata):
+        own = metadata.from_text(description.get("Info"))
+        found.append(tags.imagej(description, resolution))
+        labels = description.get("Labels")
+        names = tuple(map(str, labels)) if isinstance(labels, list) else ()
+    if tif.is_ome and (xml := tif.ome_metadata):
+        own = own or metadata.from_ome(xml)
+        found.append(tags.ome(xml))
+    if sections := tif.fei_metadata:
+        found.append(tags.fei(sections, rows, columns))
+    if entries := tif.sem_metadata:
+        found.append(tags.zeiss(entries, rows, columns))
+    found.append(tags.baseline(resolution, int(page.resolutionunit)))
+    return own, tuple(found), names

@@ -1,0 +1,223 @@
+"""Pages of a TIFF, each with its pixels in full, or refused.
+
+tifffile reads kindly: strips that are not there it fills with zeros, sizes that cannot be it takes.
+So the sizes and the strips or tiles of every page are looked at here first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, prod
+from pathlib import Path
+
+import numpy as np
+
+from fib_plugins.readers.tiff.ifd import Headers, Values
+from fibcore.errors import FibError, sized
+
+SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION = 254, 255, 256, 257, 258, 259
+PHOTOMETRIC, STRIP_OFFSETS, ORIENTATION, SAMPLES = 262, 273, 274, 277
+ROWS_PER_STRIP, STRIP_COUNTS, PLANAR, PREDICTOR = 278, 279, 284, 317
+TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS = 322, 323, 324, 325
+FORMAT, DEPTH, TILE_DEPTH = 339, 32997, 32998
+_WANTED = frozenset(
+    {
+        SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, STRIP_OFFSETS,
+        ORIENTATION, SAMPLES, ROWS_PER_STRIP, STRIP_COUNTS, PLANAR, PREDICTOR, TILE_WIDTH,
+        TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, FORMAT, DEPTH, TILE_DEPTH,
+    }
+)  # fmt: skip
+"""Numbers of the tags that say how pixels are stored, TIFF 6.0 and SGI's for volumes."""
+
+OLD_JPEG = 6
+"""A compression of which pages may say by other tags where their pixels are; few can decode it."""
+
+_NONE = np.zeros(0, dtype=np.int64)
+
+_EXPANSION = {1: 1, 5: 3000, 8: 1040, 32946: 1040, 50013: 1040, 32773: 70, 34925: 8000}
+_EXPANSION_OF_OTHERS = 40_000
+"""How many bytes one byte can become at most: none, LZW, deflate (three numbers), PackBits, LZMA;
+of others Zstandard expands most."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page, as far as it matters for its pixels.
+
+    Attributes:
+        number: counted from 1.
+        shape: (height, width), with a depth before them where it has one.
+        samples: values for each pixel.
+        planar: 1: samples beside each other; 2: in planes of their own.
+        bits: of one value; 0 where they differ from sample to sample.
+        format: 1 unsigned, 2 signed, 3 floating-point, others as in TIFF 6.0.
+        compression: number of TIFF 6.0 and later.
+        predictor: 1 none, 2 horizontal differences, 3 those of floats.
+        photometric: 0 white is zero, 1 black is zero, 2 RGB, 3 palette, others as in TIFF 6.0.
+        orientation: 1 to 8; 1: the first row is the top one, the first column the left one.
+        reduced: whether it is a preview of another page.
+    """
+
+    number: int
+    shape: tuple[int, ...]
+    samples: int
+    planar: int
+    bits: int
+    format: int
+    compression: int
+    predictor: int
+    photometric: int
+    orientation: int
+    reduced: bool
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its pixels once they are decoded."""
+        return prod(self.shape[:-1]) * self.planes * self.row_bytes
+
+    @property
+    def planes(self) -> int:
+        """Planes of samples that lie one after another."""
+        return self.samples if self.planar == 2 else 1
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row of one plane."""
+        together = 1 if self.planar == 2 else self.samples
+        return ceil(self.shape[-1] * together * self.bits / 8)
+
+
+def read_pages(path: Path) -> list[Page]:
+    """Read the header of every page.
+
+    Raises:
+        FibError: no TIFF, empty, truncated, headers in a circle, sizes that cannot be, or strips
+            or tiles that are not all there.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            pages, needed, most = [], 0, 0
+            for number, values in enumerate(Headers(path, file, _WANTED), start=1):
+                page = _page(path, number, values)
+                pages.append(page)
+                if not page.reduced and page.compression != OLD_JPEG:
+                    _check_pixels(path, page, values, size)
+                    needed += page.nbytes
+                    most = max(most, _EXPANSION.get(page.compression, _EXPANSION_OF_OTHERS))
+    except OSError as error:
+        raise FibError(f"{path} cannot be read: {error.strerror or error}") from error
+    if needed > most * size:
+        raise FibError(
+            f"{path} is damaged: its {len(pages)} pages claim {sized(needed)} of pixels, which its "
+            f"{sized(size)} cannot hold; copy it again from its origin"
+        )
+    return pages
+
+
+def _page(path: Path, number: int, values: Values) -> Page:
+    def first(tag: int, default: int) -> int:
+        return int(values[tag][0]) if tag in values else default
+
+    height, width, depth = first(HEIGHT, 0), first(WIDTH, 0), first(DEPTH, 1)
+    samples = first(SAMPLES, 1)
+    if min(height, width, depth, samples) < 1:
+        raise FibError(
+            f"{path} is damaged: page {number} has {height} rows, {width} columns and {samples} "
+            f"values for each pixel; copy it again from its origin"
+        )
+    bits = values.get(BITS, np.ones(1, np.int64))
+    return Page(
+        number=number,
+        shape=(height, width) if depth == 1 else (depth, height, width),
+        samples=samples,
+        planar=first(PLANAR, 1) if samples > 1 else 1,
+        bits=int(bits[0]) if np.all(bits[:samples] == bits[0]) else 0,
+        format=first(FORMAT, 1),
+        compression=first(COMPRESSION, 1),
+        predictor=first(PREDICTOR, 1),
+        photometric=first(PHOTOMETRIC, 1),
+        orientation=first(ORIENTATION, 1),
+        reduced=bool(first(SUBFILE, 0) & 1) or first(OLD_SUBFILE, 1) == 2,
+    )
+
+
+def _check_pixels(path: Path, page: Page, values: Values, size: int) -> None:
+    """Refuse strips or tiles that are lost, short, beyond the end, or too few."""
+    tiled = TILE_OFFSETS in values
+    cut = _tiles(path, page, values) if tiled else _strips(path, page, values)
+    offsets = values.get(TILE_OFFSETS if tiled else STRIP_OFFSETS, _NONE)[: cut.count]
+    counts = values.get(TILE_COUNTS if tiled else STRIP_COUNTS, _NONE)[: cut.count]
+    if len(counts) == 0 and page.compression == 1 and len(offsets) == cut.count == 1:
+        counts = np.array([page.nbytes], dtype=np.int64)  # old programs leave it out
+    there = min(len(offsets), len(counts))
+    lost = cut.count - int(np.count_nonzero((offsets[:there] > 0) & (counts[:there] > 0)))
+    if lost:
+        raise FibError(
+            f"{path} lacks pixels of page {page.number}: {lost} of its {cut.count} "
+            f"{'tiles' if tiled else 'strips'} are not there (place or length of zero); copy it "
+            f"again from its origin"
+        )
+    end = int(np.max(offsets.astype(np.uint64) + counts.astype(np.uint64)))
+    if end > size:
+        raise FibError(
+            f"{path} is truncated: the pixels of page {page.number} end at byte {end}, it has "
+            f"{size}; copy it again from its origin"
+        )
+    stored = int(counts.sum())
+    short = stored * _EXPANSION.get(page.compression, _EXPANSION_OF_OTHERS) < page.nbytes
+    if page.compression == 1 and page.bits:
+        last = np.arange(cut.count) % cut.in_plane == cut.in_plane - 1
+        short = short or bool(np.any(counts < np.where(last, cut.last_bytes, cut.nbytes)))
+    if short:
+        raise FibError(
+            f"{path} lacks pixels of page {page.number}: its {_times(page.shape)} pixels of "
+            f"{page.bits} bits need more than the {sized(stored)} that are there; copy it again "
+            f"from its origin"
+        )
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Strips or tiles: how many in all and in one plane, bytes of each and of a plane's last."""
+
+    count: int
+    in_plane: int
+    nbytes: int
+    last_bytes: int
+
+
+def _strips(path: Path, page: Page, values: Values) -> _Cut:
+    *depth, height, _ = page.shape
+    given = values.get(ROWS_PER_STRIP, _NONE)
+    rows = min(int(given[0]), height) if len(given) == 1 else height
+    if rows < 1:
+        raise FibError(
+            f"{path} is damaged: page {page.number} has strips of {rows} rows; copy it again from "
+            f"its origin"
+        )
+    in_plane = ceil(height / rows)
+    last = height - (in_plane - 1) * rows
+    count = in_plane * page.planes * prod(depth)
+    return _Cut(count, in_plane, rows * page.row_bytes, last * page.row_bytes)
+
+
+def _tiles(path: Path, page: Page, values: Values) -> _Cut:
+    *depth, height, width = page.shape
+    rows, columns, layers = (
+        int(values[tag][0]) if tag in values else default
+        for tag, default in ((TILE_HEIGHT, 0), (TILE_WIDTH, 0), (TILE_DEPTH, 1))
+    )
+    if min(rows, columns, layers) < 1:
+        raise FibError(
+            f"{path} is damaged: page {page.number} has tiles of {rows} x {columns} pixels; copy "
+            f"it again from its origin"
+        )
+    samples = 1 if page.planar == 2 else page.samples
+    nbytes = layers * rows * ceil(columns * samples * page.bits / 8)
+    in_plane = ceil(height / rows) * ceil(width / columns) * ceil(prod(depth) / layers)
+    return _Cut(in_plane * page.planes, in_plane, nbytes, nbytes)
+
+
+def _times(sizes: tuple[int, ...]) -> str:
+    return " x ".join(str(size) for size in sizes)

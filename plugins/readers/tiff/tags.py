@@ -1,0 +1,229 @@
+"""What TIFF tags say about voxel size and accelerating voltage, one pure function per vendor.
+
+Every function takes metadata as tifffile parses it and returns a `Found`; what the tags do not say,
+or say in a way that cannot be trusted, stays None. Nothing here reads a file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fib_plugins.readers.slices.units import INCH_NM, is_print_unit, is_unknown, unit_in_nm
+from fib_plugins.readers.tiff.markup import elements, parse_xml
+
+COARSEST_NM = 20_000.0
+"""Print resolutions (72 dpi is 352 778 nm, 1200 dpi 21 167 nm) are no voxel sizes of a SEM."""
+
+NAMES = "names of the slices"
+"""Origin of what no tag says but the names of slices do."""
+
+_BASELINE_UNITS = {2: INCH_NM, 3: 1e7, 4: 1e6, 5: 1e3}
+"""TIFF 6.0, tag ResolutionUnit: inch, cm; mm and µm are in common use without being part of it."""
+
+_KV_PER_UNIT = {"kv": 1.0, "v": 1e-3}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one kind of tag says.
+
+    Attributes:
+        origin: the tag, as a message names it.
+        voxel_size_nm: (z, y, x) in nm, None where it is not said.
+        kv: accelerating voltage of each channel in kV; empty where it is not said.
+        data_bar_from: first row of the data bar below the image, where there is one.
+        remarks: what the tag says that is not understood, or cannot be.
+    """
+
+    origin: str
+    voxel_size_nm: tuple[float | None, float | None, float | None] = (None, None, None)
+    kv: tuple[float | None, ...] = ()
+    data_bar_from: int | None = None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def who(self) -> str:
+        """What says it, for a message."""
+        return self.origin if self.origin == NAMES else f"{self.origin} tags"
+
+
+def imagej(metadata: Mapping[str, Any], resolution: tuple[float, float] | None) -> Found:
+    """Read ImageJ's description: `unit`, `yunit`, `zunit`, `spacing`, and the resolution tags.
+
+    Args:
+        metadata: `TiffFile.imagej_metadata`.
+        resolution: pixels per unit in (x, y); None without XResolution and YResolution.
+    """
+    origin = "ImageJ"
+    unit = metadata.get("unit")
+    units = {axis: metadata.get(f"{axis}unit", unit) for axis in "yz"} | {"x": unit}
+    remarks = _unknown(origin, units)
+    nm = {axis: unit_in_nm(word) for axis, word in units.items()}
+    x_nm = nm["x"]
+    if x_nm is None:
+        return Found(origin, remarks=remarks)
+    x, y = None, None
+    if resolution is not None:
+        x, y = _inverse(resolution[0], x_nm), _inverse(resolution[1], nm["y"])
+    z = _positive(metadata.get("spacing"), nm["z"])
+    if is_print_unit(unit) and (x or 0) > COARSEST_NM:
+        return Found(origin, remarks=remarks)
+    return Found(origin, (z, y, x), remarks=remarks)
+
+
+def ome(xml: str) -> Found:
+    """Read the PhysicalSize attributes of the first image; their default unit is µm."""
+    origin = "OME-XML"
+    root = parse_xml(xml)
+    pixels = None if root is None else next(elements(root, "Pixels"), None)
+    if pixels is None:
+        return Found(origin)
+    units = {
+        axis: pixels.get(f"PhysicalSize{axis.upper()}Unit", "µm")
+        for axis in "zyx"
+        if pixels.get(f"PhysicalSize{axis.upper()}") is not None
+    }
+    sizes = [
+        _positive(pixels.get(f"PhysicalSize{axis.upper()}"), unit_in_nm(units.get(axis)))
+        for axis in "zyx"
+    ]
+    return Found(origin, (sizes[0], sizes[1], sizes[2]), remarks=_unknown(origin, units))
+
+
+def fei(metadata: Mapping[str, Any], rows: int, columns: int) -> Found:
+    """Read Thermo Fisher/FEI sections: pixel size in m from Scan, high tension in V from Beam.
+
+    [Beam] names the column and scan that made the image (`Beam=EBeam`, `Scan=EScan`); the voltage
+    of an ion beam is not the accelerating voltage of an electron image and is left out.
+
+    Args:
+        metadata: `TiffFile.fei_metadata`, section -> key -> value.
+        rows: number of rows in the file; more than [Image] ResolutionY means a data bar.
+        columns: number of columns in the file.
+    """
+    origin = "Thermo Fisher/FEI"
+    beam = _section(metadata, "Beam")
+    column = str(beam.get("Beam", "EBeam"))
+    size: tuple[float | None, float | None] = (None, None)
+    for name in ("Scan", str(beam.get("Scan", "EScan")), "EScan"):
+        scan = _section(metadata, name)
+        size = (_positive(scan.get("PixelHeight"), 1e9), _positive(scan.get("PixelWidth"), 1e9))
+        if None not in size:
+            break
+    voltage = None
+    if column.upper().startswith("E"):
+        voltage = _positive(beam.get("HV"), 1e-3) or _positive(
+            _section(metadata, column).get("HV"), 1e-3
+        )
+    image = _section(metadata, "Image")
+    scanned = (image.get("ResolutionY"), image.get("ResolutionX"))
+    bar = scanned[0] if isinstance(scanned[0], int) and 0 < scanned[0] < rows else None
+    remarks = _other_size(origin, scanned, (rows, columns), size)
+    kv = () if voltage is None else (voltage,)
+    return Found(origin, (None, *size), kv, None if remarks else bar, remarks)
+
+
+def zeiss(metadata: Mapping[str, Any], rows: int, columns: int) -> Found:
+    """Read Zeiss SmartSEM entries: AP_IMAGE_PIXEL_SIZE and AP_ACTUALKV (EHT), with their units.
+
+    AP_PIXEL_SIZE belongs to the screen of 1024 pixels, so it counts only for images so wide.
+    DP_IMAGE_STORE is the resolution that the image was stored in (``1024 * 768``).
+
+    Args:
+        metadata: `TiffFile.sem_metadata`, key -> (name, value, unit).
+        rows: number of rows in the file.
+        columns: number of columns in the file.
+    """
+    origin = "Zeiss"
+    key = "ap_image_pixel_size"
+    if key not in metadata and columns == 1024:
+        key = "ap_pixel_size"
+    value, unit = _measured(metadata.get(key))
+    size, remarks = _positive(value, unit_in_nm(unit)), _unknown(origin, {"x": unit})
+    value, unit = _measured(metadata.get("ap_actualkv"))
+    voltage = _positive(value, _KV_PER_UNIT.get(str(unit).strip().lower()))
+    stored = metadata.get("dp_image_store")
+    numbers = re.findall(r"\d+", str(stored[1])) if isinstance(stored, tuple) and stored[1:] else []
+    if len(numbers) == 2:
+        scanned = (int(numbers[1]), int(numbers[0]))
+        remarks += _other_size(origin, scanned, (rows, columns), (size, size))
+    kv = () if voltage is None else (voltage,)
+    return Found(origin, (None, size, size), kv, remarks=remarks)
+
+
+def baseline(resolution: tuple[float, float] | None, unit: int) -> Found:
+    """Read the resolution tags of plain TIFF, unless they are a print resolution.
+
+    Args:
+        resolution: XResolution and YResolution, pixels per unit; None without them.
+        unit: tag ResolutionUnit.
+    """
+    origin = "TIFF resolution"
+    factor = _BASELINE_UNITS.get(unit)
+    if resolution is None or factor is None:
+        return Found(origin)
+    x, y = _inverse(resolution[0], factor), _inverse(resolution[1], factor)
+    if x is None or y is None or max(x, y) > COARSEST_NM:
+        return Found(origin)
+    return Found(origin, (None, y, x))
+
+
+def _section(metadata: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = metadata.get(name)
+    return section if isinstance(section, Mapping) else {}
+
+
+def _positive(value: Any, factor: float | None) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number * factor if factor is not None and 0 < number < float("inf") else None
+
+
+def _inverse(per_unit: float, factor: float | None) -> float | None:
+    return factor / per_unit if factor is not None and 0 < per_unit < float("inf") else None
+
+
+def _measured(entry: Any) -> tuple[Any, Any]:
+    """Return value and unit of a Zeiss entry (name, value, unit); None for what it has not."""
+    return entry[1:] if isinstance(entry, tuple) and len(entry) == 3 else (None, None)
+
+
+def _unknown(origin: str, units: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a sentence on each unit that is none of length, and so counts for nothing."""
+    unknown = {repr(unit) for unit in units.values() if is_unknown(unit)}
+    return tuple(
+        f"the unit {unit} of the {origin} tags is not known, so the sizes in it are left out; give "
+        f"voxel_size_nm"
+        for unit in sorted(unknown)
+    )
+
+
+def _other_size(
+    origin: str,
+    scanned: tuple[Any, Any],
+    actual: tuple[int, int],
+    pixel: tuple[float | None, float | None],
+) -> tuple[str, ...]:
+    """Return a sentence where an image is not as large as it was scanned, a data bar apart.
+
+    Args:
+        origin: the tag.
+        scanned: (rows, columns) by the tag.
+        actual: (rows, columns) in the file.
+        pixel: pixel size by the tag along (y, x), nm.
+    """
+    if not all(isinstance(n, int) and n > 0 for n in scanned):
+        return ()
+    if scanned[1] == actual[1]:  # a data bar below, or cut off
+        return ()
+    size = " x ".join("?" if p is None else f"{p:g}" for p in pixel)
+    return (
+        f"the {origin} tags are of an image of {scanned[0]} x {scanned[1]} pixels, the file has "
+        f"{actual[0]} x {actual[1]}: it was scaled or cropped since. Their pixel size ({size} nm) "
+        f"is right only if it was cropped; give voxel_size_nm if it was scaled",
+    )
