@@ -16,10 +16,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from fib_plugins.adapters.translation.discriminator import fooled, told_apart
+from fib_plugins.adapters.translation.discriminator import discriminator_loss, generator_loss
 from fib_plugins.adapters.translation.generators import Translation
 from fib_plugins.adapters.translation.method import Method, frozen, white_noise
-from fib_plugins.adapters.translation.structure import structure_loss
+from fib_plugins.adapters.translation.structure_loss import structure_loss
 
 if TYPE_CHECKING:
     from fib_plugins.adapters.cut import CUT
@@ -34,7 +34,7 @@ class ContrastiveSteps(Method):
     params: CUT
     learners: ClassVar[dict[str, tuple[str, ...]]] = {
         "generator": ("generator", "embedding"),
-        "judge": ("target_judge",),
+        "discriminator": ("target_discriminator",),
     }
     of_each_patch: ClassVar[frozenset[str]] = frozenset({"noise"})
 
@@ -44,7 +44,7 @@ class ContrastiveSteps(Method):
         return {
             "generator": generator,
             "embedding": Embedding(generator.widths, seed_of("embedding")),
-            "target_judge": self._judge(channels, seed_of("target_judge")),
+            "target_discriminator": self._discriminator("target", channels, seed_of),
         }
 
     def draw(self, rng: np.random.Generator, done: int) -> dict[str, torch.Tensor]:
@@ -61,18 +61,18 @@ class ContrastiveSteps(Method):
         """Learn from patches (patch, channel, y, x) of either stack; return the losses."""
         params, run = self.params, self.modules
         source, target = inputs["source"], inputs["target"]
-        judge = run["target_judge"]
+        discriminator = run["target_discriminator"]
         there: Translation
         kept: Translation | None
 
-        with frozen(judge):
+        with frozen(discriminator):
             if params.identity_weight:
                 there, kept = run["generator"](torch.cat([source, target])).halves()
             else:
                 there, kept = run["generator"](source), None
             made = there.with_noise(inputs["noise"])
             losses = {
-                "adversarial_loss": fooled(judge, made),
+                "adversarial_loss": generator_loss(discriminator, made),
                 "contrastive_loss": self._contrast("source", there, inputs),
             }
             total = losses["adversarial_loss"] + params.contrast_weight * losses["contrastive_loss"]
@@ -84,9 +84,10 @@ class ContrastiveSteps(Method):
                 total = total + params.structure_weight * losses["structure_loss"]
             self._learn("generator", total)
 
-        judged = told_apart(judge, target, self._exchanged("target_judge", made, inputs))
-        self._learn("judge", judged)
-        losses["generator_loss"], losses["discriminator_loss"] = total, judged
+        shown = self._exchanged("target_discriminator", made, inputs)
+        doubt = discriminator_loss(discriminator, target, shown)
+        self._learn("discriminator", doubt)
+        losses["generator_loss"], losses["discriminator_loss"] = total, doubt
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _contrast(

@@ -14,10 +14,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from fib_plugins.adapters.translation.discriminator import fooled, told_apart
+from fib_plugins.adapters.translation.discriminator import discriminator_loss, generator_loss
 from fib_plugins.adapters.translation.generators import Translation
 from fib_plugins.adapters.translation.method import Method, frozen, white_noise
-from fib_plugins.adapters.translation.structure import structure_loss
+from fib_plugins.adapters.translation.structure_loss import structure_loss
 
 if TYPE_CHECKING:
     from fib_plugins.adapters.cyclegan import CycleGAN
@@ -29,7 +29,7 @@ class CycleSteps(Method):
     params: CycleGAN
     learners: ClassVar[dict[str, tuple[str, ...]]] = {
         "generator": ("generator", "backward"),
-        "judge": ("target_judge", "source_judge"),
+        "discriminator": ("target_discriminator", "source_discriminator"),
     }
     of_each_patch: ClassVar[frozenset[str]] = frozenset({"noise_there", "noise_back"})
 
@@ -39,7 +39,8 @@ class CycleSteps(Method):
             name: self._generator(channels, seed_of(name)) for name in self.learners["generator"]
         }
         return networks | {
-            name: self._judge(channels, seed_of(name)) for name in self.learners["judge"]
+            f"{look}_discriminator": self._discriminator(look, channels, seed_of)
+            for look in ("target", "source")
         }
 
     def draw(self, rng: np.random.Generator, done: int) -> dict[str, torch.Tensor]:
@@ -54,15 +55,16 @@ class CycleSteps(Method):
         """Learn from patches (patch, channel, y, x) of either stack; return the losses."""
         params, run = self.params, self.modules
         source, target = inputs["source"], inputs["target"]
-        judges = run["source_judge"], run["target_judge"]
+        of_target, of_source = run["target_discriminator"], run["source_discriminator"]
 
-        with frozen(*judges):
+        with frozen(of_target, of_source):
             there, kept_target = self._translations("generator", source, target)
             back, kept_source = self._translations("backward", target, source)
             made_target = there.with_noise(inputs["noise_there"])
             made_source = back.with_noise(inputs["noise_back"])
             losses = {
-                "adversarial_loss": fooled(judges[1], made_target) + fooled(judges[0], made_source),
+                "adversarial_loss": generator_loss(of_target, made_target)
+                + generator_loss(of_source, made_source),
                 "cycle_loss": functional.l1_loss(run["backward"](made_target).mean, source)
                 + functional.l1_loss(run["generator"](made_source).mean, target),
             }
@@ -79,13 +81,13 @@ class CycleSteps(Method):
                 total = total + params.structure_weight * losses["structure_loss"]
             self._learn("generator", total)
 
-        shown_target = self._exchanged("target_judge", made_target, inputs)
-        shown_source = self._exchanged("source_judge", made_source, inputs)
-        judged = told_apart(judges[1], target, shown_target) + told_apart(
-            judges[0], source, shown_source
+        shown_target = self._exchanged("target_discriminator", made_target, inputs)
+        shown_source = self._exchanged("source_discriminator", made_source, inputs)
+        doubt = discriminator_loss(of_target, target, shown_target) + discriminator_loss(
+            of_source, source, shown_source
         )
-        self._learn("judge", judged)
-        losses["generator_loss"], losses["discriminator_loss"] = total, 0.5 * judged
+        self._learn("discriminator", doubt)
+        losses["generator_loss"], losses["discriminator_loss"] = total, 0.5 * doubt
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _translations(

@@ -48,13 +48,15 @@ def build_discriminator(channels: int, width: int, norm: DiscriminatorNorm, seed
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def fooled(discriminator: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Return the generator's loss: how far `images` are from being taken for real ones."""
+def generator_loss(discriminator: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """Return the mean square distance of the verdicts on `images` from 1, which stands for real."""
     return (_verdict(discriminator, images) - 1.0).square().mean()
 
 
-def told_apart(discriminator: nn.Module, real: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
-    """Return the discriminator's loss: 0 if it is always right, 0.25 if it cannot tell."""
+def discriminator_loss(
+    discriminator: nn.Module, real: torch.Tensor, made: torch.Tensor
+) -> torch.Tensor:
+    """Return the mean square error of the verdicts: 0 if all are right, 0.25 for guesses."""
     right, wrong = _verdict(discriminator, torch.cat([real, made.detach()])).chunk(2)
     return 0.5 * ((right - 1.0).square().mean() + wrong.square().mean())
 

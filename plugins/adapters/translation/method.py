@@ -35,9 +35,9 @@ ADAM_BETAS = (0.5, 0.999)
 class Method(ABC):
     """Networks that learn to translate, step by step.
 
-    A subclass says which networks there are, which of them translate and which judge, and what a
-    step is: `draw` makes on the host all that is random in it, `learn` does the rest where the
-    networks are, and `step_done` follows it.
+    A subclass defines the networks, which of them translate and which discriminate, and a step:
+    `draw` makes on the host all that is random in it, `learn` does the rest where the networks
+    are, and `step_done` follows it.
 
     Attributes:
         shape: of the patches of a step: (patch, channel, y, x).
@@ -46,8 +46,8 @@ class Method(ABC):
         generator: the network that translates, with the running mean of the weights. The two
             networks of a GAN chase each other; the mean of where the generator has been is better
             than where it is (Yazici et al., ICLR 2019).
-        pools: translations of earlier steps, by the judge that is shown them; of size 0 none.
-        optimizers: ``generator`` and ``judge``.
+        pools: translations of earlier steps, by the discriminator that sees them; of size 0 none.
+        optimizers: ``generator`` and ``discriminator``.
         plateaus: what lowers their learning rates.
 
     Args:
@@ -59,7 +59,7 @@ class Method(ABC):
     """
 
     learners: ClassVar[dict[str, tuple[str, ...]]]
-    """Names of the networks of each optimiser, ``generator`` and ``judge``."""
+    """Names of the networks of each optimiser, ``generator`` and ``discriminator``."""
     of_each_patch: ClassVar[frozenset[str]]
     """Names of what `draw` returns an entry of for each patch."""
 
@@ -84,9 +84,9 @@ class Method(ABC):
             name: fabric.setup_module(network) for name, network in self.networks.items()
         }
         self.generator = deepcopy(cast(Generator, self.networks["generator"]))
-        judges = self.learners["judge"] if params.pool_size else ()
+        pooled = self.learners["discriminator"] if params.pool_size else ()
         self.pools = {
-            judge: ImagePool(params.pool_size, self.shape).to(fabric.device) for judge in judges
+            name: ImagePool(params.pool_size, self.shape).to(fabric.device) for name in pooled
         }
         self.optimizers = {
             group: adam(
@@ -194,8 +194,9 @@ class Method(ABC):
     def _generator(self, channels: int, seed: int) -> Generator:
         return build_generator(channels=channels, **network_params(self.params), seed=seed)
 
-    def _judge(self, channels: int, seed: int) -> nn.Module:
+    def _discriminator(self, look: str, channels: int, seed_of: Callable[[str], int]) -> nn.Module:
         params = self.params
+        seed = seed_of(f"{look}_judge")  # the stream's first name: another gives other weights
         return build_discriminator(
             channels, params.discriminator_channels, params.discriminator_norm, seed
         )
@@ -203,21 +204,21 @@ class Method(ABC):
     def _drawn_exchanges(self, rng: np.random.Generator, done: int) -> dict[str, torch.Tensor]:
         """Return what `draw` decides about the pools."""
         drawn: dict[str, torch.Tensor] = {}
-        for judge, pool in self.pools.items():
+        for name, pool in self.pools.items():
             given, kept = pool.draw(rng, done * self.params.batch_size)
-            drawn |= {f"{judge}_given": given, f"{judge}_kept": kept}
+            drawn |= {f"{name}_given": given, f"{name}_kept": kept}
         return drawn
 
     def _exchanged(
-        self, judge: str, made: torch.Tensor, inputs: dict[str, torch.Tensor]
+        self, discriminator: str, made: torch.Tensor, inputs: dict[str, torch.Tensor]
     ) -> torch.Tensor:
-        """Return what a judge is shown of translations: these, or others of earlier steps."""
-        if judge not in self.pools:
+        """Return translations for a discriminator to see: these, or others of earlier steps."""
+        if discriminator not in self.pools:
             return made
-        shown: torch.Tensor = self.pools[judge](
+        shown: torch.Tensor = self.pools[discriminator](
             self.team.whole(made.detach(), self.shape[0]),
-            inputs[f"{judge}_given"],
-            inputs[f"{judge}_kept"],
+            inputs[f"{discriminator}_given"],
+            inputs[f"{discriminator}_kept"],
         )
         return shown[self.team.share]
 

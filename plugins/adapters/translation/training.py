@@ -18,13 +18,13 @@ import numpy as np
 import torch
 
 from fib_plugins.adapters.translation.batches import Batches
+from fib_plugins.adapters.translation.epoch_state import EpochState
 from fib_plugins.adapters.translation.generators import set_upright
 from fib_plugins.adapters.translation.grey_range import GreyRange
 from fib_plugins.adapters.translation.inference import translated
 from fib_plugins.adapters.translation.method import Method
 from fib_plugins.adapters.translation.noise import NoiseLaw
 from fib_plugins.adapters.translation.patches import Patches, as_tensor
-from fib_plugins.adapters.translation.running import Running
 from fib_plugins.adapters.translation.validation import (
     Judged,
     Validation,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from fib_plugins.training.team import Team
 
 CHECKPOINT_SECONDS = 120.0
-LAYOUT = 2
+LAYOUT = 3
 """Of what a checkpoint holds; those of another are not gone on from."""
 LABELS_NOT_KEPT = 1e3
 """Added to the score of epochs that do not keep labels: any that does is better."""
@@ -123,10 +123,10 @@ def train(
     first = to_device(as_tensor(patches[0].cut(places[:1])), device)
     for network in method.translators():
         set_upright(network, first)
-    running = Running()
+    state = EpochState()
     fingerprint = _fingerprint(params, source, target, labels, ranges, context.seed)
     checkpoint = Checkpoint(
-        context.scratch / "checkpoint.pt", fingerprint, running=running, **method.parts()
+        context.scratch / "checkpoint.pt", fingerprint, state=state, **method.parts()
     )
     progress = checkpoint.load(context, team)
     for optimizer in method.optimizers.values():
@@ -154,18 +154,18 @@ def train(
 
     while progress.epoch < params.epochs and not progress.exhausted(params.early_stopping_patience):
         epoch = progress.epoch + 1
-        left, depth = range(running.step, per_epoch), depth_for(device)
+        left, depth = range(state.step, per_epoch), depth_for(device)
         with closing(ahead(batches.of_epoch(epoch), left, depth)) as made:
             for inputs in made:
                 losses = learn({n: to_device(t, device) for n, t in inputs.items()})
-                running.add(team.average(losses, method.own_patches))
-                done = progress.epoch * per_epoch + running.step
+                state.add(team.average(losses, method.own_patches))
+                done = progress.epoch * per_epoch + state.step
                 method.step_done(done)
                 context.progress(done, params.epochs * per_epoch, _what(progress))
-                if time.monotonic() - saved > CHECKPOINT_SECONDS and running.step < per_epoch:
+                if time.monotonic() - saved > CHECKPOINT_SECONDS and state.step < per_epoch:
                     team.save(checkpoint, progress)
                     saved = time.monotonic()
-        means = running.means()
+        means = state.means()
         if not math.isfinite(means["generator_loss"]):
             raise FibError(
                 f"training diverged in epoch {epoch} (the generator's loss is "
@@ -173,7 +173,7 @@ def train(
                 f"{method.learning_rate:g}), or use precision '32'"
             )
         judged, found, picture = team.by_first(judge)
-        running.samples.append(picture)
+        state.samples.append(picture)
         row = {**means, "learning_rate": method.learning_rate, **_figures(judged)}
         score = judged.score + (LABELS_NOT_KEPT if judged.problems else 0.0)
         method.epoch_done(score)
@@ -190,7 +190,7 @@ def train(
         progress.history,
         progress.best_epoch,
         *ranges,
-        torch.stack(running.samples).numpy(),
+        torch.stack(state.samples).numpy(),
         validation.before if validation is not None else {},
         judged,
     )

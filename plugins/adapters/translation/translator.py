@@ -166,8 +166,8 @@ class Translator(Trainable, TranslationParameters, Adapter):
             FibError: different channel counts, slices smaller than a patch, images that are
                 constant or not finite, a training that diverges.
         """
+        from fib_plugins.adapters.translation.diagnostics import doubts_about
         from fib_plugins.adapters.translation.training import train
-        from fib_plugins.adapters.translation.watching import doubts_about
         from fib_plugins.training.runtime import cpu_threads
         from fib_plugins.training.team import in_team
 
@@ -225,10 +225,10 @@ class Translator(Trainable, TranslationParameters, Adapter):
                 finite or none of which the source had; and, unless `on_label_change` is ``warn``,
                 a translation that swaps bright and dark or loses structure.
         """
+        from fib_plugins.adapters.translation.diagnostics import labels_not_kept
         from fib_plugins.adapters.translation.generators import build_generator, network_params
         from fib_plugins.adapters.translation.grey_range import GreyRange
         from fib_plugins.adapters.translation.inference import translated
-        from fib_plugins.adapters.translation.watching import labels_not_kept
         from fib_plugins.training.weights import set_weights
 
         context = Context.of(context)

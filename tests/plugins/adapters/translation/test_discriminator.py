@@ -3,7 +3,11 @@ import pytest
 import torch
 from torch import nn
 
-from fib_plugins.adapters.translation.discriminator import build_discriminator, fooled, told_apart
+from fib_plugins.adapters.translation.discriminator import (
+    build_discriminator,
+    discriminator_loss,
+    generator_loss,
+)
 from fib_plugins.adapters.translation.method import frozen
 
 
@@ -28,12 +32,12 @@ BRIGHT, DARK = torch.ones(2, 1, 8, 8), -torch.ones(2, 1, 8, 8)
 def test_telling_apart_costs_0_if_always_right_and_a_quarter_if_it_cannot_tell(
     real: float, made: float, loss: float
 ) -> None:
-    assert float(told_apart(Says(real, made), BRIGHT, DARK)) == pytest.approx(loss)
+    assert float(discriminator_loss(Says(real, made), BRIGHT, DARK)) == pytest.approx(loss)
 
 
 @pytest.mark.parametrize(("verdict", "loss"), [(1.0, 0.0), (0.5, 0.25), (0.0, 1.0)])
 def test_fooling_costs_by_how_far_the_verdict_is_from_real(verdict: float, loss: float) -> None:
-    assert float(fooled(Says(1.0, verdict), DARK)) == pytest.approx(loss)
+    assert float(generator_loss(Says(1.0, verdict), DARK)) == pytest.approx(loss)
 
 
 def images(seed: int, *shape: int) -> torch.Tensor:
@@ -80,13 +84,13 @@ def test_either_side_learns_for_itself() -> None:
     judge = build_discriminator(1, 4, "instance", seed=1)
     made = images(1, 1, 1, 32, 32).requires_grad_(True)
     with frozen(judge):
-        fooled(judge, made).backward()
+        generator_loss(judge, made).backward()
     assert made.grad is not None
     assert float(made.grad.abs().sum()) > 0
     assert all(weights.grad is None for weights in judge.parameters())
 
     made.grad = None
-    told_apart(judge, images(2, 1, 1, 32, 32), made).backward()
+    discriminator_loss(judge, images(2, 1, 1, 32, 32), made).backward()
     assert made.grad is None
     assert all(weights.grad is not None for weights in judge.parameters())
 

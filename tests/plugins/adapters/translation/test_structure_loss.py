@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter, shift
 
-from fib_plugins.adapters.translation.structure import structure_loss
+from fib_plugins.adapters.translation.structure_loss import structure_loss
 
 SIZE = 96
 

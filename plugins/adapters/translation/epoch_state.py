@@ -1,4 +1,4 @@
-"""What has come of an epoch so far."""
+"""Losses and pictures of a training within an epoch."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 
 
 @dataclass
-class Running:
-    """What has come of the epoch so far, for a checkpoint in the middle of it.
+class EpochState:
+    """Steps and losses of the epoch so far, for a checkpoint in the middle of it.
 
     Attributes:
         step: steps done in this epoch.
@@ -23,7 +23,7 @@ class Running:
     samples: list[torch.Tensor] = field(default_factory=list)
 
     def add(self, losses: dict[str, torch.Tensor]) -> None:
-        """Note that a step is done, whose losses are added up where they are."""
+        """Count a step and add its losses up, on the device where they are."""
         self.step += 1
         for name, loss in losses.items():
             self.sums[name] = (
@@ -31,7 +31,7 @@ class Running:
             )
 
     def means(self) -> dict[str, float]:
-        """Return the mean of each loss, and begin a new epoch."""
+        """Return the mean of each loss, and start a new epoch."""
         found = {name: float(total) / self.step for name, total in self.sums.items()}
         self.step, self.sums = 0, {}
         return found
@@ -41,5 +41,5 @@ class Running:
         return vars(self).copy()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the state of a checkpoint."""
+        """Restore the state of a checkpoint."""
         vars(self).update(state)

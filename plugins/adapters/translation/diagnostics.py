@@ -1,4 +1,4 @@
-"""Translations held against what was translated, and trainings against what they were for."""
+"""Diagnostics of translators: labels that a translation loses, trainings that achieved nothing."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ CHECKED_SLICES = 16
 """Slices of a translated stack whose structure is compared with that before."""
 IDENTITY_CYCLE_LOSS = 0.02
 WINNING_DISCRIMINATOR = 0.1
-"""Below these two losses the translator has found out that changing nothing costs least: the
-discriminator's is 0.25 where it cannot tell and 0 where it always can."""
+"""Below these two losses the translator has learned that changing nothing costs least. The
+discriminator's loss is 0.25 if it guesses and 0 if it is always right."""
 NO_CLOSER = 0.9
-"""Share of the distance before that is left after a translation worth the name."""
+"""A useful translation leaves a smaller share than this of the distance before it."""
 
 
 def labels_not_kept(
     made: Images, images: Images, labels: Labels | None, context: Context
 ) -> tuple[str, ...]:
-    """Return in words what a translation does not show that the images before show.
+    """Return descriptions of what the images show and their translation does not.
 
     Args:
         made: the translation.
         images: the images before.
-        labels: what they show; without them Otsu's threshold tells bright from dark.
+        labels: of the images; without them Otsu's threshold separates bright from dark.
         context: surroundings of the step.
     """
     number = min(CHECKED_SLICES, images.shape[0])
@@ -49,7 +49,7 @@ def labels_not_kept(
 
 
 def doubts_about(trained: Trained) -> list[str]:
-    """Return in words why a translator may be worth nothing, though its training ended well."""
+    """Return descriptions of why a translator may be useless although its training ended."""
     last = trained.history[-1]
     found = []
     cycle = last.get("cycle_loss", np.inf)
@@ -57,7 +57,7 @@ def doubts_about(trained: Trained) -> list[str]:
     if winning and cycle < IDENTITY_CYCLE_LOSS:
         found.append(
             f"identity trap: the cycle loss is {cycle:.3f} while the discriminators win (loss "
-            f"{last['discriminator_loss']:.3f} of 0.25): the translator hands its input on and has "
+            f"{last['discriminator_loss']:.3f} of 0.25): the translator returns its input and has "
             f"learned nothing. Lower cycle_weight and identity_weight, keep noise at 'measured', "
             f"or raise learning_rate"
         )
