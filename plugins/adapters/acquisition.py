@@ -122,7 +122,14 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
     )
 
     _fitted: Acquisition | None = PrivateAttr(default=None)
-    """What `fit` made of this plugin: its own parameters are frozen."""
+
+    @property
+    def estimated(self) -> Acquisition:
+        """The instrument with the parameters that `fit` has estimated; itself before.
+
+        The plugin's own parameters stay as they were given.
+        """
+        return self if self._fitted is None else self._fitted
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
         """Refuse channels that parameters do not fit; tell the type of the result and memory."""
@@ -253,11 +260,12 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         source: Images | None = None,
         context: Context | None = None,
     ) -> Self:
-        """Return the instrument with the parameters that the target was recorded with.
+        """Estimate the parameters that the target was recorded with; return the plugin, fitted.
 
-        Estimated is what `estimate` names; everything else stays as given. Without a target
-        nothing is estimated: the model is the instrument as given. The table `estimates`
-        has the columns parameter, channel (-1: all), value, given.
+        `estimated` is the instrument with these parameters. Estimated is what `estimate` names;
+        everything else stays as given. Without a target nothing is estimated: the model is the
+        instrument as given. The table `estimates` has the columns parameter, channel (-1: all),
+        value, given.
 
         Args:
             target: stack of the instrument to be imitated; one slice is enough for all but drift.
@@ -284,7 +292,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         fitted = type(self)(**values)
         self._model = Model(self.identifier(), fitted.model_dump(mode="json"), info=info)
         self._fitted = type(self).from_model(self._model)
-        return self._fitted
+        return self
 
     def randomised(self, rng: np.random.Generator, spread: float = 0.5) -> Acquisition:
         """Return an instrument with parameters drawn at random around these.
@@ -309,5 +317,4 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
 
         if spread < 0:
             raise FibError(f"spread {spread:g} is negative; 0 changes nothing, 0.5 is usual")
-        centre = self if self._fitted is None else self._fitted
-        return type(self)(**randomised_values(centre, rng, spread))
+        return type(self)(**randomised_values(self.estimated, rng, spread))

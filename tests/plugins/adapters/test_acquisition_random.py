@@ -84,7 +84,7 @@ def test_around_a_fitted_instrument_means_around_its_estimates():
     rng = np.random.default_rng(3)
     grey = np.clip(0.5 + 0.1 * rng.standard_normal((3, 64, 64)), 0, 1).astype(np.float32)
     plugin = Acquisition(estimate=("noise",))
-    found = plugin.fit(Images(grey, (5.0, 5.0, 5.0), kv=(2.0,)), None, Context(0))
+    found = plugin.fit(Images(grey, (5.0, 5.0, 5.0), kv=(2.0,)), None, Context(0)).estimated
     drawn = [one.randomised(np.random.default_rng(5), 0.5) for one in (plugin, found)]
     assert drawn[0] == drawn[1]
     assert drawn[0].electrons_per_pixel != plugin.electrons_per_pixel or drawn[0].read_noise[0] > 0
