@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from fibcore.cli.app import app
 from fibcore.cli.plugins import parameters_of
 from fibcore.contracts import products, slots, verbs
+from fibcore.hooks import REGISTER_HOOKS
 from fibcore.kinds import KINDS
 from fibcore.plugin import Plugin, Trainable
 from fibcore.registry import registry
@@ -77,7 +78,8 @@ def plugins() -> str:
     """Return every installed plugin of fib itself: what it does, its contract, its parameters."""
     lines = []
     for kind in KINDS:
-        lines.append(f"## {kind.capitalize()}s\n" if kind != "physics" else "## Physics\n")
+        plural = REGISTER_HOOKS[kind].removeprefix("fib_register_")
+        lines.append(f"## {plural.capitalize()}\n")
         lines += [_plugin(e.item) for e in registry().entries(kind) if e.distribution == "fibtomo"]
     return "\n".join(lines)
 

@@ -173,8 +173,9 @@ class Registry:
     # -- asking --------------------------------------------------------------------------------
 
     def entries(self, kind: str | None = None) -> list[Registered]:
-        """Return what is registered (of one kind), sorted by name."""
-        chosen = [e for e in self._entries.values() if kind in (None, e.identifier.split("/")[0])]
+        """Return plugins of all kinds, or of one, or the materials, sorted by name."""
+        kinds = KINDS if kind is None else (kind,)
+        chosen = [e for e in self._entries.values() if e.identifier.split("/")[0] in kinds]
         return sorted(chosen, key=lambda entry: entry.identifier)
 
     def entry(self, identifier: str) -> Registered:
@@ -192,7 +193,7 @@ class Registry:
         if identifier in self._entries:
             return self._entries[identifier]
         kind = identifier.split("/")[0]
-        names = [e.identifier for e in self.entries() if not e.identifier.startswith("material/")]
+        names = [e.identifier for e in self.entries()]
         same_kind = [name for name in names if name.startswith(kind + "/")]
         hint = did_you_mean(identifier, names)
         if not hint:
@@ -244,11 +245,11 @@ def _near_miss(group: str) -> bool:
 
 
 def _identifier(kind: str, item: Any) -> str:
-    if kind == "material":
+    base = KINDS.get(kind)
+    if base is None:  # materials are data, not classes
         if not isinstance(item, Material):
             raise FibError(f"{item!r} is not a fibcore.Material")
-        return f"material/{item.name}"
-    base = KINDS[kind]
+        return f"{kind}/{item.name}"
     if not (isinstance(item, type) and issubclass(item, base)):
         raise FibError(f"{item!r} is not a class derived from fibcore.{base.__name__}")
     if not item.name:

@@ -26,7 +26,7 @@ def list_command(kind: str | None, as_json: bool) -> None:
         raise UsageError(
             f"no kind {kind!r}; the kinds: {listed(KINDS)}.{did_you_mean(kind, KINDS)}"
         )
-    found = [e for e in registry().entries(kind) if not e.identifier.startswith("material/")]
+    found = registry().entries(kind)
     broken = registry().broken
     if as_json:
         _print_json(
@@ -141,10 +141,7 @@ def check_plugins_command(name: str | None, as_json: bool) -> None:
     """Check one plugin, or all of them and what could not be used."""
     from fibcore.testing import check_plugin
 
-    if name is not None:
-        entries = [registry().entry(name)]
-    else:
-        entries = [e for e in registry().entries() if not e.identifier.startswith("material/")]
+    entries = registry().entries() if name is None else [registry().entry(name)]
     found = {entry.identifier: check_plugin(entry.item) for entry in entries}
     if name is None:
         for item in registry().broken:

@@ -155,15 +155,16 @@ def _show_warnings(plan: Plan, lines: WarningLines) -> None:
 
 
 def _show_results(result: RunResult) -> None:
-    """Print the main figures of all metric steps: one table a metric, one column a step."""
+    """Print the main figures of all steps that have some: one table a plugin, one column a step."""
     groups: dict[str, dict[str, dict[str, Any]]] = {}
     headlines: dict[str, tuple[str, ...]] = {}
     for step in result.plan.steps:
-        if step.identifier.startswith("metric/") and step.id in result.entries:
+        headline = step.plugin_class.headline if step.plugin_class is not None else None
+        if headline is not None and step.id in result.entries:
             table = result[step.id]
             if isinstance(table, Table) and len(table) == 1:
                 groups.setdefault(step.identifier, {})[step.id] = table.rows()[0]
-                headlines[step.identifier] = getattr(step.plugin_class, "headline", ())
+                headlines[step.identifier] = headline
     for identifier, columns in groups.items():
         found = dict.fromkeys(name for row in columns.values() for name in row)
         names = [name for name in headlines[identifier] if name in found] or list(found)

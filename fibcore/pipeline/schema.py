@@ -17,7 +17,7 @@ def pipeline_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of pipeline files with the installed plugins."""
     from fib_plugins.readers.stacks.params import LoadParams
 
-    plugins = [e.item for e in registry().entries() if not e.identifier.startswith("material/")]
+    plugins = [entry.item for entry in registry().entries()]
     models: list[tuple[type[BaseModel], str]]
     models = [(Pipeline, "validation"), (Source, "validation"), (LoadParams, "validation")]
     models += [(plugin, "validation") for plugin in plugins]

@@ -33,7 +33,8 @@ def test_every_hook_is_explained(docs, tutorial):
 
 def test_every_kind_has_its_line_in_the_tutorial(tutorial):
     for kind, base in KINDS.items():
-        signature = f"`{base.main_method}(" if kind != "physics" else "`coefficient("
+        (method,) = base.__abstractmethods__
+        signature = f"`{method}("
         assert re.search(
             rf"^\| {kind} \| `{base.__name__}` \| `{hooks.REGISTER_HOOKS[kind]}` \| "
             rf"{re.escape(signature)}",
