@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from fibcore.context import Context
     from fibcore.errors import FibError
     from fibcore.hooks import hookimpl
-    from fibcore.kinds import Adapter, Generator, Metric, Physics, Segmenter, Simulator
+    from fibcore.kinds import (
+        Adapter,
+        Generator,
+        LabelMetric,
+        Metric,
+        Physics,
+        Segmenter,
+        Simulator,
+    )
     from fibcore.materials import Material
     from fibcore.models import Model
     from fibcore.params import MaterialParam
@@ -32,6 +40,7 @@ _HOMES = {
     "hookimpl": "hooks",
     "Adapter": "kinds",
     "Generator": "kinds",
+    "LabelMetric": "kinds",
     "Metric": "kinds",
     "Physics": "kinds",
     "Segmenter": "kinds",

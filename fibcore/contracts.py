@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from fibcore.errors import FibError
@@ -107,10 +107,30 @@ def slots(plugin: type[Plugin], method: str) -> dict[str, Slot]:
         accepts, as_plugin = _accepted(plugin, method, parameter.name, hint)
         required = parameter.default is parameter.empty
         found[parameter.name] = Slot(parameter.name, accepts, required, as_plugin, several)
-    if "truth" in found and getattr(plugin, "needs_truth", False):
-        truth = found["truth"]
-        found["truth"] = replace(truth, required=True)
     return found
+
+
+def contract_of(plugin: type[Plugin], method: str) -> type[Plugin] | None:
+    """Return the kind (or subclass of one) that fixes what a plugin's method takes and returns.
+
+    It is the nearest class above that declares the method as abstract; None if there is none.
+    """
+    for base in plugin.__mro__[1:]:
+        if getattr(vars(base).get(method), "__isabstractmethod__", False):
+            return base
+    return None
+
+
+def names_its_inputs(kind: type[Plugin], method: str) -> bool:
+    """Return whether a kind leaves the inputs of a method to its plugins: ``**named``."""
+    parameters = inspect.signature(_function(kind, method)).parameters.values()
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+
+
+def returns_itself(plugin: type[Plugin]) -> bool:
+    """Return whether `fit` is annotated to return the plugin (or not annotated)."""
+    result = _hints(plugin, "fit").get("return", typing.Self)
+    return result is typing.Self or (isinstance(result, type) and issubclass(plugin, result))
 
 
 def products(plugin: type[Plugin], method: str) -> dict[str, Product]:
@@ -127,7 +147,7 @@ def products(plugin: type[Plugin], method: str) -> dict[str, Product]:
                 f"Table, not {result!r}"
             )
         main = {result.artefact: Product(result)}
-        if plugin.kind == "physics":
+        if plugin.leaves_model:
             main |= model
     return main | {name: Product(type_) for name, type_ in kept.items()}
 

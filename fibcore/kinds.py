@@ -2,7 +2,8 @@
 
 A method's signature is what a pipeline step can be given: parameter names are input names,
 annotations are the artefacts they take, a default makes an input optional. A plugin may add inputs
-of its own. Every method takes a `Context` last and makes one where it is called without.
+of its own, before `context`: here `context` is keyword-only, so that such signatures fit. Every
+method takes a `Context` last and makes one where it is called without.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class Physics(Plugin):
 
     kind: ClassVar[str] = "physics"
     main_method: ClassVar[str] = "tabulate"
+    leaves_model: ClassVar[bool] = True
 
     @abstractmethod
     def coefficient(
@@ -109,17 +111,13 @@ class Simulator(Plugin):
     main_method: ClassVar[str] = "simulate"
 
     @abstractmethod
-    def simulate(
-        self,
-        labels: Labels,
-        physics: Physics | None = None,
-        context: Context | None = None,
-    ) -> Images:
+    def simulate(self, labels: Labels, *, context: Context | None = None) -> Images:
         """Return images of every slice as the imaged face, one channel per voltage.
+
+        A simulator that weights with backscatter coefficients takes a `Physics` as another input.
 
         Args:
             labels: the structure; slice 0 is imaged first.
-            physics: backscatter model, for simulators that weight with one.
             context: surroundings of the step.
         """
 
@@ -140,7 +138,7 @@ class Adapter(Plugin):
     main_method: ClassVar[str] = "transform"
 
     @abstractmethod
-    def transform(self, images: Images, context: Context | None = None) -> Images:
+    def transform(self, images: Images, *, context: Context | None = None) -> Images:
         """Return images of the same shape, slice for slice."""
 
     def randomised(self, rng: np.random.Generator, spread: float = 0.5) -> Adapter:
@@ -170,7 +168,7 @@ class Segmenter(Plugin):
     main_method: ClassVar[str] = "predict"
 
     @abstractmethod
-    def predict(self, images: Images, context: Context | None = None) -> Labels:
+    def predict(self, images: Images, *, context: Context | None = None) -> Labels:
         """Return the phase of each voxel; labels have the images' (z, y, x) shape.
 
         Segmenters that know how sure they are keep ``probability``: `Images` float32 from 0 to 1,
@@ -187,31 +185,38 @@ class Segmenter(Plugin):
 
 
 class Metric(Plugin):
-    """Measures labels, with or without a truth to compare with, or something else.
+    """Measures: labels, images, whatever the inputs are that its `measure` names.
 
-    A metric on something else (on images, say) has neither `prediction` nor `truth`: its `measure`
-    names inputs of its own, required or not.
+    A metric on labels that may be compared with a truth derives from `LabelMetric`.
     """
 
     kind: ClassVar[str] = "metric"
     main_method: ClassVar[str] = "measure"
-    own_inputs: ClassVar[bool] = True
-    needs_truth: ClassVar[bool] = False
-    headline: ClassVar[tuple[str, ...]] = ()
-    """Figures that a run prints, those that there are; the others are in its report. None: all."""
+    headline: ClassVar[tuple[str, ...] | None] = ()
+
+    @abstractmethod
+    def measure(self, *inputs: Any, **named: Any) -> Table:
+        """Return one row of figures (curves and the like are kept beside it).
+
+        A metric names its inputs, required or not, and takes `context` last.
+        """
+
+
+class LabelMetric(Metric):
+    """Measures labels, compared with a truth.
+
+    A metric that measures the labels alone as well gives `truth` the default None.
+    """
 
     @abstractmethod
     def measure(
-        self,
-        prediction: Labels,
-        truth: Labels | None = None,
-        context: Context | None = None,
+        self, prediction: Labels, truth: Labels, *, context: Context | None = None
     ) -> Table:
         """Return one row of figures (curves and the like are kept beside it).
 
         Args:
             prediction: what is judged.
-            truth: what it is judged by; required where `needs_truth`.
+            truth: what it is judged by.
             context: surroundings of the step.
         """
 

@@ -80,8 +80,10 @@ class Plugin(BaseModel):
     main_method: ClassVar[str] = ""
     result_version: ClassVar[int] = 1
     """Raise it when the same parameters give another result than before: cached steps re-run."""
-    own_inputs: ClassVar[bool] = False
-    """Of a kind: whether its plugins may take other inputs altogether, none of the kind's."""
+    leaves_model: ClassVar[bool] = False
+    """Whether the main method leaves a model, too, which stands for the plugin in other steps."""
+    headline: ClassVar[tuple[str, ...] | None] = None
+    """Figures of its table that a run prints, those that there are; (): all, None: none."""
     apply_params: ClassVar[frozenset[str]] = frozenset()
     """Parameters that a step which applies a fitted plugin may still change."""
 

@@ -13,7 +13,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fibcore.contracts import products, slots
+from fibcore.contracts import (
+    contract_of,
+    names_its_inputs,
+    products,
+    returns_itself,
+    slots,
+)
 from fibcore.errors import FibError
 from fibcore.kinds import KINDS
 from fibcore.plugin import Plugin, Trainable
@@ -57,7 +63,7 @@ def check_plugin(plugin: type[Plugin]) -> list[str]:
                 f"{name}.apply_params names no parameters: {', '.join(sorted(unknown))}"
             )
     for method in methods:
-        problems += _check_method(plugin, base, method)
+        problems += _check_method(plugin, method)
     for field_name, field in plugin.model_fields.items():
         if not field.description:
             problems.append(f"parameter {field_name} of {name} has no description")
@@ -65,7 +71,7 @@ def check_plugin(plugin: type[Plugin]) -> list[str]:
     return problems
 
 
-def _check_method(plugin: type[Plugin], base: type[Plugin], method: str) -> list[str]:
+def _check_method(plugin: type[Plugin], method: str) -> list[str]:
     try:
         given, _ = slots(plugin, method), products(plugin, method)
     except FibError as error:
@@ -74,13 +80,28 @@ def _check_method(plugin: type[Plugin], base: type[Plugin], method: str) -> list
     problems = []
     if "context" not in signature.parameters:
         problems.append(f"{plugin.__name__}.{method} does not take `context`")
-    wanted = slots(base, method) if hasattr(base, method) else {}
-    if base.own_inputs and given and not wanted.keys() & given.keys():
+    if method == "fit" and not returns_itself(plugin):
+        problems.append(
+            f"{plugin.__name__}.fit must return the plugin itself, fitted: annotate it `-> Self`"
+        )
+    base = contract_of(plugin, method)
+    if base is None:
+        return problems
+    if names_its_inputs(base, method):
+        if not given:
+            problems.append(f"{plugin.__name__}.{method} has no inputs; name what it takes")
         wanted = {}
+    else:
+        wanted = slots(base, method)
     for name, slot in wanted.items():
-        if name not in given and slot.required:
+        if name not in given:
             problems.append(
                 f"{plugin.__name__}.{method} does not take {name!r}, as {base.__name__} does"
+            )
+        elif not all(given[name].takes(product) for product in slot.accepts):
+            problems.append(
+                f"{plugin.__name__}.{method} takes {given[name]} as {name!r}, not {slot}, as "
+                f"{base.__name__} does"
             )
     for name, slot in given.items():
         if name not in wanted and slot.required and wanted:
@@ -88,6 +109,11 @@ def _check_method(plugin: type[Plugin], base: type[Plugin], method: str) -> list
                 f"{plugin.__name__}.{method} requires {name!r}, which {base.__name__} does not; "
                 f"give it a default"
             )
+    result, expected = (next(iter(products(c, method).values())) for c in (plugin, base))
+    if not issubclass(result.type, expected.type):
+        problems.append(
+            f"{plugin.__name__}.{method} returns {result}, not {expected}, as {base.__name__} does"
+        )
     return problems
 
 

@@ -19,6 +19,7 @@ from fibcore import (
     Forecast,
     Generator,
     Images,
+    LabelMetric,
     Labels,
     Material,
     MaterialParam,
@@ -210,18 +211,14 @@ class ToyLevel(Trainable, Segmenter):
         return Labels(data.astype(np.uint8), images.voxel_size_nm)
 
 
-class ToyScore(Metric):
+class ToyScore(LabelMetric):
     """Share of wrong voxels."""
 
     name: ClassVar[str] = "toy_score"
-    needs_truth: ClassVar[bool] = True
 
-    def measure(
-        self, prediction: Labels, truth: Labels | None = None, context: Context | None = None
-    ) -> Table:
+    def measure(self, prediction: Labels, truth: Labels, context: Context | None = None) -> Table:
         Context.of(context)
         CALLS.append("measure")
-        assert truth is not None
         wrong = float(np.mean(prediction.data != truth.data))
         return Table.from_rows([{"wrong_percent": 100 * wrong}])
 
@@ -237,9 +234,7 @@ class ToyVotes(Metric):
             raise FibError("shapes " + " and ".join(map(str, shapes)))
         return Forecast()
 
-    def measure(  # type: ignore[override]
-        self, labels: list[Labels], context: Context | None = None
-    ) -> Table:
+    def measure(self, labels: list[Labels], context: Context | None = None) -> Table:
         Context.of(context)
         agreed = np.all([one.data > 0 for one in labels], axis=0)
         return Table.from_rows([{"members": len(labels), "solid_voxels": int(agreed.sum())}])

@@ -19,7 +19,7 @@ import numpy as np
 from pydantic import Field
 
 from fib_plugins.metrics.curves import common_distances, curves_along_axes
-from fibcore import Context, FibError, Forecast, Labels, Metric, Table, keeps
+from fibcore import Context, FibError, Forecast, LabelMetric, Labels, Table, keeps
 
 
 def curve_error(curves: Mapping[str, np.ndarray]) -> float:
@@ -50,7 +50,7 @@ def diameter_error(diameters: Mapping[str, float]) -> float:
     return float((abs(diameters["xz"] - xy) + abs(diameters["yz"] - xy)) / (2 * xy))
 
 
-class Anisotropy(Metric):
+class Anisotropy(LabelMetric):
     """Differences between x, y and z in two-point correlation, lineal path and diameters.
 
     Row: ``e_tpcf`` and ``e_lpf`` (equation 7 on the two-point correlation and on the lineal path),

@@ -45,7 +45,7 @@ class Disagreement(Metric):
         return Forecast(kept={"map": kept}, memory_bytes=kept.nbytes)
 
     @keeps(map=Images, per_slice=Table)
-    def measure(  # type: ignore[override]  # a metric on several segmentations
+    def measure(
         self, labels: Labels, others: list[Labels], context: Context | None = None
     ) -> Table:
         """Return one row; keep where the others differ.

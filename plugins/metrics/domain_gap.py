@@ -119,7 +119,7 @@ class DomainGap(Metric):
             )
 
     @keeps(histograms=Table, scaled_histograms=Table, spectra=Table, channels=Table)
-    def measure(  # type: ignore[override]  # a metric on images has inputs of its own
+    def measure(
         self,
         images: Images,
         reference: Images,

@@ -134,7 +134,7 @@ class LabelConsistency(Metric):
         return Forecast(memory_bytes=80 * images.shape[1] * images.shape[2] * threads)
 
     @keeps(contrasts=Table, slices=Table)
-    def measure(  # type: ignore[override]  # a metric on images has inputs of its own
+    def measure(
         self,
         images: Images,
         labels: Labels,
@@ -293,4 +293,4 @@ def _mds(segmenter: Segmenter, images: Images, labels: Labels, context: Context)
         report=report,
         log=context.log,
     )
-    return float(Overlap().measure(segmenter.predict(images, own), labels, own)["mds"][0])
+    return float(Overlap().measure(segmenter.predict(images, context=own), labels, own)["mds"][0])

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from fib_plugins.metrics.curves import common_distances, curves_along_axes
-from fibcore import Context, Forecast, Labels, Metric, Table, keeps
+from fibcore import Context, Forecast, LabelMetric, Labels, Table, keeps
 
 if TYPE_CHECKING:
     from fib_plugins.metrics.packed_bits import Phase
@@ -24,7 +24,7 @@ PHASES: dict[Phase, str] = {"solid": "ligament", "pore": "pore"}
 """Phase -> what its local thickness is called."""
 
 
-class Morphology(Metric):
+class Morphology(LabelMetric):
     """Solid fraction, specific surface, ligament and pore diameters, connectivity.
 
     Row: ``solid_fraction``; ``specific_surface_per_nm`` (interface per volume);

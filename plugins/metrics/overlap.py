@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fibcore import Context, FibError, Labels, Metric, Table, keeps
+from fibcore import Context, LabelMetric, Labels, Table, keeps
 
 
 def confusion_of_slice(prediction: np.ndarray, truth: np.ndarray, phases: int) -> np.ndarray:
@@ -64,7 +64,7 @@ def _share(part: int, whole: int) -> float:
     return float(part / whole) if whole else 0.0
 
 
-class Overlap(Metric):
+class Overlap(LabelMetric):
     """Misplaced pixels and Dice scores against the truth.
 
     Row: ``mp_percent`` (voxels given another phase), ``mgp_percent`` (solid voxels of the truth
@@ -78,26 +78,15 @@ class Overlap(Metric):
 
     name: ClassVar[str] = "overlap"
     headline: ClassVar[tuple[str, ...]] = ("mp_percent", "mgp_percent", "mds")
-    needs_truth: ClassVar[bool] = True
 
     @keeps(per_slice=Table, per_phase=Table)
-    def measure(
-        self,
-        prediction: Labels,
-        truth: Labels | None = None,
-        context: Context | None = None,
-    ) -> Table:
+    def measure(self, prediction: Labels, truth: Labels, context: Context | None = None) -> Table:
         """Return one row of scores; keep ``per_slice`` and ``per_phase``.
 
         Raises:
-            FibError: there is no truth, or it has another shape.
+            FibError: the truth has another shape.
         """
         context = Context.of(context)
-        if truth is None:
-            raise FibError(
-                "metric/overlap compares with a truth, and none was given; without one use "
-                "metric/anisotropy or metric/morphology"
-            )
         self.forecast("measure", {"prediction": prediction.spec, "truth": truth.spec})
         if not np.allclose(prediction.voxel_size_nm, truth.voxel_size_nm, rtol=1e-3):
             context.log.warning(

@@ -96,9 +96,7 @@ class Reprojection(Metric):
         return Forecast(kept={"map": kept}, memory_bytes=memory, warnings=tuple(warnings))
 
     @keeps(map=Images, per_slice=Table)
-    def measure(  # type: ignore[override]  # a metric on images has inputs of its own
-        self, images: Images, reimaged: Images, context: Context | None = None
-    ) -> Table:
+    def measure(self, images: Images, reimaged: Images, context: Context | None = None) -> Table:
         """Return one row; keep a map of what is left over, and the figures of each slice.
 
         Args:

@@ -15,7 +15,7 @@ import numpy as np
 
 from fib_plugins.electrons.stopping import range_nm
 from fib_plugins.simulators.monte_carlo_parameters import MonteCarloParameters
-from fibcore import Context, FibError, Forecast, Images, Labels, Physics, Simulator, keeps
+from fibcore import Context, FibError, Forecast, Images, Labels, Simulator, keeps
 from fibcore.errors import UsageError
 
 
@@ -115,12 +115,7 @@ class MonteCarlo(MonteCarloParameters, Simulator):
         )
 
     @keeps(depth=Images)
-    def simulate(
-        self,
-        labels: Labels,
-        physics: Physics | None = None,
-        context: Context | None = None,
-    ) -> Images:
+    def simulate(self, labels: Labels, context: Context | None = None) -> Images:
         """Return backscatter yields, float32 (channel, z, y, x), 0 to 1.
 
         Slices are on disk as soon as they are done: with the same scratch folder, an interrupted
@@ -130,7 +125,6 @@ class MonteCarlo(MonteCarloParameters, Simulator):
 
         Args:
             labels: the structure; the upper side of each slice is imaged.
-            physics: not used; for interchange with other simulators.
             context: surroundings of the step.
 
         Raises:

@@ -11,6 +11,7 @@ from fibcore import (
     Context,
     FibError,
     Images,
+    LabelMetric,
     Labels,
     Metric,
     Model,
@@ -96,12 +97,11 @@ def test_a_volume_slot_takes_labels_and_images():
 
 @pytest.mark.parametrize("entry", registry().entries(), ids=lambda e: e.identifier)
 def test_every_installed_plugin_keeps_the_contract(entry):
-    if not entry.identifier.startswith("material/"):
-        assert check_plugin(entry.item) == []
+    assert check_plugin(entry.item) == []
 
 
 def test_check_plugin_tells_what_is_wrong():
-    class Sloppy(Trainable, Metric):
+    class Sloppy(Trainable, LabelMetric):
         name: ClassVar[str] = "Sloppy Metric"
         apply_params: ClassVar[frozenset[str]] = frozenset({"nothing"})
 
@@ -119,17 +119,41 @@ def test_check_plugin_tells_what_is_wrong():
     assert "parameter size of Sloppy has no description" in found
 
 
-def test_a_metric_may_measure_something_else_than_labels():
-    class Brightness(Metric):
-        """Compares images with others."""
+class Brightness(Metric):
+    """Compares images with others."""
 
-        name: ClassVar[str] = "brightness"
+    name: ClassVar[str] = "brightness"
 
-        def measure(  # type: ignore[override]
-            self, images: Images, reference: Images, context: Context | None = None
-        ) -> Table: ...
+    def measure(
+        self, images: Images, reference: Images, context: Context | None = None
+    ) -> Table: ...
 
-    class Misspelt(Metric):
+
+class Agreement(Metric):
+    """Compares labels with a truth, without the help of `LabelMetric`."""
+
+    name: ClassVar[str] = "agreement"
+
+    def measure(
+        self, prediction: Labels, truth: Labels | None = None, context: Context | None = None
+    ) -> Table:
+        return Table.from_rows([{"same": bool(truth is not None and truth is prediction)}])
+
+
+def test_a_metric_names_its_inputs():
+    assert check_plugin(Brightness) == []
+    assert all(slot.required for slot in slots(Brightness, "measure").values())
+
+
+def test_a_metric_that_derives_from_metric_may_compare_labels_with_a_truth():
+    labels = example_inputs()["labels"]
+    assert check_plugin(Agreement) == []
+    assert [slot.required for slot in slots(Agreement, "measure").values()] == [True, False]
+    assert Agreement().measure(labels, labels)["same"][0]
+
+
+def test_check_plugin_compares_signatures_with_those_of_the_kind():
+    class Misspelt(LabelMetric):
         """Compares with a truth."""
 
         name: ClassVar[str] = "misspelt"
@@ -143,22 +167,34 @@ def test_a_metric_may_measure_something_else_than_labels():
 
         name: ClassVar[str] = "blind"
 
-        def measure(self, context: Context | None = None) -> Table: ...  # type: ignore[override]
+        def measure(self, context: Context | None = None) -> Table: ...
 
     class Translator(Adapter):
-        """Takes stacks."""
+        """Takes labels."""
 
         name: ClassVar[str] = "translator"
 
         def transform(  # type: ignore[override]
-            self, stack: Images, context: Context | None = None
-        ) -> Images: ...
+            self, images: Labels, context: Context | None = None
+        ) -> Labels: ...
 
-    assert check_plugin(Brightness) == []
-    assert all(slot.required for slot in slots(Brightness, "measure").values())
-    assert "does not take 'prediction'" in check_plugin(Misspelt)[0]
-    assert "does not take 'prediction'" in check_plugin(Blind)[0]
-    assert "does not take 'images'" in check_plugin(Translator)[0]
+    class Learner(Trainable, Adapter):
+        """Returns another than itself."""
+
+        name: ClassVar[str] = "learner"
+
+        def transform(self, images: Images, context: Context | None = None) -> Images: ...
+
+        def fit(self, images: Images, context: Context | None = None) -> Model: ...
+
+    missing, needless = check_plugin(Misspelt)
+    assert "does not take 'prediction', as LabelMetric does" in missing
+    assert "requires 'predicted', which LabelMetric does not" in needless
+    assert "has no inputs" in check_plugin(Blind)[0]
+    takes, returns = check_plugin(Translator)
+    assert "takes labels as 'images', not images, as Adapter does" in takes
+    assert "returns labels, not images, as Adapter does" in returns
+    assert "fit must return the plugin itself" in check_plugin(Learner)[0]
 
 
 def test_check_plugin_refuses_what_is_no_plugin_and_what_is_abstract():

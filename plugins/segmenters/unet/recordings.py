@@ -77,7 +77,7 @@ class Instruments:
             scratch=around.scratch / "recording",
             log=log,
         )
-        return instrument.transform(images, inner)
+        return instrument.transform(images, context=inner)
 
 
 class Recordings:
