@@ -29,8 +29,8 @@ def connect(findings: Findings, path: Location, step: Step, planned: PlannedStep
             hint = did_you_mean(name, planned.slots)
             findings.say(
                 place,
-                f"{planned.identifier} has no input {name!r} in {planned.method}; "
-                f"its inputs: {listed(planned.slots)}.{hint}",
+                f"{planned.identifier} takes no input {name!r}; it takes "
+                f"{listed(planned.slots)}.{hint}",
             )
         refs = [_input(findings, place, slot, source, step.id) for source in sources]
         found = [ref for ref in refs if ref is not None]

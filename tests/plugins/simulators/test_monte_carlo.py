@@ -10,11 +10,12 @@ import pytest
 
 from fib_plugins.electrons.layers import layered_yield
 from fib_plugins.electrons.medium import build_tables
-from fib_plugins.physics.hunger_kuchler import HungerKuchler
 from fib_plugins.simulators.monte_carlo import MonteCarlo
 from fibcore import Context, Images, Labels, Material
 from fibcore.elements import elements
+from fibcore.errors import PipelineError
 from fibcore.materials import EPOXY, GOLD, VACUUM
+from fibcore.pipeline import check_pipeline
 from fibcore.testing import check_plugin
 
 PHASES = {0: EPOXY, 1: GOLD}
@@ -169,9 +170,20 @@ def test_labels_in_any_memory_give_the_same_images_and_stay_as_they_are(labels, 
         np.testing.assert_array_equal(data, labels.data)
 
 
-def test_a_physics_model_is_not_needed_and_changes_nothing(labels):
-    given = MonteCarlo(**QUICK).simulate(labels, HungerKuchler(), Context(5, threads=1))
-    np.testing.assert_array_equal(given.data, simulate(labels).data)
+def test_a_pipeline_that_gives_it_a_physics_model_is_refused(tmp_path):
+    gold = {"shape": [4, 8, 8], "voxel_size_nm": 10, "ligament_diameter_nm": 40}
+    steps = [
+        {"id": "gold", "run": "generator/leveled_wave", "params": gold},
+        {"id": "law", "run": "physics/hunger_kuchler"},
+        {
+            "id": "mc",
+            "run": "simulator/monte_carlo",
+            "inputs": {"labels": "gold", "physics": "law"},
+            "params": {"energies_kev": [2]},
+        },
+    ]
+    with pytest.raises(PipelineError, match="takes no input 'physics'; it takes labels"):
+        check_pipeline({"version": 1, "name": "mc", "steps": steps}, base=tmp_path)
 
 
 def test_phases_that_are_known_but_do_not_occur_change_nothing(labels):
