@@ -44,7 +44,7 @@ $(BIN)/python:
 		{ echo "this Python cannot make environments: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(STAMP): $(BIN)/python pyproject.toml constraints.txt
+$(STAMP): $(BIN)/python pyproject.toml setup.py constraints.txt
 	$(PIP) install --upgrade pip
 	$(PIP) install --constraint constraints.txt --editable '.[dev,docs]'
 	@touch $@

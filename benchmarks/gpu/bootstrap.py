@@ -166,8 +166,8 @@ def link_checkout(folder: Path) -> None:
     content = project()
     tool, own = content["tool"]["setuptools"], content["project"]
     folder.mkdir()
-    for package in {name.split(".")[0] for name in tool["packages"]}:
-        (folder / package).symlink_to(ROOT / tool["package-dir"].get(package, package))
+    for package, path in tool["package-dir"].items():
+        (folder / package).symlink_to(ROOT / path)
     (folder / "benchmarks").symlink_to(ROOT / "benchmarks")
     metadata = folder / f"{own['name']}-{version()}.dist-info"
     metadata.mkdir()

@@ -18,8 +18,8 @@ from processes import outside_make
 from fibcore import __version__
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("fibcore", "plugins", "pyproject.toml", "README.md", "LICENSE", "constraints.txt",
-           "Makefile")  # fmt: skip
+SOURCES = ("fibcore", "plugins", "pyproject.toml", "setup.py", "README.md", "LICENSE",
+           "constraints.txt", "Makefile")  # fmt: skip
 IGNORED = shutil.ignore_patterns("__pycache__", "*.egg-info")
 DEPENDENCIES = Path(sysconfig.get_path("purelib"))
 
