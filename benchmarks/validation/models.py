@@ -158,7 +158,7 @@ def _atomic_electrons(page: Section, bench: Bench) -> None:
     )
 
 
-def _stopping_powers(page: Section, bench: Bench, models: tuple[str, ...]) -> None:
+def _stopping_powers(page: Section, bench: Bench, models: tuple[EnergyLossModel, ...]) -> None:
     """Add a figure of the stopping powers, and their ratio in words."""
     energy = np.geomspace(100.0, 30_000.0, 200)
     words = []

@@ -146,7 +146,7 @@ class Anisotropy(LabelMetric):
                 f"the labels, and at the step that made them"
             )
         advance("curves")
-        diameters = {}
+        diameters: dict[str, float] = {}
         for plane in NORMAL:
             diameters[plane] = mean_diameter_in_planes(
                 labels.data, plane, labels.voxel_size_nm, self.phase, threads

@@ -156,11 +156,11 @@ def _measure_one(
             shares[f"{what}_fraction"] = counts / counts.sum()
         figures[f"mean_{what}_diameter_nm"] = mean_nm
         advance(f"{what} diameters")
-    connected = {phase: connectivity(labels.data, phase) for phase in PHASES}
-    for phase, found in connected.items():
-        figures[f"largest_{phase}_component_fraction"] = found.largest_fraction
-    for phase, found in connected.items():
-        figures[f"{phase}_percolates"] = found.percolates
+    components = {phase: connectivity(labels.data, phase) for phase in PHASES}
+    for phase, component in components.items():
+        figures[f"largest_{phase}_component_fraction"] = component.largest_fraction
+    for phase, component in components.items():
+        figures[f"{phase}_percolates"] = component.percolates
     advance("connectivity")
     return figures, curves, shares
 

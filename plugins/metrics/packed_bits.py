@@ -6,7 +6,8 @@ segments of voxels (two-point correlation, lineal path) does so on these words, 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal, cast
 
 import numpy as np
 from numba import types
@@ -20,7 +21,12 @@ Phase = Literal["solid", "pore"]
 SLAB = 32
 
 
-@intrinsic
+def on_words(definition: Callable[[Any, Any], Any]) -> Callable[[np.uint64], np.uint64]:
+    """Make an operation on words for Numba functions: `intrinsic`, whose result seems to return."""
+    return cast("Callable[[np.uint64], np.uint64]", intrinsic(definition))
+
+
+@on_words
 def popcount(typing_context: Any, word: Any) -> Any:
     """Return the number of set bits of a uint64 word (inside Numba functions only)."""
 
@@ -30,7 +36,7 @@ def popcount(typing_context: Any, word: Any) -> Any:
     return types.uint64(types.uint64), codegen
 
 
-@intrinsic
+@on_words
 def lowest_bit(typing_context: Any, word: Any) -> Any:
     """Return the position of the lowest set bit of a uint64 word that is not 0."""
 

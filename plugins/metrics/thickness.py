@@ -30,7 +30,7 @@ from fibcore.threads import in_threads
 
 Plane = Literal["xy", "xz", "yz"]
 
-NORMAL: dict[str, int] = {"xy": 0, "xz": 1, "yz": 2}
+NORMAL: dict[Plane, int] = {"xy": 0, "xz": 1, "yz": 2}
 """Plane -> the axis of (z, y, x) across it."""
 
 BLOCK = 64

@@ -137,7 +137,8 @@ class MonteCarlo(MonteCarloParameters, Simulator):
 
         context = Context.of(context)
         box = self._box(labels.shape)
-        shape = (len(self.energies_kev), *(stop - start for start, stop in box))
+        slices, height, width = (stop - start for start, stop in box)
+        shape = (len(self.energies_kev), slices, height, width)
         names = ("images", "depth") if self.mean_depth else ("images",)
         occurring = phases_in(labels)
         phases = self._with_below(occurring, labels)

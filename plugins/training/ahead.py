@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -17,7 +17,9 @@ BATCHES = 4
 """Batches that are made ahead for a GPU: enough to make up for one that takes long to read."""
 
 
-def ahead(make: Callable[[Item], Made], items: Iterable[Item], depth: int) -> Iterator[Made]:
+def ahead(
+    make: Callable[[Item], Made], items: Iterable[Item], depth: int
+) -> Generator[Made, None, None]:
     """Yield make(item) in order, made up to `depth` items ahead by a thread of its own.
 
     An error is raised where its item would have come. The thread ends with the generator: close it

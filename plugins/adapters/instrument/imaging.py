@@ -33,10 +33,10 @@ def acquire(
             ideal = _ideal(images, channel, float(variation.position[z]), scale)
             signal = _beam(settings, ideal, images, variation, z, channel, context)
             level = _detector(settings, signal, exposure, variation, z, channel, context)
-            whole = settings.bits is not None
-            recorded[channel, z] = (
-                effects.quantised(level, settings.bits) if whole else scale.grey(level)
-            )
+            if settings.bits is None:
+                recorded[channel, z] = scale.grey(level)
+            else:
+                recorded[channel, z] = effects.quantised(level, settings.bits)
 
     with ThreadPoolExecutor(context.threads, thread_name_prefix="fib") as pool:
         futures = [pool.submit(work, z) for z in range(depth)]

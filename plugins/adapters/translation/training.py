@@ -132,7 +132,9 @@ def train(
     for optimizer in method.optimizers.values():
         on_device(optimizer, device)
     square = math.isclose(*source.voxel_size_nm[1:], rel_tol=1e-3)
-    batches = Batches(*patches, places, per_epoch, params.augment, square, method, context)
+    batches = Batches(
+        patches[0], patches[1], places, per_epoch, params.augment, square, method, context
+    )
     learn = Replayed(method.learn, device, context.log) if team.size == 1 else method.learn
     saved = time.monotonic()
     judged = None
@@ -220,7 +222,7 @@ def _validation_slices(number: int, depth: int, wanted: int) -> list[int]:
 
 
 def _figures(judged: Judged) -> dict[str, float]:
-    kept = {
+    kept: dict[str, float] = {
         name: judged.kept[name]
         for name in ("contrast", "edge_shift_pixels", "information_ratio")
         if name in judged.kept
