@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
+from fib_plugins.readers.slices.dates import Field, dates_at
 from fib_plugins.readers.slices.names import Name, Number
+
+_AXIS = re.compile(r"(?:^|[^a-z])(?:z|pos|position|depth|height)$")
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,7 @@ class Column:
         label: the text before the number, e.g. ``slice_00003_z=``.
         in_nm: whether a unit of length stands behind each.
         counts: whether they are whole numbers without a unit.
+        dated: whether they are days, of dates that differ in the month or the year.
         rounding: what one of the last digits written is worth, in the unit of `values`.
     """
 
@@ -28,6 +33,7 @@ class Column:
     label: str
     in_nm: bool = False
     counts: bool = False
+    dated: bool = False
     rounding: float = 0.0
 
     @property
@@ -77,13 +83,18 @@ def columns_of(names: Sequence[Name]) -> tuple[list[Column], list[str]]:
     fields = [list(field) for field in zip(*rows, strict=True)]
     columns: list[Column] = []
     remarks: list[str] = []
-    for field in _with_fractions(fields):
-        columns += _read(field, remarks)
-    return [column for column in columns if column.varies], remarks
-
-
-Field = list[tuple[str, Number]]
-"""(text before the number, the number) for each name."""
+    fields = _with_fractions(fields)
+    place = 0
+    while place < len(fields):
+        if (dates := dates_at(fields[place:])) is not None:
+            label = fields[place][0][0]
+            columns.append(Column(dates.days, dates.shown, label, counts=True, dated=True))
+            remarks.append(dates.remark)
+            place += dates.fields
+        else:
+            columns += _read(fields[place], place == 0, remarks)
+            place += 1
+    return [column for column in columns if column.varies], [r for r in remarks if r]
 
 
 def _with_fractions(fields: list[Field]) -> list[Field]:
@@ -122,11 +133,11 @@ def _only_decimals(field: Field) -> bool:
     return bool(padded) and min(len(text) for text in digits) < max(padded)
 
 
-def _read(field: Field, remarks: list[str]) -> list[Column]:
+def _read(field: Field, first: bool, remarks: list[str]) -> list[Column]:
     """Return the column of a field, or two where its points separate two numbers."""
     label = field[0][0]
-    numbers = [number for _, number in field]
-    signed = _signed(label, numbers, remarks)
+    numbers = _without_thousands([number for _, number in field])
+    signed = _signed(label, numbers, first, remarks)
     shown = tuple(number.raw if signed else number.raw.lstrip("-+−–") for number in numbers)  # noqa: RUF001
     in_nm = numbers[0].unit_nm is not None
     signs = [-1 if signed and number.sign == "-" else 1 for number in numbers]
@@ -176,13 +187,35 @@ def _decimal_or_pair(decimal: Column, pair: list[Column], remarks: list[str]) ->
     return pair if pair_even else [decimal]
 
 
-def _signed(label: str, numbers: Sequence[Number], remarks: list[str]) -> bool:
+def _without_thousands(numbers: list[Number]) -> list[Number]:
+    """Return numbers without the commas of ``1,000``, where these are no decimal commas.
+
+    They are none where numbers of three digits stand beside them, or where they would make
+    decimals of a nm.
+    """
+    marked = [number for number in numbers if number.part]
+    grouped = all(
+        number.point == "," and len(number.part) == 3 and not number.whole.startswith("0")
+        for number in marked
+    )
+    fine = numbers[0].unit_nm is not None and numbers[0].unit_nm <= 1
+    beside = [number for number in numbers if not number.part and int(number.whole) > 99]
+    if not marked or not grouped or not (fine or beside):
+        return numbers
+    return [replace(n, whole=n.whole + n.part, point="", part="") for n in numbers]
+
+
+def _signed(label: str, numbers: Sequence[Number], first: bool, remarks: list[str]) -> bool:
     """Return whether a dash before the numbers is a sign, not a separator."""
     signs = {number.sign for number in numbers}
     if "-" not in signs:
         return False
-    if len(signs) == 1 and (not label or label[-1].isalnum()):
-        if numbers[0].unit_nm is not None and len({number.raw for number in numbers}) > 1:
+    separates = label[-1].isalnum() if label else not first
+    if len(signs) == 1 and separates:
+        position = _AXIS.search(label) is not None or any(
+            number.unit_nm is not None or number.part or number.exponent for number in numbers
+        )
+        if position and len({number.raw for number in numbers}) > 1:
             remarks.append(
                 f"the dash in {_some([number.raw for number in numbers])} is taken as a separator, "
                 f"not as a sign"

@@ -12,8 +12,29 @@ from fib_plugins.readers.slices.units import unit_in_nm
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 
+_MONTHS = (
+    "jan january januar",
+    "feb february februar",
+    "mar march mrz märz",
+    "apr april",
+    "may mai",
+    "jun june juni",
+    "jul july juli",
+    "aug august",
+    "sep sept september",
+    "oct october okt oktober",
+    "nov november",
+    "dec december dez dezember",
+)
+_MONTH_OF_WORD = {
+    word: number for number, words in enumerate(_MONTHS, start=1) for word in words.split()
+}
+"""Months in words, English and German."""
+
 _NUMBER = re.compile(
-    r"""
+    rf"""
+    (?P<month>(?<![^\W\d_])(?:{"|".join(_MONTH_OF_WORD)})(?![^\W\d_]))
+    |
     (?P<digits>\d+(?:[.,p]\d+)*)
     (?P<exponent>e[-+]\d+)?
     (?:(?P<gap>[ _]?)(?P<unit>nm|[uµμ]m|mm|å|microns?|nanomet(?:er|re)s?|micromet(?:er|re)s?
@@ -38,6 +59,7 @@ class Number:
         exponent: as written, e.g. ``e-08``.
         sign: ``-``, ``+`` or nothing: what may be a sign before it.
         unit_nm: nm in the unit of length behind it; None where there is none.
+        is_month: whether it is a month, written as a word.
         raw: as it stands in the name, with sign and unit.
     """
 
@@ -47,6 +69,7 @@ class Number:
     exponent: str = ""
     sign: str = ""
     unit_nm: float | None = None
+    is_month: bool = False
     raw: str = ""
 
     @property
@@ -74,7 +97,8 @@ class Name:
     @property
     def pattern(self) -> tuple[object, ...]:
         """What the names of one stack share."""
-        return (self.texts, tuple(number.unit_nm is None for number in self.numbers))
+        kinds = tuple((number.unit_nm is None, number.is_month) for number in self.numbers)
+        return (self.texts, kinds)
 
 
 def parse(files: Sequence[Path]) -> list[Name]:
@@ -126,12 +150,15 @@ def _split(match: re.Match[str]) -> list[tuple[Number, int]]:
 
     One separator may be a decimal point; with several (a date, a version) each number is whole.
     """
+    if match["month"] is not None:
+        month = str(_MONTH_OF_WORD[match[0].casefold()])
+        return [(Number(month, is_month=True, raw=match[0]), len(match[0]))]
     pieces = re.split(r"([.,p])", match["digits"], flags=re.IGNORECASE)
     unit = None if match["unit"] is None else unit_in_nm(match["unit"])
     exponent = match["exponent"] or ""
     if len(pieces) <= 3:
         whole, point, part = (*pieces, "", "")[:3]
-        number = Number(whole, point.lower(), part, exponent, "", unit, match[0])
+        number = Number(whole, point.lower(), part, exponent, "", unit, raw=match[0])
         return [(number, len(match[0]))]
     numbers = [(Number(digits, raw=digits), len(digits)) for digits in pieces[::2]]
     rest = match[0][len(match["digits"]) :]
@@ -142,8 +169,9 @@ def _split(match: re.Match[str]) -> list[tuple[Number, int]]:
 def by_pattern(names: Sequence[Name]) -> list[list[Name]]:
     """Return names grouped by pattern, the largest group first."""
     groups = _grouped(names)
-    if len(groups) > 1 and len(spelled := _grouped([_with_word_signs(n) for n in names])) == 1:
-        groups = spelled
+    for spelled in (_with_word_signs, _with_dashes_apart):
+        if len(groups) > 1 and len(one := _grouped([spelled(name) for name in names])) == 1:
+            groups = one
     return sorted(groups, key=len, reverse=True)
 
 
@@ -164,6 +192,17 @@ def _with_word_signs(name: Name) -> Name:
             sign = "-" if word[0][0] in "mn" else "+"
             numbers[i] = replace(number, sign=sign, raw=raw_texts[i][word.start() :] + number.raw)
             texts[i], raw_texts[i] = texts[i][: word.start()], raw_texts[i][: word.start()]
+    return Name(name.path, tuple(texts), tuple(numbers), tuple(raw_texts))
+
+
+def _with_dashes_apart(name: Name) -> Name:
+    """Return a name in which the dash of ``z-0`` separates, as the first one of ``z--4`` does."""
+    texts, numbers = list(name.texts), list(name.numbers)
+    raw_texts = list(name.raw_texts)
+    for i, number in enumerate(numbers):
+        if number.sign == "-" and texts[i][-1:].isalnum():
+            numbers[i] = replace(number, sign="", raw=number.raw[1:])
+            texts[i], raw_texts[i] = f"{texts[i]}-", raw_texts[i] + number.raw[0]
     return Name(name.path, tuple(texts), tuple(numbers), tuple(raw_texts))
 
 

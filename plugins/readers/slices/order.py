@@ -11,6 +11,7 @@ from typing import Any
 
 from fib_plugins.readers.slices import steps
 from fib_plugins.readers.slices.columns import Column, columns_of
+from fib_plugins.readers.slices.dates import past_midnight
 from fib_plugins.readers.slices.names import Name, by_pattern, leading, parse_label
 
 ENOUGH = 0.75
@@ -103,9 +104,12 @@ def put_in_order(names: Sequence[Name]) -> Order:
                 f"slices of one stack"
             )
     shown = [file.name for file in files]
-    remarks += _gaps(columns, shown)
+    position = _position(columns, lead)
+    remarks += _gaps([column for column in columns if column is not position], shown)
+    if len(columns) == 1:
+        remarks.append(past_midnight(columns[0].shown))
     thickness = None
-    if (position := _position(columns, lead)) is not None:
+    if position is not None:
         sentence, thickness = steps.positions(position, shown)
         remarks.append(sentence)
     return Order(files, thickness, tuple(dict.fromkeys(remark for remark in remarks if remark)))
@@ -170,9 +174,12 @@ def _is_counter(column: Column) -> bool:
 def _position(columns: Sequence[Column], lead: Column | None) -> Column | None:
     """Return the positions along z, if the names carry them."""
     placed = [c for c in columns if not c.counts and not _labelled(c, "x", "y")]
+    beside = [c for c in columns if c.counts and lead is not None and c.label != lead.label]
+    axis = ("z", "pos", "position", "depth", "height")
     candidates = (
-        [c for c in placed if _labelled(c, "z", "pos", "position", "depth", "height")]
+        [c for c in placed if _labelled(c, *axis)]
         or [c for c in placed if c.in_nm]
+        or [c for c in beside if _labelled(c, *axis)]
         or [c for c in placed if lead is not None and c.label == lead.label]
     )
     return candidates[0] if len(candidates) == 1 else None
@@ -208,7 +215,7 @@ def _gaps(columns: Sequence[Column], shown: Sequence[str]) -> list[str]:
     """Judge every whole number, where numbers left of it change in each run between changes."""
     found = []
     for place, column in enumerate(columns):
-        if not column.counts:
+        if not column.counts or column.dated:
             continue
         if list(column.values) == sorted(column.values):
             found.append(steps.gaps(column, shown))

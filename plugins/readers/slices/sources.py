@@ -61,10 +61,10 @@ def _in_folder(source: str | Path, folder: Path) -> list[Path]:
     children = Walk("*").matches(folder)
     found = [child for child in children if _is_tiff(child)]
     if not found:
+        others = listed(sorted(child.name for child in children), 5) if children else "nothing"
         raise FibError(
-            f"{source}: the folder {folder} holds no .tif or .tiff files, but "
-            f"{listed(sorted(child.name for child in children), 5)}; give the folder of "
-            f"the slices, or a glob that matches them"
+            f"{source}: the folder {folder} holds no .tif or .tiff files, but {others} (hidden "
+            f"files left out); give the folder of the slices, or a glob that matches them"
         )
     return found
 

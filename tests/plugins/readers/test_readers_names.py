@@ -58,6 +58,18 @@ TWELVE = [f"{0.05 * i:g}" for i in range(1, 13)]
         ([f"{12 + m // 60}.{m % 60:02d}.{7 * m % 60:02d}.tif" for m in range(57, 64)], None),
         (["s_0.8.tif", "s_0.9.tif", "s_0.10.tif", "s_0.11.tif"], None),
         (["s1_9.tif", "s1_10.tif", "s2_1.tif"], None),
+        (of("{}.tif", "30-Jan", "31-Jan", "01-Feb", "02-Feb", "10-Feb"), None),
+        ([f"scan_{m}_{d:02d}.tif" for m in ("Jan", "Feb", "Mar") for d in (1, 2, 3)], None),
+        (of("t{}_s.tif", "31Dec2023", "01Jan2024", "02Jan2024"), None),
+        (of("{}.tif", "April 30", "May 1", "May 2"), None),
+        (of("{}_080531.tif", "30.06.2024", *(f"{d:02d}.07.2024" for d in range(1, 12))), None),
+        (of("x0.5 {}.tif", "2024-06-29", "2024-06-30", "2024-07-01", "2024-07-02"), None),
+        (of("{}.tif", "01-30-2024", "01-31-2024", "02-01-2024"), None),
+        (of("z--{}.tif", 20, 10) + of("z-{}.tif", 0, 10), None),
+        (of("-{}.tif", "37.5", "25", "12.5"), None),
+        (of("z{}nm.tif", "900", "950", "1,000", "1,050"), 50),
+        (of("z{}nm.tif", "1,000", "1,200", "1,400"), 200),
+        (of("z{}um.tif", "1,000", "1,200", "1,400"), 200),
     ],
 )
 def test_slices_are_ordered_by_the_values_in_their_names(
@@ -78,6 +90,9 @@ def test_slices_are_ordered_by_the_values_in_their_names(
         of("run-{}.tif", *range(1, 12)),
         [f"2024-01-0{5 + i // 2}_2{i % 2}.1{i}_s{i:04d}.tif" for i in range(4)],
         [f"slice_{i}_of_100.tif" for i in range(1, 20)],
+        [f"{d}-Jan_{i:03d}.tif" for i, d in enumerate((30, 30, 31, 31))],
+        [f"{d}_{i:03d}.tif" for i, d in enumerate(("31-Jan", "31-Jan", "05-Feb", "06-Feb"))],
+        of("t{}.tif", "080000", "081500", "120000", "235900"),
     ],
 )
 def test_what_is_clear_needs_no_remark(names: list[str]) -> None:
@@ -100,6 +115,12 @@ def test_what_is_clear_needs_no_remark(names: list[str]) -> None:
             [f"r{i // 2}_c{i % 2}_{i:03d}.tif" for i in range(6)],
             "every combination of .* tiles or channels",
         ),
+        (of("z-{}.tif", "0.1", "0.2", "0.3"), "dash.*is taken as a separator"),
+        (of("z-{}.tif", 100, 200, 300), "dash.*is taken as a separator"),
+        (of("-{}.tif", 30, 20, 10), "count below zero"),
+        (of("{}.tif", "30-Dec", "31-Dec", "01-Jan"), "no year: December .* before January"),
+        (of("{}.tif", "05-03-2024", "06-03-2024", "04-04-2024"), "begin with the day or with the"),
+        (of("t{}.tif", "000107", "000210", "235003", "235136"), "if the night began with 235003"),
     ],
 )
 def test_what_is_ambiguous_is_remarked_with_the_order_taken(names: list[str], remark: str) -> None:
@@ -118,6 +139,12 @@ def test_uneven_steps_and_steps_back_of_positions_are_told_with_their_sizes() ->
     at = [0, 1, 1.7, 3.1, 3.5, 4.9]
     (remark,) = ordered([f"z={z}um.tif" for z in at]).remarks
     assert "by 400 nm to 1400 nm" in remark
+
+
+def test_whole_positions_beside_a_counter_are_judged_too() -> None:
+    names = [f"s{i:03d}_z={z}.tif" for i, z in enumerate((0, 10, 20, 15, 30, 40))]
+    (remark,) = ordered(names).remarks
+    assert "by 10 mostly, but by -5 from s002_z=20.tif to s003_z=15.tif" in remark
 
 
 def test_positions_that_fall_while_numbers_rise_are_remarked() -> None:
