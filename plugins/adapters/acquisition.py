@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -15,6 +13,7 @@ from fib_plugins.adapters.instrument.parameters import (
     PER_CHANNEL,
     AcquisitionParameters,
 )
+from fib_plugins.adapters.instrument_base.recording import forecast_recording
 from fibcore import (
     Adapter,
     Context,
@@ -27,7 +26,6 @@ from fibcore import (
     VolumeSpec,
     keeps,
 )
-from fibcore.context import MEMORY_MAP_ABOVE_BYTES
 from fibcore.models import ModelInfo, Shape
 
 BYTES_PER_PIXEL = 64
@@ -70,25 +68,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
 
     `preset` fills what is not given. Typical and bad are chosen by experience, not measured:
 
-    | parameter | clean | typical | bad |
-    |---|---|---|---|
-    | thickness_variation | 0 | 0.05 | 0.2 |
-    | drift_nm | 0 | 1 | 4 |
-    | edge_brightening | 0 | 0.05 | 0.15 |
-    | charging | 0 | 0.03 | 0.15 |
-    | curtaining | 0 | 0.02 | 0.08 |
-    | curtain_slices | 0 | 0 | 3 |
-    | blur_fwhm_nm | 0 | 4 | 9 |
-    | electrons_per_pixel | none | 300 | 60 |
-    | exposure_range | none | 0.15 to 0.8 | 0.25 to 0.75 |
-    | brightness_drift | 0 | 0.01 | 0.04 |
-    | contrast_drift | 0 | 0.02 | 0.08 |
-    | grey_drift_slices | 0 | 5 | 5 |
-    | read_noise | 0 | 0.01 | 0.03 |
-    | line_noise | 0 | 0.003 | 0.015 |
-    | saturation | none | none | 0.9 |
-    | gamma | 1 | 0.9 | 0.7 |
-    | bits | none | 8 | 8 |
+    {presets}
 
     **Fitting** estimates the parameters named in `estimate` from a real stack. Slice thickness,
     edge brightening, charging and gamma are not among them: they stay as given, none by default.
@@ -141,18 +121,10 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         if spec is None:
             return Forecast()
         self._check_channels(len(spec.kv))
-        dtype = "float32" if self.bits is None else f"uint{self.bits}"
-        output = replace(spec, dtype=dtype)
         warnings = []
         if self.thickness_variation and spec.shape[0] == 1:
             warnings.append("a single slice: thickness_variation has no effect")
-        pixels = spec.shape[1] * spec.shape[2]
-        return Forecast(
-            output,
-            memory_bytes=BYTES_PER_PIXEL * pixels * (os.cpu_count() or 1)
-            + min(output.nbytes, MEMORY_MAP_ABOVE_BYTES),
-            warnings=tuple(warnings),
-        )
+        return forecast_recording(spec, self.bits, BYTES_PER_PIXEL, tuple(warnings))
 
     def _forecast_fit(self, inputs: Mapping[str, Any]) -> Forecast:
         target = inputs.get("target")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from fib_plugins.adapters.hidden_instrument.parameters import TwinParameters
+from fib_plugins.adapters.instrument_base.recording import forecast_recording
 from fibcore import Adapter, Context, Forecast, Images, Table, keeps
-from fibcore.context import MEMORY_MAP_ABOVE_BYTES
 
 BYTES_PER_PIXEL = 96
 """Memory of a thread per pixel of a slice: float64 and int64 arrays of noise and curtains."""
@@ -19,10 +17,10 @@ class Twin(TwinParameters, Adapter):
     """Records ideal images as a microscope that no method has seen in training.
 
     Methods that adapt to a stack, or train over a range of instruments, know
-    `adapter/acquisition`. To judge them by it would flatter them. This is another model of a
-    FIB-SEM: other effects, other functional forms, no code in common. Use it to make a stack whose
-    truth is known but kept from every training step: a twin of a real stack. Do not train with it,
-    but for the oracle that knows the true instrument.
+    `adapter/acquisition`; a test on images of that would overrate them. This is another model of a
+    FIB-SEM, with other effects and other functional forms. Use it to make a stack whose truth is
+    known but kept from every training step: a twin of a real stack. Do not train with it, but for
+    the oracle that knows the true instrument.
 
     Axes are (channel, z, y, x): x is the scan direction, y runs down the face, along the ion beam.
     In this order, each effect off by default:
@@ -44,30 +42,7 @@ class Twin(TwinParameters, Adapter):
 
     `preset` fills what is not given. Typical and bad are chosen by experience, not measured:
 
-    | parameter | clean | typical | bad |
-    |---|---|---|---|
-    | halo | 0 | 0.4 | 0.6 |
-    | curtains_per_um | 0 | 8 | 16 |
-    | curtain_depth | 0.05 | 0.05 | 0.1 |
-    | shadowing | 0 | 0.25 | 0.28 |
-    | probe_nm | 0 | 2 | 3.5 |
-    | focus_tilt_deg | 0 | 10 | 25 |
-    | astigmatism_nm | 0 | 150 | 300 |
-    | defocus_step_nm | 0 | 20 | 50 |
-    | skirt_share | 0 | 0.12 | 0.25 |
-    | flicker | 0 | 0.015 | 0.03 |
-    | beam_electrons | none | 600 | 250 |
-    | electron_spread | 0 | 0.4 | 0.8 |
-    | response_pixels | 0 | 0.3 | 0.6 |
-    | amplifier_noise | 0 | 0.01 | 0.015 |
-    | mean_level | none | 0.4 | 0.5 |
-    | contrast_level | none | 0.17 | 0.13 |
-    | brightness_step | 0 | 0.003 | 0.01 |
-    | contrast_step | 0 | 0.005 | 0.018 |
-    | readjust_slices | 30 | 30 | 20 |
-    | bad_slices | 0 | 0.02 | 0.05 |
-    | s_curve | 0 | 3 | 3.5 |
-    | bits | 8 | 8 | 8 |
+    {presets}
     """
 
     name: ClassVar[str] = "twin"
@@ -78,13 +53,7 @@ class Twin(TwinParameters, Adapter):
         spec = inputs.get("images")
         if spec is None:
             return Forecast()
-        output = replace(spec, dtype="float32" if self.bits is None else f"uint{self.bits}")
-        pixels = spec.shape[1] * spec.shape[2]
-        return Forecast(
-            output,
-            memory_bytes=BYTES_PER_PIXEL * pixels * (os.cpu_count() or 1)
-            + min(output.nbytes, MEMORY_MAP_ABOVE_BYTES),
-        )
+        return forecast_recording(spec, self.bits, BYTES_PER_PIXEL)
 
     @keeps(slices=Table)
     def transform(self, images: Images, context: Context | None = None) -> Images:
@@ -109,5 +78,5 @@ class Twin(TwinParameters, Adapter):
             )
         recording = Recording(self, images, context)
         recorded = recording.run()
-        context.keep("slices", recording.wandering.table(images))
+        context.keep("slices", recording.variation.table(images))
         return recorded

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
-
 import numpy as np
 
 from fib_plugins.adapters.hidden_instrument import beam, detector, sample
 from fib_plugins.adapters.hidden_instrument.parameters import TwinParameters
-from fib_plugins.adapters.hidden_instrument.wandering import Wandering
+from fib_plugins.adapters.hidden_instrument.variation import SliceVariation
+from fib_plugins.adapters.instrument_base.recording import each_slice, recorded_dtype
+from fib_plugins.adapters.instrument_base.signal_scale import SignalScale
 from fibcore import Context, FibError, Images
-
-T = TypeVar("T")
 
 OPERATOR_SLICES = 32
 """Number of slices that the operator sets brightness and contrast by."""
@@ -32,38 +28,13 @@ class Recording:
         self.settings = settings
         self.images = images
         self.context = context
-        whole = 1.0 if images.data.dtype.kind == "f" else float(np.iinfo(images.data.dtype).max)
-        self.black = 0.0 if settings.black_level is None else settings.black_level
-        self.white = whole if settings.white_level is None else settings.white_level
-        if self.white <= self.black:
-            raise FibError(
-                f"black_level {self.black:g} is not below {self.white:g}, the white of "
-                f"{images.data.dtype.name} images; set white_level to the grey value of full signal"
-            )
+        self.scale = SignalScale.of(settings, images.data.dtype)
         self.pixel_nm = images.voxel_size_nm[1:]
-        self.wandering = Wandering.draw(settings, images.shape[0], len(images.data), context)
+        self.variation = SliceVariation.draw(settings, images.shape[0], len(images.data), context)
         self.level = [self._operator(channel) for channel in range(len(images.data))]
         self.curtains: list[sample.Curtain] = []
         if settings.curtains_per_um:
             self.curtains = self._curtains()
-
-    def signal(self, channel: int, z: int) -> np.ndarray:
-        """Return an ideal slice as float32, 0 without signal and 1 where all electrons come back.
-
-        Raises:
-            FibError: values that are not finite, or far outside black and white.
-        """
-        grey = np.asarray(self.images.data[channel, z], np.float32)
-        signal = (grey - np.float32(self.black)) / np.float32(self.white - self.black)
-        low, high = float(signal.min()), float(signal.max())
-        if not (low >= -0.5 and high <= 1.5):
-            raise FibError(
-                f"slice {z} of the {self.images.names[channel]} images has grey values from "
-                f"{grey.min():g} to {grey.max():g}; between {self.black:g} (no signal) and "
-                f"{self.white:g} (full signal) is allowed: replace what is not finite, set "
-                f"black_level and white_level to what the images mean"
-            )
-        return signal
 
     def _operator(self, channel: int) -> tuple[float, float]:
         """Return gain and offset that give some slices the wanted mean and deviation.
@@ -78,7 +49,7 @@ class Recording:
         looked_at = np.unique(np.linspace(0, depth - 1, min(depth, OPERATOR_SLICES)).round())
         total, squares, count = 0.0, 0.0, 0
         for z in looked_at.astype(int).tolist():
-            signal = self.signal(channel, z).astype(np.float64)
+            signal = self.scale.slice_of(self.images, channel, z).astype(np.float64)
             total += float(signal.sum())
             squares += float(np.square(signal).sum())
             count += signal.size
@@ -98,40 +69,31 @@ class Recording:
 
         def begin(z: int) -> list[sample.Curtain]:
             rng = self.context.rng_for("twin curtains", z + before)
-            signal = self.signal(0, max(z, 0))
+            signal = self.scale.slice_of(self.images, 0, max(z, 0))
             return sample.new_curtains(self.settings, signal, self.pixel_nm, z, rng)
 
-        born = self._each(begin, range(-before, self.images.shape[0]))
+        slices = range(-before, self.images.shape[0])
+        born = each_slice(begin, slices, self.context.threads)
         return [curtain for curtains in born for curtain in curtains]
-
-    def _each(self, work: Callable[[int], T], slices: range) -> Iterator[T]:
-        """Yield what `work` makes of each slice, in order, on the context's threads."""
-        with ThreadPoolExecutor(self.context.threads, thread_name_prefix="fib") as pool:
-            futures = [pool.submit(work, z) for z in slices]
-            try:
-                for future in futures:
-                    yield future.result()
-            except BaseException:
-                for future in futures:
-                    future.cancel()
-                raise
 
     def run(self) -> Images:
         """Return the recorded images."""
         bits = self.settings.bits
-        dtype = {8: np.uint8, 16: np.uint16, None: np.float32}[bits]
-        recorded = self.context.empty("twin", self.images.data.shape, dtype)
+        shape = self.images.data.shape
+        recorded = self.context.empty("twin", shape, recorded_dtype(bits))
 
         def work(z: int) -> None:
             transmission = self._transmission(z)
             kernels = self._kernels(z)
             for channel in range(len(recorded)):
-                signal = self._under_the_beam(self.signal(channel, z), transmission, kernels)
+                ideal = self.scale.slice_of(self.images, channel, z)
+                signal = self._under_the_beam(ideal, transmission, kernels)
                 level = self._detected(signal, z, channel)
                 recorded[channel, z] = level if bits is None else detector.digitised(level, bits)
 
         depth = self.images.shape[0]
-        for _ in self.context.track(self._each(work, range(depth)), "slices recorded", depth):
+        done = each_slice(work, range(depth), self.context.threads)
+        for _ in self.context.track(done, "slices recorded", depth):
             pass
         return self.images.with_data(recorded, quantity="grey value")
 
@@ -143,7 +105,7 @@ class Recording:
             alive = [c for c in self.curtains if c.first_slice <= z < c.first_slice + c.slices]
             left = sample.curtain_transmission(settings, alive, z, shape, self.pixel_nm)
         if settings.shadowing:
-            shade = sample.shadow(settings, z, self.wandering.shadow_phases, shape)
+            shade = sample.shadow(settings, z, self.variation.shadow_phases, shape)
             left = shade if left is None else left * shade
         return left
 
@@ -153,7 +115,7 @@ class Recording:
         below = (np.arange(height) - (height - 1) / 2) * self.pixel_nm[0]
         tilt = np.tan(np.radians(settings.focus_tilt_deg))
         covariances = beam.core_covariances(
-            self.wandering.defocus_nm[z] + tilt * below,
+            self.variation.defocus_nm[z] + tilt * below,
             settings.probe_nm,
             settings.convergence_mrad,
             settings.astigmatism_nm,
@@ -184,14 +146,14 @@ class Recording:
 
     def _detected(self, signal: np.ndarray, z: int, channel: int) -> np.ndarray:
         """Return what the detector makes of a signal, as a fraction of full scale."""
-        settings, context, wandering = self.settings, self.context, self.wandering
+        settings, context, variation = self.settings, self.context, self.variation
         beneath = signal  # what noise lies on
         if settings.flicker:
             rng = context.rng_on(beneath, "twin flicker", z, channel)
             lines = detector.beam_flicker(settings.flicker, len(signal), rng)
             signal = signal * lines[:, None]
-        if wandering.dimming[z]:
-            signal = signal * np.float32(1.0 - wandering.dimming[z])
+        if variation.dimming[z]:
+            signal = signal * np.float32(1.0 - variation.dimming[z])
         if settings.beam_electrons is not None:
             rng = context.rng_on(beneath, "twin electrons", z, channel)
             signal = detector.counted(
@@ -200,8 +162,8 @@ class Recording:
         if settings.response_pixels:
             signal = detector.band_limited(signal, settings.response_pixels)
         gain, offset = self.level[channel]
-        level = signal * np.float32(gain * wandering.contrast[channel, z])
-        level += np.float32(offset + wandering.brightness[channel, z])
+        level = signal * np.float32(gain * variation.contrast[channel, z])
+        level += np.float32(offset + variation.brightness[channel, z])
         if settings.amplifier_noise:
             rng = context.rng_on(beneath, "twin amplifier", z, channel)
             noise = rng.standard_normal(level.shape, np.float32)

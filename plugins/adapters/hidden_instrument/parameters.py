@@ -1,59 +1,46 @@
-"""The parameters of the twin's instrument, their checks, and how presets fill them."""
+"""The parameters of the twin's instrument and their checks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
-from fib_plugins.adapters.hidden_instrument.presets import PRESETS, PresetName
+from fib_plugins.adapters.hidden_instrument.presets import PRESETS
+from fib_plugins.adapters.instrument_base.parameters import InstrumentParameters, Presets
 
 Positive = Annotated[float, Field(gt=0)]
 
-EFFECTS = (
-    "halo",
-    "curtains_per_um",
-    "shadowing",
-    "probe_nm",
-    "defocus_nm",
-    "focus_tilt_deg",
-    "astigmatism_nm",
-    "defocus_step_nm",
-    "skirt_share",
-    "flicker",
-    "beam_electrons",
-    "response_pixels",
-    "amplifier_noise",
-    "mean_level",
-    "brightness_step",
-    "contrast_step",
-    "bad_slices",
-    "s_curve",
-)
-"""Parameters whose default is off; the others say how an effect looks."""
 
-
-class TwinParameters(BaseModel):
+class TwinParameters(InstrumentParameters):
     """What the twin's instrument does to ideal images; every effect is off by default.
 
     Shares and levels without a unit in their name are fractions: of the signal, or of the full
     scale of the detector, as their descriptions say. All channels share all parameters.
     """
 
-    preset: PresetName = Field(
-        default="clean",
-        description="fills the parameters that are not given: clean (every effect off), typical "
-        "or bad; what is given has precedence",
+    presets: ClassVar[Presets] = PRESETS
+    effects: ClassVar[tuple[str, ...]] = (
+        "halo",
+        "curtains_per_um",
+        "shadowing",
+        "probe_nm",
+        "defocus_nm",
+        "focus_tilt_deg",
+        "astigmatism_nm",
+        "defocus_step_nm",
+        "skirt_share",
+        "flicker",
+        "beam_electrons",
+        "response_pixels",
+        "amplifier_noise",
+        "mean_level",
+        "brightness_step",
+        "contrast_step",
+        "bad_slices",
+        "s_curve",
     )
-    black_level: float | None = Field(
-        default=None, description="grey value of the ideal images without signal; default: 0"
-    )
-    white_level: float | None = Field(
-        default=None,
-        description="grey value of the ideal images where every electron comes back; default: 1 "
-        "for float32, 255 for uint8, 65535 for uint16 images",
-    )
+
     halo: float = Field(
         default=0.0,
         ge=0,
@@ -224,31 +211,11 @@ class TwinParameters(BaseModel):
         description="grey levels of the result: uint8, uint16, or none for levels as float32",
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_from_preset(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping):
-            return values
-        preset = values.get("preset", "clean")
-        return {**(PRESETS.get(preset, {}) if isinstance(preset, str) else {}), **values}
-
     @model_validator(mode="after")
-    def _levels_make_sense(self) -> Self:
-        black = 0.0 if self.black_level is None else self.black_level
-        if self.white_level is not None and self.white_level <= black:
-            raise ValueError(
-                f"white_level {self.white_level:g} is not above black_level {black:g}; give the "
-                f"grey value of full signal, or invert the images"
-            )
+    def _mean_and_contrast_belong_together(self) -> Self:
         if (self.mean_level is None) != (self.contrast_level is None):
             raise ValueError(
                 "mean_level and contrast_level belong together: give both, or neither for signals "
                 "as they are"
             )
         return self
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether every effect is off, so that only the number of grey levels changes."""
-        fields = TwinParameters.model_fields
-        return all(getattr(self, name) == fields[name].default for name in EFFECTS)

@@ -6,11 +6,9 @@ particular microscope was measured.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from fib_plugins.adapters.instrument_base.parameters import Presets
 
-PresetName = Literal["clean", "typical", "bad"]
-
-PRESETS: dict[str, dict[str, Any]] = {
+PRESETS: Presets = {
     "clean": {},
     "typical": {
         "halo": 0.4,

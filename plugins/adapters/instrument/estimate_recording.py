@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fib_plugins.adapters.instrument import effects
-from fib_plugins.adapters.instrument.levels import SignalScale
+from fib_plugins.adapters.instrument_base.signal_scale import SignalScale
 from fib_plugins.image_statistics.histogram import Histogram
 from fibcore import Images
 

@@ -11,8 +11,8 @@ from fib_plugins.adapters.instrument.estimate_channel import ChannelEstimate, es
 from fib_plugins.adapters.instrument.estimate_drift import lateral_drift
 from fib_plugins.adapters.instrument.estimate_recording import Recording, require_contrast
 from fib_plugins.adapters.instrument.estimate_stripes import Curtains
-from fib_plugins.adapters.instrument.levels import SignalScale
 from fib_plugins.adapters.instrument.parameters import BITS, PER_CHANNEL, AcquisitionParameters
+from fib_plugins.adapters.instrument_base.signal_scale import SignalScale
 from fibcore import Context, Images, Table
 
 MOST_ELECTRONS = 1_000_000

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
 from fib_plugins.adapters.instrument import effects
-from fib_plugins.adapters.instrument.levels import Exposure, SignalScale
+from fib_plugins.adapters.instrument.exposure import Exposure
 from fib_plugins.adapters.instrument.parameters import AcquisitionParameters
 from fib_plugins.adapters.instrument.variation import SliceVariation, curtain
+from fib_plugins.adapters.instrument_base.recording import each_slice, recorded_dtype
+from fib_plugins.adapters.instrument_base.signal_scale import SignalScale
 from fibcore import Context, Images
 
 
@@ -21,8 +21,7 @@ def acquire(
     scale = SignalScale.of(settings, images.data.dtype)
     exposure = Exposure.of(settings, images, scale)
     variation = SliceVariation.draw(settings, depth, channels, context)
-    dtype = {8: np.uint8, 16: np.uint16, None: np.float32}[settings.bits]
-    recorded = context.empty("acquisition", images.data.shape, dtype)
+    recorded = context.empty("acquisition", images.data.shape, recorded_dtype(settings.bits))
     clean = settings.is_clean
 
     def work(z: int) -> None:
@@ -38,15 +37,9 @@ def acquire(
             else:
                 recorded[channel, z] = effects.quantised(level, settings.bits)
 
-    with ThreadPoolExecutor(context.threads, thread_name_prefix="fib") as pool:
-        futures = [pool.submit(work, z) for z in range(depth)]
-        try:
-            for future in context.track(futures, "slices acquired"):
-                future.result()
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
+    done = each_slice(work, range(depth), context.threads)
+    for _ in context.track(done, "slices acquired", depth):
+        pass
     return images.with_data(recorded), variation
 
 

@@ -1,13 +1,18 @@
-"""The parameters of the instrument model, their checks, and how presets fill them."""
+"""The parameters of the instrument model and their checks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from fib_plugins.adapters.instrument.presets import PRESETS, PresetName
+from fib_plugins.adapters.instrument.presets import PRESETS
+from fib_plugins.adapters.instrument_base.parameters import (
+    InstrumentParameters,
+    PresetName,
+    Presets,
+)
 
 EstimateName = Literal[
     "output", "blur", "levels", "noise", "line_noise", "curtaining", "brightness", "drift"
@@ -51,49 +56,35 @@ BITS: dict[str, Literal[8, 16] | None] = {"uint8": 8, "uint16": 16, "float32": N
 PER_CHANNEL = ("blur_fwhm_nm", "electrons_per_pixel", "gain", "offset", "read_noise")
 """Parameters that take one number for all channels, or one for each."""
 
-EFFECTS = (
-    "thickness_variation",
-    "drift_nm",
-    "edge_brightening",
-    "charging",
-    "curtaining",
-    "blur_fwhm_nm",
-    "electrons_per_pixel",
-    "exposure_range",
-    "gain",
-    "offset",
-    "brightness_drift",
-    "contrast_drift",
-    "read_noise",
-    "line_noise",
-    "saturation",
-    "gamma",
-    "bits",
-)
-"""Parameters whose default is off; the others say how an effect looks."""
 
-
-class AcquisitionParameters(BaseModel):
+class AcquisitionParameters(InstrumentParameters):
     """What the instrument does to ideal images; every effect is off by default.
 
     Standard deviations and levels without a unit in their name are fractions: of the slice
     thickness, of the signal, or of the full scale, as their descriptions say.
     """
 
-    preset: PresetName = Field(
-        default="clean",
-        description="fills the parameters that are not given: clean (every effect off), typical "
-        "or bad; what is given has precedence, and a record of a run gives all of them",
+    presets: ClassVar[Presets] = PRESETS
+    effects: ClassVar[tuple[str, ...]] = (
+        "thickness_variation",
+        "drift_nm",
+        "edge_brightening",
+        "charging",
+        "curtaining",
+        "blur_fwhm_nm",
+        "electrons_per_pixel",
+        "exposure_range",
+        "gain",
+        "offset",
+        "brightness_drift",
+        "contrast_drift",
+        "read_noise",
+        "line_noise",
+        "saturation",
+        "gamma",
+        "bits",
     )
-    black_level: float | None = Field(
-        default=None,
-        description="grey value of the ideal images that is signal 0; default: 0",
-    )
-    white_level: float | None = Field(
-        default=None,
-        description="grey value of the ideal images that is signal 1 (every electron comes back); "
-        "default: 1 for float32, 255 for uint8, 65535 for uint16 images",
-    )
+
     thickness_variation: float = Field(
         default=0.0,
         ge=0,
@@ -239,25 +230,16 @@ class AcquisitionParameters(BaseModel):
         description="what fit takes from the target; all other parameters stay as they are",
     )
 
-    @model_validator(mode="before")
     @classmethod
-    def _fill_from_preset(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping):
-            return values
-        preset = values.get("preset", "clean")
-        filled = dict(PRESETS.get(preset, {})) if isinstance(preset, str) else {}
-        if "gain" in values or "offset" in values:
-            filled.pop("exposure_range", None)  # the two are ways to say the same
-        return {**filled, **values}
+    def preset_values(cls, preset: PresetName, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a preset sets beside the parameters that are given."""
+        values = super().preset_values(preset, given)
+        if "gain" in given or "offset" in given:
+            values.pop("exposure_range", None)  # the two set the same
+        return values
 
     @model_validator(mode="after")
-    def _levels_make_sense(self) -> Self:
-        black = 0.0 if self.black_level is None else self.black_level
-        if self.white_level is not None and self.white_level <= black:
-            raise ValueError(
-                f"white_level {self.white_level:g} is not above black_level {black:g}; give the "
-                f"grey value of full signal, or invert the images"
-            )
+    def _exposure_makes_sense(self) -> Self:
         if self.exposure_range is not None:
             low, high = self.exposure_range
             if low >= high:
@@ -294,9 +276,3 @@ class AcquisitionParameters(BaseModel):
         if value is None:
             return None
         return value[0] if len(value) == 1 else value[channel]
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether every effect is off, so that images stay what they are."""
-        fields = AcquisitionParameters.model_fields
-        return all(getattr(self, name) == fields[name].default for name in EFFECTS)

@@ -7,11 +7,9 @@ there is one.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from fib_plugins.adapters.instrument_base.parameters import Presets
 
-PresetName = Literal["clean", "typical", "bad"]
-
-PRESETS: dict[str, dict[str, Any]] = {
+PRESETS: Presets = {
     "clean": {},
     "typical": {
         "thickness_variation": 0.05,

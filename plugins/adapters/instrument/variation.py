@@ -16,6 +16,7 @@ from fib_plugins.adapters.instrument.effects import (
     stripe_profile,
 )
 from fib_plugins.adapters.instrument.parameters import AcquisitionParameters
+from fib_plugins.adapters.instrument_base.recording import grey_columns
 from fibcore import Context, Images, Table
 
 FARTHEST = 0.9
@@ -73,10 +74,7 @@ class SliceVariation:
             "shift_y_nm": self.shift_nm[:, 0],
             "shift_x_nm": self.shift_nm[:, 1],
         }
-        for channel, name in enumerate(images.names):
-            columns[f"{name.replace(' ', '_')}_brightness"] = self.brightness[channel]
-            columns[f"{name.replace(' ', '_')}_contrast"] = self.contrast[channel]
-        return Table(columns)
+        return Table(columns | grey_columns(images, self.brightness, self.contrast))
 
 
 def wander(context: Context, name: str, slices: range, size: int, correlation: float) -> np.ndarray:

@@ -7,7 +7,7 @@ from scipy.special import k1
 
 from fib_plugins.adapters.hidden_instrument import beam, detector, sample
 from fib_plugins.adapters.hidden_instrument.parameters import TwinParameters
-from fib_plugins.adapters.hidden_instrument.wandering import restarted_walks
+from fib_plugins.adapters.hidden_instrument.variation import restarted_walks
 
 
 def moments(spot, pixel_nm=(1.0, 1.0)):

@@ -1,4 +1,4 @@
-"""What differs from slice to slice: walks that are put right now and then, and bad slices.
+"""What differs from slice to slice: random walks that are reset now and then, and bad slices.
 
 The random numbers of a slice come from its own stream; walks sum them up.
 """
@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from fib_plugins.adapters.hidden_instrument.parameters import TwinParameters
+from fib_plugins.adapters.instrument_base.recording import grey_columns
 from fibcore import Context, Images, Table
 
 
 @dataclass(frozen=True)
-class Wandering:
+class SliceVariation:
     """Scalars of each slice.
 
     Attributes:
@@ -34,8 +35,8 @@ class Wandering:
     @classmethod
     def draw(
         cls, settings: TwinParameters, depth: int, channels: int, context: Context
-    ) -> Wandering:
-        """Draw the wandering of a stack."""
+    ) -> SliceVariation:
+        """Draw the variation of a stack."""
         steps = np.empty((depth, 2 * channels + 1))
         readjusted = np.empty(depth, bool)
         defocus, dimming = np.zeros(depth), np.zeros(depth)
@@ -62,16 +63,13 @@ class Wandering:
         )
 
     def table(self, images: Images) -> Table:
-        """Return the wandering as columns, one row per slice."""
+        """Return the variation as columns, one row per slice."""
         columns = {
             "slice": np.arange(len(self.dimming)),
             "defocus_nm": self.defocus_nm,
             "dimming": self.dimming,
         }
-        for channel, name in enumerate(images.names):
-            columns[f"{name.replace(' ', '_')}_brightness"] = self.brightness[channel]
-            columns[f"{name.replace(' ', '_')}_contrast"] = self.contrast[channel]
-        return Table(columns)
+        return Table(columns | grey_columns(images, self.brightness, self.contrast))
 
 
 def restarted_walks(steps: np.ndarray, restarts: np.ndarray) -> np.ndarray:

@@ -1,20 +1,16 @@
-"""Grey values and what they stand for: signals of ideal images, exposure of recorded ones."""
+"""Grey values of ideal images as signals: 0 is no electron, 1 is every electron coming back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from fib_plugins.adapters.instrument.parameters import AcquisitionParameters
-from fib_plugins.image_statistics.histogram import Histogram
+from fib_plugins.adapters.instrument_base.parameters import InstrumentParameters
 from fibcore import FibError, Images
 
 SIGNAL_RANGE = (-0.5, 1.5)
 """Ideal signals beyond this show that black_level or white_level is wrong."""
-EXPOSED = (0.01, 0.99)
-"""Shares of the grey values of a stack that an operator sets brightness and contrast by."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +21,12 @@ class SignalScale:
     white: float
 
     @classmethod
-    def of(cls, settings: AcquisitionParameters, dtype: np.dtype) -> SignalScale:
-        """Return the scale of ideal images: as set, or from black to white of their type."""
+    def of(cls, settings: InstrumentParameters, dtype: np.dtype) -> SignalScale:
+        """Return the scale of ideal images: as set, or from black to white of their type.
+
+        Raises:
+            FibError: black is not below white.
+        """
         full = 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)
         black = 0.0 if settings.black_level is None else settings.black_level
         white = full if settings.white_level is None else settings.white_level
@@ -68,37 +68,3 @@ class SignalScale:
                 f"and of full signal"
             )
         return signal
-
-
-@dataclass(frozen=True)
-class Exposure:
-    """Gain and offset of each channel."""
-
-    gain: Sequence[float]
-    offset: Sequence[float]
-
-    @classmethod
-    def of(cls, settings: AcquisitionParameters, images: Images, scale: SignalScale) -> Exposure:
-        """Return gain and offset as set, or as an operator would set them for this stack.
-
-        Raises:
-            FibError: the exposure is to be found, and the images are constant or not finite.
-        """
-        channels = range(len(images.data))
-        if settings.exposure_range is None:
-            gains = [settings.of_channel("gain", channel) for channel in channels]
-            return cls(gains, [settings.of_channel("offset", channel) for channel in channels])
-        wanted = np.array(settings.exposure_range) ** (1.0 / settings.gamma)
-        gains, offsets = [], []
-        for channel in channels:
-            histogram = Histogram.of(images.data[channel], f"the {images.names[channel]} images")
-            shares = np.cumsum(histogram.counts) / histogram.counts.sum()
-            found = scale.signal(histogram.values[np.searchsorted(shares, EXPOSED)])
-            if found[0] == found[1]:
-                raise FibError(
-                    f"98 % of the {images.names[channel]} images have one grey value, which gives "
-                    f"exposure_range nothing to go by; set gain and offset instead"
-                )
-            gains.append(float((wanted[1] - wanted[0]) / (found[1] - found[0])))
-            offsets.append(float(wanted[0] - gains[-1] * found[0]))
-        return cls(gains, offsets)

@@ -1,0 +1,98 @@
+"""Parameters that every model of an instrument has, and how presets fill them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, Self, get_args
+
+from pydantic import BaseModel, Field, model_validator
+
+PresetName = Literal["clean", "typical", "bad"]
+Presets = Mapping[PresetName, Mapping[str, Any]]
+
+
+class InstrumentParameters(BaseModel):
+    """Preset and grey levels; a subclass adds its effects, every one off by default.
+
+    In the docstring of a subclass ``{presets}``, in a line of its own, becomes a table of the
+    values that presets set.
+    """
+
+    presets: ClassVar[Presets]
+    """What each preset sets; parameters that are not named keep their defaults."""
+    effects: ClassVar[tuple[str, ...]]
+    """Parameters whose default is off; the others define how an effect looks."""
+
+    preset: PresetName = Field(
+        default="clean",
+        description="fills the parameters that are not given: clean (every effect off), typical "
+        "or bad; what is given has precedence, and a record of a run gives all of them",
+    )
+    black_level: float | None = Field(
+        default=None,
+        description="grey value of the ideal images that is signal 0; default: 0",
+    )
+    white_level: float | None = Field(
+        default=None,
+        description="grey value of the ideal images that is signal 1 (every electron comes back); "
+        "default: 1 for float32, 255 for uint8, 65535 for uint16 images",
+    )
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        indented = re.search(r"^( *)\{presets\}$", cls.__doc__ or "", re.MULTILINE)
+        if indented:
+            table = f"\n{indented[1]}".join(_preset_table(cls))
+            cls.__doc__ = (cls.__doc__ or "").replace("{presets}", table)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_preset(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        preset = values.get("preset", "clean")
+        known = isinstance(preset, str) and preset in get_args(PresetName)
+        return {**(cls.preset_values(preset, values) if known else {}), **values}
+
+    @classmethod
+    def preset_values(cls, preset: PresetName, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a preset sets beside the parameters that are given."""
+        return dict(cls.presets[preset])
+
+    @model_validator(mode="after")
+    def _white_is_above_black(self) -> Self:
+        black = 0.0 if self.black_level is None else self.black_level
+        if self.white_level is not None and self.white_level <= black:
+            raise ValueError(
+                f"white_level {self.white_level:g} is not above black_level {black:g}; give the "
+                f"grey value of full signal, or invert the images"
+            )
+        return self
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every effect is off."""
+        fields = type(self).model_fields
+        return all(getattr(self, name) == fields[name].default for name in self.effects)
+
+
+def _preset_table(instrument: type[InstrumentParameters]) -> Iterator[str]:
+    """Yield the lines of a Markdown table of what the presets set, in the order of the fields."""
+    names = get_args(PresetName)
+    yield f"| parameter | {' | '.join(names)} |"
+    yield f"|{'---|' * (1 + len(names))}"
+    for name, field in instrument.model_fields.items():
+        if any(name in values for values in instrument.presets.values()):
+            cells = [
+                _shown(instrument.presets[preset].get(name, field.default)) for preset in names
+            ]
+            yield f"| {name} | {' | '.join(cells)} |"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, tuple):  # a range, or a number for all channels
+        return " to ".join(f"{one:g}" for one in value)
+    return f"{value:g}"

@@ -1,0 +1,77 @@
+"""Recording of a stack slice by slice: threads, element types, forecasts, the table of slices."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Literal, TypeVar
+
+import numpy as np
+
+from fibcore import Forecast, Images, VolumeSpec
+from fibcore.context import MEMORY_MAP_ABOVE_BYTES
+
+T = TypeVar("T")
+Bits = Literal[8, 16] | None
+"""Grey levels of recorded images: uint8, uint16, or float32."""
+
+
+def recorded_dtype(bits: Bits) -> str:
+    """Return the element type of recorded images."""
+    return "float32" if bits is None else f"uint{bits}"
+
+
+def forecast_recording(
+    images: VolumeSpec, bits: Bits, bytes_per_pixel: int, warnings: tuple[str, ...] = ()
+) -> Forecast:
+    """Return the forecast of a recording of ideal images.
+
+    Args:
+        images: the ideal images.
+        bits: of the recorded ones.
+        bytes_per_pixel: memory of a thread per pixel of a slice.
+        warnings: of the forecast.
+    """
+    output = replace(images, dtype=recorded_dtype(bits))
+    pixels = images.shape[1] * images.shape[2]
+    return Forecast(
+        output,
+        memory_bytes=bytes_per_pixel * pixels * (os.cpu_count() or 1)
+        + min(output.nbytes, MEMORY_MAP_ABOVE_BYTES),
+        warnings=warnings,
+    )
+
+
+def each_slice(work: Callable[[int], T], slices: range, threads: int) -> Iterator[T]:
+    """Yield ``work(z)`` of each slice, in order, from several threads.
+
+    After an error, or if the generator is closed, slices that have not begun are left out.
+    """
+    with ThreadPoolExecutor(threads, thread_name_prefix="fib") as pool:
+        futures = [pool.submit(work, z) for z in slices]
+        try:
+            for future in futures:
+                yield future.result()
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+
+
+def grey_columns(
+    images: Images, brightness: np.ndarray, contrast: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return columns ``<channel>_brightness`` and ``<channel>_contrast`` of a table of slices.
+
+    Args:
+        images: the recorded images.
+        brightness: added to the level, axes (channel, slice), fractions of the full scale.
+        contrast: factor on the gain, axes (channel, slice).
+    """
+    columns = {}
+    for channel, name in enumerate(images.names):
+        columns[f"{name.replace(' ', '_')}_brightness"] = brightness[channel]
+        columns[f"{name.replace(' ', '_')}_contrast"] = contrast[channel]
+    return columns
