@@ -43,21 +43,42 @@ def estimate_parameters(
 
 
 def table_of(given: AcquisitionParameters, estimates: Mapping[str, Any]) -> Table:
-    """Return parameter, channel (-1: all), value and given (before) of each estimate."""
-    rows: list[dict[str, float | int | str | bool | None]] = []
-    for name, value in estimates.items():
-        several = name in PER_CHANNEL and value is not None
-        for channel, one in enumerate(value) if several else ((-1, value),):
-            before = given.of_channel(name, channel) if several else getattr(given, name)
-            rows.append(
-                {
-                    "parameter": name,
-                    "channel": channel,
-                    "value": np.nan if one is None else float(one),
-                    "given": np.nan if before is None else float(before),
-                }
-            )
+    """Return parameter, channel (-1: all), value and given (before) of each estimate.
+
+    A range that was given is two parameters, ``<name>_low`` and ``<name>_high``.
+    """
+    rows: list[dict[str, Any]] = [
+        {
+            "parameter": parameter,
+            "channel": channel,
+            "value": np.nan if value is None else float(value),
+            "given": np.nan if before is None else float(before),
+        }
+        for name, found in estimates.items()
+        for parameter, channel, value, before in _numbers(given, name, found)
+    ]
     return Table.from_rows(rows)
+
+
+def _numbers(
+    given: AcquisitionParameters, name: str, found: Any
+) -> list[tuple[str, int, float | None, float | None]]:
+    """Return parameter, channel, value and value before of all numbers of a parameter."""
+    before = getattr(given, name)
+    if name == "exposure_range" and before is not None:
+        return [(f"{name}_low", -1, None, before[0]), (f"{name}_high", -1, None, before[1])]
+    if name in PER_CHANNEL and (found is not None or given.channels_of(name) > 1):
+        channels = range(given.channels_of(name)) if found is None else range(len(found))
+        return [
+            (
+                name,
+                channel,
+                None if found is None else found[channel],
+                given.of_channel(name, channel),
+            )
+            for channel in channels
+        ]
+    return [(name, -1, found, before[0] if isinstance(before, tuple) else before)]
 
 
 def _full_scale(settings: AcquisitionParameters, target: Images) -> SignalScale:

@@ -212,6 +212,20 @@ def test_the_plugin_that_was_fitted_acts_as_its_result():
     }  # fmt: skip
 
 
+def test_estimates_are_listed_beside_the_exposure_and_the_electrons_of_a_preset():
+    target, _ = recorded(bits=8)  # without noise: no electrons are counted
+    context = Context(0)
+    Acquisition(preset="typical").fit(target, structure(2), context)
+    rows = {row["parameter"]: row for row in context.kept["estimates"].rows()}
+    assert (rows["exposure_range_low"]["given"], rows["exposure_range_high"]["given"]) == (
+        0.15,
+        0.8,
+    )
+    assert np.isnan(rows["exposure_range_low"]["value"])
+    assert rows["electrons_per_pixel"]["given"] == 300
+    assert rows["gain"]["value"] == pytest.approx(1.0, rel=0.2)
+
+
 def test_without_a_target_the_instrument_as_given_is_the_model():
     found = Acquisition(preset="bad").fit().estimated
     assert found.model_dump() == Acquisition(preset="bad").model_dump()
