@@ -42,7 +42,7 @@ class ModelInfo(BaseModel):
     model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """Weights, the parameters of the plugin that made them, and what it must remember.
 
@@ -61,6 +61,10 @@ class Model:
     foretold: bool = False
 
     artefact: ClassVar[str] = "model"
+
+    def __repr__(self) -> str:
+        numbers = sum(array.size for array in self.weights.values())
+        return f"<Model of {self.plugin}: {numbers} numbers in {len(self.weights)} arrays>"
 
     @property
     def kind(self) -> str:

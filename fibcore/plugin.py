@@ -156,8 +156,14 @@ class Trainable(BaseModel):
             changes: parameters among `apply_params` to set otherwise than in training.
 
         Raises:
-            FibError: the model is not one that this plugin can have learned.
+            FibError: the model is of another plugin, or not one that this plugin can have learned.
         """
+        own = getattr(cls, "identifier", lambda: cls.__name__)()
+        if model.plugin != own:
+            raise FibError(
+                f"this is a model of {model.plugin}, not of {own}: call from_model of the class "
+                f"that has learned it"
+            )
         plugin = restored(cls, model)
         if changes:
             plugin = cls(**{**model.params, **changes})

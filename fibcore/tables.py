@@ -6,10 +6,10 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -17,15 +17,21 @@ from fibcore.csvtext import read_csv
 from fibcore.errors import FibError, did_you_mean
 from fibcore.text import described, shown
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 Cell = float | int | str | bool | None
 
 _LARGEST = 2**63 - 1
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Table:
     """Columns of equal length; a column's name ends in its unit (``distance_nm``, ``mp_percent``).
+
+    ``table["distance_nm"]`` is a column, ``for row in table`` gives each row as a dictionary,
+    ``len(table)`` is the number of rows. A notebook shows the table with its units.
 
     Attributes:
         columns: name -> 1-D array; numbers are float64 or int64, text is object.
@@ -66,6 +72,17 @@ class Table:
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
 
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self.rows())
+
+    def __repr__(self) -> str:
+        return f"<Table: {len(self)} x {len(self.names)} (rows, columns): {', '.join(self.names)}>"
+
+    def _repr_html_(self) -> str:
+        from fibcore.show import table_html
+
+        return table_html(self)
+
     @property
     def names(self) -> list[str]:
         """Column names in order."""
@@ -75,6 +92,16 @@ class Table:
         """Return one mapping per row, with plain Python values."""
         lists = {name: values.tolist() for name, values in self.columns.items()}
         return [{name: lists[name][i] for name in lists} for i in range(len(self))]
+
+    def to_pandas(self) -> DataFrame:
+        """Return the table as a pandas `DataFrame`; needs the extra ``notebook``.
+
+        Raises:
+            FibError: pandas is not installed.
+        """
+        from fibcore.convert import table_to_pandas
+
+        return table_to_pandas(self)
 
     def to_csv(self) -> str:
         """Return the table as CSV text; floats in the shortest form that reads back exactly."""

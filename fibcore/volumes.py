@@ -2,6 +2,8 @@
 
 Axes are (z, y, x); z is the milling direction, slice 0 is imaged first. Arrays may be
 memory-mapped files: code that walks a volume goes slice by slice.
+
+`fibcore.voxels` has what makes them behave like arrays and show themselves in a notebook.
 """
 
 from __future__ import annotations
@@ -14,25 +16,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from fibcore.errors import FibError
+from fibcore.grid import box_of, channels_of, voxel_size_zyx
 from fibcore.materials import EPOXY, GOLD, Material
+from fibcore.voxels import Voxels
 
-AXES = ("z", "y", "x")
 IMAGE_DTYPES = ("uint8", "uint16", "float32")
-
-
-def voxel_size_zyx(voxel_size_nm: float | Sequence[float]) -> tuple[float, float, float]:
-    """Return a voxel size in nm as (z, y, x), from one number or three.
-
-    Raises:
-        FibError: if it is neither one nor three numbers, or one is not positive and finite.
-    """
-    sizes = np.atleast_1d(np.asarray(voxel_size_nm, dtype=float))
-    if sizes.ndim != 1 or sizes.size not in (1, 3) or not np.all(np.isfinite(sizes) & (sizes > 0)):
-        raise FibError(
-            f"voxel size {voxel_size_nm!r}: give one positive number in nm, or three as [z, y, x]"
-        )
-    z, y, x = np.broadcast_to(sizes, 3).tolist()
-    return (z, y, x)
 
 
 @dataclass(frozen=True)
@@ -68,8 +56,8 @@ class VolumeSpec:
         return replace(self, shape=shape, kv=channels)
 
 
-@dataclass(frozen=True, eq=False)
-class Volume:
+@dataclass(frozen=True, eq=False, repr=False)
+class Volume(Voxels):
     """An array of voxels and their size.
 
     Attributes:
@@ -118,42 +106,7 @@ class Volume:
         return self.with_data(self.data[(..., *box_of(self.shape, cut))])
 
 
-def box_of(
-    shape: tuple[int, int, int], cut: Mapping[str, tuple[float, float]]
-) -> tuple[slice, slice, slice]:
-    """Return voxel slices along (z, y, x) for a cut given in fractions of the edge lengths."""
-    slices = []
-    for axis, n in zip(AXES, shape, strict=True):
-        start, stop = cut.get(axis, (0.0, 1.0))
-        if not 0.0 <= start < stop <= 1.0:
-            raise FibError(
-                f"cut {axis}: [{start}, {stop}] is not a range of fractions; "
-                f"give two numbers with 0 <= start < stop <= 1"
-            )
-        low, high = round(start * n), round(stop * n)
-        if low == high:
-            raise FibError(f"cut {axis}: [{start}, {stop}] of {n} voxels leaves nothing")
-        slices.append(slice(low, high))
-    return (slices[0], slices[1], slices[2])
-
-
-def channels_of(kv: Sequence[float | None], wanted: Sequence[float]) -> list[int]:
-    """Return the channel numbers of the wanted voltages, in the order asked for.
-
-    Raises:
-        FibError: if a voltage is not there.
-    """
-    chosen = []
-    for voltage in wanted:
-        matches = [i for i, k in enumerate(kv) if k is not None and abs(k - voltage) < 1e-6]
-        if not matches:
-            there = ", ".join("?" if k is None else f"{k:g}" for k in kv)
-            raise FibError(f"no channel at {voltage:g} kV; the images have: {there} kV")
-        chosen.append(matches[0])
-    return chosen
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Labels(Volume):
     """Which phase each voxel belongs to: uint8 in axes (z, y, x).
 
@@ -182,6 +135,11 @@ class Labels(Volume):
         """True where any solid phase (1 and above) is; axes (z, y, x)."""
         return self.data > 0
 
+    def facts(self) -> list[str]:
+        """Return what describes the labels in a few words each: size, voxel size, phases."""
+        names = [f"{phase} {material.name}" for phase, material in sorted(self.phases.items())]
+        return [super().facts()[0], f"phases {', '.join(names)}"]
+
     @property
     def spec(self) -> VolumeSpec:
         """What a pipeline check needs to know of this volume."""
@@ -189,7 +147,7 @@ class Labels(Volume):
         return VolumeSpec(type(self), self.shape, self.voxel_size_nm, phases=names)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Images(Volume):
     """Grey values in axes (channel, z, y, x), one channel per accelerating voltage.
 
@@ -230,6 +188,15 @@ class Images(Volume):
         if len(names) != len(kv):
             raise FibError(f"{len(kv)} channels but {len(names)} channel names {list(names)}")
         object.__setattr__(self, "names", names)
+
+    def _sliced(self, data: np.ndarray, slices: tuple[slice, ...], **changes: Any) -> Self:
+        kv, names = self.kv[slices[0]], self.names[slices[0]]
+        return super()._sliced(data, slices, kv=kv, names=names)
+
+    def facts(self) -> list[str]:
+        """Return what describes the images in a few words each: size, channels, quantity, ..."""
+        channels = f"{len(self.names)} channels: " if len(self.names) > 1 else ""
+        return [*super().facts(), channels + ", ".join(self.names), self.quantity]
 
     @property
     def spec(self) -> VolumeSpec:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from fibcore.errors import FibError
-from fibcore.volumes import AXES, Labels, VolumeSpec
+from fibcore.grid import AXES
+from fibcore.volumes import Labels, VolumeSpec
 
 if TYPE_CHECKING:
     from fib_plugins.metrics.packed_bits import Phase

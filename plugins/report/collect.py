@@ -11,6 +11,7 @@ from typing import Any
 from fib_plugins.report.artefact import Artefact
 from fib_plugins.report.wording import DASH
 from fibcore.errors import FibError, UsageError
+from fibcore.grid import AXES
 from fibcore.pipeline.records import (
     MANIFEST,
     PIPELINE,
@@ -25,7 +26,6 @@ from fibcore.pipeline.records import (
     read_text_and_record,
 )
 from fibcore.text import described, shown
-from fibcore.volumes import AXES
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy as np
 from fib_plugins.report import palette, tidy, wording
 from fib_plugins.report.panels import Panel, Series
 from fibcore.tables import Table
+from fibcore.units import UNITS
 
 LONG_TABLE = 12
 """Tables with more rows than this are drawn."""
@@ -100,7 +101,7 @@ def _wide(table: Table, x: str, columns: Sequence[str]) -> list[Panel]:
 def _parse(column: str) -> tuple[str, str, str]:
     """Return whose curve a column is, its quantity with unit, and its axis."""
     stem, unit = column, ""
-    for suffix in wording.UNITS:
+    for suffix in UNITS:
         if column.endswith("_" + suffix):
             stem, unit = column[: -len(suffix) - 1], "_" + suffix
             break

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from fib_plugins.report.collect import Input, Run, Step
 from fibcore.errors import FibError
-from fibcore.volumes import Images, Labels, Volume, box_of
+from fibcore.grid import box_of
+from fibcore.volumes import Images, Labels, Volume
 
 Name = tuple[str, str]
 """A volume's name: (id of the step, artefact)."""

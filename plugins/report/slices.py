@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from fibcore.volumes import AXES, Volume
+from fibcore.grid import AXES
+from fibcore.volumes import Volume
 
 GREY_PERCENTILES = (0.5, 99.5)
 JPEG_QUALITY = 78

@@ -24,7 +24,8 @@ from fib_plugins.report.slices import (
     take,
     to_grey,
 )
-from fibcore.volumes import AXES, Images, Labels, Volume
+from fibcore.grid import AXES
+from fibcore.volumes import Images, Labels, Volume
 
 PICTURE_PX = 320
 """Longest side of a picture; of labels and overlays, whose edges are to be crisp, a bit more."""

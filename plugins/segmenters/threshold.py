@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 
 from fib_plugins.image_statistics.histogram import Histogram
 from fibcore import Context, Images, Labels, MaterialParam, Segmenter, Table, keeps
+from fibcore.grid import channels_of
 from fibcore.plugin import Forecast
-from fibcore.volumes import channels_of
 
 YEN_BINS = 256
 

@@ -44,6 +44,22 @@ def test_rows_and_columns_agree():
     assert Table.from_rows([]).names == []
 
 
+def test_a_table_is_iterated_by_rows():
+    table = Table.from_rows([{"a": 1, "b": 2.5}, {"a": 2, "b": 3}])
+    assert list(table) == table.rows()
+    assert [row["b"] for row in table] == [2.5, 3.0]
+    assert repr(table) == "<Table: 2 x 2 (rows, columns): a, b>"
+
+
+def test_a_table_becomes_a_data_frame():
+    table = Table({"z_nm": [0.0, 5.0], "name": np.array(["x", None], object), "ok": [True, False]})
+    frame = table.to_pandas()
+    assert list(frame.columns) == table.names
+    assert frame["z_nm"].dtype == np.float64
+    assert frame["ok"].dtype == bool
+    assert frame["name"].isna().tolist() == [False, True]
+
+
 def test_what_is_no_table_is_refused(tmp_path):
     with pytest.raises(FibError, match="one length"):
         Table({"a": [1], "b": [1, 2]})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fibcore import FibError, Images, Labels, Volume
-from fibcore.volumes import voxel_size_zyx
+from fibcore.grid import voxel_size_zyx
 
 
 def test_voxel_size_is_one_number_or_three():

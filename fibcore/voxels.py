@@ -1,0 +1,98 @@
+"""What a volume has in common with a NumPy array, and how a notebook shows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from fibcore.errors import FibError
+from fibcore.grid import slices_of
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+    from xarray import DataArray
+
+
+class Voxels:
+    """Base of `fibcore.volumes.Volume`: array protocol, indexing, conversion, display."""
+
+    data: np.ndarray
+    voxel_size_nm: tuple[float, float, float]
+
+    def with_data(self, data: np.ndarray, **changes: Any) -> Self:
+        """Return a volume of the same kind and voxel size around another array."""
+        raise NotImplementedError
+
+    def facts(self) -> list[str]:
+        """Return what describes the volume in a few words each: size, voxel size, type, ..."""
+        voxels = " x ".join(str(n) for n in self.data.shape[-3:])
+        sizes = self.voxel_size_nm if len(set(self.voxel_size_nm)) > 1 else self.voxel_size_nm[:1]
+        size = " x ".join(f"{size:g}" for size in sizes)
+        return [f"{voxels} voxels of {size} nm (z, y, x)", str(self.data.dtype)]
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        """Return the voxels for NumPy, without a copy where none is needed or asked for."""
+        if copy is None:
+            return np.asarray(self.data, dtype)
+        return np.array(self.data, dtype, copy=copy)
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return part of the volume by a NumPy index into `data`.
+
+        Slices keep all axes. They give a volume (a view) with the voltages of its channels; its
+        voxel size is multiplied by the step along each axis. Any other index (numbers, lists,
+        masks) gives the array that NumPy gives: ``labels[10]`` is the slice z = 10.
+
+        Raises:
+            FibError: the slices leave nothing.
+            IndexError: as NumPy.
+        """
+        data, slices = self.data[key], slices_of(key, self.data.ndim)
+        return data if slices is None else self._sliced(data, slices)
+
+    def _sliced(self, data: np.ndarray, slices: tuple[slice, ...], **changes: Any) -> Self:
+        steps = (abs(1 if part.step is None else part.step) for part in slices[-3:])
+        sizes = tuple(size * n for size, n in zip(self.voxel_size_nm, steps, strict=True))
+        return self.with_data(data, voxel_size_nm=sizes, **changes)
+
+    def astype(self, dtype: DTypeLike) -> Self:
+        """Return the volume with another element type; fractions are cut off as NumPy does.
+
+        Voxels are copied only if the type differs.
+
+        Raises:
+            FibError: the type does not hold the range of the values, or is none of the volume's.
+        """
+        wanted = np.dtype(dtype)
+        if wanted.kind in "iu" and wanted != self.data.dtype:
+            low, high, limits = self.data.min(), self.data.max(), np.iinfo(wanted)
+            if not (limits.min <= low and high <= limits.max):  # NaN does not fit either
+                raise FibError(
+                    f"{wanted} holds {limits.min} to {limits.max}; the voxels have values from "
+                    f"{low:g} to {high:g}. Scale them first: volume.with_data(array)"
+                )
+        return self.with_data(self.data.astype(wanted, copy=False))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {', '.join(self.facts())}>"
+
+    def _repr_html_(self) -> str:
+        from fibcore.show import volume_html
+
+        return volume_html(self)  # type: ignore[arg-type]  # a Volume: nothing else has this base
+
+    def to_xarray(self) -> DataArray:
+        """Return the voxels as an xarray `DataArray` (no copy); needs the extra ``notebook``.
+
+        Dimensions are z, y, x; images have channel before them. Coordinates are the centres of the
+        voxels in nm, from the corner of the volume; for images `kv` is the voltage of each channel
+        (NaN: none). Attributes can be kept in netCDF and Zarr: `voxel_size_nm`; for labels
+        `flag_values` and `flag_meanings`, phase numbers and their materials (CF conventions).
+
+        Raises:
+            FibError: xarray is not installed.
+        """
+        from fibcore.convert import volume_to_xarray
+
+        return volume_to_xarray(self)  # type: ignore[arg-type]
