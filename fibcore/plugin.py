@@ -158,12 +158,6 @@ class Trainable(BaseModel):
         Raises:
             FibError: the model is of another plugin, or not one that this plugin can have learned.
         """
-        own = getattr(cls, "identifier", lambda: cls.__name__)()
-        if model.plugin != own:
-            raise FibError(
-                f"this is a model of {model.plugin}, not of {own}: call from_model of the class "
-                f"that has learned it"
-            )
         plugin = restored(cls, model)
         if changes:
             plugin = cls(**{**model.params, **changes})
@@ -200,8 +194,14 @@ def restored(cls: type[M], model: Model) -> M:
     """Return a plugin with the parameters that a model keeps.
 
     Raises:
-        FibError: they are not parameters of the plugin.
+        FibError: the model is of another plugin, or they are not parameters of this one.
     """
+    own = getattr(cls, "identifier", lambda: cls.__name__)()
+    if model.plugin != own:
+        raise FibError(
+            f"this is a model of {model.plugin}, not of {own}: call from_model of the class that "
+            f"has learned it"
+        )
     try:
         return cls.model_validate(dict(model.params))
     except ValidationError as error:

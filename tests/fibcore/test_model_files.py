@@ -248,3 +248,9 @@ def test_a_notebook_is_told_the_same():
     with pytest.raises(FibError, match="scale: field required"):
         Cuts.from_model(model)
     assert Cuts.from_model(Model("segmenter/toy_cuts", {}, foretold=True)).fitted
+
+
+def test_a_model_of_another_plugin_is_refused():
+    model = Model("segmenter/random_forest", {"cuts": 2})
+    with pytest.raises(FibError, match="of segmenter/random_forest, not of segmenter/toy_cuts"):
+        Cuts.from_model(model)
