@@ -44,26 +44,58 @@ def check_alike(headers: Sequence[Header], params: LoadParams, given: str, base:
         )
     first = headers[0]
     for header in headers[1:]:
-        for what, mine, yours, who in _told(first, header):
-            unit, name = ("kV", "kv") if what == "accelerating voltage" else ("nm", "voxel_size_nm")
-            if getattr(params, name) is None and differ(mine, yours):
-                raise FibError(
-                    f"the slices are not alike: {what} is {mine:g} {unit} in {first.path.name} and "
-                    f"{yours:g} {unit} in {header.path.name} ({who}). Give a pattern that matches "
-                    f"one stack, or say which holds with {name}"
-                )
+        mine, yours = ((one.path.name, _founds(one)) for one in (first, header))
+        _check_said_alike(mine, yours, params, "Give a pattern that matches one stack, or say")
 
 
-def _told(first: Header, other: Header) -> Iterator[tuple[str, float, float, str]]:
-    """Yield what two files both tell: what it is, either value, and what tells it."""
-    for a, b in zip(_founds(first), _founds(other), strict=False):
-        if a.origin != b.origin:
-            continue
+def check_pages_alike(header: Header, params: LoadParams) -> None:
+    """Refuse a file whose pages are of different pixel size or voltage by their tags.
+
+    Raises:
+        FibError: names the first page that differs, and what the user may give.
+    """
+    for number, found in header.pages_found.items():
+        first = (f"the first page of {header.path.name}", header.found)
+        _check_said_alike(first, (f"page {number}", found), params, "Say")
+
+
+_Said = tuple[str, Sequence[Found]]
+"""Name of what says it, what it says."""
+
+
+def _check_said_alike(first: _Said, other: _Said, params: LoadParams, todo: str) -> None:
+    for what, mine, yours, who in _said_by_both(first[1], other[1]):
+        unit, name = ("kV", "kv") if what == "accelerating voltage" else ("nm", "voxel_size_nm")
+        if getattr(params, name) is None and differ(mine, yours):
+            raise FibError(
+                f"the slices are not alike: {what} is {mine:g} {unit} in {first[0]} and "
+                f"{yours:g} {unit} in {other[0]} ({who}). {todo} which holds with {name}"
+            )
+
+
+def _said_by_both(
+    first: Sequence[Found], other: Sequence[Found]
+) -> Iterator[tuple[str, float, float, str]]:
+    """Yield what two files both say: what it is, either value, and what says it.
+
+    Each kind of tag is compared with its like, and what counts in one file with what counts in
+    the other, whichever tags these are.
+    """
+    of = {found.origin: found for found in other}
+    pairs = [(found, of[found.origin]) for found in first if found.origin in of]
+    for a, b in [*pairs, (_what_counts(first), _what_counts(other))]:
         values = [*zip(("z", "y", "x"), a.voxel_size_nm, b.voxel_size_nm, strict=True)]
         values += [("accelerating voltage", p, q) for p, q in zip(a.kv, b.kv, strict=False)]
         for what, mine, yours in values:
             if mine is not None and yours is not None:
-                yield what, mine, yours, a.who
+                yield what, mine, yours, a.who if a.who == b.who else f"{a.who}, {b.who}"
+
+
+def _what_counts(founds: Sequence[Found]) -> Found:
+    """Return the pixel size of the most trusted tags that say one, and likewise the voltage."""
+    sized = next((found for found in founds if None not in found.voxel_size_nm[1:]), Found("no"))
+    kv = next((found.kv for found in founds if found.kv), ())
+    return Found(sized.origin, (None, *sized.voxel_size_nm[1:]), kv)
 
 
 def _founds(header: Header) -> list[Found]:

@@ -13,6 +13,7 @@ from fib_plugins.readers.stacks.labels import Numbers
 from fib_plugins.readers.stacks.orientation import swaps, turned
 from fib_plugins.readers.stacks.stack import Stack
 from fib_plugins.readers.tiff.container import open_tiff
+from fib_plugins.readers.tiff.expansion import check_expansion
 from fib_plugins.readers.tiff.headers import Header
 from fibcore.context import Context
 from fibcore.errors import FibError
@@ -80,10 +81,13 @@ def _planes(stack: Stack) -> Iterator[Plane]:
             one = len(series[0].pages) > 1
             pages: Any = series[0].pages if one else [s.keyframe for s in series]
             planar = len(pages) == 1 and channels * slices > 1  # all slices on one page
+            if planar:
+                check_expansion(header.path, pages[0])
+                whole = pages[0].asarray()
 
             def from_page(channel: int, z: int) -> np.ndarray:
                 if planar:
-                    return turned(pages[0].asarray()[z], header.orientation)
+                    return turned(whole[z], header.orientation)
                 index = z * channels + channel if header.planes == "ZC" else channel * slices + z
                 return _decode(pages[index], header)
 
@@ -91,6 +95,7 @@ def _planes(stack: Stack) -> Iterator[Plane]:
 
 
 def _decode(page: Any, header: Header) -> np.ndarray:
+    check_expansion(header.path, page)
     plane = turned(page.asarray(), header.orientation)
     if plane.shape != header.shape[2:]:
         raise FibError(
@@ -118,4 +123,12 @@ def _as_grey(plane: np.ndarray, z: int) -> np.ndarray:
             f"slice {z} holds negative values, down to {plane.min()}; fib reads signed 16-bit "
             f"images only where they are not negative: convert to float32, or shift them to 0"
         )
+    if plane.dtype == np.float64:
+        sizes = np.abs(plane[np.isfinite(plane) & (plane != 0)])
+        limits = np.finfo(np.float32)
+        if sizes.size and (sizes.max() > limits.max or sizes.max() < limits.tiny):
+            raise FibError(
+                f"slice {z} holds values of up to {sizes.max():.3g}, which float32 (to "
+                f"{limits.max:.3g}) cannot hold: scale the images"
+            )
     return plane

@@ -12,7 +12,7 @@ from pathlib import Path
 from fib_plugins.readers.slices.names import kv_in
 from fib_plugins.readers.slices.order import Order, of_labels
 from fib_plugins.readers.slices.sources import find_slices
-from fib_plugins.readers.stacks.alike import check_alike
+from fib_plugins.readers.stacks.alike import check_alike, check_pages_alike
 from fib_plugins.readers.stacks.calibration import differ, trusted, voltages, voxel_size
 from fib_plugins.readers.stacks.metadata import VolumeMetadata
 from fib_plugins.readers.stacks.params import LoadParams
@@ -74,6 +74,7 @@ def open_stack(source: str | Path, params: LoadParams, base: Path) -> Stack:
     files = order.files
     if len(files) == 1:
         headers: tuple[Header, ...] = (read_header(files[0]),)
+        check_pages_alike(headers[0], params)
     else:
         with ThreadPoolExecutor(min(8, len(files))) as pool:
             headers = tuple(pool.map(lambda file: read_header(file, one_slice=True), files))

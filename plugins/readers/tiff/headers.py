@@ -5,8 +5,8 @@ Only headers are read: the same checks serve a pipeline before it runs and the r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,6 +40,8 @@ class Header:
         orientation: how rows and columns are stored, 1 to 8; see `stacks.orientation`.
         own: fib's own metadata, in a file that fib wrote.
         found: what tags of each kind say, the most trusted first.
+        pages_found: number of a page -> what its tags say, for pages whose tags differ from those
+            of the first page.
         slice_names: ImageJ's names of the planes; empty where it has none.
         remarks: what the user should know about the file.
     """
@@ -54,6 +56,7 @@ class Header:
     orientation: int
     own: metadata.VolumeMetadata | None
     found: tuple[tags.Found, ...]
+    pages_found: Mapping[int, tuple[tags.Found, ...]] = field(default_factory=dict)
     slice_names: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
@@ -78,10 +81,11 @@ def read_header(path: Path, one_slice: bool = False) -> Header:
         _check_alike(path, pages)
         if one_slice:
             layout = slice_layout(path, pages)
-        grey = _grey(path, pages, page, one_slice)
+        grey = _grey(path, tif, pages, one_slice)
         for one in {(p.compression, p.predictor): p for p in pages}.values():
             check_decodable(path, one, tif.byteorder)
         own, found, slice_names = _tags(tif, page)
+        pages_found = {} if own is not None else _pages_found(tif, pages)
         dtype = _dtype(path, tif, page)
         if not one_slice:
             layout = stack_layout(path, tif, pages, own is not None)
@@ -89,7 +93,8 @@ def read_header(path: Path, one_slice: bool = False) -> Header:
         shape = layout.shape
         if orientation.swaps(turn):
             shape = (*shape[:2], shape[3], shape[2])
-            found = tuple(_swapped(one) for one in found)
+            found = _swapped(found)
+            pages_found = {number: _swapped(said) for number, said in pages_found.items()}
         return Header(
             path=path,
             shape=shape,
@@ -101,6 +106,7 @@ def read_header(path: Path, one_slice: bool = False) -> Header:
             orientation=turn,
             own=own,
             found=found,
+            pages_found=pages_found,
             slice_names=slice_names,
             remarks=(*layout.remarks, *remarks),
         )
@@ -135,9 +141,17 @@ def _kind(page: Page) -> str:
     return "bool" if page.bits == 1 else f"{words.get(page.format, 'void')}{page.bits}"
 
 
-def _grey(path: Path, pages: Sequence[Page], first: tifffile.TiffPage, one_slice: bool) -> Grey:
+def _grey(path: Path, tif: tifffile.TiffFile, pages: Sequence[Page], one_slice: bool) -> Grey:
     page = pages[0]
+    first: Any = tif.pages[page.number - 1]
     if page.photometric == 3 and page.samples == 1:
+        for other in pages:
+            stored: Any = tif.pages[other.number - 1]
+            if not np.array_equal(stored.colormap, first.colormap):
+                raise FibError(
+                    f"{path}: page {other.number} has another palette of colours than the first; "
+                    f"save all pages as plain grey values (Fiji: Image > Type > 8-bit)"
+                )
         return "grey" if _is_grey_ramp(first.colormap) else "palette"
     if not one_slice and planar_slices(pages, first.description):
         return "grey"
@@ -182,9 +196,13 @@ def _orientation(path: Path, page: Page) -> tuple[int, list[str]]:
     ]
 
 
-def _swapped(found: tags.Found) -> tags.Found:
-    z, y, x = found.voxel_size_nm
-    return replace(found, voxel_size_nm=(z, x, y), data_bar_from=None)
+def _swapped(found: Sequence[tags.Found]) -> tuple[tags.Found, ...]:
+    """Return what tags say of pages whose rows are stored as columns."""
+    turned = []
+    for one in found:
+        z, y, x = one.voxel_size_nm
+        turned.append(replace(one, voxel_size_nm=(z, x, y), data_bar_from=None))
+    return tuple(turned)
 
 
 def _dtype(path: Path, tif: tifffile.TiffFile, page: tifffile.TiffPage) -> np.dtype:
@@ -197,8 +215,7 @@ def _tags(
     tif: tifffile.TiffFile, page: tifffile.TiffPage
 ) -> tuple[metadata.VolumeMetadata | None, tuple[tags.Found, ...], tuple[str, ...]]:
     """Return fib's own metadata, what tags say, and ImageJ's names of the planes."""
-    resolution = page.resolution if 282 in page.tags and 283 in page.tags else None
-    rows, columns = page.shape[-2:]
+    resolution = _resolution(page)
     own = None
     found = []
     names: tuple[str, ...] = ()
@@ -210,9 +227,37 @@ def _tags(
     if tif.is_ome and (xml := tif.ome_metadata):
         own = own or metadata.from_ome(xml)
         found.append(tags.ome(xml))
-    if sections := tif.fei_metadata:
+    return own, (*found, *_page_tags(page)), names
+
+
+def _page_tags(page: tifffile.TiffPage) -> tuple[tags.Found, ...]:
+    """Return what the tags of a page say, those of microscopes first."""
+    rows, columns = page.shape[-2:]
+    found = []
+    sections: dict[str, Any] = {}
+    for tag in (34680, 34682):  # FEI SFEG, FEI Helios
+        if isinstance(read := page.tags.valueof(tag), dict):
+            sections.update(read)
+    if sections:
         found.append(tags.fei(sections, rows, columns))
-    if entries := tif.sem_metadata:
+    if isinstance(entries := page.tags.valueof(34118), dict):
         found.append(tags.zeiss(entries, rows, columns))
-    found.append(tags.baseline(resolution, int(page.resolutionunit)))
-    return own, tuple(found), names
+    found.append(tags.baseline(_resolution(page), int(page.resolutionunit)))
+    return tuple(found)
+
+
+def _resolution(page: tifffile.TiffPage) -> tuple[float, float] | None:
+    return page.resolution if 282 in page.tags and 283 in page.tags else None
+
+
+def _pages_found(
+    tif: tifffile.TiffFile, pages: Sequence[Page]
+) -> dict[int, tuple[tags.Found, ...]]:
+    """Return what the tags of pages say that are not those of the first page.
+
+    To be asked before the series of the file, which leave pages without tags.
+    """
+    first, *others = pages
+    said = _page_tags(tif.pages[first.number - 1])  # type: ignore[arg-type]
+    found = {page.number: _page_tags(tif.pages[page.number - 1]) for page in others}  # type: ignore[arg-type]
+    return {number: other for number, other in found.items() if other != said}

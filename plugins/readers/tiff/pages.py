@@ -6,6 +6,7 @@ So the sizes and the strips or tiles of every page are looked at here first.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, prod
 from pathlib import Path
@@ -32,6 +33,7 @@ _WANTED = frozenset(
 OLD_JPEG = 6
 """A compression of which pages may say by other tags where their pixels are; few can decode it."""
 
+_HEADER_BYTES = 8
 _NONE = np.zeros(0, dtype=np.int64)
 
 _EXPANSION = {1: 1, 5: 3000, 8: 1040, 32946: 1040, 50013: 1040, 32773: 70, 34925: 8000}
@@ -98,11 +100,12 @@ def read_pages(path: Path) -> list[Page]:
         size = path.stat().st_size
         with path.open("rb") as file:
             pages, needed, most = [], 0, 0
+            places: list[tuple[np.ndarray, np.ndarray]] = []
             for number, values in enumerate(Headers(path, file, _WANTED), start=1):
                 page = _page(path, number, values)
                 pages.append(page)
                 if not page.reduced and page.compression != OLD_JPEG:
-                    _check_pixels(path, page, values, size)
+                    places.append(_check_pixels(path, page, values, size))
                     needed += page.nbytes
                     most = max(most, _EXPANSION.get(page.compression, _EXPANSION_OF_OTHERS))
     except OSError as error:
@@ -112,6 +115,7 @@ def read_pages(path: Path) -> list[Page]:
             f"{path} is damaged: its {len(pages)} pages claim {sized(needed)} of pixels, which its "
             f"{sized(size)} cannot hold; copy it again from its origin"
         )
+    _check_apart(path, places)
     return pages
 
 
@@ -142,8 +146,14 @@ def _page(path: Path, number: int, values: Values) -> Page:
     )
 
 
-def _check_pixels(path: Path, page: Page, values: Values, size: int) -> None:
-    """Refuse strips or tiles that are lost, short, beyond the end, or too few."""
+def _check_pixels(
+    path: Path, page: Page, values: Values, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Refuse strips or tiles that are lost, short, beyond the end, or too few.
+
+    Returns:
+        Where uncompressed ones begin and end; nothing of compressed ones.
+    """
     tiled = TILE_OFFSETS in values
     cut = _tiles(path, page, values) if tiled else _strips(path, page, values)
     offsets = values.get(TILE_OFFSETS if tiled else STRIP_OFFSETS, _NONE)[: cut.count]
@@ -151,12 +161,13 @@ def _check_pixels(path: Path, page: Page, values: Values, size: int) -> None:
     if len(counts) == 0 and page.compression == 1 and len(offsets) == cut.count == 1:
         counts = np.array([page.nbytes], dtype=np.int64)  # old programs leave it out
     there = min(len(offsets), len(counts))
-    lost = cut.count - int(np.count_nonzero((offsets[:there] > 0) & (counts[:there] > 0)))
+    placed = (offsets[:there] >= _HEADER_BYTES) & (counts[:there] > 0)
+    lost = cut.count - int(np.count_nonzero(placed))
     if lost:
         raise FibError(
             f"{path} lacks pixels of page {page.number}: {lost} of its {cut.count} "
-            f"{'tiles' if tiled else 'strips'} are not there (place or length of zero); copy it "
-            f"again from its origin"
+            f"{'tiles' if tiled else 'strips'} are not there (no place or length); copy it again "
+            f"from its origin"
         )
     end = int(np.max(offsets.astype(np.uint64) + counts.astype(np.uint64)))
     if end > size:
@@ -174,6 +185,23 @@ def _check_pixels(path: Path, page: Page, values: Values, size: int) -> None:
             f"{path} lacks pixels of page {page.number}: its {_times(page.shape)} pixels of "
             f"{page.bits} bits need more than the {sized(stored)} that are there; copy it again "
             f"from its origin"
+        )
+    if page.compression != 1:
+        return (_NONE, _NONE)
+    return (offsets, offsets + np.minimum(counts, cut.nbytes))
+
+
+def _check_apart(path: Path, places: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
+    """Refuse strips that begin within another; one that serves several pages is no fault."""
+    starts = np.concatenate([_NONE, *(begin for begin, _ in places)])
+    ends = np.concatenate([_NONE, *(end for _, end in places)])
+    order = np.argsort(starts, kind="stable")
+    starts, ends = starts[order], np.maximum.accumulate(ends[order])
+    within = np.flatnonzero((starts[1:] < ends[:-1]) & (starts[1:] > starts[:-1]))
+    if within.size:
+        raise FibError(
+            f"{path} is damaged: pixels that belong to different places of its images lie over "
+            f"each other, from byte {starts[within[0] + 1]} on; copy it again from its origin"
         )
 
 

@@ -23,7 +23,9 @@ NAMES = "names of the slices"
 _BASELINE_UNITS = {2: INCH_NM, 3: 1e7, 4: 1e6, 5: 1e3}
 """TIFF 6.0, tag ResolutionUnit: inch, cm; mm and µm are in common use without being part of it."""
 
-_KV_PER_UNIT = {"kv": 1.0, "v": 1e-3}
+_KV_PER_UNIT = {"kv": 1.0, "v": 1e-3, "kev": 1.0, "ev": 1e-3}
+
+_MEASURED = re.compile(r"([-+]?[\d.,]+(?:[eE][-+]?\d+)?)\s*([^\d\s]\D*)")
 
 
 @dataclass(frozen=True)
@@ -178,8 +180,8 @@ def _section(metadata: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _positive(value: Any, factor: float | None) -> float | None:
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        number = float(str(value).replace(",", "."))  # as written where the comma is decimal
+    except ValueError:
         return None
     return number * factor if factor is not None and 0 < number < float("inf") else None
 
@@ -189,8 +191,14 @@ def _inverse(per_unit: float, factor: float | None) -> float | None:
 
 
 def _measured(entry: Any) -> tuple[Any, Any]:
-    """Return value and unit of a Zeiss entry (name, value, unit); None for what it has not."""
-    return entry[1:] if isinstance(entry, tuple) and len(entry) == 3 else (None, None)
+    """Return value and unit of a Zeiss entry (name, value, unit); None for what it has not.
+
+    A value with a decimal comma, or with its unit close behind, is left together by tifffile.
+    """
+    if not isinstance(entry, tuple) or len(entry) not in (2, 3):
+        return (None, None)
+    match = _MEASURED.fullmatch(str(entry[1]).strip()) if len(entry) == 2 else None
+    return (match[1], match[2]) if match is not None else (*entry[1:], None)[:2]
 
 
 def _unknown(origin: str, units: Mapping[str, Any]) -> tuple[str, ...]:

@@ -385,3 +385,62 @@ def test_a_preview_before_the_slice_is_not_taken_for_it(
             tif.write(grey((4, 3)), subfiletype=1, metadata=None)
             tif.write(stack[i], metadata=None)
     np.testing.assert_array_equal(read_volume(".", PARAMS, base=tmp_path).data[0], stack)
+
+
+def test_strips_that_lie_over_each_other_are_refused(tmp_path: Path, grey: Callable) -> None:
+    path = tmp_path / "s.tif"
+    with tifffile.TiffWriter(path) as tif:
+        for plane in grey((4, 40, 30)):
+            tif.write(plane, photometric="minisblack", contiguous=False, metadata=None)
+    with tifffile.TiffFile(path) as tif:
+        pages: Any = tif.pages
+        first, second = (page.dataoffsets[0] for page in pages[:2])
+    patch(path, OFFSETS, second + 100, page=2)
+    refuse(tmp_path, "damaged: pixels that belong to different places.*lie over each other")
+    patch(path, OFFSETS, first, page=2)  # one strip for two pages, as some programs save space
+    np.testing.assert_array_equal(*read_volume(path, PARAMS).data[0, [0, 2]])
+    patch(path, OFFSETS, 4, page=2)
+    refuse(tmp_path, "lacks pixels of page 3")
+
+
+@pytest.mark.parametrize("compression", ["zlib", "lzma"])
+def test_pixels_that_grow_beyond_their_page_are_refused(
+    tmp_path: Path, grey: Callable, compression: str
+) -> None:
+    path = tmp_path / "s.tif"
+    write(
+        path, np.zeros((1, 12_000, 12_000), np.uint8), compression=compression, rowsperstrip=12_000
+    )
+    with tifffile.TiffFile(path) as tif:
+        bomb: Any = tif.pages[0]
+        tif.filehandle.seek(bomb.dataoffsets[0])
+        strip = tif.filehandle.read(bomb.databytecounts[0])
+    write(path, grey((3, 40, 30)), compression=compression, metadata=None)
+    place = path.stat().st_size
+    path.write_bytes(path.read_bytes() + strip)
+    overwrite(path, OFFSETS, place, page=1)
+    overwrite(path, COUNTS, len(strip), page=1)
+    with pytest.raises(FibError, match=r"strip of page 2 becomes larger than 67 MB"):
+        read_volume(path, PARAMS)
+
+
+def test_palettes_that_differ_from_page_to_page_are_refused(tmp_path: Path, grey: Callable) -> None:
+    ramp = np.tile(np.arange(256, dtype=np.uint16) * 257, (3, 1))
+    for other, refused in ((ramp, False), (ramp[:, ::-1], True)):
+        with tifffile.TiffWriter(tmp_path / "s.tif") as tif:
+            for i, plane in enumerate(grey()):
+                colours = other if i == 3 else ramp
+                tif.write(plane, photometric="palette", colormap=colours, contiguous=False)
+        if refused:
+            refuse(tmp_path, "page 4 has another palette")
+        else:
+            probe(tmp_path / "s.tif", PARAMS)
+
+
+@pytest.mark.parametrize("size", [1e300, 1e-300])
+def test_numbers_beyond_float32_are_not_called_infinite_in_the_file(
+    tmp_path: Path, grey: Callable, size: float
+) -> None:
+    write(tmp_path / "s.tif", grey(dtype="float64") * size)
+    with pytest.raises(FibError, match=r"which float32 .* cannot hold: scale the images"):
+        read_volume(tmp_path / "s.tif", PARAMS)

@@ -186,3 +186,14 @@ def test_zeiss_tags_of_an_image_that_was_scaled_since_are_noticed() -> None:
 def test_xml_with_entities_of_its_own_is_not_expanded() -> None:
     lol = '<!DOCTYPE z [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><OME><Pixels/>&b;</OME>'
     assert tags.ome(lol).voxel_size_nm == (None, None, None)
+
+
+def test_decimal_commas_and_units_close_behind_are_understood() -> None:
+    scan = {"PixelWidth": "5,0e-009", "PixelHeight": "5,0e-009"}
+    assert tags.fei({"Scan": scan}, 6, 5).voxel_size_nm == pytest.approx((None, 5, 5))
+    found = tags.zeiss(
+        {"ap_image_pixel_size": ("x", "4,5 nm"), "ap_actualkv": ("x", "1,5kV")}, 6, 5
+    )
+    assert found.voxel_size_nm == pytest.approx((None, 4.5, 4.5))
+    assert found.kv == (1.5,)
+    assert tags.zeiss({"ap_actualkv": ("EHT", 2000, "eV")}, 6, 5).kv == (2,)

@@ -218,3 +218,32 @@ def test_a_unit_that_is_not_known_is_named(tmp_path: Path, grey: Callable) -> No
         probe("s.tif", KV, base=tmp_path)
     _, warnings = told(tmp_path, params=LoadParams(kv=2, voxel_size_nm=5))
     assert "'furlong' of the ImageJ tags is not known" in warnings
+
+
+def test_pages_whose_tags_disagree_are_refused_unless_the_user_says(
+    tmp_path: Path, grey: Callable
+) -> None:
+    with tifffile.TiffWriter(tmp_path / "s.tif") as tif:
+        for i, plane in enumerate(grey()):
+            tag = vendor(34682, FEI.format(hv=5000 if i == 3 else 2000, more=""))
+            tif.write(plane, contiguous=False, metadata=None, extratags=[tag])
+    sized = LoadParams(voxel_size_nm=(10, 5, 5))
+    with pytest.raises(FibError, match=r"2 kV in the first page of s\.tif and 5 kV in page 4"):
+        probe("s.tif", sized, base=tmp_path)
+    probe("s.tif", sized.model_copy(update={"kv": 2.0}), base=tmp_path)
+
+
+def test_slices_of_various_programs_are_compared_by_what_counts_in_each(
+    tmp_path: Path, write_slices: Callable
+) -> None:
+    write_slices([f"s{i}.tif" for i in range(4)], metadata=None)
+    tag = vendor(34682, FEI.format(hv=2000, more=""))
+    for name, options in (
+        ("s0.tif", {"extratags": [tag]}),
+        ("s2.tif", {"resolution": (1e6, 1e6), "resolutionunit": "centimeter"}),
+    ):
+        data = tifffile.imread(tmp_path / name)
+        tifffile.imwrite(tmp_path / name, data, metadata=None, **options)
+    with pytest.raises(FibError, match=r"y is 5 nm in s0\.tif and 10 nm in s2\.tif \(Thermo"):
+        probe(".", KV, base=tmp_path)
+    assert told(tmp_path, ".", LoadParams(voxel_size_nm=5, kv=2))[0] == (5, 5, 5)
