@@ -64,8 +64,8 @@ def read_csv(path: Path) -> CsvText:
         ]
     except csv.Error as error:
         raise FibError(f"cannot read the table {shown(path)}: {error}") from error
-    while found and len(found[-1][1]) > 1 and not any(found[-1][1]):
-        found.pop()  # spreadsheets leave empty rows at the end
+    wide = len(found[0][1]) > 1 if found else False
+    found = [(line, row) for line, row in found if any(row) or not wide]  # empty rows
     if not found:
         raise FibError(f"the table {shown(path)} is empty; its first line must name the columns")
     names, rows = found[0][1], [row for _, row in found[1:]]
@@ -103,7 +103,7 @@ def _decoded(path: Path, content: bytes) -> str:
             f"cannot read the table {shown(path)}: it holds NUL characters, as no text does; save "
             f"it as CSV UTF-8"
         )
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _separator(text: str) -> tuple[str, str, int]:
@@ -166,16 +166,22 @@ def _decimal_commas(separator: str, row: Sequence[str]) -> str:
 def _with_points(path: Path, names: Sequence[str], rows: list[list[str]]) -> list[list[str]]:
     """Return rows whose numbers have decimal points, column by column."""
     columns = [list(column) for column in zip(*rows, strict=True)]
-    for name, column in zip(names, columns, strict=True):
-        cells = [cell for cell in column if cell]
-        with_comma = [cell for cell in cells if _COMMA_NUMBER.fullmatch(cell)]
-        others = [cell for cell in cells if not _COMMA_NUMBER.fullmatch(cell)]
-        if not with_comma or not all(_NUMBER.fullmatch(cell) for cell in others):
-            continue
-        if pointed := next((cell for cell in others if "." in cell), None):
-            raise FibError(
-                f"{shown(path)}, column {shown(name, 60)}: {with_comma[0]} has a decimal comma and "
-                f"{pointed} a point; write all numbers alike"
-            )
+    numbers = [
+        (name, column)
+        for name, column in zip(names, columns, strict=True)
+        if all(_NUMBER.fullmatch(cell) or _COMMA_NUMBER.fullmatch(cell) for cell in column if cell)
+    ]
+    of = {
+        mark: next(((c, name) for name, column in numbers for c in column if mark in c), None)
+        for mark in ",."
+    }
+    if of[","] is not None and of["."] is not None:
+        (comma, name), (point, other) = of[","], of["."]
+        where = f"column {shown(name, 60)}" + (f" and {shown(other, 60)}" if other != name else "")
+        raise FibError(
+            f"{shown(path)}, {where}: {comma} has a decimal comma and {point} a point; write all "
+            f"numbers alike"
+        )
+    for _, column in numbers:
         column[:] = [cell.replace(",", ".") for cell in column]
     return [list(row) for row in zip(*columns, strict=True)]

@@ -139,7 +139,8 @@ class Table:
                     raise FibError(
                         f"{shown(path)}, line {line}: {shown(cell, 40)} in the column "
                         f"{shown(name, 60)} is beyond the range of numbers (whole ones of 64 bits, "
-                        f"others to 1.8e308); write large whole numbers with an exponent, as 1e20"
+                        f"of 53 beside decimals, others to 1.8e308); write large whole numbers "
+                        f"with an exponent, as 1e20"
                     )
             columns[name] = np.array(values, dtype=object)
         return cls(columns)
@@ -180,6 +181,8 @@ def _parsed(cells: list[str]) -> list[Cell]:
 
 def _beyond(cell: str, value: Cell) -> bool:
     """Return whether a number is too large to be kept as it is written."""
+    if isinstance(value, float) and len(cell) > 15 and _INTEGER.fullmatch(cell):
+        return math.isinf(value) or int(value) != int(cell)
     if isinstance(value, float):
         return math.isinf(value) and any(character.isdigit() for character in cell)
     return isinstance(value, int) and not -_LARGEST - 1 <= value <= _LARGEST

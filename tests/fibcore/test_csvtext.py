@@ -118,3 +118,27 @@ def test_a_file_that_is_too_large_or_no_file_is_refused(
         os.mkfifo(tmp_path / "pipe.csv")
         with pytest.raises(FibError, match="a pipe"):
             Table.read(tmp_path / "pipe.csv")
+
+
+def test_empty_rows_and_marks_written_twice_do_not_count(tmp_path: Path) -> None:
+    table = read(tmp_path, "\ufeff\ufeffa;b\n1;2\n   \n;\n3;4\n")
+    assert table.rows() == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
+
+
+def test_points_of_one_column_are_not_decimal_beside_decimal_commas_of_another(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(
+        FibError, match=r"column b and a: 0,5 has a decimal comma and 1\.234 a point"
+    ):
+        read(tmp_path, "a;b\n1.234;0,5\n2.345;0,6\n")
+    assert read(tmp_path, "v;b\n1.2.3;0,5\n")["b"].tolist() == [0.5]
+
+
+@pytest.mark.parametrize("number", ["9007199254740993", "-9223372036854775809"])
+def test_whole_numbers_that_decimals_beside_them_would_round_are_refused(
+    tmp_path: Path, number: str
+) -> None:
+    with pytest.raises(FibError, match=r"line 3: .* is beyond the range of numbers"):
+        read(tmp_path, f"a,b\n0.5,1\n{number},2\n")
+    assert read(tmp_path, "a,b\n0.5,1\n9007199254740992,2\n")["a"][1] == 2.0**53
