@@ -117,10 +117,14 @@ def _values(data: np.ndarray, context: Context) -> list[int]:
 def _without_pore(values: Sequence[int], stack: Stack) -> str:
     """Say that no voxel is phase 0, and how to count from 0."""
     pore = stack.materials.get(0)
+    count = (
+        "Programs such as ilastik count from 1: subtract 1"
+        if list(values) == list(range(1, len(values) + 1))
+        else "If the lowest is the pore, number them"
+    )
     return (
         f"no voxel is phase 0{f' ({pore.name})' if pore is not None else ''}; the numbers begin at "
-        f"{min(values)}. Programs such as ilastik count from 1: subtract 1 with phase_of_value: "
-        f"{_mapping(values)}"
+        f"{min(values)}. {count} with phase_of_value: {_mapping(values)}"
     )
 
 
@@ -150,8 +154,10 @@ def _translated(plane: np.ndarray, phase_of_value: Mapping[int, int], z: int) ->
 
 def _no_phases(plane: np.ndarray, z: int) -> FibError:
     values = np.unique(plane)
+    whole = plane.dtype.kind in "iu" and values[0] >= 0
+    example = f": {_mapping(values.tolist())}" if whole and len(values) <= _MOST_WRITTEN_OUT else ""
     return FibError(
         f"labels are whole numbers from 0 to 255; slice {z} holds {len(values)} values: "
-        f"{listed(f'{value:g}' for value in values)}. Number the phases 0, 1, 2, ... (with "
-        f"phase_of_value), or load grey values as images and segment them"
+        f"{listed(f'{value:.10g}' for value in values)}. Number the phases 0, 1, 2, ... (with "
+        f"phase_of_value{example}), or load grey values as images and segment them"
     )

@@ -186,11 +186,12 @@ def _check_labels(
     if header.dtype.kind not in LABEL_KINDS:
         raise FibError(f"{source} is {header.dtype.name}; save labels as 8-bit integers")
     if header.grey == "inverted" and params.phase_of_value is None:
-        high = 1 if header.dtype.name == "bool" else 255
+        high = {"bool": 1, "uint8": 255}.get(header.dtype.name, 65535)
         warnings.append(
             f"{source} is stored with white as zero: its numbers are taken as they are, so what is "
             f"shown white is phase 0, the pore. If white means solid, give phase_of_value: "
             f'{{"0": 1, "{high}": 0}}'
+            + ("" if high == 1 else f", or the highest number of the file for {high}")
         )
 
 

@@ -1,5 +1,6 @@
 """Labels as other programs count them."""
 
+import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -151,3 +152,31 @@ def test_a_mask_of_65535_is_noted(
     with caplog.at_level(logging.INFO, "fib"):
         read(tmp_path, params())
     assert "a mask of 0 and 65535, read as phases 0 and 1" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values", "advice"),
+    [
+        ("uint16", (0, 4095), {"0": 0, "4095": 1}),
+        ("int32", (0, 256, 70000), {"0": 0, "256": 1, "70000": 2}),
+        ("uint8", (2, 3), {"2": 0, "3": 1}),
+    ],
+)
+def test_the_advice_on_numbers_that_are_no_phases_can_be_followed(
+    tmp_path: Path, dtype: str, values: tuple[int, ...], advice: dict[str, int]
+) -> None:
+    data = np.random.default_rng(1).choice(values, (4, 6, 5)).astype(dtype)
+    write(tmp_path, data)
+    with pytest.raises(FibError) as error:
+        read(tmp_path, params(phases=len(values)))
+    assert f"phase_of_value: {json.dumps(advice)}" in str(error.value)
+    assert "ilastik" not in str(error.value)
+    phases = read(tmp_path, params(phases=len(values), phase_of_value=advice))
+    np.testing.assert_array_equal(phases, np.searchsorted(values, data))
+
+
+def test_the_advice_on_a_mask_with_white_as_zero_is_of_its_type(tmp_path: Path) -> None:
+    mask = np.random.default_rng(1).choice([0, 65535], (4, 6, 5)).astype("uint16")
+    write(tmp_path, mask, photometric="miniswhite")
+    warnings = probe("s.tif", params(), base=tmp_path).warnings
+    assert any('{"0": 1, "65535": 0}' in warning for warning in warnings)
