@@ -21,8 +21,8 @@ from pydantic import Field
 from fibcore import Context, FibError, Forecast, Images, Metric, Table, VolumeSpec, keeps
 
 if TYPE_CHECKING:
-    from fib_plugins.metrics.power_spectrum import Rings
-    from fib_plugins.metrics.stack_statistics import StackStatistics
+    from fib_plugins.image_comparison.power_spectrum import Rings
+    from fib_plugins.image_comparison.stack_statistics import StackStatistics
 
 HISTOGRAM_BINS = 100
 VOXEL_SIZE_TOLERANCE = 0.05
@@ -74,7 +74,7 @@ class DomainGap(Metric):
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
         """Refuse stacks that cannot be compared; warn of pixels of another size."""
-        from fib_plugins.metrics.power_spectrum import Rings
+        from fib_plugins.image_comparison.power_spectrum import Rings
 
         specs = {name: spec for name, spec in inputs.items() if spec is not None}
         if "reference" not in specs or len(specs) < 2:
@@ -138,7 +138,7 @@ class DomainGap(Metric):
             FibError: different channel counts, slices too small for patches or a spectrum, images
                 that are constant or not finite.
         """
-        from fib_plugins.metrics.power_spectrum import Rings
+        from fib_plugins.image_comparison.power_spectrum import Rings
 
         context = Context.of(context)
         given = {"images": images, "reference": reference, "before": before}
@@ -169,8 +169,8 @@ class DomainGap(Metric):
     def _statistics(
         self, name: str, images: Images, rings: Rings, context: Context
     ) -> StackStatistics:
-        from fib_plugins.metrics.patch_distance import directions
-        from fib_plugins.metrics.stack_statistics import StackStatistics
+        from fib_plugins.image_comparison.patch_distance import directions
+        from fib_plugins.image_comparison.stack_statistics import StackStatistics
 
         # The same places and directions for all stacks, so that equal stacks have no distance.
         rng = context.rng_for("patches")
@@ -190,7 +190,7 @@ def _grids(specs: Any) -> tuple[list[Any], list[Any]]:
 
 def _gap(stack: StackStatistics, reference: StackStatistics) -> dict[str, float | None]:
     """Return the distances of a stack from the reference, in the order of the row."""
-    from fib_plugins.metrics.patch_distance import patch_distance
+    from fib_plugins.image_comparison.patch_distance import patch_distance
 
     pairs = zip(stack.channels, reference.channels, strict=True)
     gaps = [one.gap(other) for one, other in pairs]
@@ -219,7 +219,7 @@ def _by_channel(found: Mapping[str, StackStatistics], names: Sequence[str]) -> T
 def _histograms(
     found: Mapping[str, StackStatistics], names: Sequence[str], in_own_scale: bool = False
 ) -> Table:
-    from fib_plugins.metrics.grey_distribution import common_bins, scaled, shares
+    from fib_plugins.image_comparison.grey_distribution import common_bins, scaled, shares
 
     what = "grey_value_in_deviations" if in_own_scale else "grey_value"
     parts = []

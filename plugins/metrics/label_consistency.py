@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from fibcore import Context, FibError, Forecast, Images, Labels, Metric, Segmenter, Table, keeps
 
 if TYPE_CHECKING:
-    from fib_plugins.metrics.contrast import PhaseSums
+    from fib_plugins.image_comparison.contrast import PhaseSums
 
 
 class LabelConsistency(Metric):
@@ -154,8 +154,8 @@ class LabelConsistency(Metric):
         Raises:
             FibError: shapes differ, labels of one phase, values that are not finite.
         """
-        from fib_plugins.metrics.contrast import PhaseSums
-        from fib_plugins.metrics.shown_labels import (
+        from fib_plugins.image_comparison.contrast import PhaseSums
+        from fib_plugins.image_comparison.shown_labels import (
             Search,
             contrast_table,
             figures,
@@ -256,7 +256,7 @@ class LabelConsistency(Metric):
         self, labels: Labels, sums: Mapping[str, Sequence[PhaseSums]], number: int
     ) -> tuple[int, ...]:
         """Return the phases that occur from dark to bright, as a channel ought to show them."""
-        from fib_plugins.metrics.contrast import by_atomic_number
+        from fib_plugins.image_comparison.contrast import by_atomic_number
 
         occurring = sorted(sums["images"][number].dark_to_bright())
         if len(occurring) < 2:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fib_plugins.metrics.edge_shift import edge_shift, gradient
+from fib_plugins.image_comparison.edge_shift import edge_shift, gradient
 
 
 def discs(shift=(0.0, 0.0), growth=0.0, edge=192, fineness=4, seed=1):

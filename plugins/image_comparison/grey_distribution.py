@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fib_plugins.adapters.grey_map import cumulative
+from fib_plugins.image_statistics.grey_map import cumulative
 from fib_plugins.image_statistics.histogram import Histogram
 from fibcore.threads import one_blas_thread
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fib_plugins.metrics.mutual_information import information_bits, joint_counts
+from fib_plugins.image_comparison.mutual_information import information_bits, joint_counts
 
 RNG = np.random.default_rng(0)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fib_plugins.metrics.contrast import PhaseSums, by_atomic_number
+from fib_plugins.image_comparison.contrast import PhaseSums, by_atomic_number
 from fibcore import FibError
 from fibcore.registry import registry
 

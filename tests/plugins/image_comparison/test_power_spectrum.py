@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import fourier_gaussian
 
-from fib_plugins.metrics.power_spectrum import Rings, radial_power, spectrum_distance
+from fib_plugins.image_comparison.power_spectrum import Rings, radial_power, spectrum_distance
 from fibcore import FibError
 
 

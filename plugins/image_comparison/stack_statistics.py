@@ -6,11 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fib_plugins.image_comparison.grey_distribution import grey_distance, scaled
+from fib_plugins.image_comparison.patch_distance import projections, random_patches
+from fib_plugins.image_comparison.power_spectrum import (
+    FLOOR,
+    Rings,
+    radial_power,
+    spectrum_distance,
+)
 from fib_plugins.image_statistics.histogram import Histogram
 from fib_plugins.image_statistics.noise_level import noise_level
-from fib_plugins.metrics.grey_distribution import grey_distance, scaled
-from fib_plugins.metrics.patch_distance import projections, random_patches
-from fib_plugins.metrics.power_spectrum import FLOOR, Rings, radial_power, spectrum_distance
 from fibcore import FibError, Images
 
 

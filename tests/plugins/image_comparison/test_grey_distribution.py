@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
 
+from fib_plugins.image_comparison.grey_distribution import (
+    common_bins,
+    grey_distance,
+    scaled,
+    shares,
+)
 from fib_plugins.image_statistics.histogram import Histogram
-from fib_plugins.metrics.grey_distribution import common_bins, grey_distance, scaled, shares
 
 
 def histogram(values):

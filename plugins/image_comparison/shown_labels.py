@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from fib_plugins.metrics.contrast import PhaseSums
-from fib_plugins.metrics.edge_shift import EdgeShift, edge_shift, gradient
-from fib_plugins.metrics.mutual_information import information_bits, joint_counts
+from fib_plugins.image_comparison.contrast import PhaseSums
+from fib_plugins.image_comparison.edge_shift import EdgeShift, edge_shift, gradient
+from fib_plugins.image_comparison.mutual_information import information_bits, joint_counts
 from fibcore import Context, Images, Labels, Table
 from fibcore.threads import in_threads
 

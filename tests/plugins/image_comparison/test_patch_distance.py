@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
 
-from fib_plugins.metrics.patch_distance import (
+from fib_plugins.image_comparison.patch_distance import (
     directions,
     patch_distance,
     projections,
