@@ -98,9 +98,8 @@ class HistogramMatch(Trainable, Adapter):
         Raises:
             FibError: different channel counts, images that are constant or not finite.
         """
+        from fib_plugins.image_statistics.grey_map import cumulative, matched, quantiles
         from fib_plugins.image_statistics.histogram import Histogram
-
-        from .grey_map import cumulative, matched, quantiles
 
         context = Context.of(context)
         self.forecast("fit", {"source": source.spec, "target": target.spec})
@@ -190,9 +189,8 @@ class HistogramMatch(Trainable, Adapter):
                     f"e.g. by the mean grey value"
                 )
             return weights["source"][number], weights["matched"][number]
+        from fib_plugins.image_statistics.grey_map import matched
         from fib_plugins.image_statistics.histogram import Histogram
-
-        from .grey_map import matched
 
         return matched(Histogram.of(plane[np.newaxis], what), weights["target"][number])
 
