@@ -9,7 +9,8 @@ inside methods.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -79,3 +80,13 @@ REGISTER_HOOKS = {
     "material": "fib_register_materials",
 }
 """Kind -> hook that registers it."""
+
+
+class HookManager(pluggy.PluginManager):
+    """A plugin manager of pluggy that leaves attributes alone which a module loads at first use."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
+        """Return the options of a hook function, or None of what is none."""
+        if isinstance(plugin, ModuleType) and name not in vars(plugin):
+            return None
+        return super().parse_hookimpl_opts(plugin, name)

@@ -16,7 +16,6 @@ from importlib import metadata
 from typing import Any
 
 import entrypoints
-import pluggy
 
 from fibcore import hooks
 from fibcore.elements import element, elements
@@ -58,7 +57,7 @@ class Registry:
         self._entries: dict[str, Registered] = {}
         self._clashes: dict[str, list[Registered]] = {}
         self.broken: list[BrokenPlugin] = []
-        self.hook_manager = pluggy.PluginManager(hooks.PROJECT)
+        self.hook_manager = hooks.HookManager(hooks.PROJECT)
         self.hook_manager.add_hookspecs(hooks)
 
     # -- filling -------------------------------------------------------------------------------

@@ -1,92 +1,28 @@
-"""The built-in plugins of fib, registered through the same entry-point group as any other."""
+"""The built-in plugins of fib, registered through the same entry-point group as any other.
+
+``from fib_plugins import UNet`` gives the class of a plugin. It is imported at first use, so that
+``import fib_plugins`` costs next to nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from fib_plugins.materials import MATERIALS
-from fibcore import (
-    Adapter,
-    Generator,
-    Material,
-    Metric,
-    Physics,
-    Segmenter,
-    Simulator,
-    hookimpl,
-)
+from fibcore import hookimpl
 
-
-@hookimpl
-def fib_register_materials(register: Callable[[Material], None]) -> None:
-    """Register the materials of the field."""
-    for material in MATERIALS:
-        register(material)
-
-
-@hookimpl
-def fib_register_generators(register: Callable[[type[Generator]], None]) -> None:
-    """Register the structure generators."""
-    from fib_plugins.generators.hierarchical_leveled_wave import HierarchicalLeveledWave
-    from fib_plugins.generators.layered import Layered
-    from fib_plugins.generators.leveled_wave import LeveledWave
-    from fib_plugins.generators.particles import Particles
-
-    for generator in (LeveledWave, HierarchicalLeveledWave, Particles, Layered):
-        register(generator)
-
-
-@hookimpl
-def fib_register_physics(register: Callable[[type[Physics]], None]) -> None:
-    """Register the backscatter coefficient models."""
-    from fib_plugins.physics.ann import ANN
-    from fib_plugins.physics.hunger_kuchler import HungerKuchler
-    from fib_plugins.physics.monte_carlo import MonteCarloLookup
-    from fib_plugins.physics.monte_carlo_table import MonteCarloTable
-
-    for physics in (HungerKuchler, MonteCarloTable, MonteCarloLookup, ANN):
-        register(physics)
-
-
-@hookimpl
-def fib_register_simulators(register: Callable[[type[Simulator]], None]) -> None:
-    """Register the simulators."""
-    from fib_plugins.simulators.monte_carlo import MonteCarlo
-    from fib_plugins.simulators.weighted_projection import WeightedProjection
-
-    for simulator in (WeightedProjection, MonteCarlo):
-        register(simulator)
-
-
-@hookimpl
-def fib_register_adapters(register: Callable[[type[Adapter]], None]) -> None:
-    """Register the image adapters."""
+if TYPE_CHECKING:
     from fib_plugins.adapters.acquisition import Acquisition
     from fib_plugins.adapters.cut import CUT
     from fib_plugins.adapters.cyclegan import CycleGAN
     from fib_plugins.adapters.histogram_match import HistogramMatch
     from fib_plugins.adapters.identity import Identity
     from fib_plugins.adapters.twin import Twin
-
-    for adapter in (Identity, HistogramMatch, Acquisition, Twin, CycleGAN, CUT):
-        register(adapter)
-
-
-@hookimpl
-def fib_register_segmenters(register: Callable[[type[Segmenter]], None]) -> None:
-    """Register the segmenters."""
-    from fib_plugins.segmenters.kmeans import KMeans
-    from fib_plugins.segmenters.random_forest.plugin import RandomForest
-    from fib_plugins.segmenters.threshold import Threshold
-    from fib_plugins.segmenters.unet.plugin import UNet
-
-    for segmenter in (Threshold, KMeans, RandomForest, UNet):
-        register(segmenter)
-
-
-@hookimpl
-def fib_register_metrics(register: Callable[[type[Metric]], None]) -> None:
-    """Register the metrics."""
+    from fib_plugins.generators.hierarchical_leveled_wave import HierarchicalLeveledWave
+    from fib_plugins.generators.layered import Layered
+    from fib_plugins.generators.leveled_wave import LeveledWave
+    from fib_plugins.generators.particles import Particles
     from fib_plugins.metrics.anisotropy import Anisotropy
     from fib_plugins.metrics.disagreement import Disagreement
     from fib_plugins.metrics.domain_gap import DomainGap
@@ -94,14 +30,108 @@ def fib_register_metrics(register: Callable[[type[Metric]], None]) -> None:
     from fib_plugins.metrics.morphology import Morphology
     from fib_plugins.metrics.overlap import Overlap
     from fib_plugins.metrics.reprojection import Reprojection
+    from fib_plugins.physics.ann import ANN
+    from fib_plugins.physics.hunger_kuchler import HungerKuchler
+    from fib_plugins.physics.monte_carlo import MonteCarloLookup
+    from fib_plugins.physics.monte_carlo_table import MonteCarloTable
+    from fib_plugins.segmenters.kmeans import KMeans
+    from fib_plugins.segmenters.random_forest.plugin import RandomForest
+    from fib_plugins.segmenters.threshold import Threshold
+    from fib_plugins.segmenters.unet.plugin import UNet
+    from fib_plugins.simulators.monte_carlo import MonteCarlo
+    from fib_plugins.simulators.weighted_projection import WeightedProjection
+    from fibcore import Adapter, Generator, Material, Metric, Physics, Segmenter, Simulator
 
-    for metric in (
-        Overlap,
-        Anisotropy,
-        Morphology,
-        DomainGap,
-        LabelConsistency,
-        Disagreement,
-        Reprojection,
-    ):
-        register(metric)
+_HOMES = {
+    "Acquisition": "adapters.acquisition",
+    "CUT": "adapters.cut",
+    "CycleGAN": "adapters.cyclegan",
+    "HistogramMatch": "adapters.histogram_match",
+    "Identity": "adapters.identity",
+    "Twin": "adapters.twin",
+    "HierarchicalLeveledWave": "generators.hierarchical_leveled_wave",
+    "Layered": "generators.layered",
+    "LeveledWave": "generators.leveled_wave",
+    "Particles": "generators.particles",
+    "Anisotropy": "metrics.anisotropy",
+    "Disagreement": "metrics.disagreement",
+    "DomainGap": "metrics.domain_gap",
+    "LabelConsistency": "metrics.label_consistency",
+    "Morphology": "metrics.morphology",
+    "Overlap": "metrics.overlap",
+    "Reprojection": "metrics.reprojection",
+    "ANN": "physics.ann",
+    "HungerKuchler": "physics.hunger_kuchler",
+    "MonteCarloLookup": "physics.monte_carlo",
+    "MonteCarloTable": "physics.monte_carlo_table",
+    "KMeans": "segmenters.kmeans",
+    "RandomForest": "segmenters.random_forest.plugin",
+    "Threshold": "segmenters.threshold",
+    "UNet": "segmenters.unet.plugin",
+    "MonteCarlo": "simulators.monte_carlo",
+    "WeightedProjection": "simulators.weighted_projection",
+}
+"""Class -> module below this package; the folder is that of its kind."""
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"fib_plugins.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'fib_plugins' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _register_all(folder: str, register: Callable[[Any], None]) -> None:
+    for name, home in _HOMES.items():
+        if home.startswith(f"{folder}."):
+            register(__getattr__(name))
+
+
+@hookimpl
+def fib_register_materials(register: Callable[[Material], None]) -> None:
+    """Register the materials of the field."""
+    from fib_plugins.materials import MATERIALS
+
+    for material in MATERIALS:
+        register(material)
+
+
+@hookimpl
+def fib_register_generators(register: Callable[[type[Generator]], None]) -> None:
+    """Register the structure generators."""
+    _register_all("generators", register)
+
+
+@hookimpl
+def fib_register_physics(register: Callable[[type[Physics]], None]) -> None:
+    """Register the backscatter coefficient models."""
+    _register_all("physics", register)
+
+
+@hookimpl
+def fib_register_simulators(register: Callable[[type[Simulator]], None]) -> None:
+    """Register the simulators."""
+    _register_all("simulators", register)
+
+
+@hookimpl
+def fib_register_adapters(register: Callable[[type[Adapter]], None]) -> None:
+    """Register the image adapters."""
+    _register_all("adapters", register)
+
+
+@hookimpl
+def fib_register_segmenters(register: Callable[[type[Segmenter]], None]) -> None:
+    """Register the segmenters."""
+    _register_all("segmenters", register)
+
+
+@hookimpl
+def fib_register_metrics(register: Callable[[type[Metric]], None]) -> None:
+    """Register the metrics."""
+    _register_all("metrics", register)

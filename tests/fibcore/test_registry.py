@@ -220,3 +220,23 @@ def test_a_material_registers_once_for_one_distribution():
     found.add_module(Registers(), "x")
     with pytest.raises(FibError, match="registered twice"):
         found.material("x")
+
+
+LAZY = """
+import fibcore
+
+def __getattr__(name):
+    raise SystemExit(f"{name} was loaded")
+
+def __dir__():
+    return [*globals(), "Heavy"]
+
+@fibcore.hookimpl
+def fib_register_adapters(register):
+    pass
+"""
+
+
+def test_what_a_module_loads_at_first_use_is_not_loaded_by_discovery(tmp_path, discover):
+    install(tmp_path, "lazy", "[fib.plugins]\nl = lazy_one\n", {"lazy_one.py": LAZY})
+    assert discover().broken == []
