@@ -83,7 +83,7 @@ docs-serve: $(STAMP)
 	$(BIN)/mkdocs serve
 
 bench: $(STAMP)
-	$(BIN)/python benchmarks/run_all.py
+	$(BIN)/python -m benchmarks.run_all
 
 validation: $(STAMP)
 	$(BIN)/python -m benchmarks.validation

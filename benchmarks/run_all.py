@@ -1,20 +1,19 @@
 """Run benchmarks and write what they print to docs/benchmarks.md: `make bench`.
 
-``python benchmarks/run_all.py monte_carlo.py`` runs one and keeps what the page says of the others.
+``python -m benchmarks.run_all monte_carlo.py`` runs one and keeps what the page says of the others.
 """
 
 from __future__ import annotations
 
-import os
-import platform
 import re
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 
+from .pages import DOCS, machine, versions
+
 HERE = Path(__file__).parent
-PAGE = HERE.parent / "docs" / "benchmarks.md"
+PAGE = DOCS / "benchmarks.md"
 
 BENCHMARKS = {
     "leveled_wave.py": "Leveled wave: 512 x 512 x 512 voxels, 10 000 waves (at most 10 s, 1.5 GB, "
@@ -59,7 +58,7 @@ def main() -> None:
         if done.returncode:
             sys.exit(f"{script} failed")
         printed[script] = done.stdout.rstrip()
-    page = HEAD + f"Measured with {machine()}.\n"
+    page = HEAD + f"Measured with {machine()}, {versions('numpy', 'numba', 'torch')}.\n"
     for script, title in BENCHMARKS.items():
         if script in printed:
             page += f"\n## {title}\n\n`python benchmarks/{script}`\n\n"
@@ -73,14 +72,6 @@ def known() -> dict[str, str]:
     text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
     pattern = r"`python benchmarks/([\w.]+)`\n\n```text\n(.*?)\n```"
     return dict(re.findall(pattern, text, re.DOTALL))
-
-
-def machine() -> str:
-    names = ("numpy", "numba", "torch")
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
-    python = platform.python_version()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores ({platform.machine()}), Python {python}, {versions}"
 
 
 if __name__ == "__main__":

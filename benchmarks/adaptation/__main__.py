@@ -22,6 +22,7 @@ from pathlib import Path
 from fibcore import FibError, Table
 from fibcore.pipeline import check_pipeline, run_pipeline
 
+from ..pages import write
 from .methods import methods
 from .ml_simulation import section
 from .page import HEAD, PAGE
@@ -63,9 +64,9 @@ def main() -> None:
                 print(f"{seed}  {twin:8} {name:32} {result.mp_percent:6.2f} %", flush=True)
                 write_rows(results, args.out / "results.csv")
     table = markdown(results, names, args.twins)
-    print("\n" + table)
-    text = HEAD + ABOUT_TWINS.format(seeds=len(args.seeds), table=table) + section(args.out)
-    args.page.write_text(text, encoding="utf-8")
+    print(f"\n{table}\n")
+    about = ABOUT_TWINS.format(seeds=len(args.seeds), table=table)
+    write(args.page, [HEAD, about, section(args.out)])
     print(f"wrote {args.page}")
 
 

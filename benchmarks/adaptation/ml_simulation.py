@@ -9,7 +9,8 @@ from typing import Any
 from fibcore import Table
 from fibcore.pipeline import RunResult, check_pipeline, run_pipeline
 
-from .page import SIMULATION, table_of
+from ..pages import table
+from .page import SIMULATION
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ml_simulation.json"
 DISTANCES = {
@@ -43,10 +44,10 @@ def section(out: Path) -> str:
         for words, row in ((words, _row(result, step)) for step, words in TRAINED_ON.items())
     ]
     return SIMULATION.format(
-        distances=table_of(
+        distances=table(
             ["distance", "projection", "translation", "floor", "after / before"], distances
         ),
-        transfer=table_of(["trained on", "MDS", "MP (%)"], transfer),
+        transfer=table(["trained on", "MDS", "MP (%)"], transfer),
         shift=kept["edge_shift_pixels"],
         before_shift=kept["before_edge_shift_pixels"],
         inverted=kept["inverted_slices"],
@@ -55,6 +56,6 @@ def section(out: Path) -> str:
 
 
 def _row(result: RunResult, step: str) -> dict[str, Any]:
-    table = result[step]
-    assert isinstance(table, Table)
-    return table.rows()[0]
+    found = result[step]
+    assert isinstance(found, Table)
+    return found.rows()[0]

@@ -1,28 +1,27 @@
-"""The page of the documentation that says what the comparisons found."""
+"""The text of the page with the results of the comparisons."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from ..pages import EXPLANATION, front_matter
 
-PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "adaptation.md"
+PAGE = EXPLANATION / "adaptation.md"
 
-HEAD = """# Ways to adapt
-
+HEAD = front_matter(
+    "Ways to adapt",
+    """
 How much do the ways of the guide [Images like yours](../guide/adaptation.md) help? Measured on
-stacks whose truth is known but hidden from every training step. One command computes this page
-(hours; it goes on where it was if stopped), and no result on it is typed by hand:
-
-```console
-$ make adaptation
-```
-"""
+stacks whose truth is known but hidden from every training step.
+""",
+    "adaptation",
+    "hours; a stopped run resumes",
+)
 
 TWINS = """
 ## Towards a microscope
 
 A segmenter is trained on Monte Carlo images of one structure and applied to a *twin*: a stack of
 another structure (other ligament sizes, another solid fraction), recorded by
-[`adapter/twin`](../reference/plugins.md#adapter-twin). That instrument shares neither code nor
+[`adapter/twin`](../reference/plugins.md#adapter-twin). That instrument shares neither effects nor
 functional forms with [`adapter/acquisition`](../reference/plugins.md#adapter-acquisition), which
 is all that domain randomisation knows; only the oracle trains on images recorded by it. All ways
 have the same number of training steps. MP is the share of misplaced pixels against the hidden
@@ -30,6 +29,7 @@ truth, stack ends included, mean ± standard deviation over {seeds} seeds; *to n
 ratio to no adaptation (z-scores per stack).
 
 {table}
+
 *z-score per slice* and *batch norm* are settings of the step that segments (`normalization:
 "slice"`, `batch_norm: "stack"`) and cost nothing. *Grey values*: the network is trained with
 `normalization: "slice"`, `augment_offset: 0.4` and `augment_gain: 0.3`, which costs nothing
@@ -45,15 +45,11 @@ to Monte Carlo images of a third structure, which nothing was trained on; the fl
 stacks of Monte Carlo images differ by.
 
 {distances}
+
 A U-Net trained on either, applied to the Monte Carlo images of the third structure:
 
 {transfer}
+
 Labels kept: edges of the translation lie {shift:.2f} pixels from those of the labels (median;
 the projection's {before_shift:.2f}), phases are inverted in {inverted} of {slices} slices.
 """
-
-
-def table_of(head: list[str], rows: list[list[str]]) -> str:
-    """Return a table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fibcore import Table
 
+from ..pages import spread, table
 from .methods import REFERENCE
 
 
@@ -45,7 +46,7 @@ def markdown(results: Sequence[Result], methods: Iterable[str], twins: Sequence[
     head = ["adaptation"]
     for twin in twins:
         head += [f"MP, {twin} (%)", "to none", "training (s)"]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    rows = []
     for method in methods:
         cells = [method]
         for twin in twins:
@@ -54,18 +55,10 @@ def markdown(results: Sequence[Result], methods: Iterable[str], twins: Sequence[
             both = own.keys() & none.keys()
             ratios = [own[seed].mp_percent / none[seed].mp_percent for seed in both]
             cells += [
-                mean_and_spread([result.mp_percent for result in own.values()]),
+                spread([result.mp_percent for result in own.values()]),
                 f"{statistics.mean(ratios):.2f}" if ratios else "-",
                 f"{statistics.mean(r.seconds for r in own.values()):.0f}" if own else "-",
             ]
         if any(cell != "-" for cell in cells[1:]):
-            lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def mean_and_spread(values: Sequence[float]) -> str:
-    """Return the mean of percentages, with their standard deviation if there are several."""
-    if not values:
-        return "-"
-    spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.2f}{spread}"
+            rows.append(cells)
+    return table(head, rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ..pages import table
 from .parts import PARTS, TARGETS
 from .result import Result, number
 
@@ -25,7 +26,7 @@ DRY = """# Dry run of `make gpu`
 def page(content: dict[str, Any]) -> str:
     """Return the page for the content of ``gpu.json``."""
     lines = [DRY if content["dry"] else HEAD, _about(content), "## Targets\n"]
-    lines += _table(("target", "measured", "", "remark"), _targets(content["targets"]))
+    lines.append(_table(("target", "measured", "", "remark"), _targets(content["targets"])))
     for part in PARTS:
         found = content["parts"].get(part.name)
         if found is not None:
@@ -62,7 +63,7 @@ def _part(found: dict[str, Any]) -> Iterable[str]:
     results = [Result.of_json(result) for result in found["results"]]
     if results:
         head = ("what", "unit", "GPU", "CPU", "times as fast", "check", "remark")
-        yield from _table(head, [_row(result) for result in results])
+        yield _table(head, [_row(result) for result in results])
 
 
 def _row(result: Result) -> tuple[str, ...]:
@@ -74,12 +75,8 @@ def _row(result: Result) -> tuple[str, ...]:
     return (result.name, result.unit, *figures, check, result.note)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return a table without the columns that have nothing to say."""
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table without the columns that are empty."""
     rows = list(rows)
     kept = [i for i in range(len(head)) if any(row[i] for row in rows)]
-    lines = ["| " + " | ".join(head[i] for i in kept) + " |", "|---" * len(kept) + "|"]
-    for row in rows:
-        cells = (row[i].replace("|", "\\|").replace("\n", " ") for i in kept)
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
+    return table([head[i] for i in kept], [[row[i] for i in kept] for row in rows])

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..pages import table as markdown
 from . import published
 from .cells import VOLTAGES, Cell
 from .results import Study, ratio
-from .tables import markdown
 
 
 @dataclass(frozen=True)

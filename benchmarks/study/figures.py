@@ -18,6 +18,7 @@ from scipy import ndimage
 from fibcore import Images, Labels, Table
 from fibcore.pipeline import RunResult
 
+from ..pages import picture, save
 from .cells import Cell
 from .results import SCORES, Study
 
@@ -29,12 +30,12 @@ COLOURS = ("#1b6ca8", "#d1495b", "#66a182", "#edae49")
 
 
 def draw(study: Study, folder: Path) -> dict[str, str]:
-    """Write all figures; return what each shows, by file name."""
-    folder.mkdir(parents=True, exist_ok=True)
-    captions = {}
+    """Save all figures; return each as Markdown with its caption, by name."""
+    found = {}
     for name, figure in FIGURES.items():
-        captions[f"{name}.png"] = figure(study, folder / f"{name}.png")
-    return captions
+        file = folder / f"{name}.png"
+        found[name] = picture(file, name.replace("_", " "), figure(study, file))
+    return found
 
 
 def _first(study: Study, pipeline: str, preset: str = "typical") -> RunResult:
@@ -70,7 +71,7 @@ def _save(figure: Any, path: Path) -> None:
             axis.set_xticks([])
             axis.set_yticks([])
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    save(figure, path, dpi=110)
     plt.close(figure)
 
 

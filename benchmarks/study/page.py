@@ -1,4 +1,4 @@
-"""The study page of the documentation, written from what the runs left."""
+"""The study page of the documentation, written from the results of the runs."""
 
 from __future__ import annotations
 
@@ -7,27 +7,34 @@ from pathlib import Path
 
 from fibcore import Labels
 
+from ..pages import EXPLANATION, front_matter
+from ..pages import write as write_page
 from . import aims, figures, published, tables
 from .cells import VOLTAGES
 from .results import Study
 
-PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "study.md"
+PAGE = EXPLANATION / "study.md"
 
 TEXT = Path(__file__).with_name("page.md")
-"""The page without its figures: names in braces are filled in."""
+"""The page without its front matter, tables and figures: names in braces are filled in."""
+ABOUT = """
+The three comparisons of Sardhara et al. (2025), with open Monte Carlo in place of the commercial one,
+and in place of the real stacks, which nobody else has, *twins*: stacks of another structure with a truth
+that is hidden from every training step, recorded by [`adapter/twin`](../reference/plugins.md#adapter-twin),
+an instrument that no training step knows. Then what goes beyond the paper.
+"""  # noqa: E501
 
 
 def write(study: Study, page: Path, size: str) -> None:
     """Write the page, and the figures in a folder of its name beside it."""
-    captions = figures.draw(study, page.with_suffix(""))
+    drawn = figures.draw(study, page.with_suffix(""))
     cell = study.cells("simulation")[0]
     gold = study.runs[cell]["gold"]
     assert isinstance(gold, Labels)
     noise = study.cells("noise")
+    volume, voxel = " x ".join(map(str, gold.shape)), f"{gold.voxel_size_nm[0]:g}"
+    takes = f"hours; size `{size}`, {volume} voxels of {voxel} nm; a stopped run resumes"
     text = TEXT.read_text(encoding="utf-8").format(
-        size=size,
-        volume=" x ".join(map(str, gold.shape)),
-        voxel=f"{gold.voxel_size_nm[0]:g}",
         fraction=f"1/{_times_smaller(gold.shape):.0f}",
         seeds=len(study.cells("simulation")),
         aims=aims.table(study),
@@ -45,9 +52,9 @@ def write(study: Study, page: Path, size: str) -> None:
         voltages=tables.voltages(study),
         total=f"{study.hours():.1f}",
         rankings=tables.rankings(study),
-        **{f"caption_{name.removesuffix('.png')}": words for name, words in captions.items()},
+        **{f"figure_{name}": figure for name, figure in drawn.items()},
     )
-    page.write_text(text, encoding="utf-8")
+    write_page(page, [front_matter("The paper's study", ABOUT, "study", takes), text])
 
 
 def _solid(study: Study) -> dict[str, str]:
@@ -71,7 +78,7 @@ def _adapted(study: Study) -> str:
         for preset in ("typical", "bad"):
             if study.cells("adaptation", kv, preset):
                 parts.append(f"### {kv} kV, {preset} twin\n\n{tables.adapted(study, kv, preset)}")
-    return "\n".join(parts)
+    return "\n\n".join(parts)
 
 
 def _times_smaller(shape: tuple[int, int, int]) -> float:

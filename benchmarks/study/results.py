@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -131,14 +130,6 @@ class Study:
             np.array([self.row(cell, method + suffix)[column] for method in methods]),
             np.array([self.row(cell, method + "_error")["mp_percent"] for method in methods]),
         )
-
-
-def spread(values: Sequence[float], digits: int = 2) -> str:
-    """Return the mean, with the standard deviation if there are several."""
-    if not values:
-        return "-"
-    text = f"{statistics.mean(values):.{digits}f}"
-    return text + (f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else "")
 
 
 def ratio(values: ArrayLike, of: ArrayLike) -> float:

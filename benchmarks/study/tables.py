@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
 
+from ..pages import spread, table
 from . import published
 from .cells import VOLTAGES, Cell
-from .results import Study, ratio, spread, together
+from .results import Study, ratio, together
 
 OVERLAP = {"mp_percent": 2, "mgp_percent": 2, "mds": 4}
 """Columns of metric/overlap, and digits."""
@@ -33,12 +33,6 @@ SEGMENTERS = {
 LEARNING = ("coefficients", "network", "matching", "sml_gan")
 """What is learnt once for sML."""
 VOLUMES = {"eighth": "1/8", "quarter": "1/4", "half": "1/2", "smc": "1"}
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
 def _figures(study: Study, cells: list[Cell], step: str, columns: dict[str, int]) -> list[str]:
@@ -68,7 +62,7 @@ def synthetic(study: Study) -> str:
             mp, mgp, mds = paper[kv]
             rows.append([f"{words}, {kv} kV", *ours, f"{mp:.3f}", f"{mgp:.3f}", f"{mds:.3f}"])
     head = ["trained and tested on", "MP (%)", "MGP (%)", "MDS"]
-    return markdown([*head, "paper MP", "paper MGP", "paper MDS"], rows)
+    return table([*head, "paper MP", "paper MGP", "paper MDS"], rows)
 
 
 def simulations(study: Study) -> str:
@@ -92,7 +86,7 @@ def simulations(study: Study) -> str:
         )  # fmt: skip
     plain = ["agreement", "sMC-trained", "sML-trained"]
     varied = [f"{words}, varied" for words in plain]
-    return markdown(["", "paper, agreement", *plain, *varied, "sML-trained on sMC"], rows)
+    return table(["", "paper, agreement", *plain, *varied, "sML-trained on sMC"], rows)
 
 
 def isotropy(study: Study) -> str:
@@ -110,7 +104,7 @@ def isotropy(study: Study) -> str:
         for step, words in steps.items():
             errors = _figures(study, cells, step + "_isotropy", ISOTROPY)
             rows.append([f"{kv} kV, {words}", *errors])
-    return markdown(["twin, network trained on", "e TPCF", "e LPF", "e D"], rows)
+    return table(["twin, network trained on", "e TPCF", "e LPF", "e D"], rows)
 
 
 def times(study: Study) -> str:
@@ -126,7 +120,7 @@ def times(study: Study) -> str:
                 f"{study.seconds(cell, *LEARNING):.0f}",
             ]
         )
-    return markdown(["", "Monte Carlo (s)", "sML (s)", "its training, once (s)"], rows)
+    return table(["", "Monte Carlo (s)", "sML (s)", "its training, once (s)"], rows)
 
 
 def adapted(study: Study, kv: int, preset: str = "typical") -> str:
@@ -160,7 +154,7 @@ def adapted(study: Study, kv: int, preset: str = "typical") -> str:
         ]
     )  # fmt: skip
     head = ["trained on", "MP (%)", "MGP (%)", "MDS", "MP, to only ML"]
-    return markdown(
+    return table(
         [*head, "e TPCF", "e LPF", "e D", "paper: e TPCF, e LPF, e D", "unexplained (%)"], rows
     )
 
@@ -179,7 +173,7 @@ def segmenters(study: Study) -> str:
             ]
         )
     head = ["", "MP on sMC (%)", "MGP (%)", "MDS", "MP, typical twin (%)", "MP, bad twin (%)"]
-    return markdown(head, rows)
+    return table(head, rows)
 
 
 def training_volume(study: Study) -> str:
@@ -189,7 +183,7 @@ def training_volume(study: Study) -> str:
         [share, *_figures(study, cells, f"mc_by_{name}_error", OVERLAP)]
         for name, share in VOLUMES.items()
     ]
-    return markdown(["training volume", "MP (%)", "MGP (%)", "MDS"], rows)
+    return table(["training volume", "MP (%)", "MGP (%)", "MDS"], rows)
 
 
 def voltages(study: Study) -> str:
@@ -205,7 +199,7 @@ def voltages(study: Study) -> str:
         for name, words in names.items()
     ]
     head = ["images", "MP on sMC (%)", "MGP (%)", "MDS"]
-    return markdown([*head, "MP on the twin (%)", "MGP (%)", "MDS"], rows)
+    return table([*head, "MP on the twin (%)", "MGP (%)", "MDS"], rows)
 
 
 def rankings(study: Study) -> str:
@@ -225,4 +219,4 @@ def rankings(study: Study) -> str:
                 ]
             )
     head = ["score", "rank correlation", "lowest", "above 0.5", "all twins together"]
-    return markdown([*head, "error of the preferred method, to the best"], rows)
+    return table([*head, "error of the preferred method, to the best"], rows)

@@ -7,17 +7,15 @@ computed, and with ``--quick`` a tenth of the electrons are followed; both need 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import sys
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import fibcore
 
+from ..pages import EXPLANATION, front_matter, machine, versions, write
 from . import (
     bulk,
     convergence,
@@ -32,7 +30,7 @@ from . import (
 from .page import Check, Section, checks_table
 from .simulations import Bench
 
-PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "validation.md"
+PAGE = EXPLANATION / "validation.md"
 
 SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "gallery": gallery.section,
@@ -45,16 +43,17 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "symmetry": symmetry.section,
 }
 
-HEAD = """# Validation of the Monte Carlo
-
+HEAD = front_matter(
+    "Validation of the Monte Carlo",
+    """
 How far can the images of `simulator/monte_carlo` be trusted? This page compares it with
-measurements, with a second implementation, and with itself. One command computes it, and no result
-on it is typed by hand:
+measurements, with a second implementation, and with itself.
+""",
+    "validation",
+    "twenty minutes on two cores",
+)
 
-```console
-$ make validation
-```
-
+ABOUT = """
 **The engine** is what `simulator/monte_carlo` and `physics/monte_carlo_table` run: single
 precision, compact tables, exact ranges. **The oracle** is `fib_plugins.electrons.reference`: the
 same physics written as plainly as in a textbook, double precision, none of the engine's devices;
@@ -90,9 +89,8 @@ def main() -> None:
         sections.append(deviations.section(facts))
     checks = [check for section in sections for check in section.checks]
     minutes = (time.perf_counter() - start) / 60
-    parts = [HEAD, _at_a_glance(checks), *(s.markdown for s in sections), _made(minutes, bench)]
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text("\n\n".join(part.strip() for part in parts) + "\n", encoding="utf-8")
+    found = (section.markdown for section in sections)
+    write(options.out, [HEAD, ABOUT, _at_a_glance(checks), *found, _made(minutes, bench)])
     missed = [check.what for check in checks if not check.passed]
     print(f"{options.out} in {minutes:.1f} min; {len(missed)} missed: {missed}")
 
@@ -103,13 +101,11 @@ def _at_a_glance(checks: list[Check]) -> str:
 
 
 def _made(minutes: float, bench: Bench) -> str:
-    versions = ", ".join(f"{n} {metadata.version(n)}" for n in ("numpy", "numba", "scipy"))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     quick = " with a tenth of the electrons (`--quick`)" if bench.quick else ""
     return (
         f"## How this page was made\n\nBy `make validation`{quick}, in {minutes:.0f} minutes on "
-        f"{cores} cores ({platform.machine()}): fib {fibcore.__version__}, Python "
-        f"{platform.python_version()}, {versions}. Numbers of electrons stand with each figure. "
+        f"{machine()}: fib {fibcore.__version__}, {versions('numpy', 'numba', 'scipy')}. "
+        f"Numbers of electrons stand with each figure. "
         f"`python -m benchmarks.validation --quick --out trial.md` follows a tenth of them. "
         f"Random numbers are seeded: the same versions give the same page, but for this paragraph."
     )

@@ -7,8 +7,9 @@ from matplotlib.axes import Axes
 
 from fib_plugins.physics.hunger_kuchler import HungerKuchler
 
+from ..pages import percent
 from .measured import BEST, OUTLIERS, SOURCES, MeasuredSet, measured_sets
-from .page import Section, percent
+from .page import Section
 from .simulations import NAMED, Bench, Yield
 from .style import COLOURS, INK, PALE, SERIES, energy_axis, panels, points
 

@@ -15,7 +15,8 @@ from fib_plugins.generators.leveled_wave import LeveledWave
 from fibcore import Labels
 from fibcore.materials import EPOXY, GOLD
 
-from .page import Section, percent, value
+from ..pages import percent
+from .page import Section, value
 from .simulations import NAMED, Bench, Yield, seed_of
 from .style import COLOURS, INK, PALE, SERIES, panels, points
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .page import Section, percent
+from ..pages import percent
+from .page import Section
 
 
 def section(facts: dict[str, Any]) -> Section:

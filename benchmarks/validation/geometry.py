@@ -7,8 +7,9 @@ import numpy as np
 from fib_plugins.electrons.reference import Sample, simulate
 from fib_plugins.generators.layered import Layered
 
+from ..pages import percent, signed
 from .convergence import structures
-from .page import SIGMA, Section, percent, signed, value
+from .page import SIGMA, Section, value
 from .simulations import Bench, Yield, seed_of
 
 VOXEL_NM = 5.0

@@ -9,10 +9,11 @@ import numpy as np
 from fib_plugins.electrons.elastic import ElasticModel
 from fib_plugins.electrons.stopping import EnergyLossModel, stopping_power_ev_per_nm
 
+from ..pages import percent
 from .bulk import Curve, simulated
 from .measured import BEST, SOURCES, measured_sets
 from .overlayer import THICKNESS_NM, film, half_depth
-from .page import Section, percent
+from .page import Section
 from .simulations import NAMED, Bench
 from .style import INK, PALE, SERIES, energy_axis, panels
 

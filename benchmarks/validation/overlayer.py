@@ -10,7 +10,8 @@ from scipy.stats import chi2
 
 from fib_plugins.physics.hunger_kuchler import HungerKuchler
 
-from .page import SIGMA, Section, percent, signed
+from ..pages import percent, signed
+from .page import SIGMA, Section
 from .simulations import NAMED, Bench, Yield
 from .style import COLOURS, INK, PALE, panels, points
 

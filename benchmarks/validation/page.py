@@ -1,4 +1,4 @@
-"""What the page is made of: sections of text, tables and figures, and checks with a verdict."""
+"""The sections of the page: text, tables, figures, and checks with a verdict."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+
+from ..pages import picture, save, table
 
 SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
 
@@ -64,14 +66,12 @@ class Section:
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Add a table; all columns but the first are aligned to the right."""
-        lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-        self.parts.append("\n".join("| " + " | ".join(line) + " |" for line in lines))
+        self.parts.append(table(head, rows, right=True))
 
     def figure(self, figure: Figure, file: Path, shows: str) -> None:
         """Save a figure and add it, with words for those who cannot see it."""
-        file.parent.mkdir(parents=True, exist_ok=True)
         save(figure, file)
-        self.parts.append(f"![{' '.join(shows.split())}]({file.parent.name}/{file.name})")
+        self.parts.append(picture(file, shows))
 
     def check(self, what: str, wanted: str, found: str, passed: bool) -> None:
         """Add a check."""
@@ -83,33 +83,10 @@ class Section:
         return "\n\n".join([f"## {self.title}", *self.parts])
 
 
-def save(figure: Figure, file: Path) -> None:
-    """Save a figure as PNG of at most 256 colours: a third of the size, and no loss to see."""
-    import io
-
-    from PIL import Image
-
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png")
-    reduced = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    reduced.save(file, optimize=True)
-
-
 def checks_table(checks: Iterable[Check]) -> str:
     """Return the table of verdicts."""
-    lines = ["| what | wanted | found | |", "|---|---|---|---|"]
-    lines += [f"| {c.what} | {c.wanted} | {c.found} | {c.verdict} |" for c in checks]
-    return "\n".join(lines)
-
-
-def signed(number: float, digits: int = 1) -> str:
-    """Return a number with its sign, and the minus that print uses."""
-    return f"{number:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
-
-
-def percent(ratio: float, digits: int = 1) -> str:
-    """Return a deviation in percent."""
-    return signed(100 * ratio, digits)
+    rows = [(check.what, check.wanted, check.found, check.verdict) for check in checks]
+    return table(("what", "wanted", "found", ""), rows)
 
 
 def value(eta: float, error: float) -> str:
