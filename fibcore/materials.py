@@ -114,12 +114,6 @@ class Material(BaseModel):
         table = elements()
         return sum(w * table[s].atomic_number for s, w in self.weight_fractions.items())
 
-    @cached_property
-    def mean_atomic_weight_g_mol(self) -> float:
-        """Mean atomic weight over weight fractions, g/mol; 0 for vacuum."""
-        table = elements()
-        return sum(w * table[s].atomic_weight_g_mol for s, w in self.weight_fractions.items())
-
 
 EPOXY = Material(
     name="epoxy",
