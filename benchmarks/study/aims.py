@@ -82,7 +82,7 @@ def aims(study: Study) -> Iterator[Aim]:
 
 
 def _gain_percent(study: Study, cells: list[Cell], name: str) -> float:
-    """Return by how much a way of adapting lowers MP, MGP and 1 - MDS, their mean."""
+    """Return by how much a way of adapting lowers MP, misplaced solid and 1 - MDS, their mean."""
     left = []
     for column in ("mp_percent", "mgp_percent", "mds"):
         own, plain = (

@@ -61,7 +61,7 @@ def synthetic(study: Study) -> str:
             ours = _figures(study, cells, step + "_error", OVERLAP)
             mp, mgp, mds = paper[kv]
             rows.append([f"{words}, {kv} kV", *ours, f"{mp:.3f}", f"{mgp:.3f}", f"{mds:.3f}"])
-    head = ["trained and tested on", "MP (%)", "MGP (%)", "MDS"]
+    head = ["trained and tested on", "MP (%)", "misplaced solid (%)", "MDS"]
     return table([*head, "paper MP", "paper MGP", "paper MDS"], rows)
 
 
@@ -153,7 +153,7 @@ def adapted(study: Study, kv: int, preset: str = "typical") -> str:
             spread(study.values(cells, "truth_reprojection", "unexplained_percent"), 1),
         ]
     )  # fmt: skip
-    head = ["trained on", "MP (%)", "MGP (%)", "MDS", "MP, to only ML"]
+    head = ["trained on", "MP (%)", "misplaced solid (%)", "MDS", "MP, to only ML"]
     return table(
         [*head, "e TPCF", "e LPF", "e D", "paper: e TPCF, e LPF, e D", "unexplained (%)"], rows
     )
@@ -172,7 +172,14 @@ def segmenters(study: Study) -> str:
                 spread(study.values(bad, f"twin_by_{name}_error", "mp_percent")),
             ]
         )
-    head = ["", "MP on sMC (%)", "MGP (%)", "MDS", "MP, typical twin (%)", "MP, bad twin (%)"]
+    head = [
+        "",
+        "MP on sMC (%)",
+        "misplaced solid (%)",
+        "MDS",
+        "MP, typical twin (%)",
+        "MP, bad twin (%)",
+    ]
     return table(head, rows)
 
 
@@ -183,7 +190,7 @@ def training_volume(study: Study) -> str:
         [share, *_figures(study, cells, f"mc_by_{name}_error", OVERLAP)]
         for name, share in VOLUMES.items()
     ]
-    return table(["training volume", "MP (%)", "MGP (%)", "MDS"], rows)
+    return table(["training volume", "MP (%)", "misplaced solid (%)", "MDS"], rows)
 
 
 def voltages(study: Study) -> str:
@@ -198,8 +205,8 @@ def voltages(study: Study) -> str:
         ]
         for name, words in names.items()
     ]
-    head = ["images", "MP on sMC (%)", "MGP (%)", "MDS"]
-    return table([*head, "MP on the twin (%)", "MGP (%)", "MDS"], rows)
+    head = ["images", "MP on sMC (%)", "misplaced solid (%)", "MDS"]
+    return table([*head, "MP on the twin (%)", "misplaced solid (%)", "MDS"], rows)
 
 
 def rankings(study: Study) -> str:

@@ -34,7 +34,10 @@ def misplaced_percent(confusion: np.ndarray) -> float:
 
 
 def misplaced_solid_percent(confusion: np.ndarray) -> float:
-    """Return MGP (equation 5): the share of true solid that was given another phase, in %."""
+    """Return the misplaced solid: the share of true solid that was given another phase, in %.
+
+    MGP, "misplaced gold pixels", in equation 5.
+    """
     solid = confusion[1:].sum()
     return 100.0 * _share(solid - np.trace(confusion[1:, 1:]), solid)
 
@@ -67,11 +70,11 @@ def _share(part: int, whole: int) -> float:
 class Overlap(LabelMetric):
     """Misplaced pixels and Dice scores against the truth.
 
-    Row: ``mp_percent`` (voxels given another phase), ``mgp_percent`` (solid voxels of the truth
-    given another phase), ``mds`` (mean Dice score of pore, solid and whatever further phases
-    occur); then, with all phases from 1 up taken as solid: ``dice_pore``, ``dice_solid``,
-    ``precision``, ``false_positive_rate`` (0 to 1), ``true_positives``, ``false_positives``,
-    ``false_negatives``, ``true_negatives`` (voxels).
+    Row: ``mp_percent`` (misplaced pixels: voxels given another phase), ``mgp_percent`` (misplaced
+    solid: solid voxels of the truth given another phase; MGP in the paper), ``mds`` (mean Dice
+    score of pore, solid and whatever further phases occur); then, with all phases from 1 up taken
+    as solid: ``dice_pore``, ``dice_solid``, ``precision``, ``false_positive_rate`` (0 to 1),
+    ``true_positives``, ``false_positives``, ``false_negatives``, ``true_negatives`` (voxels).
 
     Kept: ``per_slice`` (a network sees less at the ends of a stack) and ``per_phase``.
     """
