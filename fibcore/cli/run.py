@@ -99,8 +99,8 @@ def check_command(
     """Check a pipeline and say what it would need."""
     plan = plan_of(path, files, options, seed)
     _show_warnings(plan, WarningLines(console(err=True)))
-    memory = max(step.memory_bytes for step in plan.steps)
-    disk = sum(step.disk_bytes for step in plan.steps)
+    memory = max(step.expected.memory_bytes for step in plan.steps)
+    disk = sum(step.expected.disk_bytes for step in plan.steps)
     say(
         f"{path}: no problems; {len(plan.steps)} steps, about {sized(memory)} of memory and "
         f"{sized(disk)} of disk"
@@ -140,7 +140,7 @@ def _show_statuses(planned: Sequence[StepStatus]) -> None:
     ]
     print_table(columns, rows)
     working = [item for item in planned if item.works]
-    disk = sum(item.step.disk_bytes for item in working)
+    disk = sum(item.step.expected.disk_bytes for item in working)
     say(f"{len(working)} of {len(planned)} steps would run; about {sized(disk)} of disk")
 
 
@@ -159,7 +159,7 @@ def _show_results(result: RunResult) -> None:
     groups: dict[str, dict[str, dict[str, Any]]] = {}
     headlines: dict[str, tuple[str, ...]] = {}
     for step in result.plan.steps:
-        headline = step.plugin_class.headline if step.plugin_class is not None else None
+        headline = step.work.plugin.headline if step.work.plugin is not None else None
         if headline is not None and step.id in result.entries:
             table = result[step.id]
             if isinstance(table, Table) and len(table) == 1:

@@ -61,17 +61,15 @@ def check_pipeline(
             message = f"id {step.id!r} is taken by steps[{first}]; ids are unique"
             findings.say(("steps", index, "id"), message)
         elif step.id not in findings.broken:
-            count = len(findings.problems)
             planned = plan_step(findings, pipeline.seed, index, step)
-            if planned is None or len(findings.problems) > count:
+            if planned is None:
                 findings.broken.add(step.id)
             else:
                 findings.done[step.id] = planned
     if findings.problems:
         ordered = sorted(findings.problems, key=lambda p: (p.line or 0, p.column or 0))
         raise PipelineError(ordered, source)
-    steps = tuple(findings.done.values())
-    return Plan(pipeline, document, base, steps, tuple(findings.warnings))
+    return Plan(pipeline, document, base, tuple(findings.done.values()))
 
 
 def _parsed(document: Mapping[str, Any], findings: Findings) -> Pipeline:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fibcore.artefacts import Artefact
 from fibcore.context import Context
+from fibcore.contracts import Slot
 from fibcore.errors import FibError
 from fibcore.models import Model
-from fibcore.pipeline import loading
-from fibcore.pipeline.plan import InputRef, PlannedStep
+from fibcore.pipeline.plan import InputRef, PlannedStep, Work
 from fibcore.pipeline.store import Entry
 from fibcore.pipeline.wiring import plugin_of
 from fibcore.plugin import Trainable
@@ -32,34 +32,36 @@ def execute(
         TypeError: the plugin gave something else than its signature says.
         Exception: whatever the plugin raised.
     """
-    if step.load is not None:
-        artefact = loading.load(*step.load, context)
-        return {artefact.artefact: artefact}
-    plugin: Any = step.plugin
-    if step.model is not None:
-        plugin = plugin_of(_read(step.model, finished), step.params)
-    inputs = {name: _input(step, name, refs, finished) for name, refs in step.inputs.items()}
+    work = step.work
+    plugin: Any = work.plugin
+    if work.model is not None:
+        plugin = plugin_of(_read(work.model, finished), work.params)
+    inputs = {name: _input(work.slots[name], refs, finished) for name, refs in step.inputs.items()}
+    result: Any
     with one_blas_thread:
-        result = getattr(plugin, step.method)(**inputs, context=context)
-    if step.method == "fit":
+        if work.files is not None:
+            result = work.files.read(context)
+        else:
+            result = getattr(plugin, work.method)(**inputs, context=context)
+    name, product = next(iter(work.products.items()))
+    if plugin is not None and product.type is Model:  # `fit` returns the plugin itself
         result = plugin.model
-    return _checked(step, plugin, result, context.kept)
+    made: dict[str, Artefact] = {name: result}
+    if not isinstance(result, product.type):
+        what = work.method or work.identifier
+        raise TypeError(f"{what} returned {type(result).__name__}, not {product.type.__name__}")
+    return made | _further(work, plugin, context.kept)
 
 
-def _checked(
-    step: PlannedStep, plugin: Any, result: Any, kept: Mapping[str, Any]
-) -> dict[str, Artefact]:
-    main, *others = step.products.items()
-    if not isinstance(result, main[1].type):
-        raise TypeError(
-            f"{step.method} returned {type(result).__name__}, not {main[1].type.__name__}"
-        )
-    made: dict[str, Any] = {main[0]: result}
+def _further(work: Work, plugin: Any, kept: Mapping[str, Any]) -> dict[str, Artefact]:
+    """Return what a step leaves beside its main artefact."""
+    _, *others = work.products.items()
+    made: dict[str, Any] = {}
     for name, product in others:
         if name == "model":
             fitted = isinstance(plugin, Trainable) and plugin.fitted
             made[name] = (
-                plugin.model if fitted else Model(step.identifier, plugin.model_dump(mode="json"))
+                plugin.model if fitted else Model(work.identifier, plugin.model_dump(mode="json"))
             )
         elif name in kept:
             if not isinstance(kept[name], product.type):
@@ -71,9 +73,7 @@ def _checked(
     return made
 
 
-def _input(
-    step: PlannedStep, name: str, refs: list[InputRef], finished: Mapping[str, Entry]
-) -> Any:
+def _input(slot: Slot, refs: Sequence[InputRef], finished: Mapping[str, Entry]) -> Any:
     parts = []
     for ref in refs:
         artefact = _read(ref, finished)
@@ -82,7 +82,6 @@ def _input(
         if isinstance(artefact, Images) and ref.source.kv:
             artefact = artefact.select(ref.source.kv)
         parts.append(artefact)
-    slot = step.slots[name]
     if slot.as_plugin:
         parts = [plugin_of(part, {}) for part in parts]
     if slot.several:

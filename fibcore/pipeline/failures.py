@@ -51,7 +51,7 @@ def _explained(step: PlannedStep, error: BaseException, vanished: Path | None) -
     if isinstance(error, MemoryError):
         return f"not enough memory ({error}); make the volume smaller or cut the step's inputs"
     who = ""
-    if step.plugin_class is not None:
+    if step.work.plugin is not None:
         entry = registry().entry(step.identifier)
         who = f" in {step.identifier} of {entry.distribution} {entry.version}"
     return (

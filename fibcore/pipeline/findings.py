@@ -19,13 +19,12 @@ from fibcore.text import described, shown, text_of
 
 
 class Findings:
-    """Problems, warnings, and the steps that are sound.
+    """Problems, and the steps that are sound.
 
     Attributes:
         base: folder that paths in the pipeline are relative to.
         ids: ids of all steps in the order of the file.
         problems: what is wrong.
-        warnings: what the user should know but need not change.
         done: id -> planned step, of those checked and found sound.
         broken: ids of steps with a problem; what refers to them is not reported again.
     """
@@ -34,7 +33,6 @@ class Findings:
         self.base = base
         self.ids: Sequence[str] = ()
         self.problems: list[Problem] = []
-        self.warnings: list[str] = []
         self.done: dict[str, PlannedStep] = {}
         self.broken: set[str] = set()
         self._located = located

@@ -1,19 +1,25 @@
-"""A checked pipeline: every step with its plugin, its inputs, its seed and its key."""
+"""A checked pipeline: every step with its work, its inputs, its key, and what is expected of it.
+
+A step is planned in stages, each complete when it is made and never changed: its `Work`, settled by
+the step itself; its inputs; what is `Expected` of it, once the inputs are known.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from fibcore.artefacts import Artefact
+from fibcore.context import Context
 from fibcore.contracts import Product, Slot
 from fibcore.models import Model
 from fibcore.pipeline.spec import Pipeline, Source
-from fibcore.plugin import Plugin
+from fibcore.plugin import Forecast, Plugin
 from fibcore.volumes import VolumeSpec
 
 
@@ -31,6 +37,12 @@ class InputRef:
         return self.step.products[self.artefact]
 
     @property
+    def spec(self) -> VolumeSpec | None:
+        """What is known of a volume that is read: cut, channels chosen."""
+        spec = self.step.expected.specs.get(self.artefact)
+        return None if spec is None else spec.cut(self.source.cut, self.source.kv)
+
+    @property
     def key_parts(self) -> dict[str, Any]:
         """What of it enters the key of the step that reads it."""
         parts: dict[str, Any] = {"step": self.step.key, "artefact": self.artefact}
@@ -39,8 +51,86 @@ class InputRef:
             parts["kv"] = list(self.source.kv)
         return parts
 
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """What ``resolved.json`` records of it."""
+        return {"from": self.step.id, **self.key_parts}
 
-@dataclass(eq=False)
+
+Inputs = Mapping[str, tuple[InputRef, ...]]
+"""Input name -> sources, in the order of the file."""
+
+
+@dataclass(frozen=True, eq=False)
+class Files:
+    """Files that a step loads.
+
+    Attributes:
+        source: what names them in the pipeline.
+        sha256: hash of their contents.
+        read: reads them.
+        forecast: of the volume, if they hold one.
+        model: the model, if they hold one.
+    """
+
+    source: str
+    sha256: str
+    read: Callable[[Context], Artefact]
+    forecast: Forecast
+    model: Model | None
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What a step does: a method of a plugin, or the reading of files.
+
+    Attributes:
+        identifier: ``kind/name`` of the plugin; ``load`` where files are read.
+        method: method of the plugin; empty where files are read.
+        result_version: of the plugin, or of what reads the files.
+        params: parameters as JSON values, defaults filled in; where a model is applied, only those
+            that are changed.
+        seed: seed of the step.
+        products: artefact name -> type, the main one first.
+        plugin: the plugin with its parameters, and with what is known of a model that is applied;
+            None where files are read.
+        slots: input name -> what it takes.
+        model: the model that is applied.
+        files: the files that are read.
+    """
+
+    identifier: str
+    method: str
+    result_version: int
+    params: Mapping[str, Any]
+    seed: int
+    products: Mapping[str, Product]
+    plugin: Plugin | None = None
+    slots: Mapping[str, Slot] = field(default_factory=dict)
+    model: InputRef | None = None
+    files: Files | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """What a step is expected to leave and to need.
+
+    Attributes:
+        specs: artefact name -> what is known of the volume.
+        model: what is known of the model; see `Forecast.model`.
+        memory_bytes: peak memory, inputs included.
+        disk_bytes: size of its volumes.
+        warnings: what the user should know but need not change.
+    """
+
+    specs: Mapping[str, VolumeSpec] = field(default_factory=dict)
+    model: Model | None = None
+    memory_bytes: int = 0
+    disk_bytes: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class PlannedStep:
     """One step, checked and ready to run.
 
@@ -48,47 +138,27 @@ class PlannedStep:
         index: place in the pipeline, from 1.
         id: its name.
         verb: ``run``, ``fit``, ``apply`` or ``load``.
-        identifier: ``kind/name`` of the plugin; ``load`` for a load step.
-        method: method of the plugin that does the work; empty for a load step.
-        plugin_class: class of the plugin; None for a load step.
-        plugin: the plugin with its parameters; for an apply step, with what is known of its
-            model.
-        result_version: of the plugin, or of the loader.
-        params: parameters with defaults filled, as JSON values; for an apply step only those
-            that it changes.
-        seed: seed of the step.
-        inputs: input name -> sources (several become channels).
-        slots: input name -> what it takes.
-        model: for an apply step, the model that is applied.
-        products: artefact name -> type, the main one first.
-        specs: artefact name -> what is known of the volume.
-        foretold: what is known of the model that it leaves; see `Forecast.model`.
-        memory_bytes: expected peak memory, inputs included.
-        disk_bytes: expected size of its volumes.
-        files_hash: SHA-256 of the files that a load step reads.
-        load: how to read them: (source, folder it is relative to, load parameters).
+        work: what it does.
+        inputs: what it reads; several sources of an input become channels, or a list.
+        expected: what it is expected to leave and to need.
     """
 
     index: int
     id: str
     verb: str
-    identifier: str
-    method: str
-    plugin_class: type[Plugin] | None
-    result_version: int
-    params: dict[str, Any]
-    seed: int
-    plugin: Plugin | None = None
-    inputs: dict[str, list[InputRef]] = field(default_factory=dict)
-    slots: dict[str, Slot] = field(default_factory=dict)
-    model: InputRef | None = None
-    products: dict[str, Product] = field(default_factory=dict)
-    specs: dict[str, VolumeSpec] = field(default_factory=dict)
-    foretold: Model | None = None
-    memory_bytes: int = 0
-    disk_bytes: int = 0
-    files_hash: str = ""
-    load: tuple[str, Path, Any] | None = None
+    work: Work
+    inputs: Inputs
+    expected: Expected
+
+    @property
+    def identifier(self) -> str:
+        """``kind/name`` of the plugin; ``load`` for a load step."""
+        return self.work.identifier
+
+    @property
+    def products(self) -> Mapping[str, Product]:
+        """Artefact name -> type, the main one first."""
+        return self.work.products
 
     @property
     def folder(self) -> str:
@@ -99,26 +169,27 @@ class PlannedStep:
     def sources(self) -> list[InputRef]:
         """Every artefact that the step reads."""
         refs = [ref for group in self.inputs.values() for ref in group]
-        return refs if self.model is None else [self.model, *refs]
+        return refs if self.work.model is None else [self.work.model, *refs]
 
     @cached_property
     def key_parts(self) -> dict[str, Any]:
         """Everything that the result depends on, as JSON values."""
+        work = self.work
         parts: dict[str, Any] = {
-            "plugin": self.identifier,
-            "method": self.method,
-            "result_version": self.result_version,
-            "params": self.params,
+            "plugin": work.identifier,
+            "method": work.method,
+            "result_version": work.result_version,
+            "params": dict(work.params),
             "inputs": {
                 name: [ref.key_parts for ref in refs] for name, refs in sorted(self.inputs.items())
             },
         }
-        if self.model is not None:
-            parts["model"] = self.model.key_parts
-        if self.verb == "load":
-            parts["files"] = self.files_hash
+        if work.model is not None:
+            parts["model"] = work.model.key_parts
+        if work.files is not None:
+            parts["files"] = work.files.sha256
         else:
-            parts["seed"] = self.seed
+            parts["seed"] = work.seed
         return parts
 
     @cached_property
@@ -137,13 +208,12 @@ class PlannedStep:
             "products": {name: str(product) for name, product in self.products.items()},
         }
         resolved["inputs"] = {
-            name: [{"from": ref.step.id, **ref.key_parts} for ref in refs]
-            for name, refs in self.inputs.items()
+            name: [ref.resolved for ref in refs] for name, refs in self.inputs.items()
         }
-        if self.model is not None:
-            resolved["model"] = {"from": self.model.step.id, **self.model.key_parts}
-        if self.load is not None:
-            resolved["source"] = self.load[0]
+        if self.work.model is not None:
+            resolved["model"] = self.work.model.resolved
+        if self.work.files is not None:
+            resolved["source"] = self.work.files.source
         return resolved
 
 
@@ -156,14 +226,17 @@ class Plan:
         document: the same as plain JSON, with what the command line set.
         base: folder that paths in the pipeline are relative to.
         steps: in run order.
-        warnings: what the user should know but need not change.
     """
 
     pipeline: Pipeline
     document: Mapping[str, Any]
     base: Path
     steps: tuple[PlannedStep, ...]
-    warnings: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know but need not change: ``step: text``."""
+        return tuple(f"{step.id}: {text}" for step in self.steps for text in step.expected.warnings)
 
     def resolved(self) -> dict[str, Any]:
         """Return the plan as ``resolved.json`` records it."""

@@ -214,7 +214,7 @@ class _Run:
         with self.announcer.logging_of(step, record["warnings"]) as log:
             report = self.announcer.progress_of(step)
             context = Context(
-                step.seed, device=self.device, threads=self.threads, scratch=scratch,
+                step.work.seed, device=self.device, threads=self.threads, scratch=scratch,
                 report=report, log=log,
             )  # fmt: skip
             made = execute(step, self.finished, context)
@@ -239,8 +239,8 @@ class _Run:
             "plugin": step.identifier,
             "outcome": "running",
             "key": step.key,
-            "seed": step.seed if step.load is None else None,
-            "params": step.params,
+            "seed": step.key_parts.get("seed"),
+            "params": dict(step.work.params),
             "started": now(),
             "inputs": {
                 f"{ref.step.id}.{ref.artefact}": self._hash_of(ref)
@@ -249,8 +249,9 @@ class _Run:
             },
             "warnings": [],
         }
-        if step.load is not None:
-            record["files"] = {"source": step.load[0], "sha256": step.files_hash}
+        files = step.work.files
+        if files is not None:
+            record["files"] = {"source": files.source, "sha256": files.sha256}
         return record
 
     def _hash_of(self, ref: InputRef) -> str:

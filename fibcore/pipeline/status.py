@@ -133,16 +133,16 @@ def check_resources(planned: Sequence[StepStatus], store: Store, source: str) ->
     memory = psutil.virtual_memory().available
     working = [status.step for status in planned if status.works]
     for step in working:
-        if step.memory_bytes > memory:
+        if step.expected.memory_bytes > memory:
             message = (
-                f"needs about {sized(step.memory_bytes)} of memory, "
+                f"needs about {sized(step.expected.memory_bytes)} of memory, "
                 f"{sized(memory)} are free: make the volume smaller, cut the inputs, close "
                 f"other programs, or pass --no-resource-check if you know better"
             )
             problems.append(Problem(f"step {step.id!r}", message))
     free = shutil.disk_usage(store.root).free
-    needed = sum(step.disk_bytes for step in working)
-    largest = max((step.disk_bytes for step in working), default=0)
+    needed = sum(step.expected.disk_bytes for step in working)
+    largest = max((step.expected.disk_bytes for step in working), default=0)
     if needed + largest > free:  # while a step is written, its scratch copy may be there as well
         message = (
             f"the results need about {sized(needed + largest)} in {store.root}, "
@@ -183,10 +183,11 @@ def _why(step: PlannedStep, before: Mapping[str, Any] | None, entry: Entry | Non
         changes.append("files changed")
     for name in [*now["inputs"], *(n for n in before.get("inputs", {}) if n not in now["inputs"])]:
         if before.get("inputs", {}).get(name) != now["inputs"].get(name):
-            sources = [ref.step.id for ref in step.inputs.get(name, [])]
+            sources = [ref.step.id for ref in step.inputs.get(name, ())]
             changes.append(f"input {name} ({listed(sources)}) changed")
-    if step.model is not None and before.get("model") != now.get("model"):
-        changes.append(f"model {step.model.step.id} changed")
+    model = step.work.model
+    if model is not None and before.get("model") != now.get("model"):
+        changes.append(f"model {model.step.id} changed")
     return "; ".join(changes) if changes else "not finished before"
 
 

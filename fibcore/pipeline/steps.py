@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from fibcore.contracts import products, slots, verbs
@@ -9,9 +10,10 @@ from fibcore.errors import listed
 from fibcore.pipeline import loading
 from fibcore.pipeline.explain import Location
 from fibcore.pipeline.findings import Findings
-from fibcore.pipeline.plan import InputRef, PlannedStep, step_seed
+from fibcore.pipeline.plan import Files, InputRef, PlannedStep, Work, step_seed
 from fibcore.pipeline.spec import Source, Step
-from fibcore.pipeline.wiring import check_references, connect, plugin_of
+from fibcore.pipeline.wiring import check_references, connect, expect, plugin_of
+from fibcore.plugin import Plugin
 
 
 def plan_step(findings: Findings, seed: int, index: int, step: Step) -> PlannedStep | None:
@@ -24,68 +26,44 @@ def plan_step(findings: Findings, seed: int, index: int, step: Step) -> PlannedS
         step: the step as written.
     """
     path: Location = ("steps", index)
-    settle = {"load": _load_step, "apply": _apply_step}.get(step.verb, _plugin_step)
-    planned = None
+    work = None
     with findings.blaming((*path, step.verb), step.target):
-        planned = settle(findings, path, index, step)
-    if planned is None:
+        work = _WORK.get(step.verb, _plugin_work)(findings, path, step, step_seed(seed, step.id))
+    if work is None:
         check_references(findings, path, step)
         return None
-    planned.seed = step_seed(seed, step.id)
-    if planned.plugin is not None:
-        connect(findings, path, step, planned)
-    return planned
-
-
-def _load_step(findings: Findings, path: Location, index: int, step: Step) -> PlannedStep | None:
-    assert step.load is not None
-    if step.inputs:
-        findings.say((*path, "inputs"), "a load step has no inputs; remove them")
-    params = findings.params(loading.params_model(step.load), step.params, (*path, "params"))
-    if params is None:
+    inputs = connect(findings, path, step, work)
+    if inputs is None:
         return None
-    found = loading.probe(step.load, findings.base, params)
-    if found.model is not None:
-        plugin_of(found.model, {})  # refuses what its plugin cannot use
-    files_hash = loading.content_hash(step.load, findings.base)
-    findings.warnings += [f"{step.id}: {text}" for text in found.forecast.warnings]
-    planned = PlannedStep(
-        index + 1, step.id, "load", "load", "", None, loading.LOADER_VERSION,
-        params.model_dump(mode="json", by_alias=True), 0,
-        products=found.products, files_hash=files_hash, load=(step.load, findings.base, params),
-        memory_bytes=found.forecast.memory_bytes, disk_bytes=found.forecast.disk_bytes,
-    )  # fmt: skip
-    if found.forecast.output is not None:
-        planned.specs = dict.fromkeys(found.products, found.forecast.output)
-    planned.foretold = found.model
-    return planned
+    expected = expect(findings, path, work, inputs)
+    if expected is None:
+        return None
+    return PlannedStep(index + 1, step.id, step.verb, work, inputs, expected)
 
 
-def _plugin_step(findings: Findings, path: Location, index: int, step: Step) -> PlannedStep | None:
-    verb = step.verb
-    plugin_class = findings.plugin((*path, verb), step.target)
+def _plugin_work(findings: Findings, path: Location, step: Step, seed: int) -> Work | None:
+    place = (*path, step.verb)
+    plugin_class = findings.plugin(place, step.target)
     if plugin_class is None:
         return None
-    methods = verbs(plugin_class)
-    name = plugin_class.identifier()
-    if verb == "fit" and verb not in methods:
-        findings.say((*path, verb), f'{name} has nothing to learn; write "run" instead of "fit"')
-        return None
-    if verb == "run" and verb not in methods:
+    method = verbs(plugin_class).get(step.verb)
+    if method is None:
+        name = plugin_class.identifier()
         findings.say(
-            (*path, verb),
-            f'{name} must learn first: a step {{"fit": "{name}"}}, then one that says '
+            place,
+            f'{name} has nothing to learn; write "run" instead of "fit"'
+            if step.fit
+            else f'{name} must learn first: a step {{"fit": "{name}"}}, then one that says '
             f'{{"apply": <id of that step>}}',
         )
         return None
     plugin = findings.params(plugin_class, step.params, (*path, "params"))
     if plugin is None:
         return None
-    params = plugin.model_dump(mode="json")
-    return _planned(index, step, plugin, methods[verb], params)
+    return _work(plugin, method, plugin.model_dump(mode="json"), seed)
 
 
-def _apply_step(findings: Findings, path: Location, index: int, step: Step) -> PlannedStep | None:
+def _applied_work(findings: Findings, path: Location, step: Step, seed: int) -> Work | None:
     assert step.apply is not None
     fitted = findings.earlier((*path, "apply"), step.apply, step.id)
     if fitted is None:
@@ -97,7 +75,7 @@ def _apply_step(findings: Findings, path: Location, index: int, step: Step) -> P
             f"apply a step that fits a plugin or loads a model",
         )
         return None
-    known = fitted.foretold
+    known = fitted.expected.model
     identifier = known.plugin if known else fitted.identifier
     plugin_class = findings.plugin((*path, "apply"), identifier)
     if plugin_class is None:
@@ -111,7 +89,7 @@ def _apply_step(findings: Findings, path: Location, index: int, step: Step) -> P
                 f"here you may change: {listed(allowed)}",
             )
             return None
-    base = known.params if known else fitted.params
+    base = known.params if known else fitted.work.params
     plugin = findings.params(plugin_class, {**base, **step.params}, (*path, "params"))
     if plugin is None:
         return None
@@ -119,17 +97,46 @@ def _apply_step(findings: Findings, path: Location, index: int, step: Step) -> P
         plugin = plugin_of(known, step.params)
     values = plugin.model_dump(mode="json")
     changes = {name: values[name] for name in step.params}
-    planned = _planned(index, step, plugin, plugin_class.main_method, changes)
-    planned.model = InputRef(fitted, "model", Source.model_validate({"from": fitted.id}))
-    return planned
+    model = InputRef(fitted, "model", Source.model_validate({"from": fitted.id}))
+    return _work(plugin, plugin_class.main_method, changes, seed, model)
 
 
-def _planned(
-    index: int, step: Step, plugin: Any, method: str, params: dict[str, Any]
-) -> PlannedStep:
+def _loading_work(findings: Findings, path: Location, step: Step, seed: int) -> Work | None:
+    assert step.load is not None
+    params = findings.params(loading.params_model(step.load), step.params, (*path, "params"))
+    if params is None:
+        return None
+    found = loading.probe(step.load, findings.base, params)
+    if found.model is not None:
+        plugin_of(found.model, {})  # refuses what its plugin cannot use
+    sha256 = loading.content_hash(step.load, findings.base)
+    read = partial(loading.load, step.load, findings.base, params)
+    return Work(
+        identifier="load",
+        method="",
+        result_version=loading.LOADER_VERSION,
+        params=params.model_dump(mode="json", by_alias=True),
+        seed=seed,
+        products=found.products,
+        files=Files(step.load, sha256, read, found.forecast, found.model),
+    )
+
+
+_WORK = {"load": _loading_work, "apply": _applied_work}
+
+
+def _work(
+    plugin: Plugin, method: str, params: dict[str, Any], seed: int, model: InputRef | None = None
+) -> Work:
     plugin_class = type(plugin)
-    return PlannedStep(
-        index + 1, step.id, step.verb, plugin_class.identifier(), method, plugin_class,
-        plugin_class.result_version, params, 0, plugin,
-        slots=slots(plugin_class, method), products=products(plugin_class, method),
-    )  # fmt: skip
+    return Work(
+        identifier=plugin.identifier(),
+        method=method,
+        result_version=plugin.result_version,
+        params=params,
+        seed=seed,
+        products=products(plugin_class, method),
+        plugin=plugin,
+        slots=slots(plugin_class, method),
+        model=model,
+    )

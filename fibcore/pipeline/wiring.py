@@ -11,30 +11,30 @@ from fibcore.errors import FibError, did_you_mean, listed
 from fibcore.models import Model
 from fibcore.pipeline.explain import Location
 from fibcore.pipeline.findings import Findings
-from fibcore.pipeline.plan import InputRef, PlannedStep
+from fibcore.pipeline.plan import Expected, InputRef, Inputs, PlannedStep, Work
 from fibcore.pipeline.spec import Source, Step
-from fibcore.plugin import Plugin, Trainable, restored
+from fibcore.plugin import Forecast, Plugin, Trainable, restored
 from fibcore.registry import registry
 from fibcore.text import described
 from fibcore.volumes import Images, Volume, VolumeSpec
 
 
-def connect(findings: Findings, path: Location, step: Step, planned: PlannedStep) -> None:
-    """Give a planned step its inputs and its forecast, or note what is wrong with them."""
-    complete = True
+def connect(findings: Findings, path: Location, step: Step, work: Work) -> Inputs | None:
+    """Return the inputs of a step, or note what is wrong with them and return None."""
+    sound = True
+    inputs = {}
     for name, sources in step.inputs.items():
         place = (*path, "inputs", name)
-        slot = planned.slots.get(name)
+        slot = work.slots.get(name)
         if slot is None:
-            hint = did_you_mean(name, planned.slots)
+            hint = did_you_mean(name, work.slots)
             findings.say(
                 place,
-                f"{planned.identifier} takes no input {name!r}; it takes "
-                f"{listed(planned.slots)}.{hint}",
+                f"{work.identifier} takes no input {name!r}; it takes {listed(work.slots)}.{hint}",
             )
         refs = [_input(findings, place, slot, source, step.id) for source in sources]
-        found = [ref for ref in refs if ref is not None]
-        complete = complete and slot is not None and len(found) == len(refs)
+        found = tuple(ref for ref in refs if ref is not None)
+        sound = sound and slot is not None and len(found) == len(refs)
         if (
             len(sources) > 1
             and slot is not None
@@ -44,18 +44,17 @@ def connect(findings: Findings, path: Location, step: Step, planned: PlannedStep
             findings.say(
                 place, f"a list stacks images into channels; {name} takes {slot}: give one"
             )
-            complete = False
-        planned.inputs[name] = found
-    for name, slot in planned.slots.items():
+            sound = False
+        inputs[name] = found
+    for name, slot in work.slots.items():
         if slot.required and name not in step.inputs:
             findings.say(
                 (*path, "inputs"),
-                f"{planned.identifier} needs the input {name!r} ({slot}): add "
+                f"{work.identifier} needs the input {name!r} ({slot}): add "
                 f'"{name}": <id of an earlier step>',
             )
-            complete = False
-    if complete:
-        _forecast(findings, path, planned)
+            sound = False
+    return inputs if sound else None
 
 
 def _input(
@@ -94,42 +93,40 @@ def _input(
     return ref
 
 
-def _forecast(findings: Findings, path: Location, planned: PlannedStep) -> None:
+def expect(findings: Findings, path: Location, work: Work, inputs: Inputs) -> Expected | None:
+    """Return what is expected of a step, or note why it cannot work and return None."""
     try:
-        specs: dict[str, Any] = {}
-        read = 0
-        for name, refs in planned.inputs.items():
-            found = [_spec(ref) for ref in refs]
-            read += sum(spec.nbytes for spec in found if spec is not None)
-            specs[name] = found if planned.slots[name].several else _joined(refs, found)
+        specs = {name: _spec(work, name, refs) for name, refs in inputs.items()}
     except FibError as error:
         findings.say((*path, "inputs"), str(error))
-        return
-    assert planned.plugin is not None
+        return None
     try:
-        known = {**specs, **_plugins_among(planned)}
-        forecast = planned.plugin.forecast(planned.method, known)
-        needs = (int(forecast.memory_bytes), int(forecast.disk_bytes))
+        forecast = _forecast(work, {**specs, **_plugins_among(work, inputs)})
+        memory, disk = int(forecast.memory_bytes), int(forecast.disk_bytes)
     except FibError as error:
         findings.say(path, str(error))
-        return
+        return None
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        findings.warnings.append(
-            f"{planned.id}: {planned.identifier} could not say what it will make "
-            f"({described(error)})"
-        )
-        return
-    if min(needs) < 0:
+        reason = f"{work.identifier} could not say what it will make ({described(error)})"
+        return Expected(warnings=(reason,))
+    if min(memory, disk) < 0:
         findings.say(path, "it would make more than can be counted: make the volume smaller")
-        return
-    main = next(iter(planned.products))
-    volumes = {main: forecast.output, **forecast.kept}
-    planned.specs = {name: spec for name, spec in volumes.items() if spec is not None}
-    planned.foretold = forecast.model
-    planned.memory_bytes, planned.disk_bytes = needs[0] + read, needs[1]
-    findings.warnings += [f"{planned.id}: {text}" for text in forecast.warnings]
+        return None
+    read = (ref.spec for refs in inputs.values() for ref in refs)
+    memory += sum(spec.nbytes for spec in read if spec is not None)
+    volumes = {next(iter(work.products)): forecast.output, **forecast.kept}
+    known = {name: spec for name, spec in volumes.items() if spec is not None}
+    model = forecast.model if work.files is None else work.files.model
+    return Expected(known, model, memory, disk, tuple(forecast.warnings))
+
+
+def _forecast(work: Work, known: Mapping[str, Any]) -> Forecast:
+    if work.files is not None:
+        return work.files.forecast
+    assert work.plugin is not None
+    return work.plugin.forecast(work.method, known)
 
 
 def plugin_of(model: Model, changes: Mapping[str, Any]) -> Plugin:
@@ -140,26 +137,34 @@ def plugin_of(model: Model, changes: Mapping[str, Any]) -> Plugin:
     return restored(plugin_class, model)
 
 
-def _plugins_among(planned: PlannedStep) -> dict[str, Any]:
+def _plugins_among(work: Work, inputs: Inputs) -> dict[str, Any]:
     """Return the inputs of a step that are plugins, as far as they are known before the run."""
     found: dict[str, Any] = {}
-    for name, refs in planned.inputs.items():
-        slot = planned.slots[name]
+    for name, refs in inputs.items():
+        slot = work.slots[name]
         if slot.as_plugin:
-            steps = [ref.step for ref in refs]
-            plugins = [plugin_of(s.foretold, {}) if s.foretold else s.plugin for s in steps]
+            plugins = [_plugin_left_by(ref.step) for ref in refs]
             found[name] = plugins if slot.several else plugins[0]
     return found
 
 
-def _spec(ref: InputRef) -> VolumeSpec | None:
-    """Return what is known of a volume that is read: cut, channels chosen."""
-    spec = ref.step.specs.get(ref.artefact)
-    return None if spec is None else spec.cut(ref.source.cut, ref.source.kv)
+def _plugin_left_by(step: PlannedStep) -> Plugin | None:
+    """Return the plugin that the model of a step stands for, as far as it is known."""
+    model = step.expected.model
+    return step.work.plugin if model is None else plugin_of(model, {})
 
 
-def _joined(refs: list[InputRef], specs: list[VolumeSpec | None]) -> VolumeSpec | None:
-    """Return the spec of an input; several stacks become channels of one."""
+def _spec(
+    work: Work, name: str, refs: tuple[InputRef, ...]
+) -> VolumeSpec | list[VolumeSpec | None] | None:
+    """Return what is known of an input: a list where it takes one, else stacks as channels of one.
+
+    Raises:
+        FibError: a cut that leaves nothing, or stacks that do not go together.
+    """
+    specs = [ref.spec for ref in refs]
+    if work.slots[name].several:
+        return specs
     known = [spec for spec in specs if spec is not None]
     if len(known) < len(specs):
         return None

@@ -33,12 +33,12 @@ def step_of(steps, step_id):
 def test_a_sound_pipeline_is_planned_with_shapes_and_types(bench, steps):
     plan = bench.plan(steps)
     gold, sem, level, solid, _score = plan.steps
-    assert gold.specs["labels"].shape == (8, 16, 16)
-    assert sem.specs["images"].kv == (2.0,)
-    assert level.specs == {}
-    assert solid.specs["labels"].shape == (8, 16, 16)
+    assert gold.expected.specs["labels"].shape == (8, 16, 16)
+    assert sem.expected.specs["images"].kv == (2.0,)
+    assert level.expected.specs == {}
+    assert solid.expected.specs["labels"].shape == (8, 16, 16)
     assert gold.folder == "01-gold"
-    assert gold.disk_bytes == 8 * 16 * 16
+    assert gold.expected.disk_bytes == 8 * 16 * 16
 
 
 def test_an_unknown_plugin_names_the_nearest(bench, steps):
@@ -182,7 +182,7 @@ def test_a_list_of_labels_goes_to_who_asks_for_several(bench, steps):
     votes = {"id": "votes", "run": "metric/toy_votes", "inputs": {"labels": ["gold", "solid"]}}
     plan = bench.plan([*steps, votes])
     assert [ref.step.id for ref in plan.steps[-1].inputs["labels"]] == ["gold", "solid"]
-    assert str(plan.steps[-1].slots["labels"]) == "a list of labels"
+    assert str(plan.steps[-1].work.slots["labels"]) == "a list of labels"
     votes["inputs"]["labels"] = ["gold", {"from": "solid", "z": [0, 0.5]}]
     assert "shapes (8, 16, 16) and (4, 16, 16)" in only_problem(bench, [*steps, votes])
     votes["inputs"]["labels"] = ["gold", "sem"]
@@ -234,11 +234,11 @@ def test_load_steps_take_no_inputs_and_only_their_parameters(bench, tmp_path, st
     labels = Labels(np.eye(9, dtype=np.uint8)[None].repeat(4, 0), 5.0)
     write_volume(labels, tmp_path / "truth.tif")
     load = {"id": "truth", "load": "truth.tif"}
-    assert bench.plan([load]).steps[0].specs["labels"].shape == (4, 9, 9)
-    bad = {**load, "params": {"voxelsize_nm": 3}, "inputs": {"images": "gold"}}
-    found = "\n".join(problems_of(bench, [*steps, bad]))
-    assert "Did you mean 'voxel_size_nm'" in found
-    assert "a load step has no inputs" in found
+    assert bench.plan([load]).steps[0].expected.specs["labels"].shape == (4, 9, 9)
+    misspelt = {**load, "params": {"voxelsize_nm": 3}}
+    assert "Did you mean 'voxel_size_nm'" in only_problem(bench, [*steps, misspelt])
+    given = {**load, "inputs": {"images": "gold"}}
+    assert "takes no input 'images'; it takes none" in only_problem(bench, [*steps, given])
 
 
 def test_places_name_the_line_of_the_file(tmp_path):
@@ -307,7 +307,7 @@ def test_a_plugin_that_works_unfitted_may_be_run_as_well_as_fitted(bench, steps)
         step = {"id": f"{verb}_type", verb: "adapter/toy_type", "inputs": {"images": "sem"}}
         steps.append(step)
     plan = bench.plan(steps)
-    assert plan.steps[-2].method == "transform"
+    assert plan.steps[-2].work.method == "transform"
     assert list(plan.steps[-1].products) == ["model"]
 
 
@@ -329,9 +329,9 @@ def test_what_a_model_will_make_is_foretold_where_the_fit_tells(bench, steps):
     ]
     steps.insert(2, {"id": "bytes", "run": "adapter/toy_type", "inputs": {"images": "sem"}})
     plan = {step.id: step for step in bench.plan(steps).steps}
-    assert plan["sem"].specs["images"].dtype == "float32"
-    assert plan["bytes"].specs["images"].dtype == "uint8"
-    assert plan["typed"].specs["images"].dtype == "float32"
+    assert plan["sem"].expected.specs["images"].dtype == "float32"
+    assert plan["bytes"].expected.specs["images"].dtype == "uint8"
+    assert plan["typed"].expected.specs["images"].dtype == "float32"
     run = bench.run(steps)
     assert run["bytes"].data.dtype == "uint8"
     assert run["typed"].data.dtype == "float32"
@@ -345,7 +345,7 @@ def test_what_a_loaded_model_will_make_is_foretold(bench, steps, tmp_path):
         {"id": "mine", "load": "mine.safetensors"},
         {"id": "typed", "apply": "mine", "inputs": {"images": "bytes"}},
     ]
-    assert bench.plan(steps).steps[-1].specs["images"].dtype == "float32"
+    assert bench.plan(steps).steps[-1].expected.specs["images"].dtype == "float32"
 
 
 def test_a_forecast_is_asked_with_the_plugins_among_the_inputs(bench, steps, monkeypatch):

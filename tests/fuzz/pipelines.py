@@ -125,8 +125,8 @@ def judged(base: Path, file: Path, *, quick: bool = False) -> str:
 def _is_quick(plan: Any) -> bool:
     steps = plan.steps
     return (
-        all(step.memory_bytes < QUICK_BYTES for step in steps)
-        and sum(step.disk_bytes for step in steps) < QUICK_BYTES
+        all(step.expected.memory_bytes < QUICK_BYTES for step in steps)
+        and sum(step.expected.disk_bytes for step in steps) < QUICK_BYTES
         and all(abs(n) <= LARGEST_NUMBER for n in _numbers(plan.document["steps"]))
         and all(n >= 1e-3 for n in map(abs, _numbers(plan.document["steps"])) if n)
         and not any(step.verb == "fit" and "histogram" not in step.identifier for step in steps)

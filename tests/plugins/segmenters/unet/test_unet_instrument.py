@@ -318,7 +318,7 @@ def test_it_is_one_line_of_a_pipeline(bench: Any) -> None:
     steps = pipeline([1, 2])
     plan = bench.plan(steps)
     solid = bench.run(steps)["solid"]
-    assert solid.spec == plan.steps[-1].specs["labels"]
+    assert solid.spec == plan.steps[-1].expected.specs["labels"]
     assert 0.1 < solid.data.mean() < 0.9
 
 
