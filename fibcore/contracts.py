@@ -48,7 +48,7 @@ class Slot:
         name: parameter name.
         accepts: what may go in.
         required: whether it must be given.
-        as_plugin: whether the method wants the plugin (a `Physics`, say) that a model stands for.
+        as_plugin: whether the method wants the plugin that a model stands for: a `Physics`.
         several: whether the method takes a list of such artefacts.
     """
 

@@ -41,7 +41,7 @@ class Generator(Plugin):
         """
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Tell the shape from the parameters `shape` and `voxel_size_nm`, if there are such."""
+        """Return the shape that parameters `shape` and `voxel_size_nm` give, if there are such."""
         shape, voxel = getattr(self, "shape", None), getattr(self, "voxel_size_nm", None)
         if shape is None or voxel is None:
             return Forecast()
@@ -122,7 +122,7 @@ class Simulator(Plugin):
         """
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Tell a float32 stack of the shape of the labels, channels from `energies_kev`."""
+        """Return a float32 stack of the shape of the labels, channels from `energies_kev`."""
         spec = inputs.get("labels")
         energies = getattr(self, "energies_kev", None)
         if spec is None or energies is None:
@@ -156,7 +156,7 @@ class Adapter(Plugin):
         return self
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Tell a stack like the one given."""
+        """Return a stack like the one given."""
         spec = inputs.get("images")
         return Forecast(spec, memory_bytes=spec.nbytes) if spec is not None else Forecast()
 
@@ -176,7 +176,7 @@ class Segmenter(Plugin):
         """
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Tell labels of the shape of the images."""
+        """Return labels of the shape of the images."""
         spec = inputs.get("images")
         if spec is None or method == "fit":
             return Forecast()

@@ -51,14 +51,14 @@ class Model:
         params: its parameters, as JSON values.
         weights: name -> array; empty for a plugin that learns nothing (an analytic law).
         info: JSON values besides: grey-value scaling, voltages and voxel size trained on, ...
-        foretold: it is not learned yet: without weights, and of its info only what forecasts ask.
+        forecast: it is not learned yet: without weights, and of its info only what forecasts need.
     """
 
     plugin: str
     params: Mapping[str, Any]
     weights: Mapping[str, np.ndarray] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
-    foretold: bool = False
+    forecast: bool = False
 
     artefact: ClassVar[str] = "model"
 

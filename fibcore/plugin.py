@@ -32,7 +32,7 @@ def keeps(**artefacts: type) -> Callable[[F], F]:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a step will make and need, told before it runs.
+    """What a step is expected to make and need, before it runs.
 
     Attributes:
         output: its main volume; None if that is no volume or not known.
@@ -57,7 +57,7 @@ class Forecast:
 
     def __post_init__(self) -> None:
         if self.model is not None:
-            object.__setattr__(self, "model", replace(self.model, foretold=True))
+            object.__setattr__(self, "model", replace(self.model, forecast=True))
 
 
 class Plugin(BaseModel):
@@ -99,18 +99,18 @@ class Plugin(BaseModel):
         return lines[0] if lines else ""
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Tell what a step will make and need, or refuse inputs that cannot work.
+        """Return what a step will make and need, or refuse inputs that cannot work.
 
         Called before anything runs. Plugins extend it to check their inputs.
 
         Args:
             method: ``fit`` or the kind's main method.
             inputs: input name -> `VolumeSpec` (a list becomes one spec with all channels), or for
-                an input that is a plugin that plugin, fitted if its model can be foretold; None
+                an input that is a plugin that plugin, fitted if its model can be forecast; None
                 where it is not known yet or neither.
 
         Raises:
-            FibError: the step cannot work with such inputs; says what to change.
+            FibError: the step cannot work with such inputs; the message names what to change.
         """
         return Forecast()
 
@@ -162,18 +162,18 @@ class Trainable(BaseModel):
         if changes:
             plugin = cls(**{**model.params, **changes})
         plugin._model = model
-        if not model.foretold:
+        if not model.forecast:
             plugin.check_model()
         return plugin
 
     def check_model(self) -> None:
         """Refuse a model that this plugin, with its parameters, cannot have learned.
 
-        Whatever is wrong with the files of a model is told here, before a run, in one message.
-        Plugins extend it where `info_type` and `weight_shapes` do not say all that they rely on.
+        Whatever is wrong with the files of a model is reported here, before a run, in one message.
+        Plugins extend it where `info_type` and `weight_shapes` do not cover all that they rely on.
 
         Raises:
-            FibError: says what of the model does not fit.
+            FibError: the message names what of the model does not fit.
         """
         try:
             self.info_type.model_validate(self.model.info)

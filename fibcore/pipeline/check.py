@@ -59,7 +59,7 @@ def check_pipeline(
         if step.id in findings.ids[:index]:
             first = findings.ids.index(step.id)
             message = f"id {step.id!r} is taken by steps[{first}]; ids are unique"
-            findings.say(("steps", index, "id"), message)
+            findings.add(("steps", index, "id"), message)
         elif step.id not in findings.broken:
             planned = plan_step(findings, pipeline.seed, index, step)
             if planned is None:
@@ -73,15 +73,15 @@ def check_pipeline(
 
 
 def _parsed(document: Mapping[str, Any], findings: Findings) -> Pipeline:
-    """Return the pipeline; if it is not sound as a whole, one with those steps that are.
+    """Return the pipeline; if it is not valid as a whole, one with those steps that are.
 
-    So the sound steps are checked as well, and every problem is told at once.
+    So the valid steps are checked as well, and all problems are reported at once.
     """
     try:
         return Pipeline.model_validate(document)
     except ValidationError as error:
         for location, message in explain(error, Pipeline, document):
-            findings.say(location, message)
+            findings.add(location, message)
     written = document.get("steps")
     steps = []
     for number, entry in enumerate(written[:MOST_STEPS] if isinstance(written, list) else []):
@@ -92,7 +92,7 @@ def _parsed(document: Mapping[str, Any], findings: Findings) -> Pipeline:
             identifier = name if isinstance(name, str) else f"step-{number}"
             findings.broken.add(identifier)
             steps.append(Step.model_construct(id=identifier))
-    return Pipeline.model_construct(version=1, name="unsound", seed=0, steps=tuple(steps))
+    return Pipeline.model_construct(version=1, name="invalid", seed=0, steps=tuple(steps))
 
 
 def document_text(document: Mapping[str, Any]) -> str:

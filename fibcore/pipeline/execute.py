@@ -29,7 +29,7 @@ def execute(
         context: surroundings of the step.
 
     Raises:
-        TypeError: the plugin gave something else than its signature says.
+        TypeError: the plugin returned something else than its signature declares.
         Exception: whatever the plugin raised.
     """
     work = step.work

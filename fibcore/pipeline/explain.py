@@ -30,7 +30,7 @@ def explain(
             len(other["loc"]) > len(item["loc"]) and other["loc"][: len(item["loc"])] == item["loc"]
             for other in items
         ):
-            continue  # pydantic counts the valid members alone; the others are told of anyway
+            continue  # pydantic counts the valid members alone; the others are reported anyway
         location = _in_data(item["loc"], data, item["type"] in ("extra_forbidden", "missing"))
         message = _message(item, model)
         known = messages.setdefault(location, [])

@@ -19,13 +19,13 @@ from fibcore.text import described, shown, text_of
 
 
 class Findings:
-    """Problems, and the steps that are sound.
+    """Problems, and the steps that are valid.
 
     Attributes:
         base: folder that paths in the pipeline are relative to.
         ids: ids of all steps in the order of the file.
         problems: what is wrong.
-        done: id -> planned step, of those checked and found sound.
+        done: id -> planned step, of those checked and found valid.
         broken: ids of steps with a problem; what refers to them is not reported again.
     """
 
@@ -37,65 +37,65 @@ class Findings:
         self.broken: set[str] = set()
         self._located = located
 
-    def say(self, path: Location, message: str) -> None:
-        """Note a problem at a place of the document."""
+    def add(self, path: Location, message: str) -> None:
+        """Add a problem at a place of the document."""
         if self._located is not None:
             self.problems.append(self._located.problem(path, message))
         else:
             self.problems.append(Problem(place_of(path), message))
 
     def plugin(self, path: Location, identifier: str) -> type[Plugin] | None:
-        """Return the plugin of a name, or note what is wrong with it."""
+        """Return the plugin of a name, or report what is wrong with it."""
         try:
             return registry().plugin(identifier)
         except FibError as error:
-            self.say(path, str(error))
+            self.add(path, str(error))
             return None
 
     def params(self, model: type[BaseModel], values: Mapping[str, Any], path: Location) -> Any:
-        """Return an object made of parameters, or note what is wrong with each of them."""
+        """Return an object made of parameters, or report what is wrong with each of them."""
         try:
             return model.model_validate(dict(values))
         except ValidationError as error:
             for location, message in explain(error, model, values):
-                self.say((*path, *location), message)
+                self.add((*path, *location), message)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a third party's validator
-            self.say(path, f"{model.__name__} refused them: {described(error)}")
+            self.add(path, f"{model.__name__} refused them: {described(error)}")
         return None
 
     @contextmanager
-    def blaming(self, path: Location, what: str) -> Iterator[None]:
-        """Note whatever is raised while a step is checked, a plugin's own faults among it."""
+    def reporting(self, path: Location, what: str) -> Iterator[None]:
+        """Report whatever is raised while a step is checked, faults of plugins included."""
         try:
             yield
         except KeyboardInterrupt:
             raise
         except FibError as error:
-            self.say(path, text_of(error))
+            self.add(path, text_of(error))
         except BaseException as error:
-            self.say(
+            self.add(
                 path,
                 f"{shown(what)} cannot be checked: {described(error)} (not an error in your "
                 f"pipeline; please report it)",
             )
 
     def earlier(self, path: Location, name: str, own: str) -> PlannedStep | None:
-        """Return the earlier step that step `own` names, or note why there is none."""
+        """Return the earlier step that step `own` names, or report why there is none."""
         if name in self.done:
             return self.done[name]
         if name == own:
-            self.say(path, f"step {name!r} cannot read its own result; name an earlier step")
+            self.add(path, f"step {name!r} cannot read its own result; name an earlier step")
         elif name in self.broken:
-            pass  # its own problem has been told
+            pass  # its own problem is reported
         elif name in self.ids:
-            self.say(
+            self.add(
                 path,
                 f"step {name!r} comes later in the file; inputs name earlier steps: move it up",
             )
         else:
             known = self.ids[: self.ids.index(own)]
             hint = did_you_mean(name, known) or f" Earlier steps: {listed(known)}."
-            self.say(path, f"there is no step {name!r}.{hint}")
+            self.add(path, f"there is no step {name!r}.{hint}")
         return None

@@ -131,13 +131,13 @@ class _Run:
         finally:
             self._close(status)
             seconds = time.monotonic() - started
-            told = len(self.announcer.warnings)
+            known = len(self.announcer.warnings)
             self.announcer.tell(RunFinished(run=self.folder, status=status, seconds=seconds))
-            if len(self.announcer.warnings) > told:
+            if len(self.announcer.warnings) > known:
                 self._close(status)
 
     def _close(self, status: str) -> None:
-        """Write how the run ended; what made it fail counts for more than that this fails, too."""
+        """Write how the run ended; an error here does not replace the one that ended the run."""
         with held_back():
             try:
                 self.provenance.close(status)
@@ -174,8 +174,8 @@ class _Run:
             "outputs": entry.manifest["artefacts"],
         }
         if reused:
-            told = ("started", "seconds", "warnings")
-            record["computed"] = {name: entry.manifest.get(name) for name in told}
+            kept = ("started", "seconds", "warnings")
+            record["computed"] = {name: entry.manifest.get(name) for name in kept}
         self.provenance.add_step(record)
         self.announcer.tell(
             StepFinished(**about, reused=reused, seconds=seconds, folder=step.folder)
@@ -183,7 +183,10 @@ class _Run:
 
     def _ended(self, record: dict[str, Any], outcome: str, clock: float) -> None:
         record |= {"outcome": outcome, "seconds": round(time.monotonic() - clock, 3)}
-        with held_back(), contextlib.suppress(FibError):  # the cause is told, not its consequence
+        with (
+            held_back(),
+            contextlib.suppress(FibError),
+        ):  # the cause is reported
             self.provenance.add_step(record)
 
     def _explained(self, step: PlannedStep, error: BaseException) -> str:

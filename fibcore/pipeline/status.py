@@ -52,7 +52,7 @@ def statuses(
     Args:
         plan: the checked pipeline.
         store: finished steps.
-        previous: ``resolved.json`` of the last run of this pipeline, to say what has changed.
+        previous: ``resolved.json`` of the last run of this pipeline, for the reasons.
         start: first step that may run; earlier ones must be finished.
         stop: last step that runs.
         force: steps that run again even though they are finished.
@@ -110,7 +110,7 @@ def statuses(
 def is_current(step: PlannedStep, entry: Entry, store: Store) -> bool:
     """Return whether a finished step was computed from the results that its inputs have now.
 
-    Keys tell it all but for one case: a step that was forced and came out different.
+    Keys show this but for one case: a step that was forced and came out different.
     """
     read = entry.manifest.get("read", {})
     for ref in step.sources:

@@ -17,7 +17,7 @@ from fibcore.plugin import Plugin
 
 
 def plan_step(findings: Findings, seed: int, index: int, step: Step) -> PlannedStep | None:
-    """Return a step ready to run, or note in `findings` what is wrong with it.
+    """Return a step ready to run, or report in `findings` what is wrong with it.
 
     Args:
         findings: what is known of the earlier steps.
@@ -27,7 +27,7 @@ def plan_step(findings: Findings, seed: int, index: int, step: Step) -> PlannedS
     """
     path: Location = ("steps", index)
     work = None
-    with findings.blaming((*path, step.verb), step.target):
+    with findings.reporting((*path, step.verb), step.target):
         work = _WORK.get(step.verb, _plugin_work)(findings, path, step, step_seed(seed, step.id))
     if work is None:
         check_references(findings, path, step)
@@ -49,11 +49,11 @@ def _plugin_work(findings: Findings, path: Location, step: Step, seed: int) -> W
     method = verbs(plugin_class).get(step.verb)
     if method is None:
         name = plugin_class.identifier()
-        findings.say(
+        findings.add(
             place,
             f'{name} has nothing to learn; write "run" instead of "fit"'
             if step.fit
-            else f'{name} must learn first: a step {{"fit": "{name}"}}, then one that says '
+            else f'{name} must learn first: a step {{"fit": "{name}"}}, then one with '
             f'{{"apply": <id of that step>}}',
         )
         return None
@@ -69,7 +69,7 @@ def _applied_work(findings: Findings, path: Location, step: Step, seed: int) -> 
     if fitted is None:
         return None
     if "model" not in fitted.products:
-        findings.say(
+        findings.add(
             (*path, "apply"),
             f"step {fitted.id!r} makes {listed(map(str, fitted.products.values()))}, no model; "
             f"apply a step that fits a plugin or loads a model",
@@ -83,7 +83,7 @@ def _applied_work(findings: Findings, path: Location, step: Step, seed: int) -> 
     for name in step.params:
         if name not in plugin_class.apply_params and name in plugin_class.model_fields:
             allowed = sorted(plugin_class.apply_params)
-            findings.say(
+            findings.add(
                 (*path, "params", name),
                 f"{name!r} is settled when {identifier} is fitted (step {fitted.id!r}); "
                 f"here you may change: {listed(allowed)}",

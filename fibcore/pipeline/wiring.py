@@ -20,41 +20,41 @@ from fibcore.volumes import Images, Volume, VolumeSpec
 
 
 def connect(findings: Findings, path: Location, step: Step, work: Work) -> Inputs | None:
-    """Return the inputs of a step, or note what is wrong with them and return None."""
-    sound = True
+    """Return the inputs of a step, or report what is wrong with them and return None."""
+    valid = True
     inputs = {}
     for name, sources in step.inputs.items():
         place = (*path, "inputs", name)
         slot = work.slots.get(name)
         if slot is None:
             hint = did_you_mean(name, work.slots)
-            findings.say(
+            findings.add(
                 place,
                 f"{work.identifier} takes no input {name!r}; it takes {listed(work.slots)}.{hint}",
             )
         refs = [_input(findings, place, slot, source, step.id) for source in sources]
         found = tuple(ref for ref in refs if ref is not None)
-        sound = sound and slot is not None and len(found) == len(refs)
+        valid = valid and slot is not None and len(found) == len(refs)
         if (
             len(sources) > 1
             and slot is not None
             and not slot.several
             and not any(product.type is Images for product in slot.accepts)
         ):
-            findings.say(
+            findings.add(
                 place, f"a list stacks images into channels; {name} takes {slot}: give one"
             )
-            sound = False
+            valid = False
         inputs[name] = found
     for name, slot in work.slots.items():
         if slot.required and name not in step.inputs:
-            findings.say(
+            findings.add(
                 (*path, "inputs"),
                 f"{work.identifier} needs the input {name!r} ({slot}): add "
                 f'"{name}": <id of an earlier step>',
             )
-            sound = False
-    return inputs if sound else None
+            valid = False
+    return inputs if valid else None
 
 
 def _input(
@@ -66,7 +66,7 @@ def _input(
     if source.artefact is not None:
         if source.artefact not in step.products:
             hint = did_you_mean(source.artefact, step.products)
-            findings.say(
+            findings.add(
                 path,
                 f"step {step.id!r} leaves no artefact {source.artefact!r}; it leaves "
                 f"{listed(step.products)}.{hint}",
@@ -77,16 +77,16 @@ def _input(
         fitting = [name for name, product in step.products.items() if slot.takes(product)]
     if not fitting:
         left = ", ".join(f"{name} ({product})" for name, product in step.products.items())
-        findings.say(path, f"takes {slot}; step {step.id!r} leaves {left}")
+        findings.add(path, f"takes {slot}; step {step.id!r} leaves {left}")
         return None
     ref = InputRef(step, fitting[0], source)
     if (source.cut or source.kv) and not issubclass(ref.product.type, Volume):
-        findings.say(
+        findings.add(
             path, f"only volumes can be cut; {fitting[0]!r} of {step.id!r} is {ref.product}"
         )
         return None
     if source.kv and ref.product.type is not Images:
-        findings.say(
+        findings.add(
             path, f"kv chooses image channels; {fitting[0]!r} of {step.id!r} is {ref.product}"
         )
         return None
@@ -94,25 +94,25 @@ def _input(
 
 
 def expect(findings: Findings, path: Location, work: Work, inputs: Inputs) -> Expected | None:
-    """Return what is expected of a step, or note why it cannot work and return None."""
+    """Return what is expected of a step, or report why it cannot work and return None."""
     try:
         specs = {name: _spec(work, name, refs) for name, refs in inputs.items()}
     except FibError as error:
-        findings.say((*path, "inputs"), str(error))
+        findings.add((*path, "inputs"), str(error))
         return None
     try:
         forecast = _forecast(work, {**specs, **_plugins_among(work, inputs)})
         memory, disk = int(forecast.memory_bytes), int(forecast.disk_bytes)
     except FibError as error:
-        findings.say(path, str(error))
+        findings.add(path, str(error))
         return None
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        reason = f"{work.identifier} could not say what it will make ({described(error)})"
+        reason = f"{work.identifier} cannot forecast what it will make ({described(error)})"
         return Expected(warnings=(reason,))
     if min(memory, disk) < 0:
-        findings.say(path, "it would make more than can be counted: make the volume smaller")
+        findings.add(path, "it would make more than can be counted: make the volume smaller")
         return None
     read = (ref.spec for refs in inputs.values() for ref in refs)
     memory += sum(spec.nbytes for spec in read if spec is not None)
@@ -180,7 +180,7 @@ def _spec(
 
 
 def check_references(findings: Findings, path: Location, step: Step) -> None:
-    """Note inputs that name no earlier step, of a step that is wrong in itself."""
+    """Report inputs that name no earlier step, of a step that is wrong in itself."""
     for name, sources in step.inputs.items():
         for source in sources:
             findings.earlier((*path, "inputs", name), source.step, step.id)

@@ -60,7 +60,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
 
     Ideal images should be free of noise of their own, of which little is left after the blur.
     Labels of a stack still fit its degraded images but for lateral drift and slice thickness; the
-    table `slices` says where each slice was.
+    table `slices` has the place of each slice.
 
     Every random number comes from a stream that belongs to its effect, slice and channel: results
     do not depend on threads, and switching an effect off changes no other. Slices are made one by
@@ -112,7 +112,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         return self if self._fitted is None else self._fitted
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Refuse channels that parameters do not fit; tell the type of the result and memory."""
+        """Refuse channels that parameters do not fit; return the type of the result and memory."""
         if method == "fit":
             return self._forecast_fit(inputs)
         if self._fitted is not None:

@@ -49,7 +49,7 @@ class Twin(TwinParameters, Adapter):
     result_version: ClassVar[int] = 2
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Tell the type of the result and the memory of the slices at work."""
+        """Return the type of the result and the memory of the slices at work."""
         spec = inputs.get("images")
         if spec is None:
             return Forecast()

@@ -92,7 +92,7 @@ class MonteCarloLookup(Trainable, Physics):
         Raises:
             FibError: the model is not one that this plugin can have made.
         """
-        if model.weights or model.info or model.foretold:
+        if model.weights or model.info or model.forecast:
             return super().from_model(model, **changes)
         return restored(cls, model)
 

@@ -53,7 +53,7 @@ class MonteCarlo(MonteCarloParameters, Simulator):
     result_version: ClassVar[int] = 2
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Tell the images, and how long it takes where that is long."""
+        """Return the images; warn where they take long."""
         forecast = super().forecast(method, inputs)
         labels = inputs.get("labels")
         if forecast.output is None or labels is None:

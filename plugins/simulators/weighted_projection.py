@@ -86,7 +86,7 @@ class WeightedProjection(Simulator):
     )
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Tell the images and the memory of the slabs that are worked on at a time."""
+        """Return the images and the memory of the slabs that are worked on at a time."""
         forecast = super().forecast(method, inputs)
         if forecast.output is None:
             return forecast
@@ -160,7 +160,7 @@ class WeightedProjection(Simulator):
         """Return eta (256, energy, slice); row 0 the bare pore filler, 0 for unused phases."""
         if 0 not in labels.phases:
             raise FibError(
-                "the labels do not say what phase 0 is: give the material that fills the pores, "
+                "phase 0 of the labels has no material: give the material that fills the pores, "
                 "vacuum where nothing does"
             )
         filler = labels.phases[0]

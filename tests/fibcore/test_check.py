@@ -322,7 +322,7 @@ def test_the_schema_names_a_plugin_that_works_unfitted_under_both_verbs():
     assert "generator/toy_blocks" in named("run") - named("fit")
 
 
-def test_what_a_model_will_make_is_foretold_where_the_fit_tells(bench, steps):
+def test_what_a_model_will_make_is_known_where_the_fit_forecasts_the_model(bench, steps):
     steps += [
         {"id": "type", "fit": "adapter/toy_type", "inputs": {"images": "sem"}},
         {"id": "typed", "apply": "type", "inputs": {"images": "bytes"}},
@@ -337,7 +337,7 @@ def test_what_a_model_will_make_is_foretold_where_the_fit_tells(bench, steps):
     assert run["typed"].data.dtype == "float32"
 
 
-def test_what_a_loaded_model_will_make_is_foretold(bench, steps, tmp_path):
+def test_what_a_loaded_model_will_make_is_known(bench, steps, tmp_path):
     fit = {"id": "type", "fit": "adapter/toy_type", "inputs": {"images": "sem"}}
     bench.run([*steps[:2], fit])["type"].write(tmp_path / "mine")
     steps += [

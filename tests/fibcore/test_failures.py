@@ -139,14 +139,14 @@ def test_whatever_is_raised_while_parameters_are_checked_is_a_problem(bench, bad
 @pytest.mark.parametrize("deed", DEEDS)
 def test_whatever_is_raised_by_a_forecast_is_a_warning(bench, bad, deed):
     plan = bench.plan(bad(at_forecast=deed))
-    assert any("could not say what it will make" in warning for warning in plan.warnings)
+    assert any("cannot forecast what it will make" in warning for warning in plan.warnings)
 
 
 @pytest.mark.parametrize("told", [None, 3, {}, Forecast(memory_bytes="much"), Forecast({})])
 def test_a_forecast_that_is_none_is_a_warning(bench, bad, monkeypatch, told):
     monkeypatch.setattr(Bad, "forecast", lambda *_: told)
     plan = bench.plan(bad())
-    assert any("could not say what it will make" in warning for warning in plan.warnings)
+    assert any("cannot forecast what it will make" in warning for warning in plan.warnings)
 
 
 def test_log_calls_that_do_not_fit_their_arguments_do_no_harm(bench, bad):

@@ -247,7 +247,7 @@ def test_a_notebook_is_told_the_same():
     model = Model("segmenter/toy_cuts", {"cuts": 3}, WEIGHTS, {"kv": [2.0]})
     with pytest.raises(FibError, match="scale: field required"):
         Cuts.from_model(model)
-    assert Cuts.from_model(Model("segmenter/toy_cuts", {}, foretold=True)).fitted
+    assert Cuts.from_model(Model("segmenter/toy_cuts", {}, forecast=True)).fitted
 
 
 def test_a_model_of_another_plugin_is_refused():

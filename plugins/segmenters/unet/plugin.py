@@ -88,9 +88,9 @@ class UNet(Trainable, UNetParameters, Segmenter):
         stack = int(np.prod(images.shape)) * (4 * len(images.kv) * recordings + 1)
         # Each process has a stack and records it, but no more than its share of a batch.
         memory = max(activations, self.devices * recording) + self.devices * stack
-        return Forecast(memory_bytes=memory, model=self._foretold(images, labels))
+        return Forecast(memory_bytes=memory, model=self._forecast_model(images, labels))
 
-    def _foretold(self, images: VolumeSpec, labels: VolumeSpec | None) -> Model | None:
+    def _forecast_model(self, images: VolumeSpec, labels: VolumeSpec | None) -> Model | None:
         """Return what forecasts ask a model for, if the phases are known before the run."""
         info = TrainingData.foretell(images, labels)
         if info is None:

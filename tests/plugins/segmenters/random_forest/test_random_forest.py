@@ -370,7 +370,7 @@ def test_damaged_models_are_refused(
         RandomForest.from_model(damage(forest.model)).predict(other_images)
 
 
-# -- what is foretold ------------------------------------------------------------------------
+# -- forecasts -------------------------------------------------------------------------------
 
 
 def test_forecast_tells_labels_and_probability(forest: RandomForest) -> None:
@@ -389,9 +389,9 @@ def test_forecast_of_training_tells_the_model_and_grows_with_the_forest(
     images: Images, structure: Labels
 ) -> None:
     inputs = {"images": images.spec, "labels": structure.spec}
-    foretold = RandomForest().forecast("fit", inputs).model
-    assert foretold is not None
-    assert foretold.info["kv"] == [2.0]
+    model = RandomForest().forecast("fit", inputs).model
+    assert model is not None
+    assert model.info["kv"] == [2.0]
 
     def memory(**params: Any) -> int:
         big = specs((512, 512, 512))
