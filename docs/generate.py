@@ -16,7 +16,7 @@ from typing import Any
 import typer
 from pydantic import BaseModel
 
-from fibcore.cli.app import app
+from fibcore.cli.extensions import command_line
 from fibcore.cli.plugins import parameters_of
 from fibcore.contracts import products, slots, verbs
 from fibcore.hooks import REGISTER_HOOKS
@@ -29,7 +29,7 @@ MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 
 def commands() -> str:
     """Return every command with its arguments and options."""
-    return "\n".join(_command(typer.main.get_command(app), "fib", level=2))
+    return "\n".join(_command(typer.main.get_command(command_line()), "fib", level=2))
 
 
 def _command(command: Any, name: str, level: int) -> Iterator[str]:

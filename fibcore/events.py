@@ -1,11 +1,11 @@
-"""What happens in a run, as told to observers through the hook ``fib_run_event``."""
+"""What happens in a run, as observers get it through the hook ``fib_run_event``."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,3 +110,10 @@ class RunFinished(RunEvent):
     event: ClassVar[str] = "run finished"
     status: str
     seconds: float
+
+
+class Observer(Protocol):
+    """An observer of one run: an object with the hook ``fib_run_event``."""
+
+    def fib_run_event(self, event: Any) -> Path | None:
+        """Take an event; return the path of a file that was written for the user, if so."""

@@ -1,21 +1,24 @@
 """The hooks that a plugin package may implement.
 
 A package names one module under the entry-point group ``fib.plugins``; fib looks there for
-functions with these names, marked with `hookimpl`. Each gets a `register` function and calls it
-with classes (or materials); importing the module must be quick, so heavy libraries are imported
-inside methods.
+functions with these names, marked with `hookimpl`. Those that register get a `register` function
+and call it with classes (or materials). Importing the module must be quick, since every command of
+``fib`` does so: heavy libraries are imported inside functions and methods.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 if TYPE_CHECKING:
-    from fibcore.events import RunEvent
+    import typer
+
+    from fibcore.events import Observer, RunEvent
     from fibcore.kinds import Adapter, Generator, Metric, Physics, Segmenter, Simulator
     from fibcore.materials import Material
 
@@ -62,11 +65,38 @@ def fib_register_materials(register: Callable[[Material], None]) -> None:
 
 
 @hookspec
-def fib_run_event(event: RunEvent) -> None:
-    """Observe a run: called with every event of `fibcore.events` as it happens.
+def fib_register_commands(app: typer.Typer) -> None:
+    """Add commands to ``fib``: ``@app.command()`` for each, ``app.add_typer`` for groups.
 
-    The progress display, ``log.jsonl`` and the report are such observers. One that raises is
-    reported as a warning and does not disturb the run.
+    `app` is the package's own; its commands join those of ``fib`` afterwards. A `FibError` that a
+    command raises ends it with one message, as it ends built-in commands.
+    """
+
+
+@hookspec
+def fib_run_event(event: RunEvent) -> Path | None:
+    """Observe all runs: called with every event of `fibcore.events` as it happens.
+
+    ``event.run`` identifies the run: several may go on in one process. What has to be kept from
+    event to event belongs into an observer of one run, see `fib_observe_run`. A function that
+    raises is reported as a warning and does not disturb the run.
+
+    Returns:
+        The path of a file that was written for the user, which ``fib run`` prints at the end;
+        else None.
+    """
+
+
+@hookspec
+def fib_observe_run(run: Path, command: Sequence[str]) -> Observer | None:
+    """Return an observer of one run, or None.
+
+    Called once before each run. The observer is an object with a method `fib_run_event`, marked
+    with `hookimpl`, that gets the events of this run and of no other.
+
+    Args:
+        run: folder of the run.
+        command: the command line that started it; empty for a run from Python.
     """
 
 

@@ -29,6 +29,7 @@ class _State:
 
     asked: int | None = None
     held = 0
+    lock = threading.Lock()
 
 
 def exit_code(error: KeyboardInterrupt) -> int:
@@ -63,11 +64,13 @@ def obey() -> None:
 @contextmanager
 def held_back() -> Iterator[None]:
     """Let no signal disturb what has to be done to the end."""
-    _State.held += 1
+    with _State.lock:  # runs may go on in several threads
+        _State.held += 1
     try:
         yield
     finally:
-        _State.held -= 1
+        with _State.lock:
+            _State.held -= 1
 
 
 def _note(number: int, frame: FrameType | None) -> None:

@@ -1,11 +1,11 @@
-"""Observers of a run that fib itself brings: the event log and the report."""
+"""The observer of a run that fib itself brings: the event log."""
 
 from __future__ import annotations
 
 import json
 import time
 
-from fibcore.events import RunEvent, RunFinished, StepProgress
+from fibcore.events import RunEvent, StepProgress
 from fibcore.hooks import hookimpl
 
 PROGRESS_EVERY_S = 10.0
@@ -28,15 +28,3 @@ class EventLog:
         line = json.dumps(event.to_json(), default=str)
         with (event.run / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
-
-
-class ReportWriter:
-    """Writes ``report.html`` when a run ends, however it ends."""
-
-    @hookimpl
-    def fib_run_event(self, event: RunEvent) -> None:
-        """Write the report at the end."""
-        if isinstance(event, RunFinished) and event.status != "interrupted":
-            from fib_plugins.report import write_report
-
-            write_report(event.run)

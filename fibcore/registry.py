@@ -1,29 +1,19 @@
-"""Discovery of plugins, and the names they go by.
-
-Entry points of the group ``fib.plugins`` are read with the `entrypoints` package and loaded one by
-one: what fails becomes a `BrokenPlugin` record that `fib plugins list` shows, and stops nothing.
-"""
+"""Plugins and materials, and the names they go by."""
 
 from __future__ import annotations
 
-import sys
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
 from typing import Any
-
-import entrypoints
 
 from fibcore import hooks
 from fibcore.elements import element, elements
 from fibcore.errors import FibError, UsageError, did_you_mean, listed
 from fibcore.kinds import KINDS
 from fibcore.materials import Material
+from fibcore.packages import BrokenPlugin, Packages, Source, packages
 from fibcore.plugin import Plugin
-from fibcore.text import described, message, text_of
 
 
 @dataclass(frozen=True)
@@ -37,55 +27,30 @@ class Registered:
     entry_point: str
 
 
-@dataclass(frozen=True)
-class BrokenPlugin:
-    """An entry point (or one thing that it registers) that could not be used."""
-
-    entry_point: str
-    distribution: str
-    version: str
-    reason: str
-    details: str = ""
-    clash: str = ""
-    """The ``kind/name`` that two plugins want, where that is the reason."""
-
-
 class Registry:
-    """All plugins and materials that were found, by ``kind/name``."""
+    """All plugins and materials that packages register, by ``kind/name``.
 
-    def __init__(self) -> None:
+    Args:
+        packages: where they come from; none at first if not given.
+    """
+
+    def __init__(self, packages: Packages | None = None) -> None:
+        self.packages = packages or Packages()
         self._entries: dict[str, Registered] = {}
         self._clashes: dict[str, list[Registered]] = {}
-        self.broken: list[BrokenPlugin] = []
-        self.hook_manager = hooks.HookManager(hooks.PROJECT)
-        self.hook_manager.add_hookspecs(hooks)
+        self._asked: set[tuple[Source, str]] = set()
+        self._ask()
 
     # -- filling -------------------------------------------------------------------------------
 
     def discover(self, path: list[str] | None = None) -> None:
-        """Load every entry point of the group, each on its own.
+        """Register what installed packages register.
 
         Args:
             path: folders to look for installed distributions in; default: ``sys.path``.
         """
-        seen: set[tuple[str, str, str]] = set()
-        for group, name, reference, distribution in self._entry_points(path):
-            owner = (distribution.name, distribution.version or "")
-            if group != hooks.ENTRY_POINT_GROUP:
-                if _near_miss(group):
-                    reason = (
-                        f"registered under the entry-point group {group!r}, which fib does not "
-                        f"read; the group is {hooks.ENTRY_POINT_GROUP!r}"
-                    )
-                    self.broken.append(BrokenPlugin(f"{name} = {reference}", *owner, reason))
-                continue
-            if (owner[0], name, reference) in seen:  # the same folder twice on the path
-                continue
-            seen.add((owner[0], name, reference))
-            source = (f"{name} = {reference}", *owner)
-            with self._noting(source, "import failed"):
-                point = entrypoints.EntryPoint.from_string(reference, name, distribution)
-                self.add_module(point.load(), *source)
+        self.packages.discover(path)
+        self._ask()
 
     def add_module(
         self, module: Any, entry_point: str, distribution: str = "local", version: str = ""
@@ -94,63 +59,24 @@ class Registry:
 
         `module` may be anything that carries hook functions, a class instance in a test say.
         """
-        source = (entry_point, distribution, version)
-        fits = False
-        with self._noting(source, "hooks do not fit"):
-            self.hook_manager.register(module, name=f"{distribution}: {entry_point}")
-            self.hook_manager.check_pending()
-            fits = True
-        if not fits:
-            if self.hook_manager.is_registered(module):
-                self.hook_manager.unregister(module)
-            return
+        self.packages.add_module(module, Source(entry_point, distribution, version))
+        self._ask()
+
+    def _ask(self) -> None:
+        """Call the registering hooks of packages that were not asked before."""
         for kind, hook in hooks.REGISTER_HOOKS.items():
-            for impl in getattr(self.hook_manager.hook, hook).get_hookimpls():
-                if impl.plugin is module:
-                    with self._noting(source, f"{hook} failed"):
-                        impl.function(self._registrar(kind, source))
+            for source, implementation in self.packages.implementations(hook):
+                if (source, hook) not in self._asked:
+                    self._asked.add((source, hook))
+                    with self.packages.noting(source, f"{hook} failed"):
+                        implementation(register=self._registrar(kind, source))
 
-    def _entry_points(
-        self, path: list[str] | None
-    ) -> Iterator[tuple[str, str, str, entrypoints.Distribution]]:
-        """Yield (group, name, reference, distribution) of every group that looks like ours."""
-        known: set[str] = set()  # a distribution counts where it comes first on the path
-        for folder in sys.path if path is None else path:
-            try:
-                found = list(entrypoints.iter_files_distros(path=[folder]))
-            except Exception:  # one of them is malformed
-                found = list(self._readable(folder))
-            here = [(config, d) for config, d in found if d is not None and d.name not in known]
-            known |= {distribution.name for _, distribution in here}
-            for config, distribution in here:
-                for group in (group for group in config if group.startswith("fib")):
-                    for name, reference in config.items(group, raw=True):
-                        yield group, name, reference, distribution
-
-    def _readable(self, folder: str) -> Iterator[tuple[Any, entrypoints.Distribution]]:
-        """Yield what `entrypoints` would of a folder, but for distributions that are malformed."""
-        for found in metadata.distributions(path=[folder]):
-            owner, version = text_of(found.metadata["Name"]), text_of(found.version)
-            with self._noting(("entry_points.txt", owner, version), "cannot be read"):
-                config = entrypoints.CaseSensitiveConfigParser(delimiters=("=",))
-                config.read_string(found.read_text("entry_points.txt") or "")
-                yield config, entrypoints.Distribution(owner, version)
-
-    @contextmanager
-    def _noting(self, source: tuple[str, str, str], what: str) -> Iterator[None]:
-        """Note whatever a package's code raises, but for an interruption, and go on."""
-        try:
-            yield
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # SystemExit too: a module may call sys.exit
-            reason = message(f"{what}: {described(error)}")
-            self.broken.append(BrokenPlugin(*source, reason, traceback.format_exc()))
-
-    def _registrar(self, kind: str, source: tuple[str, str, str]) -> Callable[[Any], None]:
+    def _registrar(self, kind: str, source: Source) -> Callable[[Any], None]:
         def register(item: Any) -> None:
             identifier = _identifier(kind, item)
-            entry = Registered(identifier, item, source[1], source[2], source[0])
+            entry = Registered(
+                identifier, item, source.distribution, source.version, source.entry_point
+            )
             other = self._entries.get(identifier)
             if other is None:
                 self._entries[identifier] = entry
@@ -158,7 +84,7 @@ class Registry:
             rivals = self._clashes.setdefault(identifier, [other])
             rivals.append(entry)
             owners = " and ".join(f"{r.distribution} ({r.entry_point})" for r in rivals)
-            self.broken.append(
+            self.packages.broken.append(
                 BrokenPlugin(
                     *source,
                     reason=f"{identifier} is registered twice, by {owners}: uninstall one, or "
@@ -170,6 +96,11 @@ class Registry:
         return register
 
     # -- asking --------------------------------------------------------------------------------
+
+    @property
+    def broken(self) -> list[BrokenPlugin]:
+        """What could not be used."""
+        return self.packages.broken
 
     def entries(self, kind: str | None = None) -> list[Registered]:
         """Return plugins of all kinds, or of one, or the materials, sorted by name."""
@@ -239,10 +170,6 @@ class Registry:
             ) from None
 
 
-def _near_miss(group: str) -> bool:
-    return group.replace("-", ".").replace("_", ".") in ("fib.plugin", "fib.plugins", "fibplugins")
-
-
 def _identifier(kind: str, item: Any) -> str:
     base = KINDS.get(kind)
     if base is None:  # materials are data, not classes
@@ -259,6 +186,4 @@ def _identifier(kind: str, item: Any) -> str:
 @cache
 def registry() -> Registry:
     """Return the process-wide registry, filled at first use."""
-    found = Registry()
-    found.discover()
-    return found
+    return Registry(packages())

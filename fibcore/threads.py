@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ContextDecorator, ExitStack
+from contextvars import copy_context
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -22,7 +23,8 @@ def in_threads(function: Callable[[T], R], items: Iterable[T], threads: int) -> 
     For functions that spend their time without Python's global lock: Numba functions compiled with
     `fibcore.compiled.compiled` and large numpy operations. Cut the work into items without regard
     to the number of threads (slices, slabs), and the result cannot depend on it. Such functions
-    compile several times faster than ones with Numba's own ``parallel=True``.
+    compile several times faster than ones with Numba's own ``parallel=True``. Context variables
+    have the values that they have here.
 
     Args:
         function: called once for each item; items must not write to the same place.
@@ -36,8 +38,9 @@ def in_threads(function: Callable[[T], R], items: Iterable[T], threads: int) -> 
     if threads <= 1:
         return [function(item) for item in items]
     pool = ThreadPoolExecutor(threads, thread_name_prefix="fib")
+    here = copy_context()
     try:
-        return list(pool.map(function, items))
+        return list(pool.map(lambda item: here.copy().run(function, item), items))
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from fibcore import hookimpl
 
 if TYPE_CHECKING:
+    import typer
+
     from fib_plugins.adapters.acquisition import Acquisition
     from fib_plugins.adapters.cut import CUT
     from fib_plugins.adapters.cyclegan import CycleGAN
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from fib_plugins.physics.hunger_kuchler import HungerKuchler
     from fib_plugins.physics.monte_carlo import MonteCarloLookup
     from fib_plugins.physics.monte_carlo_table import MonteCarloTable
+    from fib_plugins.report import ReportWriter
     from fib_plugins.segmenters.kmeans import KMeans
     from fib_plugins.segmenters.random_forest.plugin import RandomForest
     from fib_plugins.segmenters.threshold import Threshold
@@ -135,3 +138,19 @@ def fib_register_segmenters(register: Callable[[type[Segmenter]], None]) -> None
 def fib_register_metrics(register: Callable[[type[Metric]], None]) -> None:
     """Register the metrics."""
     _register_all("metrics", register)
+
+
+@hookimpl
+def fib_register_commands(app: typer.Typer) -> None:
+    """Add ``fib report`` and ``fib compare``."""
+    from fib_plugins.report.commands import register
+
+    register(app)
+
+
+@hookimpl
+def fib_observe_run(command: Sequence[str]) -> ReportWriter | None:
+    """Have runs of the command line leave a report; those from Python ask for one."""
+    from fib_plugins.report import ReportWriter
+
+    return ReportWriter() if command else None

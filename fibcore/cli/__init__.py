@@ -1,9 +1,33 @@
-"""The command line: ``fib``."""
+"""The command line: ``fib``.
+
+What commands of packages need of the terminal is public here; it is loaded at first use.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fibcore.cli.options import DebugOption, JsonOption
+    from fibcore.cli.tables import Column, print_table
+    from fibcore.cli.terminal import plain, say, say_wrapped, write
+
+_HOMES = {
+    "DebugOption": "options",
+    "JsonOption": "options",
+    "Column": "tables",
+    "print_table": "tables",
+    "plain": "terminal",
+    "say": "terminal",
+    "say_wrapped": "terminal",
+    "write": "terminal",
+}
+
+__all__ = ["Column", "DebugOption", "JsonOption", "main", "plain", "print_table", "say",
+           "say_wrapped", "write"]  # fmt: skip
 
 
 def main() -> None:
@@ -12,7 +36,13 @@ def main() -> None:
     # training on two threads is otherwise ten times slower. Read when torch is imported.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    from fibcore.cli.app import app
     from fibcore.cli.errors import run_cleanly
+    from fibcore.cli.extensions import command_line
 
-    sys.exit(run_cleanly(app))
+    sys.exit(run_cleanly(command_line))
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"fibcore.cli.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'fibcore.cli' has no attribute {name!r}")

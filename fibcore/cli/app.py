@@ -116,38 +116,6 @@ def check(
     check_command(pipeline, settings or [], set_ or [], seed)
 
 
-@app.command("report")
-@ends_cleanly
-def report(
-    run: Annotated[Path, typer.Argument(help="Run folder (or the folder of a pipeline's runs).")],
-    debug: DebugOption = False,
-) -> None:
-    """Write the report of a run again."""
-    from fibcore.cli.run import report_command
-
-    report_command(run)
-
-
-@app.command("compare")
-@ends_cleanly
-def compare(
-    runs: Annotated[
-        list[Path], typer.Argument(help="Run folders (or folders of all runs of a pipeline).")
-    ],
-    csv: Annotated[
-        Path | None,
-        typer.Option(
-            "--csv", dir_okay=False, writable=True, help="File for all figures, one a row."
-        ),
-    ] = None,
-    debug: DebugOption = False,
-) -> None:
-    """Compare the figures of runs: mean and spread over seeds, side by side for other settings."""
-    from fibcore.cli.compare import compare_command
-
-    compare_command(runs, csv)
-
-
 @app.command("init")
 @ends_cleanly
 def init(

@@ -45,13 +45,17 @@ def ends_cleanly(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def run_cleanly(app: typer.Typer) -> int:
-    """Run a program's command line and return its exit code."""
+def run_cleanly(command_line: Callable[[], typer.Typer]) -> int:
+    """Run a program's command line and return its exit code.
+
+    Args:
+        command_line: returns it; what it imports may be interrupted, or print, as commands may.
+    """
     prepare()
     obey_signals()
     logging.raiseExceptions = False  # a log call of a library that does not fit its arguments
     try:
-        code = true_code(_run(app))
+        code = true_code(_run(command_line()))
         flush()
     except (OutputLost, OSError) as error:
         code = _output_lost(error)

@@ -1,4 +1,4 @@
-"""``fib run``, ``fib check``, ``fib report``."""
+"""``fib run``, ``fib check``."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from fibcore.cli.progress import ProgressDisplay, WarningLines
 from fibcore.cli.tables import Column, print_table
 from fibcore.cli.terminal import console, say
 from fibcore.devices import resolve_device
-from fibcore.errors import UsageError, sized
-from fibcore.observers import EventLog, ReportWriter
+from fibcore.errors import sized
+from fibcore.observers import EventLog
 from fibcore.pipeline import Plan, RunResult, StepError, check_pipeline, read_pipeline, run_pipeline
 from fibcore.pipeline.status import StepStatus, previous_run, statuses
 from fibcore.pipeline.store import Store
@@ -64,7 +64,7 @@ def run_command(
     terminal = console()
     warnings = WarningLines(terminal if terminal.is_terminal else console(err=True))
     _show_warnings(plan, warnings)
-    observers: list[object] = [warnings, EventLog(), ReportWriter()]
+    observers: list[object] = [warnings, EventLog()]
     if terminal.is_terminal:
         observers.insert(0, ProgressDisplay(terminal))
     try:
@@ -90,7 +90,8 @@ def run_command(
         raise
     _show_results(result)
     say(f"results  {result.folder}")
-    say(f"report   {result.folder / 'report.html'}")
+    for path in result.files:
+        say(f"{path.stem:<8} {path}")
 
 
 def check_command(
@@ -105,31 +106,6 @@ def check_command(
         f"{path}: no problems; {len(plan.steps)} steps, about {sized(memory)} of memory and "
         f"{sized(disk)} of disk"
     )
-
-
-def report_command(run: Path) -> None:
-    """Write a run's report again."""
-    from fib_plugins.report import write_report
-
-    path = write_report(run_folders(run)[-1])
-    say(f"report   {path}")
-
-
-def run_folders(path: Path) -> list[Path]:
-    """Return a run's folder, or those of all runs of a pipeline, oldest first.
-
-    Raises:
-        UsageError: it is neither.
-    """
-    if (path / "resolved.json").is_file():
-        return [path]
-    found = sorted(path.glob("*/resolved.json")) if path.is_dir() else []
-    if not found:
-        raise UsageError(
-            f"{path} is not the folder of a run (it has no resolved.json), nor does it hold "
-            f"one; name runs/<pipeline>/<run>, or runs/<pipeline>"
-        )
-    return [file.parent for file in found]
 
 
 def _show_statuses(planned: Sequence[StepStatus]) -> None:

@@ -1,4 +1,4 @@
-"""What happens in a run, told to its observers."""
+"""What happens in a run, handed to its observers."""
 
 from __future__ import annotations
 
@@ -11,47 +11,71 @@ from typing import Any
 
 from fibcore.events import RunEvent, RunWarned, StepLogged, StepProgress
 from fibcore.interrupts import obey
+from fibcore.packages import Implementation, hook_manager, implementations, packages
+from fibcore.pipeline import logs
 from fibcore.pipeline.plan import PlannedStep
-from fibcore.registry import registry
 from fibcore.text import described, message, text_of
 
 PROGRESS_EVERY_S = 0.1
 
 
 class Announcer:
-    """Tells every observer of the events of one run.
+    """Hands the events of one run to its observers.
 
     Args:
         run: folder of the run.
         warnings: list that warnings of the run as a whole are added to.
+        observers: of this run; those that packages bring join them.
+        command: the command line that started the run.
+
+    Attributes:
+        files: what observers have written for the user.
     """
 
-    def __init__(self, run: Path, warnings: list[str]) -> None:
+    def __init__(
+        self,
+        run: Path,
+        warnings: list[str],
+        observers: Sequence[object] = (),
+        command: Sequence[str] = (),
+    ) -> None:
         self.run = run
         self.warnings = warnings
+        self.files: list[Path] = []
         self._blamed: set[tuple[str, str]] = set()
-
-    @contextmanager
-    def including(self, observers: Sequence[object]) -> Iterator[None]:
-        """Tell these observers as well as the installed ones."""
-        manager = registry().hook_manager
-        added = []
+        self._own = hook_manager()
         for observer in observers:
-            if not manager.is_registered(observer):
-                with self._blaming(type(observer).__name__):
-                    manager.register(observer)
-                    added.append(observer)
-        try:
-            yield
-        finally:
-            for observer in added:
-                manager.unregister(observer)
+            self._add(observer)
+        for source, make in packages().implementations("fib_observe_run"):
+            with self._blaming(source.distribution):
+                observer = make(run=run, command=tuple(command))
+                if observer is not None:
+                    self._add(observer)
 
     def tell(self, event: RunEvent) -> None:
         """Hand an event to every observer; one that raises is noted and disturbs nothing."""
-        for impl in registry().hook_manager.hook.fib_run_event.get_hookimpls():
-            with self._blaming(impl.plugin_name):
-                impl.function(*[event][: len(impl.argnames)])  # a hook may take no argument
+        for listener in self._listeners():
+            with self._blaming(listener.owner):
+                written = listener(event=event)
+                if isinstance(written, Path):
+                    self.files.append(written)
+
+    def _add(self, observer: object) -> None:
+        if self._own.is_registered(observer):
+            return
+        name = type(observer).__name__
+        with self._blaming(name):
+            self._own.register(observer)
+            if not self._own.get_hookcallers(observer):
+                self.warn(
+                    f"observer {name} gets no events: mark its method fib_run_event with hookimpl"
+                )
+
+    def _listeners(self) -> Iterator[Implementation]:
+        for _, listener in implementations(self._own, "fib_run_event"):
+            yield listener
+        for _, listener in packages().implementations("fib_run_event"):
+            yield listener
 
     def warn(self, text: str) -> None:
         """Tell of something that the user should know of the run as a whole."""
@@ -92,28 +116,19 @@ class Announcer:
 
     @contextmanager
     def logging_of(self, step: PlannedStep, warnings: list[str]) -> Iterator[logging.Logger]:
-        """Give the step's logger; what it logs is told, its warnings are collected once each."""
-        about, announcer = self.about(step), self
+        """Give the step's logger: observers get its records, `warnings` each warning once."""
+        about = self.about(step)
 
-        class Handler(logging.Handler):
-            def emit(self, record: logging.LogRecord) -> None:
-                text = message(_text_of(record))
-                if record.levelno >= logging.WARNING:
-                    if text in warnings:
-                        return
-                    warnings.append(text)
-                announcer.tell(StepLogged(**about, level=record.levelname, message=text))
+        def take(record: logging.LogRecord) -> None:
+            text = message(_text_of(record))
+            if record.levelno >= logging.WARNING:
+                if text in warnings:
+                    return
+                warnings.append(text)
+            self.tell(StepLogged(**about, level=record.levelname, message=text))
 
-        log, handler = logging.getLogger("fib"), Handler()
-        before = log.level, log.propagate
-        log.setLevel(logging.INFO)
-        log.propagate = False
-        log.addHandler(handler)
-        try:
+        with logs.logger(take) as log:
             yield log
-        finally:
-            log.removeHandler(handler)
-            log.level, log.propagate = before
 
 
 def _text_of(record: logging.LogRecord) -> str:

@@ -29,11 +29,13 @@ class RunResult:
         folder: its folder.
         plan: what was run.
         entries: step id -> finished step, of the steps that ran or were reused.
+        files: what observers have written for the user.
     """
 
     folder: Path
     plan: Plan
     entries: Mapping[str, Entry]
+    files: tuple[Path, ...] = ()
 
     def __getitem__(self, reference: str) -> Artefact:
         """Return the main artefact of a step, or another one as ``step.artefact``."""

@@ -64,7 +64,7 @@ def run_pipeline(
         stop: last step that runs.
         force: steps to run again.
         check_memory_and_disk: refuse a run for which they will not do.
-        observers: objects with a ``fib_run_event`` hook, besides the installed ones.
+        observers: of this run: objects with a ``fib_run_event`` hook, besides the installed ones.
         command: command line to record.
 
     Raises:
@@ -87,10 +87,11 @@ def run_pipeline(
     provenance = Provenance(
         folder / PROVENANCE, plan, device=device, threads=threads, command=command
     )
-    run = _Run(plan, store, folder, provenance, device, threads)
-    with store.run_at_work(folder), run.announcer.including(observers):
+    announcer = Announcer(folder, provenance.record["warnings"], observers, command)
+    run = _Run(plan, store, folder, provenance, announcer, device, threads)
+    with store.run_at_work(folder):
         run.all(planned)
-    return RunResult(folder, plan, run.finished)
+    return RunResult(folder, plan, run.finished, tuple(announcer.files))
 
 
 class _Run:
@@ -100,6 +101,7 @@ class _Run:
         store: Store,
         folder: Path,
         provenance: Provenance,
+        announcer: Announcer,
         device: str,
         threads: int,
     ) -> None:
@@ -109,7 +111,7 @@ class _Run:
         self.provenance = provenance
         self.device = device
         self.threads = threads
-        self.announcer = Announcer(folder, provenance.record["warnings"])
+        self.announcer = announcer
         self.finished: dict[str, Entry] = {}
 
     def all(self, planned: list[StepStatus]) -> None:

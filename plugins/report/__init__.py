@@ -1,10 +1,10 @@
-"""The report of a run: one self-contained HTML page.
+"""The report of a run: one self-contained HTML page, and the figures of several runs compared.
 
 >>> from pathlib import Path
 >>> from fib_plugins.report import write_report
 >>> write_report(Path("runs/hnpg/20260203-140512-9f3a"))
 """
 
-from fib_plugins.report.page import write_report
+from fib_plugins.report.writing import ReportWriter, write_report
 
-__all__ = ["write_report"]
+__all__ = ["ReportWriter", "write_report"]

@@ -1,4 +1,4 @@
-"""The page: sections and pictures put into the template, written in one go."""
+"""The page: sections and pictures put into the template."""
 
 from __future__ import annotations
 
@@ -10,38 +10,15 @@ from markupsafe import Markup
 
 from fib_plugins.report import flow, grids, wording
 from fib_plugins.report.cards import card_face
-from fib_plugins.report.collect import Run, collect
+from fib_plugins.report.collect import Run
 from fib_plugins.report.sections import Section, SectionMaker
 from fib_plugins.report.slices import Pictures
 from fib_plugins.report.viewer import ViewerMaker
-from fibcore.errors import FibError, sized
-from fibcore.files import write_whole
-from fibcore.text import escaped, message, shown
+from fibcore.errors import sized
+from fibcore.text import escaped, message
 
 HERE = Path(__file__).parent
 RUN_FILES = ("pipeline.json", "resolved.json", "provenance.json", "log.jsonl")
-
-
-def write_report(run: Path) -> Path:
-    """Write ``report.html`` into a run folder, from what is there, and return its path.
-
-    The page is one file that loads nothing: pictures, charts, styles and scripts are in it. It
-    works for a run that failed half-way; what cannot be read is said in its place. The same folder
-    always gives the same bytes.
-
-    Raises:
-        FibError: `run` is not the folder of a run, or cannot be written to.
-    """
-    text = render(collect(run))
-    path = run / "report.html"
-    try:
-        write_whole(path, text, lasting=False)
-    except OSError as error:
-        raise FibError(
-            f"{shown(path)} cannot be written ({error.strerror or error}); make room, or copy the "
-            f"run to a folder that you may write to"
-        ) from error
-    return path
 
 
 def render(run: Run) -> str:

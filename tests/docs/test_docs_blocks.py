@@ -37,7 +37,7 @@ import numpy as np
 import pytest
 
 import fibcore
-from fibcore.cli.app import app
+from fibcore.cli.extensions import command_line
 from fibcore.errors import PipelineError
 from fibcore.pipeline import check_pipeline
 
@@ -171,7 +171,7 @@ class Reader:
         argv, sys.argv = sys.argv, ["fib", *arguments]
         try:
             with chdir(self.folder), redirect_stdout(text), redirect_stderr(text):
-                app(arguments, prog_name="fib")
+                command_line()(arguments, prog_name="fib")
         except SystemExit as done:
             return int(done.code or 0), text.getvalue()
         finally:

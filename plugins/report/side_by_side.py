@@ -1,4 +1,4 @@
-"""``fib compare``."""
+"""Figures of several runs side by side, printed: ``fib compare``."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from fib_plugins.report.replicates import (
     long_table,
     mean_and_spread,
 )
-from fibcore.cli.run import run_folders
-from fibcore.cli.tables import Column, print_table
-from fibcore.cli.terminal import say
+from fibcore.cli import Column, print_table, say
 from fibcore.errors import UsageError
 
 SHOWN = 8
 """Settings by which a group differs; more are counted only."""
 
 
-def compare_command(paths: Sequence[Path], csv: Path | None) -> None:
-    """Print the figures of several runs side by side; write them all as CSV."""
-    folders = dict.fromkeys(folder for path in paths for folder in run_folders(path))
+def compare_runs(folders: Sequence[Path], csv: Path | None) -> None:
+    """Print the figures of several runs side by side; write them all as CSV.
+
+    Raises:
+        UsageError: there are none.
+    """
     runs = [collect(folder) for folder in folders]
     measured = [run for run in runs if any(figures_of(run))]
     if not measured:

@@ -1,0 +1,95 @@
+"""Commands that packages add to ``fib`` with the hook ``fib_register_commands``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+import typer
+from rich.text import Text
+from typer.main import get_group
+from typer.models import CommandInfo, DefaultPlaceholder, TyperInfo
+
+from fibcore.cli.app import app
+from fibcore.cli.errors import ends_cleanly
+from fibcore.errors import FibError
+from fibcore.packages import BrokenPlugin, Packages, Source, packages
+
+Added = CommandInfo | TyperInfo
+"""A command, or a group of commands."""
+
+
+@cache
+def command_line() -> typer.Typer:
+    """Return the whole of ``fib``: its own commands and those of installed packages."""
+    add_commands(app, packages())
+    return app
+
+
+def add_commands(app: typer.Typer, packages: Packages) -> None:
+    """Add the commands of packages to an app.
+
+    Of a package whose hook fails, or one of whose commands could not be shown, none is added;
+    a command whose name is taken is left out. Both are noted in ``packages.broken``.
+    """
+    owners = dict.fromkeys(get_group(app).commands, "fib")
+    for source, register in packages.implementations("fib_register_commands"):
+        with packages.noting(source, "fib_register_commands failed"):
+            own = typer.Typer()
+            register(app=own)
+            if own.registered_callback is not None:
+                raise FibError("the options of `fib` are its own: add commands, no callback")
+            for added, names in [(added, _names(added)) for added in _all(own)]:
+                taken = next((name for name in names if name in owners), None)
+                if taken is not None:
+                    packages.broken.append(_clash(source, taken, owners[taken]))
+                    continue
+                owners |= dict.fromkeys(names, source.distribution)
+                _add(app, added, source.distribution)
+
+
+def _all(app: typer.Typer) -> list[Added]:
+    return [*app.registered_commands, *app.registered_groups]
+
+
+def _names(added: Added) -> list[str]:
+    """Return the names under which a command or a group would stand; it is built to see them.
+
+    Raises:
+        Exception: it cannot be built, or its help cannot be shown.
+    """
+    alone = typer.Typer()
+    _place(alone, added)
+    commands = get_group(alone).commands
+    for command in commands.values():
+        Text.from_markup(command.short_help or command.help or "")
+    return list(commands)
+
+
+def _add(app: typer.Typer, added: Added, panel: str) -> None:
+    if isinstance(added.rich_help_panel, DefaultPlaceholder) or added.rich_help_panel is None:
+        added.rich_help_panel = panel
+    for command in _commands(added):
+        if command.callback is not None:
+            command.callback = ends_cleanly(command.callback)
+    _place(app, added)
+
+
+def _place(app: typer.Typer, added: Added) -> None:
+    if isinstance(added, CommandInfo):
+        app.registered_commands.append(added)
+    else:
+        app.registered_groups.append(added)
+
+
+def _commands(added: Added) -> Iterator[CommandInfo]:
+    if isinstance(added, CommandInfo):
+        yield added
+    elif added.typer_instance is not None:
+        for inner in _all(added.typer_instance):
+            yield from _commands(inner)
+
+
+def _clash(source: Source, name: str, owner: str) -> BrokenPlugin:
+    reason = f"the command {name!r} is taken by {owner}: ask the author to choose another name"
+    return BrokenPlugin(*source, reason, clash=f"fib {name}")

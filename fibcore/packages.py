@@ -1,0 +1,179 @@
+"""Packages that extend fib: their entry points, modules and hooks, and what could not be used.
+
+Entry points of the group ``fib.plugins`` are read with the `entrypoints` package and loaded one by
+one: what fails becomes a `BrokenPlugin` record that `fib plugins list` shows, and stops nothing.
+This module knows hooks, not what they register; it imports no heavy library, as every command of
+the command line needs it.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from typing import Any, NamedTuple
+
+import entrypoints
+
+from fibcore import hooks
+from fibcore.text import described, message, text_of
+
+
+class Source(NamedTuple):
+    """Where a plugin comes from: entry point, name and version of the distribution."""
+
+    entry_point: str
+    distribution: str
+    version: str
+
+
+@dataclass(frozen=True)
+class BrokenPlugin:
+    """An entry point (or one thing that it registers) that could not be used."""
+
+    entry_point: str
+    distribution: str
+    version: str
+    reason: str
+    details: str = ""
+    clash: str = ""
+    """The name that two packages want, where that is the reason."""
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """A hook function of a package or an observer.
+
+    Attributes:
+        owner: name of the module or class that it belongs to.
+        function: the function, or bound method.
+        arguments: names of the hook's arguments that it takes.
+    """
+
+    owner: str
+    function: Any
+    arguments: tuple[str, ...]
+
+    def __call__(self, **given: Any) -> Any:
+        """Call the function with those of the hook's arguments that it takes."""
+        return self.function(*(given[name] for name in self.arguments))
+
+
+class Packages:
+    """The packages that were found, in this order, with their hooks.
+
+    Attributes:
+        broken: what could not be used.
+    """
+
+    def __init__(self) -> None:
+        self.broken: list[BrokenPlugin] = []
+        self._sources: dict[str, Source] = {}
+        self._hooks = hook_manager()
+
+    def discover(self, path: list[str] | None = None) -> None:
+        """Load every entry point of the group, each on its own.
+
+        Args:
+            path: folders to look for installed distributions in; default: ``sys.path``.
+        """
+        seen: set[tuple[str, str, str]] = set()
+        for group, name, reference, distribution in self._entry_points(path):
+            source = Source(f"{name} = {reference}", distribution.name, distribution.version or "")
+            if group != hooks.ENTRY_POINT_GROUP:
+                if _near_miss(group):
+                    reason = (
+                        f"registered under the entry-point group {group!r}, which fib does not "
+                        f"read; the group is {hooks.ENTRY_POINT_GROUP!r}"
+                    )
+                    self.broken.append(BrokenPlugin(*source, reason))
+                continue
+            if (distribution.name, name, reference) in seen:  # the same folder twice on the path
+                continue
+            seen.add((distribution.name, name, reference))
+            with self.noting(source, "import failed"):
+                point = entrypoints.EntryPoint.from_string(reference, name, distribution)
+                self.add_module(point.load(), source)
+
+    def add_module(self, module: Any, source: Source) -> None:
+        """Add the hook functions of one module, or of anything else that carries some."""
+        name, fits = f"{source.distribution}: {source.entry_point}", False
+        with self.noting(source, "hooks do not fit"):
+            self._hooks.register(module, name=name)
+            self._hooks.check_pending()
+            fits = True
+        if fits:
+            self._sources[name] = source
+        elif self._hooks.is_registered(module):
+            self._hooks.unregister(module)
+
+    def implementations(self, hook: str) -> list[tuple[Source, Implementation]]:
+        """Return the functions of all packages for one hook, each with where it comes from."""
+        return [(self._sources[name], found) for name, found in implementations(self._hooks, hook)]
+
+    @contextmanager
+    def noting(self, source: Source, what: str) -> Iterator[None]:
+        """Note whatever a package's code raises, but for an interruption, and go on."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit too: a module may call sys.exit
+            reason = message(f"{what}: {described(error)}")
+            self.broken.append(BrokenPlugin(*source, reason, traceback.format_exc()))
+
+    def _entry_points(
+        self, path: list[str] | None
+    ) -> Iterator[tuple[str, str, str, entrypoints.Distribution]]:
+        """Yield (group, name, reference, distribution) of every group that looks like ours."""
+        known: set[str] = set()  # a distribution counts where it comes first on the path
+        for folder in sys.path if path is None else path:
+            try:
+                found = list(entrypoints.iter_files_distros(path=[folder]))
+            except Exception:  # one of them is malformed
+                found = list(self._readable(folder))
+            here = [(config, d) for config, d in found if d is not None and d.name not in known]
+            known |= {distribution.name for _, distribution in here}
+            for config, distribution in here:
+                for group in (group for group in config if group.startswith("fib")):
+                    for name, reference in config.items(group, raw=True):
+                        yield group, name, reference, distribution
+
+    def _readable(self, folder: str) -> Iterator[tuple[Any, entrypoints.Distribution]]:
+        """Yield what `entrypoints` would of a folder, but for distributions that are malformed."""
+        for found in metadata.distributions(path=[folder]):
+            owner, version = text_of(found.metadata["Name"]), text_of(found.version)
+            with self.noting(Source("entry_points.txt", owner, version), "cannot be read"):
+                config = entrypoints.CaseSensitiveConfigParser(delimiters=("=",))
+                config.read_string(found.read_text("entry_points.txt") or "")
+                yield config, entrypoints.Distribution(owner, version)
+
+
+def hook_manager() -> hooks.HookManager:
+    """Return a manager that knows fib's hooks and holds no package."""
+    manager = hooks.HookManager(hooks.PROJECT)
+    manager.add_hookspecs(hooks)
+    return manager
+
+
+def implementations(manager: hooks.HookManager, hook: str) -> Iterator[tuple[str, Implementation]]:
+    """Yield the functions that a manager holds for one hook, each with the name it goes by."""
+    for impl in getattr(manager.hook, hook).get_hookimpls():
+        owner = getattr(impl.plugin, "__name__", type(impl.plugin).__name__)
+        yield impl.plugin_name, Implementation(owner, impl.function, tuple(impl.argnames))
+
+
+def _near_miss(group: str) -> bool:
+    return group.replace("-", ".").replace("_", ".") in ("fib.plugin", "fib.plugins", "fibplugins")
+
+
+@cache
+def packages() -> Packages:
+    """Return the installed packages, found at first use."""
+    found = Packages()
+    found.discover()
+    return found
