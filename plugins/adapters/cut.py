@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field
-
+from fib_plugins.adapters.translation.parameters import ContrastiveParameters
 from fib_plugins.adapters.translation.translator import Translator
 
 if TYPE_CHECKING:
     from fib_plugins.adapters.translation.method import Method
 
 
-class CUT(Translator):
+class CUT(ContrastiveParameters, Translator):
     """Gives images the look of others that show something else (CUT), faster than CycleGAN.
 
     Contrastive unpaired translation, Park et al., ECCV 2020 (arXiv:2007.15651). In place of a
@@ -24,24 +23,6 @@ class CUT(Translator):
 
     name: ClassVar[str] = "cut"
     result_version: ClassVar[int] = 2
-
-    contrast_weight: float = Field(
-        default=1.0, ge=0, description="weight of the contrastive loss, against the adversarial one"
-    )
-    identity_weight: float = Field(
-        default=1.0, ge=0, description="weight of the contrastive loss of images of the target"
-    )
-    places: int = Field(
-        default=256, ge=2, description="places of a patch that are told apart, per resolution"
-    )
-    temperature: float = Field(
-        default=0.07, gt=0, description="how sharply likeness decides in the contrastive loss"
-    )
-    pool_size: int = Field(
-        default=0,
-        ge=0,
-        description="translations of earlier steps that the discriminator is shown half the time",
-    )
 
     def method(self) -> type[Method]:
         """Return how the networks learn."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field
-
+from fib_plugins.adapters.translation.parameters import CycleParameters
 from fib_plugins.adapters.translation.translator import Translator
 
 if TYPE_CHECKING:
     from fib_plugins.adapters.translation.method import Method
 
 
-class CycleGAN(Translator):
+class CycleGAN(CycleParameters, Translator):
     """Gives images the look of others that show something else (CycleGAN).
 
     Zhu et al., ICCV 2017 (arXiv:1703.10593), as the paper uses it: for Monte-Carlo-like images
@@ -36,11 +35,6 @@ class CycleGAN(Translator):
 
     name: ClassVar[str] = "cyclegan"
     result_version: ClassVar[int] = 2
-
-    cycle_weight: float = Field(
-        default=10.0, ge=0, description="weight of the cycle loss, against the adversarial loss"
-    )
-    identity_weight: float = Field(default=5.0, ge=0, description="weight of the identity loss")
 
     def method(self) -> type[Method]:
         """Return how the networks learn."""

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field
 
-from fib_plugins.training.schedule import Schedule
 from fibcore import Context, FibError, Material, Model, Physics, Table, Trainable, keeps
 from fibcore.models import ModelInfo, Shape
 from fibcore.registry import registry
 
+from .ann_parameters import ANNParameters
 from .coefficient_table import CoefficientTable
 from .table_range import RangeInfo, TableRange, checked
 
@@ -33,7 +33,7 @@ class NetworkInfo(ModelInfo):
     range: RangeInfo
 
 
-class ANN(Trainable, Schedule, Physics):
+class ANN(Trainable, ANNParameters, Physics):
     """Network for the backscatter coefficient (3 -> 16 -> 32 -> 32 -> 32 -> 1).
 
     The network of Sardhara et al., Mach. Learn.: Sci. Technol. 6 (2025) 025023, section 2.3: beam
@@ -60,19 +60,6 @@ class ANN(Trainable, Schedule, Physics):
     name: ClassVar[str] = "ann"
     info_type: ClassVar[type[NetworkInfo]] = NetworkInfo
     learner: ClassVar[str] = "network"
-
-    epochs: int = Field(default=100, ge=1, description="most epochs to train for")
-    batch_size: int = Field(default=8, ge=1, description="rows of the table per training step")
-    learning_rate: float = Field(
-        default=5e-3, gt=0, le=1, description="of the Adam optimiser at the start"
-    )
-    validation_fraction: float = Field(
-        default=0.2,
-        gt=0,
-        le=0.5,
-        description="share of the rows, drawn at random, that is held out of training to choose "
-        "the best epoch by",
-    )
 
     @keeps(history=Table, comparison=Table, deviation=Table)
     def fit(

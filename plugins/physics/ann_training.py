@@ -25,7 +25,7 @@ from fibcore import Context, FibError
 from .ann_network import build_network
 
 if TYPE_CHECKING:
-    from .ann import ANN
+    from .ann_parameters import ANNParameters
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,16 @@ class Trained:
 
 
 def train(
-    ann: ANN, inputs: np.ndarray, eta: np.ndarray, held_out: np.ndarray, context: Context
+    params: ANNParameters,
+    inputs: np.ndarray,
+    eta: np.ndarray,
+    held_out: np.ndarray,
+    context: Context,
 ) -> Trained:
     """Train a network on the rows that are not held out; return that of the best epoch.
 
     Args:
-        ann: the settings.
+        params: how long, at what rate, in batches of what size.
         inputs: scaled inputs, (rows, 3).
         eta: what to learn, (rows,).
         held_out: which rows the best epoch is chosen by, (rows,).
@@ -58,25 +62,25 @@ def train(
     rows, others = np.flatnonzero(~held_out), torch.from_numpy(np.flatnonzero(held_out))
 
     network = build_network(int(context.rng_for("network").integers(2**63)))
-    optimizer = torch.optim.Adam(network.parameters(), lr=ann.learning_rate, fused=True)
-    lowering = plateau(optimizer, ann)
+    optimizer = torch.optim.Adam(network.parameters(), lr=params.learning_rate, fused=True)
+    lowering = plateau(optimizer, params)
     module, fabric_optimizer = fabric.setup(network, optimizer)
     loss_of = nn.MSELoss()
     checkpoint = Checkpoint(
         context.scratch / "checkpoint.pt",
-        _fingerprint(ann, inputs, eta, context.seed),
+        _fingerprint(params, inputs, eta, context.seed),
         network=network,
         optimizer=optimizer,
         plateau=lowering,
     )
     progress = checkpoint.load(context)
-    while progress.epoch < ann.epochs and not progress.exhausted(ann.early_stopping_patience):
+    while progress.epoch < params.epochs and not progress.exhausted(params.early_stopping_patience):
         epoch = progress.epoch + 1
         rate = optimizer.param_groups[0]["lr"]
         order = torch.from_numpy(context.rng_for("epoch", epoch).permutation(rows))
         train_loss = 0.0
         module.train()
-        for batch in order.split(ann.batch_size):
+        for batch in order.split(params.batch_size):
             fabric_optimizer.zero_grad()
             loss = loss_of(module(x[batch]), y[batch])
             fabric.backward(loss)
@@ -99,15 +103,15 @@ def train(
         progress.add(row, validation_loss, network)
         checkpoint.save(progress)
         rms = math.sqrt(progress.best_loss)
-        context.progress(epoch, ann.epochs, f"epochs, held-out rows within {rms:.4f} (rms)")
+        context.progress(epoch, params.epochs, f"epochs, held-out rows within {rms:.4f} (rms)")
 
     set_tensors(network, progress.best)
     return Trained(network.cpu(), progress.history, progress.best_epoch)
 
 
-def _fingerprint(ann: ANN, inputs: np.ndarray, eta: np.ndarray, seed: int) -> str:
+def _fingerprint(params: ANNParameters, inputs: np.ndarray, eta: np.ndarray, seed: int) -> str:
     """Return a digest of what decides the course of training, to know a checkpoint by."""
-    facts = hashlib.sha256(json.dumps([ann.model_dump(mode="json"), seed]).encode())
+    facts = hashlib.sha256(json.dumps([params.model_dump(mode="json"), seed]).encode())
     facts.update(inputs.tobytes())
     facts.update(eta.tobytes())
     return facts.hexdigest()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, Any, Protocol
 
 import torch
 from torch import nn
@@ -15,20 +16,19 @@ from fib_plugins.training.progress import Progress
 from fib_plugins.training.weights import set_tensors, tensors_of
 from fibcore import Context
 
-if TYPE_CHECKING:
-    from fib_plugins.training.team import Team
-
-
 DIGEST_BYTES = 32
+
+State = dict[str, Any]
+"""What a checkpoint holds, or a part of it: tensors and plain values by name."""
 
 
 class Stateful(Protocol):
     """What can tell its state, in tensors and plain values, and take it up again."""
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Return the state."""
 
-    def load_state_dict(self, state: dict[str, Any], /) -> Any:
+    def load_state_dict(self, state: State, /) -> Any:
         """Take up a state."""
 
 
@@ -64,27 +64,28 @@ class Checkpoint:
             os.fsync(file.fileno())
         beside.replace(self.path)
 
-    def load(self, context: Context, team: Team | None = None) -> Progress:
+    def load(
+        self,
+        context: Context,
+        shared: Callable[[Callable[[], State | None]], State | None] = lambda read: read(),
+    ) -> Progress:
         """Set all parts to the saved state; return the progress.
 
         Where there is no checkpoint, or it belongs to another training, that is the beginning.
 
         Args:
             context: where it is logged if a checkpoint is of no use.
-            team: the processes that train together; they go on from the file of the first.
+            shared: returns what the first of the processes that train together reads
+                (`Team.by_first`); by default there is one process.
         """
-
-        def read() -> dict[str, Any] | None:
-            return self._read(context)
-
-        state = read() if team is None else team.by_first(read)
+        state = shared(lambda: self._read(context))
         if state is None:
             return Progress()
         for name, part in self.parts.items():
             _set_state(part, state[name])
         return Progress(**state["progress"])
 
-    def _read(self, context: Context) -> dict[str, Any] | None:
+    def _read(self, context: Context) -> State | None:
         """Return the saved state, if there is one of this training."""
         if not self.path.exists():
             return None
@@ -98,9 +99,7 @@ class Checkpoint:
             )
             return None
         # weights_only: tensors and plain values are read, code in the file is not run.
-        state: dict[str, Any] = torch.load(
-            io.BytesIO(content), map_location="cpu", weights_only=True
-        )
+        state: State = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         if state["fingerprint"] != self.fingerprint:
             context.log.warning(
                 "checkpoint %s belongs to a training with other parameters or data: training "
@@ -128,12 +127,12 @@ class _Hashed:
         self._file.flush()
 
 
-def _state_of(part: nn.Module | Stateful) -> dict[str, Any]:
+def _state_of(part: nn.Module | Stateful) -> State:
     # A network's own state_dict holds a tensor once for each of its names.
     return tensors_of(part) if isinstance(part, nn.Module) else part.state_dict()
 
 
-def _set_state(part: nn.Module | Stateful, state: dict[str, Any]) -> None:
+def _set_state(part: nn.Module | Stateful, state: State) -> None:
     if isinstance(part, nn.Module):
         set_tensors(part, state)
     else:

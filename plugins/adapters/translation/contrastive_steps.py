@@ -22,7 +22,7 @@ from fib_plugins.adapters.translation.method import Method, frozen, white_noise
 from fib_plugins.adapters.translation.structure_loss import structure_loss
 
 if TYPE_CHECKING:
-    from fib_plugins.adapters.cut import CUT
+    from fib_plugins.adapters.translation.parameters import ContrastiveParameters
 
 EMBEDDING = 256
 """Numbers that describe a place (Park et al., section 3)."""
@@ -31,7 +31,7 @@ EMBEDDING = 256
 class ContrastiveSteps(Method):
     """The networks of CUT and how they learn."""
 
-    params: CUT
+    params: ContrastiveParameters
     learners: ClassVar[dict[str, tuple[str, ...]]] = {
         "generator": ("generator", "embedding"),
         "discriminator": ("target_discriminator",),

@@ -20,13 +20,13 @@ from fib_plugins.adapters.translation.method import Method, frozen, white_noise
 from fib_plugins.adapters.translation.structure_loss import structure_loss
 
 if TYPE_CHECKING:
-    from fib_plugins.adapters.cyclegan import CycleGAN
+    from fib_plugins.adapters.translation.parameters import CycleParameters
 
 
 class CycleSteps(Method):
     """The networks of a CycleGAN and how they learn."""
 
-    params: CycleGAN
+    params: CycleParameters
     learners: ClassVar[dict[str, tuple[str, ...]]] = {
         "generator": ("generator", "backward"),
         "discriminator": ("target_discriminator", "source_discriminator"),

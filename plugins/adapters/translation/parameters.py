@@ -146,3 +146,34 @@ class TranslationParameters(Schedule, Computing):
                 f"or a smaller depth"
             )
         return self
+
+
+class CycleParameters(TranslationParameters):
+    """How a CycleGAN weighs its losses."""
+
+    cycle_weight: float = Field(
+        default=10.0, ge=0, description="weight of the cycle loss, against the adversarial loss"
+    )
+    identity_weight: float = Field(default=5.0, ge=0, description="weight of the identity loss")
+
+
+class ContrastiveParameters(TranslationParameters):
+    """How CUT weighs its losses, and which places it contrasts."""
+
+    contrast_weight: float = Field(
+        default=1.0, ge=0, description="weight of the contrastive loss, against the adversarial one"
+    )
+    identity_weight: float = Field(
+        default=1.0, ge=0, description="weight of the contrastive loss of images of the target"
+    )
+    places: int = Field(
+        default=256, ge=2, description="places of a patch that are told apart, per resolution"
+    )
+    temperature: float = Field(
+        default=0.07, gt=0, description="how sharply likeness decides in the contrastive loss"
+    )
+    pool_size: int = Field(
+        default=0,
+        ge=0,
+        description="translations of earlier steps that the discriminator is shown half the time",
+    )

@@ -128,7 +128,7 @@ def train(
     checkpoint = Checkpoint(
         context.scratch / "checkpoint.pt", fingerprint, state=state, **method.parts()
     )
-    progress = checkpoint.load(context, team)
+    progress = checkpoint.load(context, team.by_first)
     for optimizer in method.optimizers.values():
         on_device(optimizer, device)
     square = math.isclose(*source.voxel_size_nm[1:], rel_tol=1e-3)

@@ -13,7 +13,7 @@ from sklearn.ensemble import RandomForestClassifier
 from fibcore import Context, Table
 
 if TYPE_CHECKING:
-    from fib_plugins.segmenters.random_forest.plugin import RandomForest
+    from fib_plugins.segmenters.random_forest.parameters import RandomForestParameters
 
 TREES_AT_ONCE = 10
 """So many are grown between two reports of progress."""
@@ -57,7 +57,7 @@ class TrainedForest:
 
 
 def train(
-    params: RandomForest, inputs: np.ndarray, targets: np.ndarray, context: Context
+    params: RandomForestParameters, inputs: np.ndarray, targets: np.ndarray, context: Context
 ) -> TrainedForest:
     """Return a forest trained on voxels; the same for any number of threads.
 

@@ -114,7 +114,7 @@ def train(
         optimizer=optimizer,
         plateau=lowering,
     )
-    progress = checkpoint.load(context, team)
+    progress = checkpoint.load(context, team.by_first)
     on_device(optimizer, device)
     ticks = -(-per_epoch // unet.batch_size) + -(-len(seen) // unet.batch_size)
     while progress.epoch < unet.epochs and not progress.exhausted(unet.early_stopping_patience):
