@@ -7,6 +7,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from fibcore.errors import FibError, UsageError, sized
@@ -161,7 +162,9 @@ def discard(folder: Path) -> None:
 def tidy(folder: Path) -> None:
     """Delete what a kill has left of folders that were being deleted."""
     for aside in folder.glob(f"{DISCARDED}*"):
-        shutil.rmtree(aside, ignore_errors=True)
+        with suppress(OSError):
+            if stat.S_ISDIR(aside.lstat().st_mode):  # a pipe would be waited for
+                shutil.rmtree(aside, ignore_errors=True)
 
 
 def size_of(folder: Path) -> int:

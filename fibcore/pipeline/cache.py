@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import os
 import re
 import time
 from collections.abc import Iterable, Iterator
@@ -11,10 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fibcore.errors import FibError, UsageError
-from fibcore.files import check_own, discard, size_of
+from fibcore.files import check_own, discard, read_whole, size_of
+from fibcore.jsontext import decoded, parse_json
 from fibcore.pipeline.records import MANIFEST, RESOLVED, ResolvedRecord, StepRecord, read_record
-from fibcore.pipeline.store import LOCKS, PARTIAL, RUNS, Store
+from fibcore.pipeline.store import LOCKS, PARTIAL, RUNS, Store, make_writable
 from fibcore.text import shown
+
+LARGEST_NOTE = 16 * 2**20
+"""Size of the list of runs that used a store: some hundred thousand of them."""
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -50,16 +54,20 @@ class Cache:
         outs: folders of run folders to look for runs in, besides those that the store knows.
 
     Raises:
-        UsageError: there is no such folder.
+        UsageError: there is no such folder, or it is none of fib's.
     """
 
     def __init__(self, root: Path, outs: Iterable[Path] = ()) -> None:
-        if not root.is_dir():
+        if not os.path.isdir(root):
             raise UsageError(
                 f"there is no cache {shown(root)}; name one with --cache (a run makes .fib-cache "
                 f"where it is started)"
             )
-        self.store = Store(root)
+        if not (root / LOCKS).exists() and any(root.iterdir()):
+            raise UsageError(
+                f"{shown(root)} is not a cache of fib: it holds other files, and no folder {LOCKS}"
+            )
+        self.store = Store(root, writable=False)
         self.outs = tuple(outs)
 
     def kept(self) -> list[Kept]:
@@ -93,15 +101,29 @@ class Cache:
 
     def runs(self) -> list[Path]:
         """Return the folders of all runs that used the store and are there still."""
-        found: dict[Path, None] = {}
-        note = self.store.root / LOCKS / RUNS
-        if note.is_file():
-            for line in note.read_text(encoding="utf-8").splitlines():
-                with contextlib.suppress(ValueError, TypeError):  # a line that a kill cut short
-                    found[(self.store.root / json.loads(line)).resolve()] = None
+        found = dict.fromkeys(self._noted_runs())
         for out in self.outs:
             found |= dict.fromkeys(path.parent.resolve() for path in out.glob(f"*/*/{RESOLVED}"))
-        return [run for run in found if (run / RESOLVED).is_file()]
+        return [run for run in found if os.path.isfile(run / RESOLVED)]
+
+    def _noted_runs(self) -> Iterator[Path]:
+        """Yield the folders of runs that the store has a note of.
+
+        Lines that are no such note are passed over: a kill may cut one short.
+
+        Raises:
+            UsageError: the note is no file, or larger than any that fib writes.
+        """
+        note = self.store.root / LOCKS / RUNS
+        if not check_own(note, folder=False):
+            return
+        try:
+            lines = read_whole(note, LARGEST_NOTE).splitlines()
+        except FibError as error:
+            raise UsageError(f"the list of runs that use the cache: {error}") from None
+        for line in dict.fromkeys(lines):
+            with contextlib.suppress(ValueError, TypeError, OSError, RuntimeError):
+                yield (self.store.root / parse_json(decoded(line))).resolve()
 
     def in_work(self) -> set[str]:
         """Return the keys of all steps of the runs that are at work now."""
@@ -133,6 +155,7 @@ class Cache:
         What is taken away is computed again when it is needed.
         """
         removed, left = [], []
+        make_writable(self.store.root)
         in_work = self.in_work()
         for item in items:
             with self.store.lock_if_free(item.key) as free:

@@ -7,6 +7,7 @@ known whether files were changed since the commit.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -37,12 +38,14 @@ def _git_folder(folder: Path) -> tuple[Path, Path] | None:
     """Return git's folder of a checkout and, for one of several work trees, that of all of them."""
     for place in (folder, *folder.parents):
         own = place / ".git"
-        if own.is_file():
-            pointer = _text(own).removeprefix("gitdir:").strip()
-            own = place / pointer
+        leads_elsewhere = own.is_file()
+        if leads_elsewhere:
+            own = place / _text(own).removeprefix("gitdir:").strip()
         if (own / "HEAD").is_file():
             common = own / "commondir"
             return own, own / _text(common).strip() if common.is_file() else own
+        if leads_elsewhere:  # a work tree whose repository is gone is none of the one around it
+            return None
     return None
 
 
@@ -65,7 +68,7 @@ def _target(own: Path, common: Path, reference: str) -> str:
             return _text(folder / reference).strip()
     packed = common / "packed-refs"
     if packed.is_file():
-        line = rb"(?m)^([0-9a-f]+) %s\r?$" % re.escape(reference.encode())
+        line = rb"(?m)^([0-9a-f]+) %s\r?$" % re.escape(os.fsencode(reference))
         found = re.search(line, read_whole(packed, PACKED_BYTES))
         if found:
             return found[1].decode()
@@ -73,4 +76,4 @@ def _target(own: Path, common: Path, reference: str) -> str:
 
 
 def _text(path: Path) -> str:
-    return read_whole(path, SMALL_BYTES).decode("utf-8")
+    return os.fsdecode(read_whole(path, SMALL_BYTES))  # branches have names as files have

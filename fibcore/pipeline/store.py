@@ -72,6 +72,10 @@ class Entry:
 class Store:
     """A folder of finished steps; it may be a link, what is in it may not.
 
+    Args:
+        root: the folder.
+        writable: make it if it is missing; False where it is only looked at.
+
     Attributes:
         root: the folder.
         damaged: key -> what is wrong with it, of steps that were found to be damaged.
@@ -80,11 +84,12 @@ class Store:
         UsageError: if the folder cannot be made or written.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, writable: bool = True) -> None:
         self.root = root.absolute()
         self.damaged: dict[str, str] = {}
-        make_writable(self.root)
-        tidy(self.root)
+        if writable:
+            make_writable(self.root)
+            tidy(self.root)
 
     def check(self, key: str) -> None:
         """Refuse links and the like where a step keeps its things.
@@ -273,9 +278,11 @@ def make_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
+        there = isinstance(error, FileExistsError)  # mkdir's word for a file of this name
+        reason = "it is no folder" if there else error.strerror or error
         raise UsageError(
-            f"cannot write in {shown(folder)}: {error.strerror or error}; choose another folder "
-            f"with --out or --cache"
+            f"cannot write in {shown(folder)}: {reason}; choose another folder with --out or "
+            f"--cache"
         ) from error
 
 

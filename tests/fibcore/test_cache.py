@@ -145,3 +145,33 @@ def test_a_cache_that_is_not_there_is_said_and_not_made(tmp_path):
     with pytest.raises(UsageError, match="there is no cache"):
         Cache(tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"\xff\xfe\x00",
+        b"[" * 100_000,
+        b'"a\\u0000b"',
+        b'"%b"' % (b"a" * 5000),
+        b'"\\ud800"',
+        b"{}",
+        b"1",
+    ],
+)
+def test_lines_that_note_no_run_are_passed_over(bench, cache, lines):
+    note = bench.folder / "cache" / "locks" / "runs.jsonl"
+    note.write_bytes(lines + b"\n" + note.read_bytes())
+    assert superfluous(cache.kept(), unused=True) == []
+
+
+def test_a_list_of_runs_that_fib_cannot_have_written_is_refused(bench, cache):
+    os.truncate(bench.folder / "cache" / "locks" / "runs.jsonl", 10**11)
+    with pytest.raises(UsageError, match="list of runs"):
+        cache.kept()
+
+
+def test_a_folder_of_something_else_is_no_cache(tmp_path):
+    (tmp_path / ("0" * 64)).mkdir()
+    with pytest.raises(UsageError, match="not a cache of fib"):
+        Cache(tmp_path)

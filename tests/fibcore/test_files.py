@@ -52,6 +52,18 @@ def test_what_is_no_file_or_too_large_is_not_read(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes as files here")
+def test_tidying_waits_for_no_pipe_and_leaves_what_is_no_folder(tmp_path):
+    os.mkfifo(tmp_path / ".discarded-pipe")
+    (tmp_path / "precious").mkdir()
+    (tmp_path / ".discarded-link").symlink_to("precious")
+    (tmp_path / ".discarded-file").write_text("x")
+    (tmp_path / ".discarded-folder").mkdir()
+    tidy(tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"precious", ".discarded-pipe", ".discarded-link", ".discarded-file"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes as files here")
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(FibError, match="is no file but a pipe"):

@@ -90,6 +90,22 @@ def test_what_is_no_reference_is_no_commit(tmp_path, files):
     assert commit_of(planted(tmp_path / "planted", **files)) is None
 
 
+def test_a_work_tree_whose_repository_is_gone_is_none_of_the_one_around_it(checkout):
+    module = checkout / "module"
+    module.mkdir()
+    (module / ".git").write_text("gitdir: ../.git/modules/module\n")
+    assert commit_of(checkout) is not None
+    assert commit_of(module) is None
+
+
+def test_branches_have_names_in_any_encoding(checkout):
+    git(checkout, "checkout", "--quiet", "-b", os.fsdecode(b"z\xe4hlen"))
+    head = git(checkout, "rev-parse", "HEAD")
+    assert commit_of(checkout) == head
+    git(checkout, "pack-refs", "--all")
+    assert commit_of(checkout) == head
+
+
 def test_planted_pointers_lead_nowhere_and_are_no_commit(tmp_path):
     for text in ("gitdir: /proc/self/mem", "gitdir: .git", "gitdir: " + "a/" * 3000, "\xff", ""):
         (tmp_path / ".git").write_text(text)
