@@ -5,8 +5,8 @@
 Its rows are what `physics/monte_carlo_table` simulates for these materials, energies and depths
 with the seed `SEED`: none depends on the others, so that a part made with ``--only`` has the same.
 Run it again when the Monte Carlo gives other results. What is finished when the command is stopped
-is kept beside the output and not computed again. `fib_plugins.physics.shipped_table` describes the
-file.
+is kept beside the output and not computed again. The file is described by
+`fib_plugins.backscatter.shipped_table`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
+from fib_plugins.backscatter.electron_range import kanaya_okayama_range_nm
+from fib_plugins.backscatter.shipped_table import DATA
 from fib_plugins.materials import MATERIALS
-from fib_plugins.physics.electron_range import kanaya_okayama_range_nm
 from fib_plugins.physics.monte_carlo_table import MonteCarloTable
-from fib_plugins.physics.shipped_table import DATA
 from fibcore import Context
 from fibcore.elements import elements
 from fibcore.materials import EPOXY

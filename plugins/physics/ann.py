@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field
 
+from fib_plugins.backscatter.coefficient_table import CoefficientTable
+from fib_plugins.backscatter.table_range import RangeInfo, TableRange, checked
 from fibcore import Context, FibError, Material, Model, Physics, Table, Trainable, keeps
 from fibcore.models import ModelInfo, Shape
 from fibcore.registry import registry
 
 from .ann_parameters import ANNParameters
-from .coefficient_table import CoefficientTable
-from .table_range import RangeInfo, TableRange, checked
 
 FEWEST_ROWS = 10
 

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from fib_plugins.backscatter.electron_range import kanaya_okayama_range_nm
 from fibcore.materials import EPOXY
-
-from .electron_range import kanaya_okayama_range_nm
 
 LAYERS = (3, 16, 32, 32, 32, 1)
 """Widths from the inputs to the output (Sardhara et al. 2025, section 2.3): 2753 weights."""

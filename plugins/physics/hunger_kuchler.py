@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field
 
+from fib_plugins.backscatter.electron_range import kanaya_okayama_transmission
 from fibcore import FibError, Material, Physics
 from fibcore.elements import elements
 from fibcore.materials import EPOXY
 from fibcore.params import MaterialParam
-
-from .electron_range import kanaya_okayama_transmission
 
 FITTED_KEV = (4.0, 40.0)
 """Range of energies to which the law was fitted, keV."""

@@ -9,16 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field
 
+from fib_plugins.backscatter.coefficient_lookup import WEIGHTS, CoefficientLookup
+from fib_plugins.backscatter.coefficient_table import CoefficientTable
+from fib_plugins.backscatter.shipped_table import shipped_coefficient
+from fib_plugins.backscatter.table_range import RangeInfo, TableRange, checked
 from fibcore import Context, FibError, Material, Model, Physics, Table, Trainable
 from fibcore.materials import EPOXY
 from fibcore.models import ModelInfo, Shape
 from fibcore.params import MaterialParam
 from fibcore.plugin import restored
-
-from .coefficient_lookup import WEIGHTS, CoefficientLookup
-from .coefficient_table import CoefficientTable
-from .shipped_table import shipped_coefficient
-from .table_range import RangeInfo, TableRange, checked
 
 
 class MaterialInfo(ModelInfo):

@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from fib_plugins.backscatter.shipped_table import shipped_coefficient
+from fib_plugins.backscatter.table_range import checked
 from fibcore import Context, FibError, Forecast, Images, Labels, Physics, Simulator
 from fibcore.context import MEMORY_MAP_ABOVE_BYTES
 from fibcore.errors import listed
@@ -18,6 +20,8 @@ from fibcore.params import EnergiesKev
 
 SLAB = 16
 """Slices that one thread works on at a time."""
+TABLE = "physics/monte_carlo"
+"""The plugin whose table of coefficients, which comes with fib, is the default physics."""
 
 
 class WeightedProjection(Simulator):
@@ -164,14 +168,11 @@ class WeightedProjection(Simulator):
                 "vacuum where nothing does"
             )
         filler = labels.phases[0]
-        if physics is None:
-            from ..physics.monte_carlo import MonteCarloLookup
-
-            physics = MonteCarloLookup(overlayer=filler)
-        if physics.overlayer_name not in (None, filler.name):
+        asked = TABLE if physics is None else physics.identifier()
+        if physics is not None and physics.overlayer_name not in (None, filler.name):
             context.log.warning(
                 "%s is for material under %s, but %s fills the pores: depth fades otherwise",
-                physics.identifier(),
+                asked,
                 physics.overlayer_name,
                 filler.name,
             )
@@ -179,10 +180,14 @@ class WeightedProjection(Simulator):
         depths = np.arange(self.slices) * labels.voxel_size_nm[0]
         eta = np.zeros((256, len(energies), self.slices))
         for phase, material in labels.phases.items():
-            found = physics.coefficient(material, energies, depths if phase else 0.0)
+            below = depths if phase else 0.0
+            if physics is None:
+                found = shipped_coefficient(asked, material, *checked(energies, below), filler)
+            else:
+                found = physics.coefficient(material, energies, below)
             if not np.all((np.asarray(found) >= 0) & (np.asarray(found) <= 1)):
                 raise FibError(
-                    f"{physics.identifier()} gives coefficients of {material.name} between "
+                    f"{asked} gives coefficients of {material.name} between "
                     f"{np.min(found):g} and {np.max(found):g}; a backscatter coefficient is "
                     f"0 to 1. Use a physics plugin that holds for this material, energy and depth"
                 )

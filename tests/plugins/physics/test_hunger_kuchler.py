@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fib_plugins.physics.electron_range import kanaya_okayama_range_nm
+from fib_plugins.backscatter.electron_range import kanaya_okayama_range_nm
 from fib_plugins.physics.hunger_kuchler import HungerKuchler
 from fibcore import FibError, Material
 from fibcore.elements import elements

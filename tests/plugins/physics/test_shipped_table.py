@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fib_plugins.backscatter.electron_range import kanaya_okayama_range_nm
+from fib_plugins.backscatter.shipped_table import DATA, shipped_table
 from fib_plugins.electrons.layers import layered_yield
 from fib_plugins.materials import MATERIALS
-from fib_plugins.physics.electron_range import kanaya_okayama_range_nm
 from fib_plugins.physics.hunger_kuchler import bulk_coefficient
 from fib_plugins.physics.monte_carlo import MonteCarloLookup
-from fib_plugins.physics.shipped_table import DATA, shipped_table
 from fibcore import Material
 from fibcore.elements import elements
 from fibcore.materials import EPOXY, GOLD, VACUUM
@@ -273,7 +273,7 @@ def test_the_file_is_read_when_a_coefficient_is_asked_for_and_not_before():
     code = (
         "import sys\n"
         "from fib_plugins.physics.monte_carlo import MonteCarloLookup\n"
-        "from fib_plugins.physics import shipped_table\n"
+        "from fib_plugins.backscatter import shipped_table\n"
         "from fibcore.materials import GOLD\n"
         "MonteCarloLookup(overlayer='vacuum')\n"
         "assert shipped_table.shipped_lookup.cache_info().currsize == 0\n"

@@ -10,10 +10,9 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import Field
 
+from fib_plugins.backscatter.coefficient_table import CoefficientTable
 from fibcore import FibError, Material
 from fibcore.models import ModelInfo
-
-from .coefficient_table import CoefficientTable
 
 Limits = tuple[float, float]
 

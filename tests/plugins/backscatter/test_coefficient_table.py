@@ -4,9 +4,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fib_plugins.physics.coefficient_table import CoefficientTable
+from fib_plugins.backscatter.coefficient_table import CoefficientTable
+from fib_plugins.backscatter.table_range import TableRange, checked
 from fib_plugins.physics.hunger_kuchler import HungerKuchler
-from fib_plugins.physics.table_range import TableRange, checked
 from fibcore import FibError, Table
 from fibcore.materials import GOLD
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fib_plugins.physics.electron_range import (
+from fib_plugins.backscatter.electron_range import (
     kanaya_okayama_range_nm,
     kanaya_okayama_transmission,
 )

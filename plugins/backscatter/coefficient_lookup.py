@@ -9,12 +9,11 @@ from typing import Self
 
 import numpy as np
 
+from fib_plugins.backscatter.coefficient_table import CoefficientTable
+from fib_plugins.backscatter.depth_curves import DepthCurves
+from fib_plugins.backscatter.table_range import TableRange
 from fibcore import Material, Model
 from fibcore.elements import elements
-
-from .coefficient_table import CoefficientTable
-from .depth_curves import DepthCurves
-from .table_range import TableRange
 
 SAME_ATOMIC_NUMBER = 0.005
 """A material of the name of one in the table is that one if its mean Z differs by less than this

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from .electron_range import ENERGY_EXPONENT
+from fib_plugins.backscatter.electron_range import ENERGY_EXPONENT
 
 Curve = Callable[[np.ndarray], np.ndarray]
 """Eta, or a difference of etas, at depths in nm."""

@@ -21,14 +21,13 @@ from pathlib import Path
 
 import numpy as np
 
+from fib_plugins.backscatter.coefficient_lookup import CoefficientLookup
+from fib_plugins.backscatter.coefficient_table import CoefficientTable
+from fib_plugins.backscatter.electron_range import kanaya_okayama_range_nm
+from fib_plugins.backscatter.table_range import TableRange
 from fibcore import Material, Table
 from fibcore.elements import element
 from fibcore.materials import EPOXY
-
-from .coefficient_lookup import CoefficientLookup
-from .coefficient_table import CoefficientTable
-from .electron_range import kanaya_okayama_range_nm
-from .table_range import TableRange
 
 DATA = Path(__file__).with_name("data") / "backscatter.npz"
 

@@ -1,0 +1,1 @@
+"""Backscatter coefficients from tables of simulations: shared by physics and simulators."""
