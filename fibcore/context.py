@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import logging
 import os
@@ -51,6 +52,7 @@ class Context:
         self.device_used = "cpu"
         self.threads = threads or os.cpu_count() or 1
         self.log = log or logging.getLogger("fib")
+        self._drawn_on: tuple[int, ...] = ()
         self.kept: dict[str, Any] = {}
         self._report = report
         self._scratch = scratch
@@ -89,6 +91,7 @@ class Context:
         can be computed in any order, on any number of threads, and again after an interruption.
         """
         words = [w if isinstance(w, int) else int.from_bytes(w.encode(), "little") for w in name]
+        words += self._drawn_on
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=tuple(words)))
 
     def rng_on(self, data: np.ndarray, *name: int | str) -> np.random.Generator:
@@ -96,8 +99,17 @@ class Context:
 
         With it, two stacks that are given noise with one seed do not get the same.
         """
-        digest = hashlib.blake2b(np.ascontiguousarray(data).data, digest_size=8).digest()
-        return self.rng_for(*name, int.from_bytes(digest, "little"))
+        return self.rng_for(*name, _digest(data))
+
+    def on(self, data: np.ndarray) -> Context:
+        """Return a context whose `rng_for` depends on `data`, too, and that is else the same.
+
+        For what is drawn for a slice as a whole, as drift and curtains are: with one seed, two
+        stacks do not get the same.
+        """
+        context = copy.copy(self)
+        context._drawn_on = (*self._drawn_on, _digest(data))
+        return context
 
     @property
     def scratch(self) -> Path:
@@ -140,6 +152,14 @@ class Context:
         for i, item in enumerate(items):
             yield item
             self.progress(i + 1, total, what)
+
+
+def _digest(data: np.ndarray) -> int:
+    """Return a number made of all bytes of an array, read plane by plane."""
+    digest = hashlib.blake2b(digest_size=8)
+    for place in np.ndindex(data.shape[:-2]):
+        digest.update(np.ascontiguousarray(data[place]).data)
+    return int.from_bytes(digest.digest(), "little")
 
 
 def new_array_file(path: Path, shape: tuple[int, ...], dtype: Any) -> np.ndarray:

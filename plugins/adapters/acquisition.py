@@ -76,7 +76,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
 
     name: ClassVar[str] = "acquisition"
     info_type: ClassVar[type[InstrumentInfo]] = InstrumentInfo
-    result_version: ClassVar[int] = 2
+    result_version: ClassVar[int] = 3
     works_unfitted: ClassVar[bool] = True
     apply_params: ClassVar[frozenset[str]] = frozenset(
         {

@@ -46,7 +46,7 @@ class Twin(TwinParameters, Adapter):
     """
 
     name: ClassVar[str] = "twin"
-    result_version: ClassVar[int] = 2
+    result_version: ClassVar[int] = 3
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
         """Return the type of the result and the memory of the slices at work."""

@@ -59,7 +59,7 @@ class WeightedProjection(Simulator):
     """
 
     name: ClassVar[str] = "weighted_projection"
-    result_version: ClassVar[int] = 2
+    result_version: ClassVar[int] = 3
 
     energies_kev: EnergiesKev = Field(description="beam energies, keV; one image channel each")
     slices: int = Field(
@@ -111,8 +111,8 @@ class WeightedProjection(Simulator):
     ) -> Images:
         """Return images of every slice as the imaged face, float32 (channel, z, y, x), 0 to 1.
 
-        The result is the same for any number of threads; noise depends on the seed, the slice and
-        the channel alone.
+        The result is the same for any number of threads; noise depends on the seed, on the slice,
+        the channel and the image that it lies on.
 
         Args:
             labels: the structure; slice 0 is imaged first.
@@ -143,7 +143,8 @@ class WeightedProjection(Simulator):
                 kernel(planes, weights, image)
                 if self.electrons_per_pixel:
                     for z in range(start, stop):
-                        rng = context.rng_on(planes[z - start], "slice", z, channel)
+                        energy = repr(self.energies_kev[channel])
+                        rng = context.rng_on(image[z - start], "slice", z, channel, energy)
                         image[z - start] = self._counted(image[z - start], eta[:, channel], rng)
 
         starts = range(0, labels.shape[0], SLAB)

@@ -21,6 +21,18 @@ def test_noise_on_other_data_is_other_noise():
         assert np.all(noise != other.standard_normal(8))
 
 
+def test_a_context_on_data_draws_other_numbers_on_other_data_and_leaves_the_first_alone():
+    stack, context = np.arange(24.0).reshape(2, 3, 4), Context(5)
+    plain = context.rng_for("drift").random(4)
+    drawn = context.on(stack).rng_for("drift").random(4)
+    np.testing.assert_array_equal(
+        Context(5).on(np.asfortranarray(stack)).rng_for("drift").random(4), drawn
+    )
+    np.testing.assert_array_equal(context.rng_for("drift").random(4), plain)
+    for other in (context, context.on(stack + 1), context.on(stack).on(stack)):
+        assert np.all(other.rng_for("drift").random(4) != drawn)
+
+
 def test_the_same_seed_gives_the_same_numbers_and_parts_do_not_depend_on_order():
     one, two = Context(5), Context(5)
     assert one.rng.random() == two.rng.random()

@@ -7,7 +7,7 @@ import numpy as np
 from fib_plugins.adapters.hidden_instrument import beam, detector, sample
 from fib_plugins.adapters.hidden_instrument.parameters import TwinParameters
 from fib_plugins.adapters.hidden_instrument.variation import SliceVariation
-from fib_plugins.adapters.instrument_base.recording import each_slice, recorded_dtype
+from fib_plugins.adapters.instrument_base.recording import each_on, each_slice, recorded_dtype
 from fib_plugins.adapters.instrument_base.signal_scale import SignalScale
 from fibcore import Context, FibError, Images
 
@@ -30,7 +30,8 @@ class Recording:
         self.context = context
         self.scale = SignalScale.of(settings, images.data.dtype)
         self.pixel_nm = images.voxel_size_nm[1:]
-        self.variation = SliceVariation.draw(settings, images.shape[0], len(images.data), context)
+        self.drawn = each_on(images, context)
+        self.variation = SliceVariation.draw(settings, len(images.data), self.drawn)
         self.level = [self._operator(channel) for channel in range(len(images.data))]
         self.curtains: list[sample.Curtain] = []
         if settings.curtains_per_um:
@@ -68,7 +69,7 @@ class Recording:
         before = 2 * self.settings.curtain_slices
 
         def begin(z: int) -> list[sample.Curtain]:
-            rng = self.context.rng_for("twin curtains", z + before)
+            rng = self.drawn[max(z, 0)].rng_for("twin curtains", z + before)
             signal = self.scale.slice_of(self.images, 0, max(z, 0))
             return sample.new_curtains(self.settings, signal, self.pixel_nm, z, rng)
 

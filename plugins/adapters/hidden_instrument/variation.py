@@ -5,6 +5,7 @@ The random numbers of a slice come from its own stream; walks sum them up.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,14 +35,15 @@ class SliceVariation:
 
     @classmethod
     def draw(
-        cls, settings: TwinParameters, depth: int, channels: int, context: Context
+        cls, settings: TwinParameters, channels: int, drawn: Sequence[Context]
     ) -> SliceVariation:
-        """Draw the variation of a stack."""
+        """Draw the variation of a stack, that of each slice from a context of its own."""
+        depth = len(drawn)
         steps = np.empty((depth, 2 * channels + 1))
         readjusted = np.empty(depth, bool)
         defocus, dimming = np.zeros(depth), np.zeros(depth)
         for z in range(depth):
-            rng = context.rng_for("twin slice", z)
+            rng = drawn[z].rng_for("twin slice", z)
             luck, kind, amount, sign = rng.random(4)
             readjusted[z] = rng.random() * settings.readjust_slices < 1
             steps[z] = rng.standard_normal(steps.shape[1])
@@ -53,7 +55,7 @@ class SliceVariation:
                 else:
                     dimming[z] = settings.bad_dimming * (0.5 + amount)
         walks = restarted_walks(steps, readjusted)
-        phases = context.rng_for("twin shadow").uniform(0.0, 2.0 * np.pi, 2)
+        phases = drawn[0].rng_for("twin shadow").uniform(0.0, 2.0 * np.pi, 2)
         return cls(
             brightness=settings.brightness_step * walks[:, :channels].T,
             contrast=np.exp(settings.contrast_step * walks[:, channels : 2 * channels].T),

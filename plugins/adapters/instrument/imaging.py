@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fib_plugins.adapters.instrument import effects
 from fib_plugins.adapters.instrument.exposure import Exposure
 from fib_plugins.adapters.instrument.parameters import AcquisitionParameters
 from fib_plugins.adapters.instrument.variation import SliceVariation, curtain
-from fib_plugins.adapters.instrument_base.recording import each_slice, recorded_dtype
+from fib_plugins.adapters.instrument_base.recording import each_on, each_slice, recorded_dtype
 from fib_plugins.adapters.instrument_base.signal_scale import SignalScale
 from fibcore import Context, Images
 
@@ -20,9 +22,10 @@ def acquire(
     depth, channels = images.shape[0], len(images.data)
     scale = SignalScale.of(settings, images.data.dtype)
     exposure = Exposure.of(settings, images, scale)
-    variation = SliceVariation.draw(settings, depth, channels, context)
-    recorded = context.empty("acquisition", images.data.shape, recorded_dtype(settings.bits))
     clean = settings.is_clean
+    drawn = each_on(images, context)
+    variation = SliceVariation.draw(settings, channels, drawn)
+    recorded = context.empty("acquisition", images.data.shape, recorded_dtype(settings.bits))
 
     def work(z: int) -> None:
         for channel in range(channels):
@@ -30,7 +33,7 @@ def acquire(
                 recorded[channel, z] = images.data[channel, z]
                 continue
             ideal = _ideal(images, channel, float(variation.position[z]), scale)
-            signal = _beam(settings, ideal, images, variation, z, channel, context)
+            signal = _beam(settings, ideal, images, variation, z, channel, drawn)
             level = _detector(settings, signal, exposure, variation, z, channel, context)
             if settings.bits is None:
                 recorded[channel, z] = scale.grey(level)
@@ -60,7 +63,7 @@ def _beam(
     variation: SliceVariation,
     z: int,
     channel: int,
-    context: Context,
+    drawn: Sequence[Context],
 ) -> np.ndarray:
     """Return the signal that leaves the sample: what happens to it, and under the beam."""
     _, y_nm, x_nm = images.voxel_size_nm
@@ -82,9 +85,9 @@ def _beam(
     if settings.curtaining:
         height, width = signal.shape
         if settings.milling_axis == "y":
-            signal = signal * curtain(settings, z, width, x_nm, context)
+            signal = signal * curtain(settings, z, width, x_nm, drawn)
         else:
-            signal = signal * curtain(settings, z, height, y_nm, context)[:, np.newaxis]
+            signal = signal * curtain(settings, z, height, y_nm, drawn)[:, np.newaxis]
     fwhm = settings.of_channel("blur_fwhm_nm", channel)
     if fwhm:
         sigma = fwhm / effects.FWHM_PER_SIGMA

@@ -6,6 +6,7 @@ be made in any order, on any number of threads.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,19 +42,20 @@ class SliceVariation:
 
     @classmethod
     def draw(
-        cls, settings: AcquisitionParameters, depth: int, channels: int, context: Context
+        cls, settings: AcquisitionParameters, channels: int, drawn: Sequence[Context]
     ) -> SliceVariation:
-        """Draw the variation of a stack with `depth` slices.
+        """Draw the variation of a stack; see `wander` for `drawn`.
 
         Thickness is the distance of neighbours: positions that vary by sigma / sqrt(2) about
         their places, each by itself, give thicknesses with standard deviation sigma and the right
         mean over any number of slices.
         """
+        depth = len(drawn)
 
         def wandering(name: str, deviation: float, size: int, slices: float) -> np.ndarray:
             if deviation == 0:
                 return np.zeros((depth, size))
-            return deviation * wander(context, name, range(depth), size, slices)
+            return deviation * wander(drawn, name, range(depth), size, slices)
 
         slices = settings.grey_drift_slices
         off = wandering("thickness", settings.thickness_variation / np.sqrt(2.0), 1, 0.0)[:, 0]
@@ -77,15 +79,19 @@ class SliceVariation:
         return Table(columns | grey_columns(images, self.brightness, self.contrast))
 
 
-def wander(context: Context, name: str, slices: range, size: int, correlation: float) -> np.ndarray:
+def wander(
+    drawn: Sequence[Context], name: str, slices: range, size: int, correlation: float
+) -> np.ndarray:
     """Return normal random numbers, axes (slice, size), that stay alike over some slices.
 
     They have mean 0 and variance 1; the correlation of slices k apart is exp(-k / correlation),
     up to what is cut off at four correlation lengths. Each is a weighted sum of independent
-    numbers, those of its own slice and of the next ones.
+    numbers, those of its own slice and of the ones before, so that the slices behind it do not
+    matter.
 
     Args:
-        context: where each slice's stream comes from.
+        drawn: where the stream of each slice of the stack comes from; those before the stack are
+            of its first one.
         name: of the streams.
         slices: which slices.
         size: how many numbers each slice has.
@@ -94,20 +100,24 @@ def wander(context: Context, name: str, slices: range, size: int, correlation: f
     reach = int(np.ceil(4.0 * correlation))
     weights = np.exp(-np.arange(reach + 1) / correlation) if reach else np.ones(1)
     weights /= np.sqrt(np.sum(weights**2))
-    streams = range(slices.start, slices.stop + reach)
-    white = np.stack([context.rng_for(name, k).standard_normal(size) for k in streams])
+    white = np.stack(
+        [
+            drawn[max(k, 0)].rng_for(name, k + reach).standard_normal(size)
+            for k in range(slices.start - reach, slices.stop)
+        ]
+    )
     found = np.zeros((len(slices), size))
-    for ahead, weight in enumerate(weights):
-        found += weight * white[ahead : ahead + len(slices)]
+    for before, weight in enumerate(weights):
+        found += weight * white[reach - before : reach - before + len(slices)]
     return found
 
 
 def curtain(
-    settings: AcquisitionParameters, z: int, pixels: int, pixel_nm: float, context: Context
+    settings: AcquisitionParameters, z: int, pixels: int, pixel_nm: float, drawn: Sequence[Context]
 ) -> np.ndarray:
     """Return what the stripes of slice `z` multiply the signal by, along the axis they cross."""
     sigma_px = settings.curtain_width_nm / FWHM_PER_SIGMA / pixel_nm
     size = pixels + 2 * stripe_margin(sigma_px)
-    white = wander(context, "curtain", range(z, z + 1), size, settings.curtain_slices)[0]
+    white = wander(drawn, "curtain", range(z, z + 1), size, settings.curtain_slices)[0]
     profile = settings.curtaining * stripe_profile(white, sigma_px)
     return np.maximum(1.0 + profile, 0.0).astype(np.float32)

@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from fibcore import Forecast, Images, VolumeSpec
+from fibcore import Context, Forecast, Images, VolumeSpec
 from fibcore.context import MEMORY_MAP_ABOVE_BYTES
 
 T = TypeVar("T")
@@ -42,6 +42,14 @@ def forecast_recording(
         + min(output.nbytes, MEMORY_MAP_ABOVE_BYTES),
         warnings=warnings,
     )
+
+
+def each_on(images: Images, context: Context) -> list[Context]:
+    """Return a context for each slice, whose random numbers depend on the slice.
+
+    For what is drawn for a slice as a whole, all channels alike.
+    """
+    return [context.on(images.data[:, z]) for z in range(images.shape[0])]
 
 
 def each_slice(work: Callable[[int], T], slices: range, threads: int) -> Iterator[T]:

@@ -49,6 +49,30 @@ def test_other_images_get_other_noise_at_the_same_seed(settings):
     assert abs(np.corrcoef(one, other)[0, 1]) < 4 / np.sqrt(one.size)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"curtaining": 0.2, "curtain_slices": 0},
+        {"brightness_drift": 0.05, "grey_drift_slices": 0},
+        {"contrast_drift": 0.2, "grey_drift_slices": 0, "exposure_range": None},
+    ],
+    ids=str,
+)
+def test_other_images_get_other_curtains_and_drifts_at_the_same_seed(settings):
+    stacks = [np.random.default_rng(i).uniform(0.4, 0.6, (200, 8, 40)) for i in (0, 1)]
+    stacks[1][:100] = stacks[0][:100]  # not yet where all that was imaged is the same
+    ideal = [Images(stack.astype(np.float32), VOXEL_NM, (2.0,)) for stack in stacks]
+    one, other = (
+        (acquired(images, **settings, bits=None).data / images.data)[0].mean(axis=1)
+        for images in ideal
+    )
+    np.testing.assert_allclose(one[:100], other[:100])
+    assert one[100:].std() > 0.01
+    independent = len(one[100:])
+    correlation = np.corrcoef(one[100:].mean(axis=-1), other[100:].mean(axis=-1))[0, 1]
+    assert abs(correlation) < 4 / np.sqrt(independent)
+
+
 # -- presets -----------------------------------------------------------------------------------
 
 

@@ -59,7 +59,7 @@ def example():
         "drift_nm": 2.5,
         "bits": 8,
     }
-    target, context = recorded(**truth)
+    target, context = recorded(context_seed=3, **truth)
     return truth, context.kept["slices"], estimated(target, structure(2)), target
 
 

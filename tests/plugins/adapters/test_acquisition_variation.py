@@ -10,7 +10,7 @@ from fibcore import Context
 
 @pytest.mark.parametrize("correlation", [0.0, 2.0, 6.0])
 def test_numbers_that_wander_keep_variance_one_and_forget_exponentially(correlation):
-    values = wander(Context(1), "x", range(300), 200, correlation)
+    values = wander([Context(1)] * 300, "x", range(300), 200, correlation)
     assert values.mean() == pytest.approx(0.0, abs=0.03)
     assert values.var() == pytest.approx(1.0, rel=0.03)
     for lag in (1, 4):
@@ -19,13 +19,15 @@ def test_numbers_that_wander_keep_variance_one_and_forget_exponentially(correlat
 
 
 def test_a_slice_wanders_the_same_whichever_slices_are_asked_for():
-    everything = wander(Context(1), "x", range(20), 3, 2.0)
-    np.testing.assert_array_equal(wander(Context(1), "x", range(7, 12), 3, 2.0), everything[7:12])
+    drawn = [Context(1).on(np.full((2, 2), z)) for z in range(20)]
+    everything = wander(drawn, "x", range(20), 3, 2.0)
+    np.testing.assert_array_equal(wander(drawn, "x", range(7, 12), 3, 2.0), everything[7:12])
+    np.testing.assert_array_equal(wander(drawn[:9], "x", range(9), 3, 2.0), everything[:9])
 
 
 def test_slices_have_the_asked_thickness_variation_and_do_not_wander_off():
     settings = Acquisition(thickness_variation=0.1)
-    position = SliceVariation.draw(settings, 2000, 1, Context(2)).position
+    position = SliceVariation.draw(settings, 1, [Context(2)] * 2000).position
     thickness = np.diff(position)
     assert thickness.std() == pytest.approx(0.1, rel=0.05)
     assert thickness.mean() == pytest.approx(1.0, abs=1e-3)
@@ -34,8 +36,8 @@ def test_slices_have_the_asked_thickness_variation_and_do_not_wander_off():
 
 def test_curtains_have_the_asked_deviation_and_stay_for_the_asked_slices():
     settings = Acquisition(curtaining=0.05, curtain_width_nm=20.0, curtain_slices=3.0)
-    context = Context(3)
-    profiles = np.array([curtain(settings, z, 4000, 5.0, context) for z in range(30)]) - 1.0
+    drawn = [Context(3)] * 30
+    profiles = np.array([curtain(settings, z, 4000, 5.0, drawn) for z in range(30)]) - 1.0
     assert profiles.std() == pytest.approx(0.05, rel=0.05)
     kept = np.mean(profiles[1:] * profiles[:-1]) / profiles.var()
     assert kept == pytest.approx(np.exp(-1 / 3), abs=0.05)

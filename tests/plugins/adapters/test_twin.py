@@ -65,6 +65,26 @@ def test_other_images_get_other_noise_at_the_same_seed(settings):
     assert abs(np.corrcoef(one, other)[0, 1]) < 4 / np.sqrt(one.size)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"curtains_per_um": 20.0, "curtain_slices": 1},
+        {"brightness_step": 0.05, "readjust_slices": 2},
+        {"bad_slices": 0.5, "bad_dimming": 0.3},
+    ],
+    ids=str,
+)
+def test_other_images_get_other_curtains_and_bad_slices_at_the_same_seed(settings):
+    stacks = [np.random.default_rng(i).uniform(0.4, 0.6, (200, 16, 16)) for i in (0, 1)]
+    ideal = [Images(stack.astype(np.float32), VOXEL_NM, kv=(2.0,)) for stack in stacks]
+    one, other = (
+        (recorded(images, bits=None, **settings).data / images.data)[0].mean(axis=(1, 2))
+        for images in ideal
+    )
+    assert one.std() > 0.005
+    assert abs(np.corrcoef(one, other)[0, 1]) < 4 / np.sqrt(one.size)
+
+
 def test_without_effects_levels_are_signals_and_that_is_said(caplog):
     images = blobs(channels=2)
     with caplog.at_level(logging.WARNING, "fib"):
@@ -148,7 +168,7 @@ def test_the_operator_sets_mean_and_contrast_of_each_channel():
 
 
 def test_the_table_tells_what_differed_from_slice_to_slice():
-    context = Context(5)
+    context = Context(6)
     twin = Twin(
         brightness_step=0.02, contrast_step=0.05, bad_slices=0.4, readjust_slices=8.0, bits=None
     )

@@ -376,3 +376,26 @@ def test_other_structures_have_other_noise_at_the_same_seed():
         )
         noise.append((noisy - ideal).ravel())
     assert abs(np.corrcoef(*noise)[0, 1]) < 4 / np.sqrt(noise[0].size)
+
+
+def test_what_lies_beneath_and_the_energy_make_other_noise_at_the_same_seed():
+    def noise(labels, energy_kev):
+        stack = {"energies_kev": [energy_kev], "slices": 6}
+        ideal, noisy = (
+            WeightedProjection(**stack, electrons_per_pixel=n).simulate(
+                labels, Linear(), Context(4)
+            )
+            for n in (None, 50)
+        )
+        _, group = np.unique(ideal.data[0, 0], return_inverse=True)
+        found = noisy.data[0, 0].astype(float).ravel()
+        return (
+            found - (np.bincount(group.ravel(), found) / np.bincount(group.ravel()))[group.ravel()]
+        )
+
+    labels = random_labels((8, 60, 60))
+    other = labels.with_data(labels.data.copy())
+    other.data[1:] = labels.data[1:, ::-1, ::-1]  # the same face
+    first = noise(labels, 5)
+    for second in (noise(other, 5), noise(labels, 9)):
+        assert abs(np.corrcoef(first, second)[0, 1]) < 4 / np.sqrt(first.size)
