@@ -28,8 +28,8 @@ from fib_plugins.adapters.cut import CUT
 from fib_plugins.adapters.cyclegan import CycleGAN
 from fib_plugins.adapters.translation.patches import as_tensor
 from fib_plugins.adapters.translation.translator import Translator
-from fib_plugins.training.ahead import ahead, depth_for, to_device
-from fib_plugins.training.graphs import Replayed
+from fib_plugins.training.cuda_graphs import Replayed
+from fib_plugins.training.prefetch import ahead, depth_for, to_device
 from fib_plugins.training.runtime import cpu_threads, fabric_on
 from fib_plugins.training.team import Team
 from fibcore import Context, Images, Model

@@ -10,7 +10,7 @@ from typing import Any
 from fibcore.cli.settings import Setting, SettingsFile, read_settings, setting_of_option
 from fibcore.errors import UsageError, did_you_mean, listed, problem_list
 from fibcore.pipeline.locate import Path as Location
-from fibcore.pipeline.settable import settable
+from fibcore.pipeline.step_parameters import step_parameters
 
 
 class Overridden:
@@ -92,7 +92,9 @@ class Overridden:
     def _taking(self, setting: Setting, steps: Sequence[str]) -> list[str]:
         """Return those of the steps that a pattern fits which have the parameter."""
         contents = {step_id: step for step_id, (_, step) in self._steps.items()}
-        names = {step_id: settable(contents[step_id], contents, self._base) for step_id in steps}
+        names = {
+            step_id: step_parameters(contents[step_id], contents, self._base) for step_id in steps
+        }
         taking = [step_id for step_id, allowed in names.items() if setting.name in (allowed or ())]
         if steps and not taking and None not in names.values():
             known = sorted({name for allowed in names.values() for name in allowed or ()})

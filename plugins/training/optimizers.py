@@ -1,7 +1,7 @@
 """Adam on any device: on a GPU nothing of it is told from the host, step by step.
 
 There its state, its learning rate among it, lies on the GPU, and one kernel updates many tensors.
-So a step needs no word from the host, and can be recorded as a CUDA graph (see `graphs`).
+So a step needs no word from the host, and can be recorded as a CUDA graph (see `cuda_graphs`).
 """
 
 from __future__ import annotations

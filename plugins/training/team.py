@@ -26,11 +26,11 @@ from lightning.fabric.strategies import DDPStrategy
 from torch import nn
 
 from fib_plugins.training.checkpoint import Checkpoint
-from fib_plugins.training.helpers import helped_by
+from fib_plugins.training.pickling import pack, unpack
 from fib_plugins.training.progress import Progress
 from fib_plugins.training.runtime import cpu_threads, fabric_on, mixed_precision
 from fib_plugins.training.schedule import Computing
-from fib_plugins.training.shipping import pack, unpack
+from fib_plugins.training.worker_processes import helped_by
 from fibcore import Context, FibError
 
 Result = TypeVar("Result")

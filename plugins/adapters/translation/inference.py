@@ -23,8 +23,8 @@ from fib_plugins.adapters.translation.grey_range import GreyRange
 from fib_plugins.adapters.translation.normalization import take_statistics
 from fib_plugins.adapters.translation.parameters import INFERENCE_BYTES, MOST_WORKERS
 from fib_plugins.adapters.translation.patches import Patches, as_tensor
-from fib_plugins.training.ahead import to_device, to_host
-from fib_plugins.training.in_order import in_order
+from fib_plugins.training.ordered_work import in_order
+from fib_plugins.training.prefetch import to_device, to_host
 from fib_plugins.training.runtime import cpu_threads, fabric_on, items_at_once
 from fibcore import Context, Images
 

@@ -124,7 +124,7 @@ class Method(ABC):
         """Learn from patches of either stack, and return the losses, each a tensor of one number.
 
         All is computed on the device, nothing is read back, and no operation depends on the number
-        of steps: what `graphs.Replayed` asks for.
+        of steps: what `cuda_graphs.Replayed` asks for.
 
         Args:
             inputs: on the device: ``source`` and ``target``, patches in axes (patch, channel, y,

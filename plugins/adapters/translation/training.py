@@ -31,10 +31,10 @@ from fib_plugins.adapters.translation.validation import (
     held_out,
     some_slices,
 )
-from fib_plugins.training.ahead import ahead, depth_for, to_device
 from fib_plugins.training.checkpoint import Checkpoint
-from fib_plugins.training.graphs import Replayed
+from fib_plugins.training.cuda_graphs import Replayed
 from fib_plugins.training.optimizers import on_device
+from fib_plugins.training.prefetch import ahead, depth_for, to_device
 from fib_plugins.training.progress import Progress
 from fib_plugins.training.weights import set_tensors, weights_of
 from fibcore import Context, FibError, Images, Labels

@@ -19,8 +19,8 @@ from torch import nn
 from fib_plugins.image_statistics.grey_scale import GreyScale
 from fib_plugins.segmenters.unet.parameters import INFERENCE_BYTES
 from fib_plugins.segmenters.unet.patches import starts
-from fib_plugins.training.ahead import ahead, to_device, to_host
-from fib_plugins.training.in_order import in_order
+from fib_plugins.training.ordered_work import in_order
+from fib_plugins.training.prefetch import ahead, to_device, to_host
 from fib_plugins.training.runtime import fabric_on, items_at_once
 from fibcore import Context, Images
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from fib_plugins.training.ahead import to_device
+from fib_plugins.training.prefetch import to_device
 
 if TYPE_CHECKING:
     from fib_plugins.segmenters.unet.parameters import UNetParameters

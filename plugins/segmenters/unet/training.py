@@ -26,7 +26,7 @@ from fib_plugins.segmenters.unet.network import build_network
 from fib_plugins.segmenters.unet.patches import Patches, Variation
 from fib_plugins.segmenters.unet.recordings import Instruments, Recordings
 from fib_plugins.training.checkpoint import Checkpoint
-from fib_plugins.training.graphs import Replayed, Tensors
+from fib_plugins.training.cuda_graphs import Replayed, Tensors
 from fib_plugins.training.optimizers import adam, on_device, rate_of
 from fib_plugins.training.progress import Progress, plateau
 from fib_plugins.training.team import Team

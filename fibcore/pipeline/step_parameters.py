@@ -1,4 +1,4 @@
-"""Which parameters a step takes, told from the content of a pipeline before it is checked."""
+"""The parameters that a step takes, from the content of a pipeline before it is checked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fibcore.registry import registry
 Steps = Mapping[str, Mapping[str, Any]]
 
 
-def settable(step: Mapping[str, Any], steps: Steps, base: Path) -> list[str] | None:
+def step_parameters(step: Mapping[str, Any], steps: Steps, base: Path) -> list[str] | None:
     """Return the names of the parameters that a step takes.
 
     ``run`` and ``fit`` take every parameter of their plugin; ``apply`` those that may change once
@@ -29,7 +29,7 @@ def settable(step: Mapping[str, Any], steps: Steps, base: Path) -> list[str] | N
         base: folder that paths in the pipeline are relative to.
 
     Returns:
-        The names; None where they cannot be told, of which the check gives the cause: an unknown
+        The names; None where they are unknown for a cause that the check reports: an unknown
         plugin, a model that cannot be read, a step that is not sound.
     """
     given = {verb: step[verb] for verb in VERBS if step.get(verb) is not None}

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 import torch
 
-from fib_plugins.training.ahead import ahead, depth_for, to_device, to_host
+from fib_plugins.training.prefetch import ahead, depth_for, to_device, to_host
 
 DEPTHS = pytest.mark.parametrize("depth", [0, 1, 4])
 CPU = torch.device("cpu")

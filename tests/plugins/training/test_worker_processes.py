@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from helper_work import fail, sleep, write
 
-from fib_plugins.training.helpers import helped_by
+from fib_plugins.training.worker_processes import helped_by
 from fibcore import FibError
 
 
@@ -96,7 +96,7 @@ PARENT = """
 import sys, time
 from pathlib import Path
 from helper_work import sleep
-from fib_plugins.training.helpers import helped_by
+from fib_plugins.training.worker_processes import helped_by
 
 if __name__ == "__main__":
     with helped_by(sleep, [(Path(sys.argv[1]),)], lambda: None):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from fib_plugins.training.in_order import in_order
+from fib_plugins.training.ordered_work import in_order
 
 
 def test_results_come_in_order_whatever_takes_longer() -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import torch
 
-from fib_plugins.training.in_order import ordered
+from fib_plugins.training.ordered_work import ordered
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
