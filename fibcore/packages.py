@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import entrypoints
 
 from fibcore import hooks
+from fibcore.errors import FibError
 from fibcore.text import described, message, text_of
 
 
@@ -63,20 +64,36 @@ class Implementation:
         return self.function(*(given[name] for name in self.arguments))
 
 
+class Named(NamedTuple):
+    """An entry point that names a plugin itself: ``"segmenter/blur" = "pkg:Blur"``.
+
+    Attributes:
+        name: ``kind/name``, as the entry point is called.
+        source: where it comes from.
+        load: imports the module and returns what the entry point names.
+    """
+
+    name: str
+    source: Source
+    load: Callable[[], Any]
+
+
 class Packages:
     """The packages that were found, in this order, with their hooks.
 
     Attributes:
+        named: entry points that name a plugin; they are imported when it is used.
         broken: what could not be used.
     """
 
     def __init__(self) -> None:
+        self.named: list[Named] = []
         self.broken: list[BrokenPlugin] = []
         self._sources: dict[str, Source] = {}
         self._hooks = hook_manager()
 
     def discover(self, path: list[str] | None = None) -> None:
-        """Load every entry point of the group, each on its own.
+        """Load every entry point of the group that names a module, each on its own.
 
         Args:
             path: folders to look for installed distributions in; default: ``sys.path``.
@@ -97,12 +114,20 @@ class Packages:
             seen.add((distribution.name, name, reference))
             with self.noting(source, "import failed"):
                 point = entrypoints.EntryPoint.from_string(reference, name, distribution)
-                self.add_module(point.load(), source)
+                if "/" in name:
+                    self.named.append(Named(name, source, point.load))
+                else:
+                    self.add_module(point.load(), source)
 
     def add_module(self, module: Any, source: Source) -> None:
         """Add the hook functions of one module, or of anything else that carries some."""
         name, fits = f"{source.distribution}: {source.entry_point}", False
         with self.noting(source, "hooks do not fit"):
+            if isinstance(module, type):
+                raise FibError(
+                    f"{module.__name__} is a class: call the entry point by its kind and name, as "
+                    f'"segmenter/blur", or name a module that has hooks'
+                )
             self._hooks.register(module, name=name)
             self._hooks.check_pending()
             fits = True

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from fibcore import hooks
@@ -12,19 +13,49 @@ from fibcore.elements import element, elements
 from fibcore.errors import FibError, UsageError, did_you_mean, listed
 from fibcore.kinds import KINDS
 from fibcore.materials import Material
-from fibcore.packages import BrokenPlugin, Packages, Source, packages
+from fibcore.packages import BrokenPlugin, Named, Packages, Source, packages
 from fibcore.plugin import Plugin
 
 
 @dataclass(frozen=True)
 class Registered:
-    """A plugin class or a material, and where it came from."""
+    """A plugin class or a material, and where it came from.
+
+    Attributes:
+        identifier: ``kind/name``.
+        source: its entry point and distribution.
+        load: returns the class or material.
+        imported: whether its package is imported; else the first use of `item` imports it.
+    """
 
     identifier: str
-    item: Any
-    distribution: str
-    version: str
-    entry_point: str
+    source: Source
+    load: Callable[[], Any]
+    imported: bool = True
+
+    @property
+    def item(self) -> Any:
+        """The class or material.
+
+        Raises:
+            FibError: it cannot be used; from then on it is among `Registry.broken`.
+        """
+        return self.load()
+
+    @property
+    def distribution(self) -> str:
+        """Name of the distribution that it comes from."""
+        return self.source.distribution
+
+    @property
+    def version(self) -> str:
+        """Version of this distribution."""
+        return self.source.version
+
+    @property
+    def owner(self) -> str:
+        """Distribution and entry point, for messages."""
+        return f"{self.source.distribution} ({self.source.entry_point})"
 
 
 class Registry:
@@ -63,7 +94,14 @@ class Registry:
         self._ask()
 
     def _ask(self) -> None:
-        """Call the registering hooks of packages that were not asked before."""
+        """Register what packages name, and call their hooks, of those not asked before."""
+        for named in self.packages.named:
+            if (named.source, named.name) not in self._asked:
+                self._asked.add((named.source, named.name))
+                with self.packages.noting(named.source, "cannot be used"):
+                    _check_kind(named.name)
+                    load = partial(self._imported, named)
+                    self._add(Registered(named.name, named.source, load, imported=False))
         for kind, hook in hooks.REGISTER_HOOKS.items():
             for source, implementation in self.packages.implementations(hook):
                 if (source, hook) not in self._asked:
@@ -73,27 +111,37 @@ class Registry:
 
     def _registrar(self, kind: str, source: Source) -> Callable[[Any], None]:
         def register(item: Any) -> None:
-            identifier = _identifier(kind, item)
-            entry = Registered(
-                identifier, item, source.distribution, source.version, source.entry_point
-            )
-            other = self._entries.get(identifier)
-            if other is None:
-                self._entries[identifier] = entry
-                return
-            rivals = self._clashes.setdefault(identifier, [other])
-            rivals.append(entry)
-            owners = " and ".join(f"{r.distribution} ({r.entry_point})" for r in rivals)
-            self.packages.broken.append(
-                BrokenPlugin(
-                    *source,
-                    reason=f"{identifier} is registered twice, by {owners}: uninstall one, or "
-                    f"ask its author to choose another name",
-                    clash=identifier,
-                )
-            )
+            self._add(Registered(_identifier(kind, item), source, lambda: item))
 
         return register
+
+    def _add(self, entry: Registered) -> None:
+        identifier = entry.identifier
+        other = self._entries.setdefault(identifier, entry)
+        if other is entry:
+            return
+        rivals = self._clashes.setdefault(identifier, [other])
+        rivals.append(entry)
+        owners = " and ".join(rival.owner for rival in rivals)
+        reason = (
+            f"{identifier} is registered twice, by {owners}: uninstall one, or ask its author to "
+            f"choose another name"
+        )
+        self.broken.append(BrokenPlugin(*entry.source, reason, clash=identifier))
+
+    def _imported(self, named: Named) -> Any:
+        """Import what an entry point names; if it cannot be used, it is broken from now on."""
+        with self.packages.noting(named.source, "cannot be used"):
+            item = named.load()
+            own = _identifier(named.name.split("/")[0], item)
+            if own != named.name:
+                raise FibError(
+                    f"the entry point is called {named.name}, what it names is {own}: give both "
+                    f"the same name"
+                )
+            return item
+        self._entries.pop(named.name, None)
+        raise FibError(f"{named.name} of {named.source.distribution}: {self.broken[-1].reason}")
 
     # -- asking --------------------------------------------------------------------------------
 
@@ -108,6 +156,15 @@ class Registry:
         chosen = [e for e in self._entries.values() if e.identifier.split("/")[0] in kinds]
         return sorted(chosen, key=lambda entry: entry.identifier)
 
+    def usable(self, kind: str | None = None) -> list[Registered]:
+        """Return the entries that can be imported; the others become records of `broken`."""
+        found = []
+        for entry in self.entries(kind):
+            with suppress(FibError):
+                entry.load()
+                found.append(entry)
+        return found
+
     def entry(self, identifier: str) -> Registered:
         """Return the entry of a ``kind/name``.
 
@@ -116,9 +173,7 @@ class Registry:
                 two distributions.
         """
         if identifier in self._clashes:
-            owners = " and ".join(
-                f"{r.distribution} ({r.entry_point})" for r in self._clashes[identifier]
-            )
+            owners = " and ".join(rival.owner for rival in self._clashes[identifier])
             raise FibError(f"{identifier} is registered twice, by {owners}: uninstall one of them")
         if identifier in self._entries:
             return self._entries[identifier]
@@ -161,13 +216,22 @@ class Registry:
         try:
             return Material.of_element(element(name))
         except FibError:
-            names = [e.item.name for e in self.entries("material")]
+            names = [e.identifier.partition("/")[2] for e in self.entries("material")]
             hint = did_you_mean(name, [*names, *elements()])
             raise FibError(
                 f"no material {name!r}.{hint} `fib materials` lists them; elements go by symbol "
                 f"or name; a pipeline may also define one in place: "
                 f'{{"name": ..., "composition": {{"Si": 1, "O": 2}}, "density_g_cm3": 2.2}}'
             ) from None
+
+
+def _check_kind(name: str) -> None:
+    kind = name.split("/")[0]
+    if kind not in hooks.REGISTER_HOOKS:
+        raise FibError(
+            f"there is no kind {kind!r}; an entry point that names a plugin is called kind/name. "
+            f"Kinds: {listed(hooks.REGISTER_HOOKS)}.{did_you_mean(kind, hooks.REGISTER_HOOKS)}"
+        )
 
 
 def _identifier(kind: str, item: Any) -> str:

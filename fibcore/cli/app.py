@@ -121,13 +121,17 @@ def check(
 def init(
     template: Annotated[str, typer.Argument(help="quickstart, my-stack or plugin.")],
     folder: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("."),
+    kind: Annotated[
+        str | None,
+        typer.Option("--kind", help="Of plugin: the smallest one of this kind, e.g. segmenter."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files.")] = False,
     debug: DebugOption = False,
 ) -> None:
     """Start from a template: a pipeline, or a package with plugins of your own."""
     from fibcore.cli.init import init_command
 
-    init_command(template, folder, force)
+    init_command(template, folder, kind, force)
 
 
 @app.command("schema")

@@ -6,7 +6,9 @@ import re
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from string import Template
 
+from fibcore.cli.plugins import check_kind
 from fibcore.cli.terminal import say
 from fibcore.errors import UsageError, did_you_mean, listed
 from fibcore.files import write_whole
@@ -17,47 +19,75 @@ TEMPLATES = (*PIPELINES, "plugin")
 PACKAGE = "example_plugins"
 
 
-def init_command(template: str, folder: Path, force: bool) -> None:
+def init_command(template: str, folder: Path, kind: str | None, force: bool) -> None:
     """Write the files of a template.
 
+    Args:
+        template: one of `TEMPLATES`.
+        folder: where to write it.
+        kind: of a plugin: write the smallest package with one of this kind; None: one with
+            several plugins, a pipeline and tests.
+        force: overwrite files.
+
     Raises:
-        UsageError: unknown template, or files that are there already (without `force`).
+        UsageError: unknown template or kind, or files that exist already (without `force`).
     """
     if template not in TEMPLATES:
         raise UsageError(
             f"no template {template!r}; there are {listed(TEMPLATES)}."
             + did_you_mean(template, TEMPLATES)
         )
-    root = files("fibcore").joinpath("templates")
+    if kind is not None and template != "plugin":
+        raise UsageError(f"--kind belongs to the template plugin, not to {template}")
+    name = package_name(folder)
     if template in PIPELINES:
-        name = PIPELINES[template]
-        texts = {folder / name: root.joinpath(name).read_text(encoding="utf-8")}
+        texts = {PIPELINES[template]: _template(PIPELINES[template])}
+        following = f"fib run {folder / PIPELINES[template]}"
+    elif kind is None:
+        texts = _package(name)
+        following = f"pip install -e {folder}, then `fib plugins list`"
     else:
-        package = package_name(folder)
-        texts = {
-            folder / name.replace(PACKAGE, package): text.replace(PACKAGE, package)
-            for name, text in _tree(root.joinpath("plugin"))
-        }
-    there = [path for path in texts if path.exists()]
+        check_kind(kind)
+        texts = _plugin(kind, name)
+        following = f"pip install -e {folder}, then `fib plugins check {kind}/{name}`"
+    paths = {folder / name: text for name, text in texts.items()}
+    there = [path for path in paths if path.exists()]
     if there and not force:
         raise UsageError(
-            f"{listed(map(str, there))} exists already; choose another folder, or pass --force to "
-            f"overwrite"
+            f"not overwritten: {listed(map(str, there))}; choose another folder, or pass --force"
         )
-    for path, text in texts.items():
+    for path, text in paths.items():
         make_writable(path.parent)
         write_whole(path, text, lasting=False)
         say(f"wrote {path}")
-    if template == "plugin":
-        say(f"next: pip install -e {folder}, then `fib plugins list`")
-    else:
-        say(f"next: fib run {next(iter(texts))}")
+    say(f"next: {following}")
 
 
 def package_name(folder: Path) -> str:
     """Return a Python package name made from a folder's name."""
-    name = re.sub(r"\W+", "_", folder.absolute().name).strip("_").lower()
+    name = re.sub(r"[^a-z0-9]+", "_", folder.absolute().name.lower()).strip("_")
     return name if name.isidentifier() else f"{PACKAGE}_{name}".rstrip("_")
+
+
+def _plugin(kind: str, name: str) -> dict[str, str]:
+    """Return the files of the smallest package with one plugin."""
+    words = {"kind": kind, "name": name, "Name": name.title().replace("_", "")}
+    return {
+        "pyproject.toml": Template(_template("kinds/pyproject.toml.template")).substitute(words),
+        f"src/{name}.py": Template(_template(f"kinds/{kind}.py.template")).substitute(words),
+    }
+
+
+def _package(name: str) -> dict[str, str]:
+    """Return the files of a package with several plugins, a pipeline and tests."""
+    return {
+        path.replace(PACKAGE, name): text.replace(PACKAGE, name)
+        for path, text in _tree(files("fibcore").joinpath("templates", "package"))
+    }
+
+
+def _template(name: str) -> str:
+    return files("fibcore").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def _tree(folder: Traversable, prefix: str = "") -> list[tuple[str, str]]:

@@ -16,16 +16,22 @@ from fibcore.contracts import products, slots, verbs
 from fibcore.errors import UsageError, did_you_mean, listed
 from fibcore.kinds import KINDS
 from fibcore.plugin import Plugin, Trainable
-from fibcore.registry import registry
+from fibcore.registry import Registered, registry
 from fibcore.text import shown
+
+
+def check_kind(kind: str) -> None:
+    """Raise `UsageError` for what is no kind of plugin; it lists the kinds."""
+    if kind not in KINDS:
+        raise UsageError(
+            f"no kind {kind!r}; the kinds: {listed(KINDS)}.{did_you_mean(kind, KINDS)}"
+        )
 
 
 def list_command(kind: str | None, as_json: bool) -> None:
     """List plugins and what could not be used."""
-    if kind is not None and kind not in KINDS:
-        raise UsageError(
-            f"no kind {kind!r}; the kinds: {listed(KINDS)}.{did_you_mean(kind, KINDS)}"
-        )
+    if kind is not None:
+        check_kind(kind)
     found = registry().entries(kind)
     broken = registry().broken
     if as_json:
@@ -34,8 +40,8 @@ def list_command(kind: str | None, as_json: bool) -> None:
                 "plugins": [
                     {
                         "plugin": e.identifier,
-                        "summary": e.item.summary(),
-                        "trainable": issubclass(e.item, Trainable),
+                        "summary": e.item.summary() if e.imported else None,
+                        "trainable": issubclass(e.item, Trainable) if e.imported else None,
                         "distribution": e.distribution,
                         "version": e.version,
                     }
@@ -59,12 +65,17 @@ def list_command(kind: str | None, as_json: bool) -> None:
             Column("what it does", text=True),
             Column("from", style="dim"),
         ],
-        [[e.identifier, e.item.summary(), f"{e.distribution} {e.version}"] for e in found],
+        [[e.identifier, _summary(e), f"{e.distribution} {e.version}"] for e in found],
     )
     for item in broken:
         say()
         who = f"{item.distribution} {item.version} ({item.entry_point})"
         say(Text("not usable: ", "red"), f"{who}: {item.reason}")
+
+
+def _summary(entry: Registered) -> str:
+    """Return what a plugin does, unless a package would have to be imported for it."""
+    return entry.item.summary() if entry.imported else f"see `fib plugins show {entry.identifier}`"
 
 
 def show_command(name: str, as_json: bool) -> None:
@@ -141,7 +152,7 @@ def check_plugins_command(name: str | None, as_json: bool) -> None:
     """Check one plugin, or all of them and what could not be used."""
     from fibcore.testing import check_plugin
 
-    entries = registry().entries() if name is None else [registry().entry(name)]
+    entries = registry().usable() if name is None else [registry().entry(name)]
     found = {entry.identifier: check_plugin(entry.item) for entry in entries}
     if name is None:
         for item in registry().broken:
@@ -159,7 +170,7 @@ def check_plugins_command(name: str | None, as_json: bool) -> None:
 
 def materials_command(as_json: bool) -> None:
     """List materials."""
-    entries = registry().entries("material")
+    entries = registry().usable("material")
     if as_json:
         _print_json([entry.item.model_dump(mode="json") for entry in entries])
         return

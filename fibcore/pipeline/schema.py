@@ -17,7 +17,7 @@ def pipeline_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of pipeline files with the installed plugins."""
     from fib_plugins.readers.stacks.params import LoadParams
 
-    plugins = [entry.item for entry in registry().entries()]
+    plugins = [entry.item for entry in registry().usable()]
     models: list[tuple[type[BaseModel], str]]
     models = [(Pipeline, "validation"), (Source, "validation"), (LoadParams, "validation")]
     models += [(plugin, "validation") for plugin in plugins]

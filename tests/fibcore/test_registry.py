@@ -222,6 +222,103 @@ def test_a_material_registers_once_for_one_distribution():
         found.material("x")
 
 
+CLASS = """
+from fibcore import Adapter, Context, Images
+
+class Invert(Adapter):
+    "Dark and bright exchanged."
+    name = "{name}"
+    def transform(self, images: Images, context: Context | None = None) -> Images:
+        return images.with_data(255 - images.data)
+"""
+
+
+def test_an_entry_point_may_name_a_class_which_is_imported_when_it_is_used(tmp_path, discover):
+    entry_points = "[fib.plugins]\nadapter/neg = class_one:Invert\n"
+    install(tmp_path, "minimal", entry_points, {"class_one.py": CLASS.format(name="neg")})
+    found = discover()
+    (entry,) = found.entries("adapter")
+    assert (entry.identifier, entry.distribution, entry.version, entry.imported) == (
+        "adapter/neg",
+        "minimal",
+        "0.3",
+        False,
+    )
+    assert "class_one" not in sys.modules
+    assert found.plugin("adapter/neg").summary() == "Dark and bright exchanged."
+    assert "class_one" in sys.modules
+    assert found.broken == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("adapter/neg", "import no_such", "No module named 'no_such'"),
+        ("adapter/neg", "raise SystemExit(3)", "SystemExit: 3"),
+        ("adapter/neg", "", "Invert"),
+        ("adapter/neg", CLASS.format(name="other"), "what it names is adapter/other: give both"),
+        ("segmenter/neg", CLASS.format(name="neg"), "not a class derived from fibcore.Segmenter"),
+        ("material/neg", CLASS.format(name="neg"), "is not a fibcore.Material"),
+        ("adapter/neg", CLASS.format(name=""), "Invert has no name"),
+    ],
+)
+def test_a_named_class_that_cannot_be_used_is_broken_once_it_is_asked_for(
+    tmp_path, discover, name, text, reason
+):
+    entry_points = f"[fib.plugins]\n{name} = class_two:Invert\n"
+    install(tmp_path, "minimal", entry_points, {"class_two.py": text})
+    found = discover()
+    assert found.broken == []
+    with pytest.raises(FibError, match=f"{name} of minimal: cannot be used") as refused:
+        found.entry(name).load()
+    assert reason in str(refused.value)
+    (broken,) = found.broken
+    assert reason in broken.reason
+    assert (broken.entry_point, broken.distribution) == (f"{name} = class_two:Invert", "minimal")
+    with pytest.raises(FibError, match="could not be used: minimal"):
+        found.entry(name)
+
+
+def test_plugins_that_cannot_be_imported_are_left_out_of_the_usable_ones(tmp_path, discover):
+    entry_points = "[fib.plugins]\nadapter/neg = class_three:Invert\nadapter/bad = no_such:Bad\n"
+    install(tmp_path, "minimal", entry_points, {"class_three.py": CLASS.format(name="neg")})
+    found = discover()
+    assert [e.identifier for e in found.entries()] == ["adapter/bad", "adapter/neg"]
+    assert [e.identifier for e in found.usable()] == ["adapter/neg"]
+    assert [b.entry_point for b in found.broken] == ["adapter/bad = no_such:Bad"]
+
+
+def test_entry_points_whose_name_does_not_fit_are_pointed_out(tmp_path, discover):
+    entry_points = "[fib.plugins]\nadaptor/neg = class_four:Invert\nneg = class_four:Invert\n"
+    install(tmp_path, "minimal", entry_points, {"class_four.py": CLASS.format(name="neg")})
+    found = discover()
+    reasons = {b.entry_point.split(" = ")[0]: b.reason for b in found.broken}
+    assert "no kind 'adaptor'" in reasons["adaptor/neg"]
+    assert "Did you mean 'adapter'" in reasons["adaptor/neg"]
+    assert "Invert is a class: call the entry point by its kind and name" in reasons["neg"]
+    assert found.entries() == []
+
+
+def test_a_material_may_be_named_too(tmp_path, discover):
+    made = "Material(name='x', composition={'C': 1}, density_g_cm3=2)"
+    text = f"from fibcore import Material\nX = {made}"
+    files = {"material_one.py": text}
+    install(tmp_path, "one", "[fib.plugins]\nmaterial/x = material_one:X\n", files)
+    assert discover().material("X").density_g_cm3 == 2
+
+
+def test_a_named_class_and_a_registered_one_of_one_name_are_an_error(tmp_path, discover):
+    install(tmp_path, "a", "[fib.plugins]\np = five_a\n", {"five_a.py": GOOD.format(name="neg")})
+    install(
+        tmp_path,
+        "b",
+        "[fib.plugins]\nadapter/neg = five_b:Invert\n",
+        {"five_b.py": CLASS.format(name="neg")},
+    )
+    with pytest.raises(FibError, match="registered twice"):
+        discover().plugin("adapter/neg")
+
+
 LAZY = """
 import fibcore
 
