@@ -19,7 +19,8 @@ from fib_plugins.physics.ann import ANN
 from fib_plugins.physics.hunger_kuchler import HungerKuchler
 from fib_plugins.physics.monte_carlo import MonteCarloLookup
 from fib_plugins.physics.monte_carlo_table import MonteCarloTable
-from fibcore import Context, Physics, Table
+from fibcore import Context, Physics
+from fibcore.formats import read_table, write_table
 from fibcore.registry import registry
 
 BETWEEN = {
@@ -45,7 +46,7 @@ def main() -> None:
 
     plugin = MonteCarloTable(electrons=args.electrons)
     if args.table is not None and args.table.exists():
-        table = Table.read(args.table)
+        table = read_table(args.table)
     else:
         start = time.perf_counter()
         table = plugin.tabulate(Context(1, threads=threads))
@@ -54,7 +55,7 @@ def main() -> None:
         print(f"table: {len(table)} rows in {seconds:.0f} s on {threads} threads, ", end="")
         print(f"{rate:.3g} electrons per second and thread")
         if args.table is not None:
-            table.write(args.table)
+            write_table(table, args.table)
 
     models: dict[str, Physics] = {
         "hunger_kuchler": HungerKuchler(),

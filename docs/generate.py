@@ -22,6 +22,7 @@ from fibcore.contracts import products, slots, verbs
 from fibcore.hooks import REGISTER_HOOKS
 from fibcore.kinds import KINDS
 from fibcore.plugin import Plugin, Trainable
+from fibcore.reader import Reader
 from fibcore.registry import registry
 
 MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
@@ -93,6 +94,9 @@ def _plugin(plugin: type[Plugin]) -> str:
             for slot in slots(plugin, method).values()
         )
         leaves = ", ".join(f"`{n}` ({what})" for n, what in products(plugin, method).items())
+        if issubclass(plugin, Reader):
+            takes = f"files that end in {', '.join(f'`{s}`' for s in plugin.suffixes)}"
+            leaves = " or ".join(f"`{n}`" for n in products(plugin, method))
         lines.append(f"**{verb}**: takes {takes or 'nothing'}; leaves {leaves}.\n")
     if issubclass(plugin, Trainable) and plugin.apply_params:
         changeable = ", ".join(f"`{name}`" for name in sorted(plugin.apply_params))
@@ -132,14 +136,14 @@ def materials() -> str:
 
 def pipeline_file() -> str:
     """Return the fields of a pipeline file."""
-    from fib_plugins.readers import LoadParams
+    from fib_plugins.readers.stacks.params import StackParams
     from fibcore.pipeline.spec import Pipeline, Source, Step
 
     parts: list[tuple[str, type[BaseModel]]] = [
         ("The file", Pipeline),
         ("A step", Step),
         ("An input that is more than a step's id", Source),
-        ("`params` of a step that loads a TIFF", LoadParams),
+        ("`params` of a step that loads a volume", StackParams),
     ]
     lines = []
     for title, model in parts:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fibcore.models import Model
     from fibcore.params import MaterialParam
     from fibcore.plugin import Forecast, Plugin, Trainable, keeps
+    from fibcore.reader import Opened, Reader
     from fibcore.tables import Table
     from fibcore.volumes import Images, Labels, Volume, VolumeSpec
 
@@ -51,6 +52,8 @@ _HOMES = {
     "Forecast": "plugin",
     "Plugin": "plugin",
     "Trainable": "plugin",
+    "Opened": "reader",
+    "Reader": "reader",
     "keeps": "plugin",
     "Table": "tables",
     "Images": "volumes",

@@ -1,8 +1,6 @@
-"""Artefacts on disk: volumes as TIFF, tables as CSV, models as safetensors with JSON."""
+"""Artefacts: what steps leave, and the files that they are kept in."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from fibcore.errors import FibError
 from fibcore.models import Model
@@ -16,6 +14,7 @@ SUFFIXES: dict[type, tuple[str, ...]] = {
     Table: (".csv",),
     Model: (".safetensors", ".json"),
 }
+"""Type -> suffixes of the files of an artefact; the reader of the first one reads and writes it."""
 
 
 def file_names(name: str, type_: type) -> tuple[str, ...]:
@@ -24,26 +23,3 @@ def file_names(name: str, type_: type) -> tuple[str, ...]:
         if issubclass(type_, base):
             return tuple(name + suffix for suffix in suffixes)
     raise FibError(f"{type_.__name__} is no artefact; steps leave Labels, Images, Table or Model")
-
-
-def write_artefact(folder: Path, name: str, artefact: Artefact) -> tuple[str, ...]:
-    """Write an artefact into a folder and return the names of its files."""
-    names = file_names(name, type(artefact))
-    path = folder / names[0]
-    if isinstance(artefact, Volume):
-        from fib_plugins.readers import write_volume
-
-        write_volume(artefact, path)  # type: ignore[arg-type,unused-ignore]  # Labels or Images, never Volume
-    else:
-        artefact.write(path)
-    return names
-
-
-def read_artefact(folder: Path, name: str, type_: type) -> Artefact:
-    """Read an artefact that `write_artefact` wrote; volumes are memory-mapped."""
-    path = folder / file_names(name, type_)[0]
-    if issubclass(type_, Volume):
-        from fib_plugins.readers import read_volume
-
-        return read_volume(path, trusted=True)
-    return Table.read(path) if issubclass(type_, Table) else Model.read(path)

@@ -17,6 +17,7 @@ from fibcore.errors import FibError
 from fibcore.kinds import KINDS
 from fibcore.models import Model
 from fibcore.plugin import Plugin, Trainable
+from fibcore.reader import Reader
 from fibcore.tables import Table
 from fibcore.volumes import Images, Labels, Volume
 
@@ -72,7 +73,7 @@ class Slot:
 
 def verbs(plugin: type[Plugin]) -> dict[str, str]:
     """Return what steps of a pipeline can do with a plugin: verb -> method that does it."""
-    run = {"run": plugin.main_method}
+    run = {plugin.verb: plugin.main_method}
     if not issubclass(plugin, Trainable):
         return run
     learned = {"fit": "fit", "apply": plugin.main_method}
@@ -85,6 +86,8 @@ def slots(plugin: type[Plugin], method: str) -> dict[str, Slot]:
     Raises:
         FibError: the signature cannot be read; names the plugin and what to annotate.
     """
+    if issubclass(plugin, Reader):  # takes files
+        return {}
     function = _function(plugin, method)
     hints = _hints(plugin, method)
     found = {}
@@ -135,6 +138,8 @@ def returns_itself(plugin: type[Plugin]) -> bool:
 
 def products(plugin: type[Plugin], method: str) -> dict[str, Product]:
     """Return what a step with this method leaves, the main result first: name -> product."""
+    if issubclass(plugin, Reader):  # one of these, as the files have it
+        return {type_.artefact: Product(type_) for type_ in plugin.holds}
     kept = getattr(_function(plugin, method), "fib_keeps", {})
     model = {"model": Product(Model, plugin.kind)}
     if method == "fit":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from fibcore.text import shown
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | _NO_FOLLOW
+
+BLOCK_BYTES = 1 << 22
 
 DISCARDED = ".discarded-"
 """Start of the names of folders that are about to be deleted; after a kill some may be left."""
@@ -43,6 +46,16 @@ def read_whole(path: Path, most: int) -> bytes:
             f"kind; is it the right one?"
         )
     return content
+
+
+def hash_files(paths: Iterable[Path]) -> str:
+    """Return the SHA-256 over files, one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(BLOCK_BYTES):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def check_regular(path: Path) -> int:

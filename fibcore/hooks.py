@@ -21,12 +21,18 @@ if TYPE_CHECKING:
     from fibcore.events import Observer, RunEvent
     from fibcore.kinds import Adapter, Generator, Metric, Physics, Segmenter, Simulator
     from fibcore.materials import Material
+    from fibcore.reader import Reader
 
 PROJECT = "fib"
 ENTRY_POINT_GROUP = "fib.plugins"
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def fib_register_readers(register: Callable[[type[Reader]], None]) -> None:
+    """Register readers of file formats."""
 
 
 @hookspec
@@ -101,6 +107,7 @@ def fib_observe_run(run: Path, command: Sequence[str]) -> Observer | None:
 
 
 REGISTER_HOOKS = {
+    "reader": "fib_register_readers",
     "generator": "fib_register_generators",
     "physics": "fib_register_physics",
     "simulator": "fib_register_simulators",

@@ -1,4 +1,4 @@
-"""The six kinds of plugin and their contracts.
+"""The kinds of plugin and their contracts; that of readers is in `fibcore.reader`.
 
 A method's signature is what a pipeline step can be given: parameter names are input names,
 annotations are the artefacts they take, a default makes an input optional. A plugin may add inputs
@@ -21,6 +21,7 @@ from fibcore.elements import element
 from fibcore.errors import FibError
 from fibcore.materials import Material
 from fibcore.plugin import Forecast, Plugin
+from fibcore.reader import Reader
 from fibcore.tables import Table
 from fibcore.volumes import Images, Labels, VolumeSpec
 
@@ -232,5 +233,5 @@ class LabelMetric(Metric):
 
 
 KINDS: dict[str, type[Plugin]] = {
-    cls.kind: cls for cls in (Generator, Physics, Simulator, Adapter, Segmenter, Metric)
+    cls.kind: cls for cls in (Generator, Physics, Simulator, Adapter, Segmenter, Metric, Reader)
 }

@@ -1,36 +1,19 @@
-"""Models: what a trainable plugin learned, kept as safetensors and JSON (never as code)."""
+"""Models: what a trainable plugin learned: arrays and JSON values, never code."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from fibcore.errors import FibError, faults, listed, sized
-from fibcore.files import check_regular
-from fibcore.jsontext import read_json
-from fibcore.text import described, shown
-
-FORMAT = 1
+from fibcore.errors import FibError, listed
+from fibcore.text import shown
 
 Shape = tuple[int | None, ...]
 """Of an array; None for a length that may be any."""
-
-
-class Header(BaseModel):
-    """The .json file of a model."""
-
-    model_config = ConfigDict(strict=True)
-
-    format: Annotated[int, Field(ge=1)]
-    plugin: Annotated[str, Field(pattern=r"^[a-z_]+/[\w.-]+$", max_length=200)]
-    params: dict[str, Any]
-    info: dict[str, Any]
 
 
 class ModelInfo(BaseModel):
@@ -70,56 +53,6 @@ class Model:
     def kind(self) -> str:
         """Kind of the plugin, e.g. ``segmenter``."""
         return self.plugin.split("/", 1)[0]
-
-    def write(self, path: Path) -> None:
-        """Write ``<path>.safetensors`` and ``<path>.json`` (suffix of `path` is replaced)."""
-        from safetensors.numpy import save_file
-
-        weights = {name: np.ascontiguousarray(array) for name, array in self.weights.items()}
-        save_file(weights, path.with_suffix(".safetensors"))
-        header = {
-            "format": FORMAT,
-            "plugin": self.plugin,
-            "params": dict(self.params),
-            "info": dict(self.info),
-        }
-        text = json.dumps(header, indent=1, sort_keys=True, allow_nan=False)
-        path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
-
-    @classmethod
-    def read(cls, path: Path) -> Model:
-        """Read a model written by `write`; nothing in the files is executed.
-
-        Raises:
-            FibError: if a file is missing or is not such a model.
-        """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
-        files = path.with_suffix(".json"), path.with_suffix(".safetensors")
-        try:
-            content = read_json(files[0])
-            if isinstance(content, dict) and content.get("format") not in (None, FORMAT):
-                raise FibError(
-                    f"{shown(path)} is a model of format {shown(content['format'], 20)}; this "
-                    f"version of fib reads up to {FORMAT}: update fib"
-                )
-            header = Header.model_validate(content)
-            _check_room(files[1])
-            weights = load_file(files[1])
-        except FibError:
-            raise
-        except ValidationError as error:
-            raise FibError(
-                f"{shown(path)} is not a model that fib wrote: {shown(files[0].name)}: "
-                f"{faults(error)}"
-            ) from None
-        except (OSError, ValueError, LookupError, TypeError, SafetensorError) as error:
-            raise FibError(
-                f"{shown(path)} is not a model that fib wrote ({described(error)}); a model is a "
-                f".safetensors file with a .json file of the same name beside it"
-            ) from error
-        return cls(header.plugin, header.params, weights, header.info)
 
     def check_weights(self, shapes: Mapping[str, Shape] | None, learner: str = "plugin") -> None:
         """Refuse weights that are not finite numbers, or others than expected.
@@ -164,14 +97,3 @@ def _fits(found: tuple[int, ...], shape: Shape) -> bool:
     return len(found or (1,)) == len(shape or (1,)) and all(
         wanted in (None, n) for n, wanted in zip(found or (1,), shape or (1,), strict=True)
     )
-
-
-def _check_room(path: Path) -> None:
-    """Refuse what is no file, or too large for the memory that is free."""
-    import psutil
-
-    size, free = check_regular(path), psutil.virtual_memory().available
-    if size > free:
-        raise FibError(
-            f"{shown(path)} has {sized(size)}, {sized(free)} of memory are free; is it a model?"
-        )

@@ -78,6 +78,8 @@ class Plugin(BaseModel):
     kind: ClassVar[str] = ""
     name: ClassVar[str] = ""
     main_method: ClassVar[str] = ""
+    verb: ClassVar[str] = "run"
+    """What a step of a pipeline does with it."""
     result_version: ClassVar[int] = 1
     """Raise it when the same parameters give another result than before: cached steps re-run."""
     leaves_model: ClassVar[bool] = False
@@ -97,6 +99,11 @@ class Plugin(BaseModel):
         """Return the first line of the docstring."""
         lines = (inspect.getdoc(cls) or "").splitlines()
         return lines[0] if lines else ""
+
+    @classmethod
+    def class_problems(cls) -> list[str]:
+        """Return what is wrong with the class by the rules of its kind, beside its methods."""
+        return []
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
         """Return what a step will make and need, or refuse inputs that cannot work.

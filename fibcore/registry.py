@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
@@ -15,6 +15,7 @@ from fibcore.kinds import KINDS
 from fibcore.materials import Material
 from fibcore.packages import BrokenPlugin, Named, Packages, Source, packages
 from fibcore.plugin import Plugin
+from fibcore.reader import Reader
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class Registry:
     def __init__(self, packages: Packages | None = None) -> None:
         self.packages = packages or Packages()
         self._entries: dict[str, Registered] = {}
-        self._clashes: dict[str, list[Registered]] = {}
+        self._clashes: dict[str, list[str]] = {}
+        self._readers: dict[str, dict[str, str]] = {}  # suffix -> identifier -> who registered it
         self._asked: set[tuple[Source, str]] = set()
         self._ask()
 
@@ -111,7 +113,9 @@ class Registry:
 
     def _registrar(self, kind: str, source: Source) -> Callable[[Any], None]:
         def register(item: Any) -> None:
-            self._add(Registered(_identifier(kind, item), source, lambda: item))
+            identifier = _identifier(kind, item)
+            self._add(Registered(identifier, source, lambda: item))
+            self._note_suffixes(identifier, item, source)
 
         return register
 
@@ -120,14 +124,22 @@ class Registry:
         other = self._entries.setdefault(identifier, entry)
         if other is entry:
             return
-        rivals = self._clashes.setdefault(identifier, [other])
-        rivals.append(entry)
-        owners = " and ".join(rival.owner for rival in rivals)
-        reason = (
-            f"{identifier} is registered twice, by {owners}: uninstall one, or ask its author to "
-            f"choose another name"
-        )
-        self.broken.append(BrokenPlugin(*entry.source, reason, clash=identifier))
+        owners = self._clashes.setdefault(identifier, [other.owner])
+        owners.append(entry.owner)
+        self._note_clash(identifier, owners, entry.source)
+
+    def _note_suffixes(self, identifier: str, item: Any, source: Source) -> None:
+        """Note what files a reader opens; two readers of one suffix clash."""
+        for suffix in getattr(item, "suffixes", ()):
+            readers = self._readers.setdefault(suffix, {})
+            if identifier not in readers:
+                readers[identifier] = f"{identifier} of {source.distribution}"
+                if len(readers) > 1:
+                    self._note_clash(suffix, readers.values(), source)
+
+    def _note_clash(self, name: str, owners: Iterable[str], source: Source) -> None:
+        reason = f"{_twice(name, owners)}: uninstall one, or ask its author to choose another name"
+        self.broken.append(BrokenPlugin(*source, reason, clash=name))
 
     def _imported(self, named: Named) -> Any:
         """Import what an entry point names; if it cannot be used, it is broken from now on."""
@@ -139,6 +151,7 @@ class Registry:
                     f"the entry point is called {named.name}, what it names is {own}: give both "
                     f"the same name"
                 )
+            self._note_suffixes(own, item, named.source)
             return item
         self._entries.pop(named.name, None)
         raise FibError(f"{named.name} of {named.source.distribution}: {self.broken[-1].reason}")
@@ -173,8 +186,8 @@ class Registry:
                 two distributions.
         """
         if identifier in self._clashes:
-            owners = " and ".join(rival.owner for rival in self._clashes[identifier])
-            raise FibError(f"{identifier} is registered twice, by {owners}: uninstall one of them")
+            owners = self._clashes[identifier]
+            raise FibError(f"{_twice(identifier, owners)}: uninstall one of them")
         if identifier in self._entries:
             return self._entries[identifier]
         kind = identifier.split("/")[0]
@@ -187,12 +200,16 @@ class Registry:
                 if same_kind
                 else f" The kinds are: {listed(KINDS)}; write kind/name."
             )
+        raise UsageError(f"there is no plugin {identifier!r}.{hint}{self.unusable()}")
+
+    def unusable(self) -> str:
+        """Return a sentence on the packages that could not be used; empty if there are none."""
         failed = [b for b in self.broken if not b.clash]
-        if failed:
-            hint += " These plugin packages could not be used: " + "; ".join(
-                f"{b.distribution} ({b.entry_point}): {b.reason}" for b in failed
-            )
-        raise UsageError(f"there is no plugin {identifier!r}.{hint}")
+        if not failed:
+            return ""
+        return " These plugin packages could not be used: " + "; ".join(
+            f"{b.distribution} ({b.entry_point}): {b.reason}" for b in failed
+        )
 
     def plugin(self, identifier: str) -> type[Plugin]:
         """Return the plugin class of a ``kind/name``; raises as `entry` does."""
@@ -201,6 +218,24 @@ class Registry:
             raise FibError(f"{identifier} is not a plugin that a step can run")
         return item
 
+    def suffixes(self) -> list[str]:
+        """Return every suffix that a reader opens, the longest first."""
+        self.usable(Reader.kind)  # imports those that entry points name
+        return sorted(self._readers, key=len, reverse=True)
+
+    def reader(self, suffix: str) -> type[Reader]:
+        """Return the reader of one of the `suffixes`.
+
+        Raises:
+            FibError: several readers open files with it.
+        """
+        readers = self._readers[suffix]
+        if len(readers) > 1:
+            raise FibError(
+                f"files that end in {_twice(suffix, readers.values())}: uninstall one of them"
+            )
+        return self.entry(next(iter(readers))).item
+
     def material(self, name: str) -> Material:
         """Return a registered material, or the element of this symbol or name.
 
@@ -208,7 +243,7 @@ class Registry:
             FibError: unknown (names the nearest), or registered twice.
         """
         identifier = f"material/{name}"
-        if identifier in self._clashes or identifier in self._entries:
+        if identifier in self._entries:
             return self.entry(identifier).item
         by_lower = {e.identifier.lower(): e for e in self.entries("material")}
         if identifier.lower() in by_lower:
@@ -234,6 +269,10 @@ def _check_kind(name: str) -> None:
         )
 
 
+def _twice(name: str, owners: Iterable[str]) -> str:
+    return f"{name} is registered twice, by {' and '.join(owners)}"
+
+
 def _identifier(kind: str, item: Any) -> str:
     base = KINDS.get(kind)
     if base is None:  # materials are data, not classes
@@ -244,6 +283,8 @@ def _identifier(kind: str, item: Any) -> str:
         raise FibError(f"{item!r} is not a class derived from fibcore.{base.__name__}")
     if not item.name:
         raise FibError(f"{item.__name__} has no name; set `name: ClassVar[str] = ...`")
+    if problems := item.class_problems():
+        raise FibError("; ".join(problems))
     return item.identifier()
 
 

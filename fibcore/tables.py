@@ -1,29 +1,24 @@
-"""Tables: named columns with their units in the names, kept as CSV."""
+"""Tables: named columns with their units in the names."""
 
 from __future__ import annotations
 
 import csv
 import io
-import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from fibcore.csvtext import read_csv
 from fibcore.errors import FibError, did_you_mean
-from fibcore.text import described, shown
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 Cell = float | int | str | bool | None
 
-_LARGEST = 2**63 - 1
-_INTEGER = re.compile(r"[-+]?[0-9]+")
+LARGEST = 2**63 - 1
+"""The largest whole number of a column."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -112,39 +107,6 @@ class Table:
             writer.writerow(["" if v is None else v for v in row.values()])
         return text.getvalue()
 
-    def write(self, path: Path) -> None:
-        """Write the table as CSV (UTF-8)."""
-        path.write_text(self.to_csv(), encoding="utf-8")
-
-    @classmethod
-    def read(cls, path: Path) -> Table:
-        """Read a table from CSV; columns in which every cell is a number become numeric.
-
-        Separators are commas, semicolons or tabs; blanks around cells do not count.
-
-        Raises:
-            FibError: the file is missing, empty or no text, its columns are not named, or its rows
-                differ in length; a whole number has more than 64 bits.
-        """
-        try:
-            text = read_csv(path)
-        except OSError as error:
-            raise FibError(f"cannot read the table {shown(path)}: {described(error)}") from error
-        columns = {}
-        for i, name in enumerate(text.names):
-            cells = [row[i] for row in text.rows]
-            values = _parsed(cells)
-            for line, cell, value in zip(text.lines, cells, values, strict=True):
-                if _beyond(cell, value):
-                    raise FibError(
-                        f"{shown(path)}, line {line}: {shown(cell, 40)} in the column "
-                        f"{shown(name, 60)} is beyond the range of numbers (whole ones of 64 bits, "
-                        f"of 53 beside decimals, others to 1.8e308); write large whole numbers "
-                        f"with an exponent, as 1e20"
-                    )
-            columns[name] = np.array(values, dtype=object)
-        return cls(columns)
-
 
 def _column(name: str, values: Any) -> np.ndarray:
     array = np.asarray(values)
@@ -156,7 +118,7 @@ def _column(name: str, values: Any) -> np.ndarray:
     if cells and all(type(cell) is bool for cell in cells):
         return np.array(cells, dtype=bool)
     if cells and all(type(cell) is int for cell in cells):
-        if max(cells) > _LARGEST or min(cells) < -_LARGEST - 1:
+        if max(cells) > LARGEST or min(cells) < -LARGEST - 1:
             raise FibError(
                 f"the column {name!r} holds whole numbers of more than 64 bits; give floats"
             )
@@ -164,25 +126,3 @@ def _column(name: str, values: Any) -> np.ndarray:
     if cells and all(type(cell) in (int, float) for cell in cells):
         return np.array(cells, dtype=np.float64)
     return np.array(cells, dtype=object)
-
-
-def _parsed(cells: list[str]) -> list[Cell]:
-    if cells and all(cell in ("True", "False") for cell in cells):
-        return [cell == "True" for cell in cells]
-    if cells and all(_INTEGER.fullmatch(cell) for cell in cells):
-        return [int(cell) if len(cell) < 40 else float("inf") for cell in cells]
-    if not any("_" in cell for cell in cells):  # Python reads 1_000 as a number
-        try:
-            return [float(cell) for cell in cells]
-        except ValueError:
-            pass
-    return [cell or None for cell in cells]
-
-
-def _beyond(cell: str, value: Cell) -> bool:
-    """Return whether a number is too large to be kept as it is written."""
-    if isinstance(value, float) and len(cell) > 15 and _INTEGER.fullmatch(cell):
-        return math.isinf(value) or int(value) != int(cell)
-    if isinstance(value, float):
-        return math.isinf(value) and any(character.isdigit() for character in cell)
-    return isinstance(value, int) and not -_LARGEST - 1 <= value <= _LARGEST

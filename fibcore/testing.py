@@ -23,6 +23,7 @@ from fibcore.contracts import (
 from fibcore.errors import FibError
 from fibcore.kinds import KINDS
 from fibcore.plugin import Plugin, Trainable
+from fibcore.reader import Reader
 
 NAME_PATTERN = re.compile(r"^[a-z][a-z0-9_]*$")
 
@@ -54,7 +55,7 @@ def check_plugin(plugin: type[Plugin]) -> list[str]:
     if inspect.isabstract(plugin):
         missing = ", ".join(sorted(plugin.__abstractmethods__))
         problems.append(f"{name} does not implement {missing}")
-    methods = [plugin.main_method]
+    methods = [] if issubclass(plugin, Reader) else [plugin.main_method]  # it takes files
     if issubclass(plugin, Trainable):
         methods.append("fit")
         unknown = plugin.apply_params - set(plugin.model_fields)
@@ -68,7 +69,7 @@ def check_plugin(plugin: type[Plugin]) -> list[str]:
         if not field.description:
             problems.append(f"parameter {field_name} of {name} has no description")
     problems += _check_defaults(plugin)
-    return problems
+    return problems + plugin.class_problems()
 
 
 def _check_method(plugin: type[Plugin], method: str) -> list[str]:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from fib_plugins.physics.hunger_kuchler import HungerKuchler
     from fib_plugins.physics.monte_carlo import MonteCarloLookup
     from fib_plugins.physics.monte_carlo_table import MonteCarloTable
+    from fib_plugins.readers.model import SavedModel
+    from fib_plugins.readers.tables.reader import Csv
+    from fib_plugins.readers.tiff.reader import Tiff
     from fib_plugins.report import ReportWriter
     from fib_plugins.segmenters.kmeans import KMeans
     from fib_plugins.segmenters.random_forest.plugin import RandomForest
@@ -43,7 +46,16 @@ if TYPE_CHECKING:
     from fib_plugins.segmenters.unet.plugin import UNet
     from fib_plugins.simulators.monte_carlo import MonteCarlo
     from fib_plugins.simulators.weighted_projection import WeightedProjection
-    from fibcore import Adapter, Generator, Material, Metric, Physics, Segmenter, Simulator
+    from fibcore import (
+        Adapter,
+        Generator,
+        Material,
+        Metric,
+        Physics,
+        Reader,
+        Segmenter,
+        Simulator,
+    )
 
 _HOMES = {
     "Acquisition": "adapters.acquisition",
@@ -67,6 +79,9 @@ _HOMES = {
     "HungerKuchler": "physics.hunger_kuchler",
     "MonteCarloLookup": "physics.monte_carlo",
     "MonteCarloTable": "physics.monte_carlo_table",
+    "Csv": "readers.tables.reader",
+    "SavedModel": "readers.model",
+    "Tiff": "readers.tiff.reader",
     "KMeans": "segmenters.kmeans",
     "RandomForest": "segmenters.random_forest.plugin",
     "Threshold": "segmenters.threshold",
@@ -138,6 +153,12 @@ def fib_register_segmenters(register: Callable[[type[Segmenter]], None]) -> None
 def fib_register_metrics(register: Callable[[type[Metric]], None]) -> None:
     """Register the metrics."""
     _register_all("metrics", register)
+
+
+@hookimpl
+def fib_register_readers(register: Callable[[type[Reader]], None]) -> None:
+    """Register the readers of file formats."""
+    _register_all("readers", register)
 
 
 @hookimpl

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fibcore import Table
+from fibcore.formats import write_table
 
 from ..pages import spread, table
 from .methods import REFERENCE
@@ -35,7 +36,7 @@ class Result:
 
 def write_rows(results: Sequence[Result], path: Path) -> None:
     """Write one row for each result as CSV."""
-    Table.from_rows([asdict(result) for result in results]).write(path)
+    write_table(Table.from_rows([asdict(result) for result in results]), path)
 
 
 def markdown(results: Sequence[Result], methods: Iterable[str], twins: Sequence[str]) -> str:

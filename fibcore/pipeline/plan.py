@@ -85,7 +85,7 @@ class Work:
     """What a step does: a method of a plugin, or the reading of files.
 
     Attributes:
-        identifier: ``kind/name`` of the plugin; ``load`` where files are read.
+        identifier: ``kind/name`` of the plugin; where files are read, see `Reader.key_name`.
         method: method of the plugin; empty where files are read.
         result_version: of the plugin, or of what reads the files.
         params: parameters as JSON values, defaults filled in; where a model is applied, only those
@@ -152,7 +152,7 @@ class PlannedStep:
 
     @property
     def identifier(self) -> str:
-        """``kind/name`` of the plugin; ``load`` for a load step."""
+        """``kind/name`` of the plugin; for a load step see `Reader.key_name`."""
         return self.work.identifier
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -10,16 +12,15 @@ from pydantic.json_schema import models_json_schema
 from fibcore.contracts import slots, verbs
 from fibcore.errors import FibError
 from fibcore.pipeline.spec import Pipeline, Source
+from fibcore.reader import Reader
 from fibcore.registry import registry
 
 
 def pipeline_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of pipeline files with the installed plugins."""
-    from fib_plugins.readers.stacks.params import LoadParams
-
     plugins = [entry.item for entry in registry().usable()]
     models: list[tuple[type[BaseModel], str]]
-    models = [(Pipeline, "validation"), (Source, "validation"), (LoadParams, "validation")]
+    models = [(Pipeline, "validation"), (Source, "validation")]
     models += [(plugin, "validation") for plugin in plugins]
     places, definitions = models_json_schema(models)  # type: ignore[arg-type]
     defs = definitions["$defs"]
@@ -55,17 +56,12 @@ def pipeline_schema() -> dict[str, Any]:
                 }
             condition = {"properties": {verb: {"const": identifier}}, "required": [verb]}
             rules.append({"if": condition, "then": {"properties": properties}})
-    rules.append(
-        {
-            "if": {
-                "required": ["load"],
-                "properties": {
-                    "load": {"type": "string", "not": {"pattern": r"\.(csv|safetensors)$"}}
-                },
-            },
-            "then": {"properties": {"params": places[(LoadParams, "validation")]}},
-        }
-    )
+    readers = [plugin for plugin in plugins if issubclass(plugin, Reader)]
+    for reader in readers:
+        rules.append(_loading(_ending([reader]), places[(reader, "validation")]))
+    stacks = [places[(reader, "validation")] for reader in readers if reader.stacks_files]
+    if stacks:  # folders and globs, whatever is in them
+        rules.append(_loading({"not": _ending(readers)}, {"anyOf": stacks}))
     for verb, choices in named.items():
         step["properties"][verb] = {"oneOf": choices, "description": f"plugin to {verb}"}
     for verb in ("apply", "load"):
@@ -76,6 +72,22 @@ def pipeline_schema() -> dict[str, Any]:
     step["allOf"] = rules
     schema["$defs"] = defs
     return schema
+
+
+def _loading(source: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+    """Return the rule that a step which loads such a source has such parameters."""
+    condition = {"required": ["load"], "properties": {"load": {"type": "string", **source}}}
+    return {"if": condition, "then": {"properties": {"params": params}}}
+
+
+def _ending(readers: Sequence[type[Reader]]) -> dict[str, Any]:
+    """Return the schema of a text that ends in a suffix of these readers, in either case."""
+    suffixes = [suffix for reader in readers for suffix in reader.suffixes]
+    written = [
+        "".join(f"[{c}{c.upper()}]" if c.isalpha() else re.escape(c) for c in suffix)
+        for suffix in suffixes
+    ]
+    return {"pattern": f"({'|'.join(written)})$"}
 
 
 def _inputs(plugin: Any, method: str) -> dict[str, Any] | None:

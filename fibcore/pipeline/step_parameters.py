@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from fibcore.errors import FibError
-from fibcore.models import Model
+from fibcore.formats import open_source, reader_of
 from fibcore.pipeline.explain import parameter_names
-from fibcore.pipeline.loading import params_model
 from fibcore.pipeline.spec import VERBS
 from fibcore.registry import registry
 
@@ -36,7 +35,7 @@ def step_parameters(step: Mapping[str, Any], steps: Steps, base: Path) -> list[s
     try:
         match given:
             case {"load": str(source), **others} if not others:
-                return ["load", *parameter_names(params_model(source))]
+                return ["load", *parameter_names(reader_of(source, base))]
             case {"apply": str(name), **others} if not others:
                 identifier = _plugin_behind(name, steps, base)
                 return sorted(registry().plugin(identifier).apply_params)
@@ -54,7 +53,10 @@ def _plugin_behind(name: str, steps: Steps, base: Path) -> str:
             case {"run": str(plugin)} | {"fit": str(plugin)}:
                 return plugin
             case {"load": str(source)}:
-                return Model.read(base / source).plugin
+                model = open_source(source, base).model
+                if model is not None:
+                    return model.plugin
+                break
             case {"apply": str(applied)}:
                 name = applied
     raise FibError(f"step {name!r} leaves no model")

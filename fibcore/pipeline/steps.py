@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from fibcore.contracts import products, slots, verbs
+from fibcore.artefacts import Artefact
+from fibcore.context import Context
+from fibcore.contracts import Product, products, slots, verbs
 from fibcore.errors import listed
-from fibcore.pipeline import loading
+from fibcore.formats import reader_of
 from fibcore.pipeline.explain import Location
 from fibcore.pipeline.findings import Findings
 from fibcore.pipeline.plan import Files, InputRef, PlannedStep, Work, step_seed
 from fibcore.pipeline.spec import Source, Step
 from fibcore.pipeline.wiring import check_references, connect, expect, plugin_of
 from fibcore.plugin import Plugin
+from fibcore.reader import Reader
 
 
 def plan_step(findings: Findings, seed: int, index: int, step: Step) -> PlannedStep | None:
@@ -47,8 +51,12 @@ def _plugin_work(findings: Findings, path: Location, step: Step, seed: int) -> W
     if plugin_class is None:
         return None
     method = verbs(plugin_class).get(step.verb)
+    name = plugin_class.identifier()
+    if method is None and issubclass(plugin_class, Reader):
+        ends = listed(plugin_class.suffixes)
+        findings.add(place, f'{name} opens files: write {{"load": <a file that ends in {ends}>}}')
+        return None
     if method is None:
-        name = plugin_class.identifier()
         findings.add(
             place,
             f'{name} has nothing to learn; write "run" instead of "fit"'
@@ -103,23 +111,30 @@ def _applied_work(findings: Findings, path: Location, step: Step, seed: int) -> 
 
 def _loading_work(findings: Findings, path: Location, step: Step, seed: int) -> Work | None:
     assert step.load is not None
-    params = findings.params(loading.params_model(step.load), step.params, (*path, "params"))
-    if params is None:
+    reader_class = reader_of(step.load, findings.base)
+    reader = findings.params(reader_class, step.params, (*path, "params"))
+    if reader is None:
         return None
-    found = loading.probe(step.load, findings.base, params)
-    if found.model is not None:
-        plugin_of(found.model, {})  # refuses what its plugin cannot use
-    sha256 = loading.content_hash(step.load, findings.base)
-    read = partial(loading.load, step.load, findings.base, params)
+    opened = reader.open(step.load, findings.base)
+    if opened.model is not None:
+        plugin_of(opened.model, {})  # refuses what its plugin cannot use
+    sha256 = reader.content_hash(opened.files)
+    read = partial(_read, reader, step.load, findings.base)
+    product = Product(opened.type, "" if opened.model is None else opened.model.kind)
     return Work(
-        identifier="load",
+        identifier=reader_class.key_name or reader_class.identifier(),
         method="",
-        result_version=loading.LOADER_VERSION,
-        params=params.model_dump(mode="json", by_alias=True),
+        result_version=reader_class.result_version,
+        params=reader.model_dump(mode="json", by_alias=True),
         seed=seed,
-        products=found.products,
-        files=Files(step.load, sha256, read, found.forecast, found.model),
+        products={opened.type.artefact: product},
+        files=Files(step.load, sha256, read, opened.forecast, opened.model),
     )
+
+
+def _read(reader: Reader, source: str, base: Path, context: Context) -> Artefact:
+    """Read files as they are when the step runs."""
+    return reader.open(source, base).read(context)
 
 
 _WORK = {"load": _loading_work, "apply": _applied_work}

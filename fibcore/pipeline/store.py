@@ -19,19 +19,21 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from fibcore.artefacts import Artefact, read_artefact, write_artefact
+from fibcore.artefacts import Artefact
 from fibcore.errors import FibError, UsageError
 from fibcore.files import (
     check_own,
     check_own_tree,
     discard,
+    hash_files,
     have_on_disk,
     own_folder,
     tidy,
     write_whole,
 )
+from fibcore.formats import read_artefact, write_artefact
 from fibcore.pipeline.records import MANIFEST, StepRecord, read_record
-from fibcore.pipeline.verification import damage, hash_files, seen
+from fibcore.pipeline.verification import damage, seen
 from fibcore.text import shown
 
 PARTIAL = ".partial"

@@ -7,23 +7,11 @@ time of the last change of status cannot be set back by those who set back the o
 
 from __future__ import annotations
 
-import hashlib
 import stat
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-BLOCK_BYTES = 1 << 22
-
-
-def hash_files(paths: Iterable[Path]) -> str:
-    """Return the SHA-256 over files, one after the other."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
-            while block := file.read(BLOCK_BYTES):
-                digest.update(block)
-    return digest.hexdigest()
+from fibcore.files import hash_files
 
 
 def seen(path: Path) -> str:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from fibcore.artefacts import read_artefact
+from fibcore.formats import read_artefact
 from fibcore.models import Model
 from fibcore.pipeline.verification import damage
 from fibcore.tables import Table

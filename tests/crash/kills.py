@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from fib_plugins.readers import write_volume
 from fibcore import Images, Table
+from fibcore.formats import write_table, write_volume
 from fibcore.pipeline.cache import Cache
 
 UNET = {"dimensions": "2d", "patch": 16, "epochs": 5, "batch_size": 8, "base_channels": 4,
@@ -98,12 +98,13 @@ class Kills:
             Images(grey.astype(np.uint8)[None], (5.0, 5.0, 5.0), kv=(2.0,)),
             self.folder / "real.tif",
         )
-        Table.from_rows(
+        table = Table.from_rows(
             {"material": name, "atomic_number": z, "energy_kev": energy, "depth_nm": depth,
              "eta": 0.005 * z * float(np.exp(-depth / (20 * energy)))}
             for name, z in (("C", 6.0), ("Cu", 29.0), ("Au", 79.0))
             for energy in (1.0, 2.0, 4.0) for depth in (0.0, 20.0, 50.0)
-        ).write(self.folder / "eta.csv")  # fmt: skip
+        )  # fmt: skip
+        write_table(table, self.folder / "eta.csv")
         document = {"version": 1, "name": "killed", "seed": 5, "steps": self.steps}
         (self.folder / "p.json").write_text(json.dumps(document, indent=1))
 

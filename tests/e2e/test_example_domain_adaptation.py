@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from fib_plugins.readers import read_volume
-from fibcore import Table
+from fibcore.formats import read_table, read_volume
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "domain_adaptation.json"
 
@@ -37,6 +36,6 @@ def test_a_stack_with_hidden_truth_is_segmented_with_and_without_adaptation(shel
     folders = {path.name.split("-", 1)[1]: path for path in provenance.parent.glob("[0-9]*-*")}
     assert read_volume(folders["stack"] / "images.tif").data.dtype == "uint8"
     for errors in ("errors_plain", "errors_gan", "errors_randomised"):
-        assert 0 < Table.read(folders[errors] / "table.csv")["mp_percent"][0] < 100
-    assert "before_spectrum_distance" in Table.read(folders["gap"] / "table.csv")
-    assert "contrast" in Table.read(folders["labels_kept"] / "table.csv")
+        assert 0 < read_table(folders[errors] / "table.csv")["mp_percent"][0] < 100
+    assert "before_spectrum_distance" in read_table(folders["gap"] / "table.csv")
+    assert "contrast" in read_table(folders["labels_kept"] / "table.csv")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tifffile
 
-from fibcore import Table
+from fibcore.formats import read_table
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ml_simulation.json"
 
@@ -39,11 +39,11 @@ def test_translated_projections_come_closer_to_monte_carlo_images(shell):
     (provenance,) = (shell.folder / "runs" / "ml_simulation").glob("*/provenance.json")
     assert json.loads(provenance.read_text())["status"] == "finished"
     folders = {path.name.split("-", 1)[1]: path for path in provenance.parent.glob("[0-9]*-*")}
-    (gap,) = Table.read(folders["gap"] / "table.csv").rows()
-    (floor,) = Table.read(folders["floor"] / "table.csv").rows()
+    (gap,) = read_table(folders["gap"] / "table.csv").rows()
+    (floor,) = read_table(folders["floor"] / "table.csv").rows()
     assert gap["noise_distance"] < 0.5 * gap["before_noise_distance"]
     assert floor["noise_distance"] < gap["before_noise_distance"]
-    history = Table.read(folders["gan"] / "history.csv")
+    history = read_table(folders["gan"] / "history.csv")
     assert list(history["epoch"]) == [1, 2, 3, 4]
     with tifffile.TiffFile(folders["gan"] / "samples.tif") as tif:
         assert tif.asarray().shape == (4, 32, 96)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fibcore import Table
+from fibcore.formats import read_table
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "physics.json"
 
@@ -29,9 +29,9 @@ def test_a_network_and_a_table_take_the_place_of_the_analytic_law(shell):
     (provenance,) = (shell.folder / "runs" / "physics").glob("*/provenance.json")
     run = provenance.parent
     assert json.loads(provenance.read_text())["status"] == "finished"
-    table = Table.read(run / "01-table" / "table.csv")
+    table = read_table(run / "01-table" / "table.csv")
     assert len(table) == 3 * 3 * 8
-    comparison = Table.read(run / "03-network" / "comparison.csv")
+    comparison = read_table(run / "03-network" / "comparison.csv")
     apart = comparison["network_eta"] - table["eta"]
     assert np.sqrt(np.mean(apart**2)) < 0.04
     report = (run / "report.html").read_text(encoding="utf-8")

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from fib_plugins.readers import write_volume
 from fibcore import Forecast, Labels
 from fibcore.errors import PipelineError
+from fibcore.formats import write_model, write_volume
 from fibcore.pipeline import check_pipeline, read_pipeline
 from fibcore.pipeline.schema import pipeline_schema
 from fibcore.registry import registry
@@ -339,7 +339,7 @@ def test_what_a_model_will_make_is_known_where_the_fit_forecasts_the_model(bench
 
 def test_what_a_loaded_model_will_make_is_known(bench, steps, tmp_path):
     fit = {"id": "type", "fit": "adapter/toy_type", "inputs": {"images": "sem"}}
-    bench.run([*steps[:2], fit])["type"].write(tmp_path / "mine")
+    write_model(bench.run([*steps[:2], fit])["type"], tmp_path / "mine.safetensors")
     steps += [
         {"id": "bytes", "run": "adapter/toy_type", "inputs": {"images": "sem"}},
         {"id": "mine", "load": "mine.safetensors"},

@@ -8,6 +8,7 @@ import pytest
 from fibcore import FibError, Labels, Table, hookimpl
 from fibcore.errors import PipelineError, UsageError
 from fibcore.events import RunFinished, StepFinished, StepProgress
+from fibcore.formats import write_model, write_table
 from fibcore.pipeline import StepError
 
 
@@ -247,8 +248,8 @@ def test_a_list_of_labels_reaches_the_plugin_one_by_one(bench, steps):
 
 def test_saved_models_and_tables_can_be_loaded(bench, steps, tmp_path):
     first = bench.run(steps)
-    first["level"].write(tmp_path / "mine")
-    Table({"eta": [0.5, 0.7]}).write(tmp_path / "eta.csv")
+    write_model(first["level"], tmp_path / "mine.safetensors")
+    write_table(Table({"eta": [0.5, 0.7]}), tmp_path / "eta.csv")
     steps = [
         *steps[:2],
         {"id": "mine", "load": "mine.safetensors"},

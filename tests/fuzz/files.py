@@ -17,12 +17,11 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from fib_plugins.readers import LoadParams, write_volume
 from fib_plugins.readers.slices.sources import find_slices
 from fib_plugins.readers.tiff import write
 from fibcore import Images, Labels, Table
 from fibcore.context import Context
-from fibcore.pipeline import loading
+from fibcore.formats import reader_of, write_volume
 from tests.fuzz.command import run_from_command_line
 from tests.fuzz.harness import Outcome, run_cases
 
@@ -240,7 +239,7 @@ def judge_names(random: Random) -> str:
         made = [Path(folder, name) for name in names(random)]
         for path in made:
             path.write_bytes(b"x")
-        files = find_slices(".", Path(folder)).files
+        files = find_slices(".", Path(folder), (".tif", ".tiff")).files
         shown = [path for path in made if not path.name.startswith(".")]
         assert sorted(files) == sorted(shown), "files are missing, or come twice"
         return f"{len(files)} names"
@@ -263,14 +262,13 @@ def judge(case: int) -> str:
                 tifffile.imwrite(base / f"s{number}.tif", _grey()[number])
             (base / source).rename(base / "s3.tif")
             source = "."
-        params = loading.params_model(source)
-        values = {"voxel_size_nm": 5.0, **given} if params is LoadParams else {}
-        if params is LoadParams and random.random() < 0.3:
+        params = reader_of(source, base)
+        values = {"voxel_size_nm": 5.0, **given} if params.stacks_files else {}
+        if params.stacks_files and random.random() < 0.3:
             del values["voxel_size_nm"]
-        settled = params.model_validate(values)
-        found = loading.probe(source, base, settled)
-        loading.content_hash(source, base)
-        artefact = loading.load(source, base, settled, Context(scratch=base / "scratch", log=QUIET))
+        found = params.model_validate(values).open(source, base)
+        params.content_hash(found.files)
+        artefact = found.read(Context(scratch=base / "scratch", log=QUIET))
         if isinstance(artefact, Table):
             return f"a table of {len(artefact)} rows"
         assert found.forecast.output == artefact.spec, "what was forecast is not what was read"

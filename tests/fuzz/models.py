@@ -24,10 +24,10 @@ from fib_plugins.adapters.histogram_match import HistogramMatch
 from fib_plugins.physics.ann import ANN
 from fib_plugins.physics.hunger_kuchler import HungerKuchler
 from fib_plugins.physics.monte_carlo import MonteCarloLookup
-from fib_plugins.readers import write_volume
 from fib_plugins.segmenters.random_forest.plugin import RandomForest
 from fib_plugins.segmenters.unet.plugin import UNet
 from fibcore import Context, Images, Labels, Model, Table
+from fibcore.formats import write_model, write_volume
 from tests.fuzz.command import run_from_command_line
 from tests.fuzz.harness import Outcome, run_cases
 from tests.fuzz.json_mutations import Random, changed, written
@@ -90,7 +90,7 @@ def write_bases(folder: Path) -> None:
         "cut": CUT(**GAN).fit(images, other, Context(1)).model,
     }
     for name, model in models.items():
-        model.write(folder / f"{name}.json")
+        write_model(model, folder / f"{name}.safetensors")
 
 
 STEPS: dict[str, dict[str, Any]] = {

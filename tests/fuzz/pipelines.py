@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from fib_plugins.readers import write_volume
 from fibcore import FibError, Images, Labels, Table
+from fibcore.formats import write_table, write_volume
 from fibcore.pipeline import StepError, check_pipeline, read_pipeline, run_pipeline
 from fibcore.text import message
 from tests.fuzz.command import run_from_command_line
@@ -70,7 +70,7 @@ def write_files(folder: Path) -> None:
     images = random.integers(0, 200, (1, *SHAPE)).astype(np.uint8)
     write_volume(labels, folder / "labels.tif")
     write_volume(Images(images, (5.0, 5.0, 5.0), kv=(2.0,)), folder / "images.tif")
-    Table({"x": [1.0, 2.0], "name": ["a", "b"]}).write(folder / "table.csv")
+    write_table(Table({"x": [1.0, 2.0], "name": ["a", "b"]}), folder / "table.csv")
 
 
 def mutant(case: int) -> bytes:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fibcore import FibError, Model
+from fibcore.formats import read_model
 from fibcore.registry import registry
 from tests.fuzz import models
 from tests.fuzz.harness import failures, summary
@@ -26,7 +27,9 @@ def test_no_changed_model_ends_in_anything_but_a_result_or_a_message() -> None:
 @pytest.fixture(scope="module")
 def sound() -> dict[str, Model]:
     """A sound model of every plugin that learns something."""
-    found = {path.stem: Model.read(path) for path in sorted(models.sound_models().glob("*.json"))}
+    found = {
+        path.stem: read_model(path) for path in sorted(models.sound_models().glob("*.safetensors"))
+    }
     return {name: model for name, model in found.items() if name != "law"}
 
 

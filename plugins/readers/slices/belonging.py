@@ -5,13 +5,13 @@ from __future__ import annotations
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from fib_plugins.readers.slices.names import Name, copied_from, parse
 from fib_plugins.readers.slices.order import independent, numbered_in_front, same_numbers
-from fib_plugins.readers.slices.walk import Walk, has_magic
 from fibcore.errors import FibError, listed
+from fibcore.walk import Walk, has_magic
 
 
 def check_belonging(groups: Sequence[Sequence[Name]], given: str, base: Path) -> None:
@@ -70,9 +70,9 @@ def check_belonging(groups: Sequence[Sequence[Name]], given: str, base: Path) ->
         )
 
 
-def leaving_out(keep: Sequence[Path], given: str, base: Path) -> str:
+def leaving_out(keep: Sequence[Path], given: str, base: Path, suffixes: Sequence[str]) -> str:
     """Return a glob that matches these files of a source and no other; empty if there is none."""
-    return _glob(parse(keep), given, base)
+    return _glob(parse(keep, suffixes), given, base)
 
 
 def _shown(names: Sequence[Name]) -> list[str]:
@@ -132,7 +132,7 @@ def _folder(given: str, folder: Path, base: Path) -> str:
 def _candidates(keep: Sequence[Name]) -> Iterator[str]:
     """Yield patterns of names, the simplest first."""
     suffixes = {name.path.suffix for name in keep}
-    suffix = glob.escape(suffixes.pop()) if len(suffixes) == 1 else ".[tT][iI][fF]*"
+    suffix = glob.escape(suffixes.pop()) if len(suffixes) == 1 else _either(suffixes)
     count = len(keep[0].numbers)
     for form in ("*", "digits", "*[0-9]", "[0-9]*", "[0-9]*[0-9]"):
         stem = ""
@@ -144,6 +144,12 @@ def _candidates(keep: Sequence[Name]) -> Iterator[str]:
         while "**" in last:
             last = last.replace("**", "*")
         yield last + suffix
+
+
+def _either(suffixes: Collection[str]) -> str:
+    """Return a pattern of suffixes by what they share, in either case: ``.[tT][iI][fF]*``."""
+    shared = os.path.commonprefix([suffix.lower() for suffix in suffixes])  # noqa: RUF071
+    return "".join(f"[{c}{c.upper()}]" if c.isalpha() else glob.escape(c) for c in shared) + "*"
 
 
 def _text(texts: Sequence[str]) -> str:

@@ -10,8 +10,6 @@ from pathlib import Path, PurePosixPath
 
 from fib_plugins.readers.slices.units import unit_in_nm
 
-TIFF_SUFFIXES = (".tif", ".tiff")
-
 _MONTHS = (
     "jan january januar",
     "feb february februar",
@@ -101,17 +99,22 @@ class Name:
         return (self.texts, kinds)
 
 
-def parse(files: Sequence[Path]) -> list[Name]:
-    """Take the names of files apart, from the deepest folder that they share on."""
+def parse(files: Sequence[Path], suffixes: Sequence[str]) -> list[Name]:
+    """Take the names of files apart, from the deepest folder that they share on.
+
+    Args:
+        files: the files.
+        suffixes: of their format, in lower case; they are no part of what names share.
+    """
     if len({file.parent for file in files}) == 1:
-        return [_parse(file, file.name) for file in files]
+        return [_parse(file, file.name, suffixes) for file in files]
     depth = _shared_depth(files)
-    return [_parse(file, "/".join(file.parts[depth:])) for file in files]
+    return [_parse(file, "/".join(file.parts[depth:]), suffixes) for file in files]
 
 
-def parse_label(label: str) -> Name:
+def parse_label(label: str, suffixes: Sequence[str]) -> Name:
     """Take the label of a slice within a file apart."""
-    return _parse(Path(label), label)
+    return _parse(Path(label), label, suffixes)
 
 
 def _shared_depth(files: Sequence[Path]) -> int:
@@ -123,9 +126,9 @@ def _shared_depth(files: Sequence[Path]) -> int:
     return depth
 
 
-def _parse(path: Path, name: str) -> Name:
+def _parse(path: Path, name: str, suffixes: Sequence[str]) -> Name:
     name = unicodedata.normalize("NFC", name)
-    if PurePosixPath(name).suffix.lower() in TIFF_SUFFIXES:
+    if PurePosixPath(name).suffix.lower() in suffixes:
         name = name[: name.rfind(".")]
     texts, numbers, end = [], [], 0
     for match in _NUMBER.finditer(name):

@@ -115,13 +115,14 @@ def put_in_order(names: Sequence[Name]) -> Order:
     return Order(files, thickness, tuple(dict.fromkeys(remark for remark in remarks if remark)))
 
 
-def of_labels(labels: Sequence[str]) -> Order:
+def of_labels(labels: Sequence[str], suffixes: Sequence[str]) -> Order:
     """Return what the names of slices within one file say; their order there is not changed.
 
     Args:
         labels: names that a stack keeps of the images it was made of; whatever they are.
+        suffixes: of files of its format.
     """
-    names = [parse_label(label.partition("\n")[0]) for label in labels]
+    names = [parse_label(label.partition("\n")[0], suffixes) for label in labels]
     given = tuple(name.path for name in names)
     if len(names) < 2 or len(by_pattern(names)) > 1 or same_numbers(names) or independent(names):
         return Order(given)

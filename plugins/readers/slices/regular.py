@@ -8,6 +8,8 @@ from pathlib import Path
 
 from fibcore.errors import FibError, listed
 from fibcore.files import check_regular
+from fibcore.sources import written
+from fibcore.walk import literal
 
 _STAND_INS = {
     b"/annex/objects/": ("git-annex", "git annex get"),
@@ -78,3 +80,21 @@ def _stand_in(path: Path) -> tuple[str, str] | None:
         if head.startswith(start) and (start != b"../" or b".git/annex/" in head):
             return tool
     return None
+
+
+def fetched(source: str | Path, base: Path, *also: str) -> Path:
+    """Return the path of a single file whose contents are there, as far as it exists.
+
+    Args:
+        source: the file, relative to `base` or absolute.
+        base: folder that a relative source starts from.
+        also: suffixes of further files of the same name that belong to it.
+
+    Raises:
+        FibError: a link that leads nowhere, a pipe, a device, or a stand-in for contents.
+    """
+    path = literal(base / written(source))
+    parts = [*(path.with_suffix(suffix) for suffix in also), path]
+    there = [part for part in parts if os.path.lexists(part) and not part.is_dir()]
+    check_files(there)
+    return path

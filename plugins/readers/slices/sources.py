@@ -6,78 +6,60 @@ import hashlib
 import os
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from fib_plugins.readers.slices.belonging import check_belonging
-from fib_plugins.readers.slices.names import TIFF_SUFFIXES, by_pattern, parse
+from fib_plugins.readers.slices.names import by_pattern, parse
 from fib_plugins.readers.slices.order import Order, numbered_in_front, put_in_order
 from fib_plugins.readers.slices.regular import check_file, check_files
-from fib_plugins.readers.slices.walk import Walk, has_magic, literal
-from fibcore.errors import FibError, did_you_mean, listed
+from fibcore.errors import FibError, listed
+from fibcore.sources import find, written
 
 
-def find_files(source: str | Path, base: Path) -> tuple[Path, ...]:
-    """Return the files of a source in the order of the stack; see `find_slices`."""
-    return find_slices(source, base).files
-
-
-def find_slices(source: str | Path, base: Path) -> Order:
+def find_slices(source: str | Path, base: Path, suffixes: Sequence[str]) -> Order:
     """Return the files of a source, in the order that the numbers in their names put them.
 
     Args:
-        source: a file, a folder (its .tif and .tiff files, hidden ones left out) or a glob with
-            ``*``, ``?``, ``[...]`` and ``**``; relative to `base`, or absolute.
+        source: a file, a folder (its files with these suffixes, hidden ones left out) or a glob
+            with ``*``, ``?``, ``[...]`` and ``**``; relative to `base`, or absolute.
         base: folder that relative sources start from.
+        suffixes: of files of the format, in lower case.
 
     Raises:
         FibError: nothing is there (names what is nearest), a file is a link that leads nowhere or
             no file at all, or names do not belong to one stack.
     """
-    given = os.path.expanduser(os.fspath(source))
-    if "\0" in given:
-        raise FibError(f"{given!r} is no path: it holds a zero byte")
-    path = literal(base / given)
-    if os.path.isdir(path):
-        found = _in_folder(source, path)
-    elif os.path.lexists(path):
-        check_file(path)
-        return Order((path,))
-    elif has_magic(given):
-        matches = Walk(given).matches(base)
-        found = [m for m in matches if not os.path.isdir(m) or _is_tiff(m)]
-        if not found:
-            raise FibError(
-                f"{source}: no file matches this pattern (looked from {base.resolve()}). "
-                f"{_nearest(path)}"
-            )
-    else:
-        raise FibError(f"{source}: there is no such file or folder. {_nearest(path)}")
-    check_files(found)
-    return _arranged(natural_order(found), given, base)
-
-
-def _in_folder(source: str | Path, folder: Path) -> list[Path]:
-    children = Walk("*").matches(folder)
-    found = [child for child in children if _is_tiff(child)]
-    if not found:
-        others = listed(sorted(child.name for child in children), 5) if children else "nothing"
+    named = find(source, base)
+    if named.is_file:
+        check_file(named.path)
+        return Order((named.path,))
+    files = [
+        file
+        for file in named.files
+        if file.name.lower().endswith(tuple(suffixes))
+        or not (named.is_folder or os.path.isdir(file))
+    ]
+    if not files and not named.is_folder:
         raise FibError(
-            f"{source}: the folder {folder} holds no .tif or .tiff files, but {others} (hidden "
-            f"files left out); give the folder of the slices, or a glob that matches them"
+            f"{source}: no file matches this pattern, but folders: "
+            f"{listed([file.name for file in named.files], 5)}; give one of them, or add /* to it"
         )
-    return found
+    if not files:
+        others = listed([f.name for f in named.files], 5) if named.files else "nothing"
+        raise FibError(
+            f"{source}: the folder {named.path} holds no {' or '.join(suffixes)} files, but "
+            f"{others} (hidden files left out); give the folder of the slices, or a glob that "
+            f"matches them"
+        )
+    check_files(files)
+    return _arranged(natural_order(files), written(source), base, suffixes)
 
 
-def _is_tiff(path: Path) -> bool:
-    return path.suffix.lower() in TIFF_SUFFIXES
-
-
-def _arranged(files: tuple[Path, ...], given: str, base: Path) -> Order:
+def _arranged(files: tuple[Path, ...], given: str, base: Path, suffixes: Sequence[str]) -> Order:
     """Return files in the order of the numbers in their names; else of the alphabet."""
     if len(files) == 1:
         return Order(files)
-    groups = by_pattern(parse(files))
+    groups = by_pattern(parse(files, suffixes))
     check_belonging(groups, given, base)
     if len(groups) > 1:
         names = numbered_in_front([name for group in groups for name in group])
@@ -109,20 +91,6 @@ def natural_order(files: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(sorted(files, key=key))
 
 
-def content_hash(source: str | Path, base: Path) -> str:
-    """Return the SHA-256 over the SHA-256 of each file's bytes, in order; names do not matter.
-
-    Raises:
-        FibError: nothing is there, or a file cannot be read.
-    """
-    files = find_files(source, base)
-    total = hashlib.sha256()
-    with ThreadPoolExecutor(min(8, len(files))) as pool:
-        for digest in pool.map(file_hash, files):
-            total.update(digest)
-    return total.hexdigest()
-
-
 def file_hash(path: Path) -> bytes:
     """Return the SHA-256 of a file's bytes.
 
@@ -136,16 +104,3 @@ def file_hash(path: Path) -> bytes:
         raise FibError(
             f"{path} cannot be read ({error.strerror}): check its permissions"
         ) from error
-
-
-def _nearest(path: Path) -> str:
-    """Say what there is in the deepest folder of `path` that exists."""
-    folder = path.parent
-    wanted = path.name
-    while not os.path.isdir(folder):
-        folder, wanted = folder.parent, folder.name
-    try:
-        names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
-    except OSError as error:
-        return f"The folder {folder} cannot be listed ({error.strerror})."
-    return f"In {folder.resolve()} there are: {listed(names, 6)}." + did_you_mean(wanted, names)

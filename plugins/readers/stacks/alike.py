@@ -9,13 +9,13 @@ from pathlib import Path
 from fib_plugins.readers.slices.belonging import leaving_out
 from fib_plugins.readers.stacks import orientation
 from fib_plugins.readers.stacks.calibration import differ
-from fib_plugins.readers.stacks.params import LoadParams
-from fib_plugins.readers.tiff.headers import Header
-from fib_plugins.readers.tiff.tags import Found
+from fib_plugins.readers.stacks.found import Found
+from fib_plugins.readers.stacks.header import Header
+from fib_plugins.readers.stacks.params import StackParams
 from fibcore.errors import FibError
 
 
-def check_alike(headers: Sequence[Header], params: LoadParams, given: str, base: Path) -> None:
+def check_alike(headers: Sequence[Header], params: StackParams, given: str, base: Path) -> None:
     """Refuse slices of different size, type, pixel size or voltage.
 
     Args:
@@ -35,7 +35,7 @@ def check_alike(headers: Sequence[Header], params: LoadParams, given: str, base:
         few = f" ({len(headers) - count} of {len(headers)} differ)" if len(headers) > 2 else ""
         pattern = "a narrower pattern"
         most = [header.path for header in like] if 2 * count > len(headers) else []
-        if most and (glob := leaving_out(most, given, base)):
+        if most and (glob := leaving_out(most, given, base, params.suffixes)):
             pattern = f'"{glob}", which matches the other {count} alone'
         raise FibError(
             f"the slices are not alike: {like[0].path.name} is {usual}, {other.path.name} is "
@@ -48,7 +48,7 @@ def check_alike(headers: Sequence[Header], params: LoadParams, given: str, base:
         _check_said_alike(mine, yours, params, "Give a pattern that matches one stack, or say")
 
 
-def check_pages_alike(header: Header, params: LoadParams) -> None:
+def check_pages_alike(header: Header, params: StackParams) -> None:
     """Refuse a file whose pages are of different pixel size or voltage by their tags.
 
     Raises:
@@ -63,7 +63,7 @@ _Said = tuple[str, Sequence[Found]]
 """Name of what says it, what it says."""
 
 
-def _check_said_alike(first: _Said, other: _Said, params: LoadParams, todo: str) -> None:
+def _check_said_alike(first: _Said, other: _Said, params: StackParams, todo: str) -> None:
     for what, mine, yours, who in _said_by_both(first[1], other[1]):
         unit, name = ("kV", "kv") if what == "accelerating voltage" else ("nm", "voxel_size_nm")
         if getattr(params, name) is None and differ(mine, yours):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from fib_plugins.readers.stacks.params import LoadParams
-from fib_plugins.readers.tiff.headers import Header
-from fib_plugins.readers.tiff.tags import Found
+from fib_plugins.readers.stacks.found import Found
+from fib_plugins.readers.stacks.header import Header
+from fib_plugins.readers.stacks.params import StackParams
 from fibcore.errors import FibError
 
 TOLERANCE = 0.01
@@ -38,14 +38,14 @@ def trusted(header: Header, warnings: list[str]) -> list[Found]:
 
 
 def voxel_size(
-    source: str | Path, params: LoadParams, founds: Sequence[Found], warnings: list[str]
+    source: str | Path, params: StackParams, founds: Sequence[Found], warnings: list[str]
 ) -> tuple[float, float, float]:
     """Return the voxel size in nm as (z, y, x).
 
     Raises:
         FibError: neither the user nor a tag says it, or only that of a pixel within the slices.
     """
-    size = params.voxel_size_nm or _told(source, founds)
+    size = params.voxel_size_nm or _told(source, params, founds)
     if params.voxel_size_nm is not None:
         for found in founds:
             if axes := _contradictions(size, found):
@@ -65,15 +65,17 @@ def voxel_size(
     return size
 
 
-def _told(source: str | Path, founds: Sequence[Found]) -> tuple[float, float, float]:
+def _told(
+    source: str | Path, params: StackParams, founds: Sequence[Found]
+) -> tuple[float, float, float]:
     """Return the voxel size that the files tell, each axis as the most trusted tag has it."""
     pixel = next((f for f in founds if None not in f.voxel_size_nm[1:]), None)
     remarks = "".join(f". {remark}" for found in founds for remark in found.remarks)
     if pixel is None:
+        none = f" (no such {params.calibration})" if params.calibration else ""
         raise FibError(
-            f"{source}: the files do not say how large a voxel is (no such ImageJ, OME, Thermo "
-            f"Fisher/FEI, Zeiss or resolution tags); give voxel_size_nm: [z, y, x] in nm, where z "
-            f"is the slice thickness, e.g. [10, 5, 5]{remarks}"
+            f"{source}: the files do not say how large a voxel is{none}; give voxel_size_nm: "
+            f"[z, y, x] in nm, where z is the slice thickness, e.g. [10, 5, 5]{remarks}"
         )
     _, y, x = pixel.voxel_size_nm
     assert y is not None
@@ -114,7 +116,7 @@ def _origin_of(taken: Sequence[float], founds: Sequence[Found]) -> str:
 
 def voltages(
     source: str | Path,
-    params: LoadParams,
+    params: StackParams,
     founds: Sequence[Found],
     channels: int,
     warnings: list[str],

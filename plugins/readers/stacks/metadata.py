@@ -1,4 +1,4 @@
-"""fib's own metadata: what a TIFF's standard tags cannot hold, as JSON text inside it."""
+"""fib's own metadata: what the standard tags of a file cannot hold, as JSON text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fib_plugins.readers.tiff.markup import elements, parse_xml
 from fibcore.materials import Material
 from fibcore.volumes import Images, Labels
 
@@ -55,11 +54,3 @@ def from_text(text: Any) -> VolumeMetadata | None:
         return VolumeMetadata.model_validate(content)
     except (ValueError, ValidationError):
         return None  # altered by hand: the standard tags and the user still have their say
-
-
-def from_ome(xml: str) -> VolumeMetadata | None:
-    """Return the metadata in the map annotation ``fib`` of an OME-XML text, if there is one."""
-    root = parse_xml(xml)
-    entries = elements(root, "M") if root is not None else iter(())
-    entry = next((e for e in entries if e.get("K") == "fib"), None)
-    return None if entry is None else from_text(entry.text)

@@ -1,24 +1,30 @@
-"""What a load step may say about the files it reads."""
+"""Parameters of all readers of volumes: what a load step may state about its files."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from fibcore.artefacts import Artefact
 from fibcore.params import MaterialParam, VoxelSize
+from fibcore.reader import Reader
+from fibcore.volumes import Images, Labels
 
 VoltageKv = Annotated[float, Field(gt=0, le=50)]
 Phase = Annotated[int, Field(ge=0, le=255)]
 VoxelRange = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]]
 
 
-class LoadParams(BaseModel):
-    """How to read a stack; what is given here wins over what the files say."""
+class StackParams(Reader):
+    """How to read a stack of slices; what is given here wins over what the files say."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(populate_by_name=True)
+
+    holds: ClassVar[tuple[type[Artefact], ...]] = (Labels, Images)
+    stacks_files: ClassVar[bool] = True
+    calibration: ClassVar[str] = ""
+    """What in such files states a voxel size, for messages; empty: nothing."""
 
     voxel_size_nm: VoxelSize | None = Field(
         default=None,

@@ -8,16 +8,17 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from fib_plugins.readers.slices.names import kv_in
 from fib_plugins.readers.slices.order import Order, of_labels
 from fib_plugins.readers.slices.sources import find_slices
 from fib_plugins.readers.stacks.alike import check_alike, check_pages_alike
 from fib_plugins.readers.stacks.calibration import differ, trusted, voltages, voxel_size
+from fib_plugins.readers.stacks.found import NAMES, Found
+from fib_plugins.readers.stacks.header import Header
 from fib_plugins.readers.stacks.metadata import VolumeMetadata
-from fib_plugins.readers.stacks.params import LoadParams
-from fib_plugins.readers.tiff.headers import Header, read_header
-from fib_plugins.readers.tiff.tags import NAMES, Found
+from fib_plugins.readers.stacks.params import StackParams
 from fibcore.errors import FibError
 from fibcore.materials import EPOXY, GOLD, Material
 from fibcore.volumes import IMAGE_DTYPES, Images, Labels, VolumeSpec
@@ -64,13 +65,23 @@ class Stack:
         )
 
 
-def open_stack(source: str | Path, params: LoadParams, base: Path) -> Stack:
+class ReadHeader(Protocol):
+    """Reads the header of a file, which may be one slice of several."""
+
+    def __call__(self, path: Path, *, one_slice: bool = False) -> Header:
+        """Return the header."""
+        ...
+
+
+def open_stack(
+    source: str | Path, params: StackParams, base: Path, read_header: ReadHeader
+) -> Stack:
     """Find the files of a source, read their headers and settle what they are.
 
     Raises:
         FibError: whatever can be told to be wrong without reading voxels.
     """
-    order = find_slices(source, base)
+    order = find_slices(source, base, params.suffixes)
     files = order.files
     if len(files) == 1:
         headers: tuple[Header, ...] = (read_header(files[0]),)
@@ -86,11 +97,12 @@ def open_stack(source: str | Path, params: LoadParams, base: Path) -> Stack:
     if shape[0] == 1 and own is None:
         raise FibError(
             f"{source} is a single 2-D image of {rows} x {columns} pixels; a stack of slices is "
-            f"needed: give a multi-page TIFF, a folder or a glob such as slices/*.tif"
+            f"needed: give a file of several slices, a folder or a glob such as "
+            f"slices/*{params.suffixes[0]}"
         )
     kind = params.as_ or (own.type if own is not None else "images")
     if len(headers) == 1 and channels == 1 and len(first.slice_names) == slices:
-        order = of_labels(first.slice_names)
+        order = of_labels(first.slice_names, params.suffixes)
     warnings = [*order.remarks, *_remarks(headers)]
     founds = [*trusted(first, warnings), Found(NAMES, (order.thickness_nm, None, None))]
     voxel_size_nm = voxel_size(source, params, founds, warnings)
@@ -146,7 +158,7 @@ def _warn_of_named_voltage(order: Order, kv: Sequence[float | None], warnings: l
 
 
 def _region(
-    source: str | Path, params: LoadParams, shape: tuple[int, int, int]
+    source: str | Path, params: StackParams, shape: tuple[int, int, int]
 ) -> tuple[slice, slice, slice]:
     box = []
     for axis, size in zip(("z", "y", "x"), shape, strict=True):
@@ -171,7 +183,7 @@ def _warn_of_data_bar(header: Header, rows: slice, warnings: list[str]) -> None:
 
 
 def _check_labels(
-    source: str | Path, params: LoadParams, header: Header, warnings: list[str]
+    source: str | Path, params: StackParams, header: Header, warnings: list[str]
 ) -> None:
     if params.kv is not None:
         raise FibError(
@@ -195,7 +207,7 @@ def _check_labels(
         )
 
 
-def _check_phases(source: str | Path, params: LoadParams, materials: dict[int, Material]) -> None:
+def _check_phases(source: str | Path, params: StackParams, materials: dict[int, Material]) -> None:
     highest = max((params.phase_of_value or {0: 0}).values())
     if materials and highest > max(materials):
         raise FibError(
@@ -205,7 +217,7 @@ def _check_phases(source: str | Path, params: LoadParams, materials: dict[int, M
 
 
 def _materials(
-    source: str | Path, params: LoadParams, own: VolumeMetadata | None, warnings: list[str]
+    source: str | Path, params: StackParams, own: VolumeMetadata | None, warnings: list[str]
 ) -> dict[int, Material]:
     if params.materials is not None:
         return dict(enumerate(params.materials))
@@ -219,7 +231,7 @@ def _materials(
 
 
 def _image_dtype(
-    source: str | Path, params: LoadParams, header: Header, warnings: list[str]
+    source: str | Path, params: StackParams, header: Header, warnings: list[str]
 ) -> str:
     if params.materials is not None:
         raise FibError(f'{source} is read as images, which have no materials; say "as": "labels"')

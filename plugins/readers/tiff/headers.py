@@ -5,63 +5,38 @@ Only headers are read: the same checks serve a pipeline before it runs and the r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import tifffile
 
-from fib_plugins.readers.stacks import metadata, orientation
+from fib_plugins.readers.stacks import metadata
+from fib_plugins.readers.stacks.found import Found
+from fib_plugins.readers.stacks.header import Grey, Header, oriented
 from fib_plugins.readers.tiff import tags
 from fib_plugins.readers.tiff.codecs import check_decodable
 from fib_plugins.readers.tiff.container import open_tiff
 from fib_plugins.readers.tiff.layout import planar_slices, slice_layout, stack_layout, times
+from fib_plugins.readers.tiff.markup import elements, parse_xml
 from fib_plugins.readers.tiff.pages import Page, read_pages
 from fibcore.errors import FibError
 
-Grey = Literal["grey", "palette", "inverted"]
-
 
 @dataclass(frozen=True)
-class Header:
-    """One file, as far as its headers tell.
+class TiffHeader(Header):
+    """One TIFF file, as far as its headers state.
 
     Attributes:
-        path: the file.
-        shape: (channel, z, y, x), turned as `orientation` says.
-        planes: order of the planes in the file, ``ZC`` or ``CZ`` (the last runs fastest).
-        dtype: element type, with its byte order in the file.
         page: index of its first page in full size.
-        offset: where the planes begin if they lie in one uncompressed run; else None.
-        grey: how numbers become grey: as they are, through a colour palette (which for phase
-            numbers means nothing), or with zero as white.
-        orientation: how rows and columns are stored, 1 to 8; see `stacks.orientation`.
-        own: fib's own metadata, in a file that fib wrote.
-        found: what tags of each kind say, the most trusted first.
-        pages_found: number of a page -> what its tags say, for pages whose tags differ from those
-            of the first page.
-        slice_names: ImageJ's names of the planes; empty where it has none.
-        remarks: what the user should know about the file.
     """
 
-    path: Path
-    shape: tuple[int, int, int, int]
-    planes: str
-    dtype: np.dtype
-    page: int
-    offset: int | None
-    grey: Grey
-    orientation: int
-    own: metadata.VolumeMetadata | None
-    found: tuple[tags.Found, ...]
-    pages_found: Mapping[int, tuple[tags.Found, ...]] = field(default_factory=dict)
-    slice_names: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
+    page: int = 0
 
 
-def read_header(path: Path, one_slice: bool = False) -> Header:
+def read_header(path: Path, one_slice: bool = False) -> TiffHeader:
     """Read the headers of a file.
 
     Args:
@@ -89,27 +64,21 @@ def read_header(path: Path, one_slice: bool = False) -> Header:
         dtype = _dtype(path, tif, page)
         if not one_slice:
             layout = stack_layout(path, tif, pages, own is not None)
-        turn, remarks = _orientation(path, first)
-        shape = layout.shape
-        if orientation.swaps(turn):
-            shape = (*shape[:2], shape[3], shape[2])
-            found = _swapped(found)
-            pages_found = {number: _swapped(said) for number, said in pages_found.items()}
-        return Header(
+        header = TiffHeader(
             path=path,
-            shape=shape,
+            shape=layout.shape,
             planes=layout.planes,
             dtype=dtype,
             page=first.number - 1,
             offset=layout.offset,
             grey=grey,
-            orientation=turn,
             own=own,
             found=found,
             pages_found=pages_found,
             slice_names=slice_names,
-            remarks=(*layout.remarks, *remarks),
+            remarks=layout.remarks,
         )
+        return oriented(header, first.orientation)
 
 
 def _check_alike(path: Path, pages: Sequence[Page]) -> None:
@@ -181,30 +150,6 @@ def _is_grey_ramp(colormap: np.ndarray | None) -> bool:
     return bool(np.all(np.abs(colormap - ramp) <= 257))
 
 
-def _orientation(path: Path, page: Page) -> tuple[int, list[str]]:
-    """Return how to turn the planes, and what to say about it."""
-    if page.orientation not in orientation.KNOWN:
-        return orientation.NORMAL, [
-            f"{path.name}: its orientation tag is {page.orientation}, which means nothing; its "
-            f"rows are taken from top to bottom"
-        ]
-    if page.orientation == orientation.NORMAL:
-        return orientation.NORMAL, []
-    return page.orientation, [
-        f"{path.name}: its orientation tag is {page.orientation}: its planes are "
-        f"{orientation.WORDS[page.orientation]}, unlike in Fiji, which ignores the tag"
-    ]
-
-
-def _swapped(found: Sequence[tags.Found]) -> tuple[tags.Found, ...]:
-    """Return what tags say of pages whose rows are stored as columns."""
-    turned = []
-    for one in found:
-        z, y, x = one.voxel_size_nm
-        turned.append(replace(one, voxel_size_nm=(z, x, y), data_bar_from=None))
-    return tuple(turned)
-
-
 def _dtype(path: Path, tif: tifffile.TiffFile, page: tifffile.TiffPage) -> np.dtype:
     if page.dtype is None:
         raise FibError(f"{path}: unknown type of pixel; save it as uint8, uint16 or float32")
@@ -213,7 +158,7 @@ def _dtype(path: Path, tif: tifffile.TiffFile, page: tifffile.TiffPage) -> np.dt
 
 def _tags(
     tif: tifffile.TiffFile, page: tifffile.TiffPage
-) -> tuple[metadata.VolumeMetadata | None, tuple[tags.Found, ...], tuple[str, ...]]:
+) -> tuple[metadata.VolumeMetadata | None, tuple[Found, ...], tuple[str, ...]]:
     """Return fib's own metadata, what tags say, and ImageJ's names of the planes."""
     resolution = _resolution(page)
     own = None
@@ -225,12 +170,12 @@ def _tags(
         labels = description.get("Labels")
         names = tuple(map(str, labels)) if isinstance(labels, list) else ()
     if tif.is_ome and (xml := tif.ome_metadata):
-        own = own or metadata.from_ome(xml)
+        own = own or _own_in_ome(xml)
         found.append(tags.ome(xml))
     return own, (*found, *_page_tags(page)), names
 
 
-def _page_tags(page: tifffile.TiffPage) -> tuple[tags.Found, ...]:
+def _page_tags(page: tifffile.TiffPage) -> tuple[Found, ...]:
     """Return what the tags of a page say, those of microscopes first."""
     rows, columns = page.shape[-2:]
     found = []
@@ -250,9 +195,7 @@ def _resolution(page: tifffile.TiffPage) -> tuple[float, float] | None:
     return page.resolution if 282 in page.tags and 283 in page.tags else None
 
 
-def _pages_found(
-    tif: tifffile.TiffFile, pages: Sequence[Page]
-) -> dict[int, tuple[tags.Found, ...]]:
+def _pages_found(tif: tifffile.TiffFile, pages: Sequence[Page]) -> dict[int, tuple[Found, ...]]:
     """Return what the tags of pages say that are not those of the first page.
 
     To be asked before the series of the file, which leave pages without tags.
@@ -261,3 +204,11 @@ def _pages_found(
     said = _page_tags(tif.pages[first.number - 1])  # type: ignore[arg-type]
     found = {page.number: _page_tags(tif.pages[page.number - 1]) for page in others}  # type: ignore[arg-type]
     return {number: other for number, other in found.items() if other != said}
+
+
+def _own_in_ome(xml: str) -> metadata.VolumeMetadata | None:
+    """Return fib's own metadata in the map annotation ``fib`` of an OME-XML text."""
+    root = parse_xml(xml)
+    entries = elements(root, "M") if root is not None else iter(())
+    entry = next((e for e in entries if e.get("K") == "fib"), None)
+    return None if entry is None else metadata.from_text(entry.text)

@@ -8,17 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from fib_plugins.readers.slices.units import INCH_NM, is_print_unit, is_unknown, unit_in_nm
+from fib_plugins.readers.stacks.found import COARSEST_NM, Found, inverse, of_resolution
 from fib_plugins.readers.tiff.markup import elements, parse_xml
-
-COARSEST_NM = 20_000.0
-"""Print resolutions (72 dpi is 352 778 nm, 1200 dpi 21 167 nm) are no voxel sizes of a SEM."""
-
-NAMES = "names of the slices"
-"""Origin of what no tag says but the names of slices do."""
 
 _BASELINE_UNITS = {2: INCH_NM, 3: 1e7, 4: 1e6, 5: 1e3}
 """TIFF 6.0, tag ResolutionUnit: inch, cm; mm and µm are in common use without being part of it."""
@@ -26,30 +20,6 @@ _BASELINE_UNITS = {2: INCH_NM, 3: 1e7, 4: 1e6, 5: 1e3}
 _KV_PER_UNIT = {"kv": 1.0, "v": 1e-3, "kev": 1.0, "ev": 1e-3}
 
 _MEASURED = re.compile(r"([-+]?[\d.,]+(?:[eE][-+]?\d+)?)\s*([^\d\s]\D*)")
-
-
-@dataclass(frozen=True)
-class Found:
-    """What one kind of tag says.
-
-    Attributes:
-        origin: the tag, as a message names it.
-        voxel_size_nm: (z, y, x) in nm, None where it is not said.
-        kv: accelerating voltage of each channel in kV; empty where it is not said.
-        data_bar_from: first row of the data bar below the image, where there is one.
-        remarks: what the tag says that is not understood, or cannot be.
-    """
-
-    origin: str
-    voxel_size_nm: tuple[float | None, float | None, float | None] = (None, None, None)
-    kv: tuple[float | None, ...] = ()
-    data_bar_from: int | None = None
-    remarks: tuple[str, ...] = ()
-
-    @property
-    def who(self) -> str:
-        """What says it, for a message."""
-        return self.origin if self.origin == NAMES else f"{self.origin} tags"
 
 
 def imagej(metadata: Mapping[str, Any], resolution: tuple[float, float] | None) -> Found:
@@ -69,7 +39,7 @@ def imagej(metadata: Mapping[str, Any], resolution: tuple[float, float] | None) 
         return Found(origin, remarks=remarks)
     x, y = None, None
     if resolution is not None:
-        x, y = _inverse(resolution[0], x_nm), _inverse(resolution[1], nm["y"])
+        x, y = inverse(resolution[0], x_nm), inverse(resolution[1], nm["y"])
     z = _positive(metadata.get("spacing"), nm["z"])
     if is_print_unit(unit) and (x or 0) > COARSEST_NM:
         return Found(origin, remarks=remarks)
@@ -163,14 +133,7 @@ def baseline(resolution: tuple[float, float] | None, unit: int) -> Found:
         resolution: XResolution and YResolution, pixels per unit; None without them.
         unit: tag ResolutionUnit.
     """
-    origin = "TIFF resolution"
-    factor = _BASELINE_UNITS.get(unit)
-    if resolution is None or factor is None:
-        return Found(origin)
-    x, y = _inverse(resolution[0], factor), _inverse(resolution[1], factor)
-    if x is None or y is None or max(x, y) > COARSEST_NM:
-        return Found(origin)
-    return Found(origin, (None, y, x))
+    return of_resolution("TIFF resolution", resolution, _BASELINE_UNITS.get(unit))
 
 
 def _section(metadata: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -184,10 +147,6 @@ def _positive(value: Any, factor: float | None) -> float | None:
     except ValueError:
         return None
     return number * factor if factor is not None and 0 < number < float("inf") else None
-
-
-def _inverse(per_unit: float, factor: float | None) -> float | None:
-    return factor / per_unit if factor is not None and 0 < per_unit < float("inf") else None
 
 
 def _measured(entry: Any) -> tuple[Any, Any]:

@@ -10,6 +10,7 @@ from fibcore import Model
 from fibcore.cli.overrides import override
 from fibcore.cli.run import plan_of
 from fibcore.errors import PipelineError, UsageError
+from fibcore.formats import write_model
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_a_pattern_gives_an_apply_step_only_what_may_change_once_fitted(changed)
 
 def test_a_pattern_knows_the_plugin_of_a_loaded_model(document, changed, tmp_path):
     weights = {"level": np.array([0.5])}
-    Model("segmenter/toy_level", {"rounds": 1}, weights).write(tmp_path / "net.safetensors")
+    write_model(Model("segmenter/toy_level", {"rounds": 1}, weights), tmp_path / "net.safetensors")
     document["steps"][4] = {"id": "level_b", "load": "net.safetensors"}
     params, _ = changed(options=["level_*.offset=0.3"])
     assert params == {"level_seen": {"offset": 0.3}}

@@ -11,7 +11,8 @@ from scipy import ndimage
 from fib_plugins.adapters.acquisition import Acquisition
 from fib_plugins.adapters.instrument.estimate_drift import displacement
 from fib_plugins.adapters.instrument.estimate_noise import NoiseCurve
-from fibcore import Context, FibError, Images, Model, Table
+from fibcore import Context, FibError, Images, Table
+from fibcore.formats import read_model, write_model
 
 VOXEL_NM = (6.0, 3.0, 3.0)
 DARK, BRIGHT = 0.08, 0.40
@@ -191,8 +192,8 @@ def test_only_what_is_named_is_estimated():
 
 def test_a_fitted_instrument_lives_on_in_its_model(tmp_path):
     _, _, found, _ = example()
-    found.model.write(tmp_path / "model")
-    again = Acquisition.from_model(Model.read(tmp_path / "model"), drift_nm=0.0)
+    write_model(found.model, tmp_path / "model.safetensors")
+    again = Acquisition.from_model(read_model(tmp_path / "model.safetensors"), drift_nm=0.0)
     assert again.model_dump() == found.model_dump() | {"drift_nm": 0.0}
 
 

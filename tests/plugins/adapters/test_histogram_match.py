@@ -7,7 +7,8 @@ import pytest
 from skimage.exposure import match_histograms
 
 from fib_plugins.adapters.histogram_match import HistogramMatch
-from fibcore import Context, FibError, Images, Model
+from fibcore import Context, FibError, Images
+from fibcore.formats import read_model, write_model
 from fibcore.testing import check_plugin
 
 
@@ -121,8 +122,8 @@ def test_the_map_is_that_of_the_source_whatever_it_is_applied_to():
 def test_the_model_survives_the_disk(tmp_path):
     source, target = images(bimodal((3, 20, 20))), images(as_uint8(bimodal((3, 20, 20), 1)))
     plugin = HistogramMatch().fit(source, target)
-    plugin.model.write(tmp_path / "model")
-    again = HistogramMatch.from_model(Model.read(tmp_path / "model"))
+    write_model(plugin.model, tmp_path / "model.safetensors")
+    again = HistogramMatch.from_model(read_model(tmp_path / "model.safetensors"))
     np.testing.assert_array_equal(again.transform(source).data, plugin.transform(source).data)
     assert again.forecast("transform", {"images": source.spec}).output.dtype == "uint8"
 

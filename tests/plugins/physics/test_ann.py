@@ -14,6 +14,7 @@ from fib_plugins.physics.hunger_kuchler import HungerKuchler
 from fib_plugins.simulators.weighted_projection import WeightedProjection
 from fibcore import Context, FibError, Labels, Material, Model, Table
 from fibcore.elements import elements
+from fibcore.formats import read_model, write_model
 from fibcore.materials import EPOXY, GOLD, VACUUM
 from fibcore.testing import check_plugin
 
@@ -223,8 +224,8 @@ def test_another_seed_gives_another_network(table: Table):
 
 
 def test_a_model_from_disk_gives_the_same(fitted: ANN, tmp_path):
-    fitted.model.write(tmp_path / "model")
-    read = ANN.from_model(Model.read(tmp_path / "model"))
+    write_model(fitted.model, tmp_path / "model.safetensors")
+    read = ANN.from_model(read_model(tmp_path / "model.safetensors"))
     depths = np.linspace(0, 100, 11)
     assert np.array_equal(
         read.coefficient(GOLD, 6.0, depths), fitted.coefficient(GOLD, 6.0, depths)

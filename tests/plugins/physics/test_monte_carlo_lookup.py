@@ -7,6 +7,7 @@ import pytest
 from fib_plugins.physics.monte_carlo import MonteCarloLookup
 from fibcore import FibError, Material, Model, Table
 from fibcore.elements import elements
+from fibcore.formats import read_model, write_model
 from fibcore.materials import EPOXY, GOLD, VACUUM
 from fibcore.testing import check_plugin
 
@@ -150,8 +151,8 @@ def test_curves_of_different_depths_make_a_table_too():
 
 
 def test_a_model_from_disk_gives_the_same(lookup, tmp_path):
-    lookup.model.write(tmp_path / "model")
-    read = MonteCarloLookup.from_model(Model.read(tmp_path / "model"))
+    write_model(lookup.model, tmp_path / "model.safetensors")
+    read = MonteCarloLookup.from_model(read_model(tmp_path / "model.safetensors"))
     depths = np.linspace(0, 100, 7)
     assert np.array_equal(
         read.coefficient(GOLD, 1.7, depths), lookup.coefficient(GOLD, 1.7, depths)

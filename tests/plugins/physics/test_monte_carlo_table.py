@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from fib_plugins.electrons import layers
 from fib_plugins.electrons.layers import layered_yield
 from fib_plugins.physics.monte_carlo_table import MonteCarloTable
-from fibcore import Context, FibError, Table
+from fibcore import Context, FibError
+from fibcore.formats import read_table, write_table
 from fibcore.materials import EPOXY, GOLD, VACUUM
 from fibcore.testing import check_plugin
 
@@ -213,5 +214,5 @@ def test_depths_come_as_a_list_or_a_range(caplog: pytest.LogCaptureFixture):
 
 def test_a_table_survives_the_disk(tmp_path: Path):
     table = small().tabulate(Context(1))
-    table.write(tmp_path / "table.csv")
-    assert Table.read(tmp_path / "table.csv").to_csv() == table.to_csv()
+    write_table(table, tmp_path / "table.csv")
+    assert read_table(tmp_path / "table.csv").to_csv() == table.to_csv()

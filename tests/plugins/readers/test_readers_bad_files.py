@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from reading import probe, read
 
-from fib_plugins.readers import LoadParams, probe, read_volume, write_volume
 from fib_plugins.readers.tiff import write
+from fib_plugins.readers.tiff.reader import Tiff
 from fibcore import FibError, Images
+from fibcore.formats import write_volume
 
-PARAMS = LoadParams(voxel_size_nm=10, kv=2)
+PARAMS = Tiff(voxel_size_nm=10, kv=2)
 
 
-def refuse(
-    tmp_path: Path, message: str, source: str = "s.tif", params: LoadParams = PARAMS
-) -> None:
+def refuse(tmp_path: Path, message: str, source: str = "s.tif", params: Tiff = PARAMS) -> None:
     with pytest.raises(FibError, match=message):
         probe(source, params, base=tmp_path)
 
@@ -60,7 +60,7 @@ def test_a_truncated_imagej_file_without_further_page_headers(
 ) -> None:
     path = tmp_path / "s.tif"
     tifffile.imwrite(path, grey((12, 40, 30)), imagej=True, truncate=True, metadata={"axes": "ZYX"})
-    assert read_volume("s.tif", PARAMS, base=tmp_path).shape == (12, 40, 30)
+    assert read("s.tif", PARAMS, base=tmp_path).shape == (12, 40, 30)
     path.write_bytes(path.read_bytes()[:-1])
     refuse(tmp_path, "truncated: it announces 12 images")
 
@@ -84,7 +84,7 @@ def test_damage_within_compressed_pixels_shows_while_reading(
     path.write_bytes(content)
     probe("s.tif", PARAMS, base=tmp_path)
     with pytest.raises(FibError, match="is damaged"):
-        read_volume("s.tif", PARAMS, base=tmp_path)
+        read("s.tif", PARAMS, base=tmp_path)
 
 
 def test_damaged_headers_are_one_error(tmp_path: Path, grey: Callable) -> None:
@@ -99,7 +99,7 @@ def test_damaged_headers_are_one_error(tmp_path: Path, grey: Callable) -> None:
             content[i] = random.integers(0, 256)
         path.write_bytes(content)
         with suppress(FibError):  # whatever else it raises fails the test
-            read_volume("s.tif", PARAMS, base=tmp_path)
+            read("s.tif", PARAMS, base=tmp_path)
 
 
 @pytest.mark.parametrize("planarconfig", ["contig", "separate"])
@@ -233,7 +233,7 @@ def test_one_file_of_an_ome_set(tmp_path: Path, grey: Callable) -> None:
 
 def test_labels_of_several_channels(tmp_path: Path, grey: Callable) -> None:
     tifffile.imwrite(tmp_path / "s.tif", grey((5, 2, 6, 7)), imagej=True, metadata={"axes": "ZCYX"})
-    params = LoadParams.model_validate({"as": "labels", "voxel_size_nm": 1})
+    params = Tiff.model_validate({"as": "labels", "voxel_size_nm": 1})
     refuse(tmp_path, "has 2 channels; labels have one", params=params)
 
 

@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from reading import content_hash, find_tiffs, probe, read
 
-from fib_plugins.readers import LoadParams, content_hash, probe, read_volume
-from fib_plugins.readers.slices import walk as walking
-from fib_plugins.readers.slices.sources import find_files, find_slices
+from fib_plugins.readers.tiff.reader import Tiff
 from fibcore import FibError
+from fibcore import walk as walking
 
-PARAMS = LoadParams(voxel_size_nm=10, kv=2)
+PARAMS = Tiff(voxel_size_nm=10, kv=2)
 SLICES = [f"stack/slice_{i:03d}.tif" for i in range(1, 6)]
 
 
 def refusal(source: str, base: Path) -> str:
     with pytest.raises(FibError) as error:
-        find_files(source, base)
+        find_tiffs(source, base)
     with pytest.raises(FibError):  # what is hashed is what is read
         content_hash(source, base)
     return str(error.value)
@@ -57,8 +57,8 @@ def test_what_does_not_belong_is_named_and_left_out_by_a_pattern(
     message = refusal(source, tmp_path)
     assert foreign in message
     glob = advised(message)
-    assert [path.name for path in find_files(glob, tmp_path)] == [n[6:] for n in SLICES]
-    np.testing.assert_array_equal(read_volume(glob, PARAMS, base=tmp_path).data[0], stack)
+    assert [path.name for path in find_tiffs(glob, tmp_path).files] == [n[6:] for n in SLICES]
+    np.testing.assert_array_equal(read(glob, PARAMS, base=tmp_path).data[0], stack)
 
 
 def test_numbers_of_various_length_are_kept_by_the_pattern(
@@ -67,14 +67,14 @@ def test_numbers_of_various_length_are_kept_by_the_pattern(
     names = [f"s{i}.tif" for i in (1, 2, 9, 10, 11)]
     write_slices([*names, "s2 (1).tif"])
     glob = advised(refusal(".", tmp_path))
-    assert [path.name for path in find_files(glob, tmp_path)] == names
+    assert [path.name for path in find_tiffs(glob, tmp_path).files] == names
 
 
 def test_brackets_in_names_do_not_spoil_the_pattern(tmp_path: Path, write_slices: Callable) -> None:
     names = [f"a[1]/s[{i}].tif" for i in (1, 2, 3)]
     write_slices([*names, "a[1]/all.tif"])
     glob = advised(refusal("a[1]", tmp_path))
-    assert [path.name for path in find_files(glob, tmp_path)] == [
+    assert [path.name for path in find_tiffs(glob, tmp_path).files] == [
         "s[1].tif",
         "s[2].tif",
         "s[3].tif",
@@ -87,7 +87,7 @@ def test_two_series_are_refused_and_one_of_them_advised(
     write_slices([f"{kind}_{i:02d}.tif" for kind in ("raw", "mask") for i in range(4)])
     message = refusal(".", tmp_path)
     assert "2 patterns" in message
-    assert len(find_files(advised(message), tmp_path)) == 4
+    assert len(find_tiffs(advised(message), tmp_path).files) == 4
 
 
 def test_tiles_and_channels_are_refused_and_one_of_them_advised(
@@ -96,7 +96,7 @@ def test_tiles_and_channels_are_refused_and_one_of_them_advised(
     write_slices([f"s{z:02d}_ch{c}.tif" for z in range(4) for c in (1, 2)])
     message = refusal(".", tmp_path)
     assert "4 x 2 files" in message
-    assert [path.name for path in find_files(advised(message), tmp_path)] == [
+    assert [path.name for path in find_tiffs(advised(message), tmp_path).files] == [
         f"s{z:02d}_ch1.tif" for z in range(4)
     ]
 
@@ -115,7 +115,7 @@ def test_a_number_in_front_orders_names_that_end_in_anything(
 ) -> None:
     names = ["s1_3-Jan_ab.tif", "s2_3-Jan_c7.tif", "s9_4-Feb_zz.tif", "s10_4-Feb_x.tif"]
     write_slices(names)
-    assert [path.name for path in find_files(".", tmp_path)] == names
+    assert [path.name for path in find_tiffs(".", tmp_path).files] == names
 
 
 def test_an_overview_of_another_size_is_named_and_left_out_by_a_pattern(
@@ -184,13 +184,13 @@ def test_a_pattern_that_matches_all_the_world_is_stopped(
     for i in range(300):
         (tmp_path / f"f{i}").touch()
     with pytest.raises(FibError, match=r"more than 200 names lie on the way|cannot be listed"):
-        find_files(pattern, tmp_path)
+        find_tiffs(pattern, tmp_path)
 
 
 def test_links_in_circles_are_walked_once(tmp_path: Path, write_slices: Callable) -> None:
     write_slices(SLICES)
     (tmp_path / "stack" / "back").symlink_to(tmp_path)
-    assert len(find_files("**/*.tif", tmp_path)) == 5
+    assert len(find_tiffs("**/*.tif", tmp_path).files) == 5
 
 
 def test_brackets_in_names_of_folders_are_taken_as_they_are(
@@ -198,10 +198,10 @@ def test_brackets_in_names_of_folders_are_taken_as_they_are(
 ) -> None:
     write_slices(["data[1]/s1.tif", "data[1]/s2.tif", "data1/s8.tif", "data1/s9.tif"])
     for source in ("data[1]", "data[1]/*.tif", "data[1]/s[12].tif", "data[[]1]/*.tif"):
-        assert [path.name for path in find_files(source, tmp_path)] == ["s1.tif", "s2.tif"]
-    assert len(find_files("data[0-9]/*.tif", tmp_path)) == 2
+        assert [path.name for path in find_tiffs(source, tmp_path).files] == ["s1.tif", "s2.tif"]
+    assert len(find_tiffs("data[0-9]/*.tif", tmp_path).files) == 2
     write_slices(["run [a] 1.tif", "run [a] 2.tif"])
-    assert len(find_files("run [a] *.tif", tmp_path)) == 2
+    assert len(find_tiffs("run [a] *.tif", tmp_path).files) == 2
 
 
 @pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
@@ -211,9 +211,9 @@ def test_composed_and_decomposed_names_are_the_same(
 ) -> None:
     write_slices([unicodedata.normalize(on_disk, f"Möbius/schön_{i}.tif") for i in (1, 2)])  # type: ignore[arg-type]
     for source in ("Möbius", "Möbius/*.tif", "Möbius/schön_*.tif", "*/schön_?.tif"):
-        assert len(find_files(unicodedata.normalize(asked, source), tmp_path)) == 2  # type: ignore[arg-type]
+        assert len(find_tiffs(unicodedata.normalize(asked, source), tmp_path).files) == 2  # type: ignore[arg-type]
     single = unicodedata.normalize(asked, "Möbius/schön_1.tif")  # type: ignore[arg-type]
-    assert len(find_files(single, tmp_path)) == 1
+    assert len(find_tiffs(single, tmp_path).files) == 1
 
 
 def test_a_zero_byte_and_endless_names_are_refused(tmp_path: Path) -> None:
@@ -230,12 +230,12 @@ def test_positions_in_names_give_the_slice_thickness(
         resolution=(2e6, 2e6),
         resolutionunit="centimeter",
     )
-    order = find_slices(".", tmp_path)
+    order = find_tiffs(".", tmp_path)
     assert order.thickness_nm == 30
-    forecast = probe(".", LoadParams(kv=2), base=tmp_path)
+    forecast = probe(".", Tiff(kv=2), base=tmp_path)
     assert forecast.output is not None
     assert forecast.output.voxel_size_nm == pytest.approx((30, 5, 5))
     assert forecast.warnings == ()
-    given = LoadParams(kv=2, voxel_size_nm=(20, 5, 5))
+    given = Tiff(kv=2, voxel_size_nm=(20, 5, 5))
     (warning,) = probe(".", given, base=tmp_path).warnings
     assert "[20, 5, 5] nm is given and used; the names of the slices say [30, ?, ?] nm" in warning

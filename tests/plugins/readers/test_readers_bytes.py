@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from reading import probe, read
 
-from fib_plugins.readers import LoadParams, probe, read_volume
 from fib_plugins.readers.tiff import ifd
+from fib_plugins.readers.tiff.reader import Tiff
 from fibcore import FibError
 
-PARAMS = LoadParams(voxel_size_nm=10, kv=2)
+PARAMS = Tiff(voxel_size_nm=10, kv=2)
 WIDTH, HEIGHT, BITS, COMPRESSION, OFFSETS, SAMPLES, ROWS, COUNTS = (
     256, 257, 258, 259, 273, 277, 278, 279,
 )  # fmt: skip
@@ -295,7 +296,7 @@ def test_a_compression_is_judged_by_what_can_be_decoded_here(
     else:  # it can be decoded, but these pixels are no LZMA
         probe("s.tif", PARAMS, base=tmp_path)
         with pytest.raises(FibError, match="is damaged"):
-            read_volume("s.tif", PARAMS, base=tmp_path)
+            read("s.tif", PARAMS, base=tmp_path)
 
 
 def decodes(number: int) -> bool:
@@ -338,7 +339,7 @@ def test_the_predictor_of_integers_is_undone(
         tmp_path / "s.tif", stack.astype(stack.dtype.newbyteorder(byteorder)), compression="zlib",
         predictor=True, byteorder=byteorder, photometric="minisblack",
     )  # fmt: skip
-    np.testing.assert_array_equal(read_volume("s.tif", PARAMS, base=tmp_path).data[0], stack)
+    np.testing.assert_array_equal(read("s.tif", PARAMS, base=tmp_path).data[0], stack)
 
 
 def test_pages_shown_differently_are_not_alike(tmp_path: Path, grey: Callable) -> None:
@@ -361,7 +362,7 @@ def test_three_or_four_slices_are_no_colours_because_tifffile_marks_them_so(
     )  # fmt: skip
     forecast = probe("s.tif", PARAMS, base=tmp_path)
     assert f"it is read as {slices} slices" in forecast.warnings[0]
-    volume = read_volume("s.tif", PARAMS, base=tmp_path)
+    volume = read("s.tif", PARAMS, base=tmp_path)
     np.testing.assert_array_equal(volume.data[0], stack)
     assert volume.spec == forecast.output
 
@@ -384,7 +385,7 @@ def test_a_preview_before_the_slice_is_not_taken_for_it(
         with tifffile.TiffWriter(tmp_path / f"s{i + 1}.tif") as tif:
             tif.write(grey((4, 3)), subfiletype=1, metadata=None)
             tif.write(stack[i], metadata=None)
-    np.testing.assert_array_equal(read_volume(".", PARAMS, base=tmp_path).data[0], stack)
+    np.testing.assert_array_equal(read(".", PARAMS, base=tmp_path).data[0], stack)
 
 
 def test_strips_that_lie_over_each_other_are_refused(tmp_path: Path, grey: Callable) -> None:
@@ -398,7 +399,7 @@ def test_strips_that_lie_over_each_other_are_refused(tmp_path: Path, grey: Calla
     patch(path, OFFSETS, second + 100, page=2)
     refuse(tmp_path, "damaged: pixels that belong to different places.*lie over each other")
     patch(path, OFFSETS, first, page=2)  # one strip for two pages, as some programs save space
-    np.testing.assert_array_equal(*read_volume(path, PARAMS).data[0, [0, 2]])
+    np.testing.assert_array_equal(*read(path, PARAMS).data[0, [0, 2]])
     patch(path, OFFSETS, 4, page=2)
     refuse(tmp_path, "lacks pixels of page 3")
 
@@ -421,7 +422,7 @@ def test_pixels_that_grow_beyond_their_page_are_refused(
     overwrite(path, OFFSETS, place, page=1)
     overwrite(path, COUNTS, len(strip), page=1)
     with pytest.raises(FibError, match=r"strip of page 2 becomes larger than 67 MB"):
-        read_volume(path, PARAMS)
+        read(path, PARAMS)
 
 
 def test_palettes_that_differ_from_page_to_page_are_refused(tmp_path: Path, grey: Callable) -> None:
@@ -443,4 +444,4 @@ def test_numbers_beyond_float32_are_not_called_infinite_in_the_file(
 ) -> None:
     write(tmp_path / "s.tif", grey(dtype="float64") * size)
     with pytest.raises(FibError, match=r"which float32 .* cannot hold: scale the images"):
-        read_volume(tmp_path / "s.tif", PARAMS)
+        read(tmp_path / "s.tif", PARAMS)

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from reading import probe, read
 
-from fib_plugins.readers import LoadParams, probe, read_volume, write_volume
+from fib_plugins.readers.tiff.reader import Tiff
 from fibcore import FibError, Images, Labels, VolumeSpec
+from fibcore.formats import write_volume
 
 VOXEL = (10.0, 10.0, 10.0)
 FEI_TAG, ZEISS_TAG = 34682, 34118
@@ -42,14 +44,14 @@ EHT = 1.50 kV
 """
 
 
-def spec_of(source: str, params: LoadParams, base: Path) -> VolumeSpec:
+def spec_of(source: str, params: Tiff, base: Path) -> VolumeSpec:
     spec = probe(source, params, base=base).output
     assert spec is not None
     return spec
 
 
-def images_of(source: str, params: LoadParams, base: Path) -> Images:
-    volume = read_volume(source, params, base=base)
+def images_of(source: str, params: Tiff, base: Path) -> Images:
+    volume = read(source, params, base=base)
     assert isinstance(volume, Images)
     return volume
 
@@ -84,7 +86,7 @@ def test_imagej_stacks_say_their_voxel_size(
         resolution=(factor / 5, factor / 4),
         metadata={"axes": "ZYX", "unit": unit, "spacing": 20 / factor},
     )
-    spec = spec_of("s.tif", LoadParams(kv=2), tmp_path)
+    spec = spec_of("s.tif", Tiff(kv=2), tmp_path)
     assert spec.voxel_size_nm == pytest.approx((20, 4, 5))
 
 
@@ -96,7 +98,7 @@ def test_ome_stacks_say_their_voxel_size(tmp_path: Path, grey: Callable) -> None
         "PhysicalSizeZ": 0.02,
     }
     tifffile.imwrite(tmp_path / "s.ome.tif", grey(), metadata=metadata)
-    spec = spec_of("s.ome.tif", LoadParams(kv=2), tmp_path)
+    spec = spec_of("s.ome.tif", Tiff(kv=2), tmp_path)
     assert spec.voxel_size_nm == pytest.approx((20, 4, 5))
 
 
@@ -106,7 +108,7 @@ def test_fei_slices_say_pixel_size_and_voltage(tmp_path: Path, write_slices: Cal
         FibError, match=r"FEI tags say that a pixel is 4 x 5 nm .*slice thickness.*\[10, 4, 5\]"
     ):
         probe(".", base=tmp_path)
-    spec = spec_of(".", LoadParams(voxel_size_nm=(20, 4, 5)), tmp_path)
+    spec = spec_of(".", Tiff(voxel_size_nm=(20, 4, 5)), tmp_path)
     assert spec.kv == pytest.approx((2,))
 
 
@@ -114,7 +116,7 @@ def test_zeiss_slices_say_pixel_size_and_voltage(tmp_path: Path, write_slices: C
     write_slices(["s1.tif", "s2.tif"], extratags=[vendor_tag(ZEISS_TAG, ZEISS)])
     with pytest.raises(FibError, match=r"Zeiss tags say that a pixel is 4.5 x 4.5 nm"):
         probe(".", base=tmp_path)
-    params = LoadParams(voxel_size_nm=(20, 4.5, 4.5))
+    params = Tiff(voxel_size_nm=(20, 4.5, 4.5))
     assert spec_of(".", params, tmp_path).kv == pytest.approx((1.5,))
     assert probe(".", params, base=tmp_path).warnings == ()
 
@@ -123,7 +125,7 @@ def test_a_data_bar_is_pointed_out_unless_it_is_cut_off(
     tmp_path: Path, write_slices: Callable
 ) -> None:
     write_slices(["s1.tif", "s2.tif"], shape=(8, 5), extratags=fei())
-    params = LoadParams(voxel_size_nm=(20, 4, 5))
+    params = Tiff(voxel_size_nm=(20, 4, 5))
     assert 'region: {"y": [0, 6]}' in probe(".", params, base=tmp_path).warnings[0]
     cut = params.model_copy(update={"region": {"y": (0, 6)}})
     assert probe(".", cut, base=tmp_path).warnings == ()
@@ -145,14 +147,14 @@ def test_no_voxel_size_is_an_error_that_says_how_to_give_it(
 ) -> None:
     tifffile.imwrite(tmp_path / "s.tif", grey(), **options)
     with pytest.raises(FibError, match=r"how large a voxel is.*voxel_size_nm: \[z, y, x"):
-        probe("s.tif", LoadParams(kv=2), base=tmp_path)
+        probe("s.tif", Tiff(kv=2), base=tmp_path)
 
 
 def test_no_voltage_is_an_error_for_images_alone(tmp_path: Path, grey: Callable) -> None:
     tifffile.imwrite(tmp_path / "s.tif", grey() % 2)
     with pytest.raises(FibError, match=r"do not say the accelerating voltage.*give kv: \[2\]"):
-        probe("s.tif", LoadParams(voxel_size_nm=10), base=tmp_path)
-    labels = LoadParams.model_validate({"voxel_size_nm": 10, "as": "labels"})
+        probe("s.tif", Tiff(voxel_size_nm=10), base=tmp_path)
+    labels = Tiff.model_validate({"voxel_size_nm": 10, "as": "labels"})
     assert spec_of("s.tif", labels, tmp_path).kv == ()
 
 
@@ -163,14 +165,14 @@ def test_the_number_of_voltages_must_be_that_of_the_channels(
     data = grey((5, 2, 6, 7))
     tifffile.imwrite(tmp_path / "s.tif", data, imagej=True, metadata={"axes": "ZCYX"})
     with pytest.raises(FibError, match=f"2 channels, but kv gives {count} voltage"):
-        probe("s.tif", LoadParams(voxel_size_nm=10, kv=kv), base=tmp_path)
+        probe("s.tif", Tiff(voxel_size_nm=10, kv=kv), base=tmp_path)
 
 
 def test_the_user_wins_and_is_told_where_a_tag_differs(
     tmp_path: Path, write_slices: Callable, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_slices(["s1.tif", "s2.tif"], extratags=fei())
-    params = LoadParams(voxel_size_nm=(20, 4.02, 6), kv=3)
+    params = Tiff(voxel_size_nm=(20, 4.02, 6), kv=3)
     with caplog.at_level(logging.WARNING, "fib"):
         volume = images_of(".", params, tmp_path)
     assert volume.voxel_size_nm == (20, 4.02, 6)
@@ -190,14 +192,14 @@ def test_slices_of_different_calibration_are_refused_by_name(
     tifffile.imwrite(tmp_path / "s3.tif", grey((6, 5)), extratags=fei(**change))
     known = {"voxel_size_nm": (20, 4, 5)} if "hv" in change else {"kv": 2}
     with pytest.raises(FibError, match=r"not alike.*s1.tif.*s3.tif"):
-        probe(".", LoadParams(**known), base=tmp_path)
-    params = LoadParams(voxel_size_nm=(20, 4, 5), kv=2)
+        probe(".", Tiff(**known), base=tmp_path)
+    params = Tiff(voxel_size_nm=(20, 4, 5), kv=2)
     assert spec_of(".", params, tmp_path).shape == (3, 6, 5)
 
 
 def test_params_win_over_fibs_own_metadata(tmp_path: Path, grey: Callable) -> None:
     write_volume(Images(grey(), VOXEL, kv=(2,), names=("BSE",)), tmp_path / "s.tif")
-    volume = images_of("s.tif", LoadParams(voxel_size_nm=20, kv=4), tmp_path)
+    volume = images_of("s.tif", Tiff(voxel_size_nm=20, kv=4), tmp_path)
     assert (volume.voxel_size_nm, volume.kv, volume.names) == ((20, 20, 20), (4,), ("4 kV",))
 
 
@@ -214,7 +216,7 @@ def test_recalibration_in_fiji_is_noticed_and_believed(
         resolution=(1 / 20, 1 / 20),
         metadata={"axes": "ZYX", "unit": "nm", "spacing": 10.0, "Info": info + "\nScaled"},
     )
-    volume = images_of("scaled.tif", LoadParams(), tmp_path)
+    volume = images_of("scaled.tif", Tiff(), tmp_path)
     assert volume.voxel_size_nm == pytest.approx((10, 20, 20))
     assert volume.kv == (2,)
     assert "it was changed since" in caplog.text
@@ -226,7 +228,7 @@ def test_foreign_or_damaged_info_is_left_alone(tmp_path: Path, grey: Callable, i
     tifffile.imwrite(
         tmp_path / "s.tif", grey(), imagej=True, resolution=(0.2, 0.2), metadata=metadata
     )
-    spec = spec_of("s.tif", LoadParams(kv=2), tmp_path)
+    spec = spec_of("s.tif", Tiff(kv=2), tmp_path)
     assert spec.voxel_size_nm == pytest.approx((10, 5, 5))
 
 
@@ -236,19 +238,19 @@ def test_foreign_or_damaged_info_is_left_alone(tmp_path: Path, grey: Callable, i
 def test_a_region_is_cut_out_in_voxels(tmp_path: Path, grey: Callable, region: dict) -> None:
     stack = grey((5, 6, 7), "uint16")
     box = tuple(slice(*region.get(axis, (None,))) for axis in "zyx")
-    params = LoadParams(voxel_size_nm=10, kv=2, region=region)
+    params = Tiff(voxel_size_nm=10, kv=2, region=region)
     tifffile.imwrite(tmp_path / "mapped.tif", stack)
     tifffile.imwrite(tmp_path / "decoded.tif", stack, compression="zlib")
     for name in ("mapped.tif", "decoded.tif"):
         spec = spec_of(name, params, tmp_path)
-        volume = read_volume(name, params, base=tmp_path, trusted=True)
+        volume = read(name, params, base=tmp_path, trusted=True)
         np.testing.assert_array_equal(volume.data[0], stack[box])
         assert spec == volume.spec
 
 
 def test_a_region_outside_is_refused(tmp_path: Path, grey: Callable) -> None:
     tifffile.imwrite(tmp_path / "s.tif", grey())
-    params = LoadParams(voxel_size_nm=10, kv=2, region={"y": (2, 7)})
+    params = Tiff(voxel_size_nm=10, kv=2, region={"y": (2, 7)})
     with pytest.raises(FibError, match=r"region y: \[2, 7\] goes beyond the 6 voxels"):
         probe("s.tif", params, base=tmp_path)
 
@@ -257,6 +259,6 @@ def test_labels_take_no_voltage_and_images_no_materials(tmp_path: Path, grey: Ca
     write_volume(Labels(grey() % 2, VOXEL), tmp_path / "labels.tif")
     write_volume(Images(grey(), VOXEL, kv=(2,)), tmp_path / "images.tif")
     with pytest.raises(FibError, match="no accelerating voltage"):
-        probe("labels.tif", LoadParams(kv=2), base=tmp_path)
+        probe("labels.tif", Tiff(kv=2), base=tmp_path)
     with pytest.raises(FibError, match="no materials"):
-        probe("images.tif", LoadParams(materials=("epoxy", "Au")), base=tmp_path)
+        probe("images.tif", Tiff(materials=("epoxy", "Au")), base=tmp_path)

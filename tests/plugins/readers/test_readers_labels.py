@@ -8,21 +8,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+import reading
 import tifffile
+from reading import probe
 
-from fib_plugins.readers import LoadParams, probe, read_volume
+from fib_plugins.readers.tiff.reader import Tiff
 from fibcore import FibError, Labels
 
 
-def params(*, phases: int = 2, **given: Any) -> LoadParams:
+def params(*, phases: int = 2, **given: Any) -> Tiff:
     materials = ["epoxy", "Au", "C", "Si"][:phases]
-    return LoadParams.model_validate(
+    return Tiff.model_validate(
         {"voxel_size_nm": 10, "as": "labels", "materials": materials, **given}
     )
 
 
-def read(base: Path, given: LoadParams) -> np.ndarray:
-    volume = read_volume("s.tif", given, base=base)
+def read(base: Path, given: Tiff) -> np.ndarray:
+    volume = reading.read("s.tif", given, base=base)
     assert isinstance(volume, Labels)
     assert volume.data.dtype == np.uint8
     return volume.data
@@ -113,7 +115,7 @@ def test_phases_without_a_material_are_refused_before_anything_is_read(
     write(tmp_path, grey() % 2)
     with pytest.raises(FibError, match="makes phase 2, but there are 2 materials"):
         probe("s.tif", params(phase_of_value={"0": 0, "1": 2}), base=tmp_path)
-    images = LoadParams.model_validate({"voxel_size_nm": 1, "kv": 2, "phase_of_value": {"0": 1}})
+    images = Tiff.model_validate({"voxel_size_nm": 1, "kv": 2, "phase_of_value": {"0": 1}})
     with pytest.raises(FibError, match="images, which have no phases"):
         probe("s.tif", images, base=tmp_path)
 

@@ -18,7 +18,7 @@ def ordered(names: list[str], shuffle: int = 1) -> Order:
     """Put names in order from a random one, as a disk may list them."""
     files = [Path(name) for name in names]
     random.Random(shuffle).shuffle(files)
-    (group,) = by_pattern(parse(files))
+    (group,) = by_pattern(parse(files, TIFF))
     assert not same_numbers(group)
     assert not independent(group)
     return put_in_order(group)
@@ -28,6 +28,7 @@ def of(pattern: str, *values: object) -> list[str]:
     return [pattern.format(value) for value in values]
 
 
+TIFF = (".tif", ".tiff")
 TWELVE = [f"{0.05 * i:g}" for i in range(1, 13)]
 
 
@@ -198,13 +199,13 @@ def test_gaps_are_looked_for_in_every_number_that_varies(names: list[str], gap: 
     ],
 )
 def test_tiles_and_channels_are_no_slices(names: list[str], counts: list[int]) -> None:
-    (group,) = by_pattern(parse([Path(name) for name in names]))
+    (group,) = by_pattern(parse([Path(name) for name in names], TIFF))
     assert [len(set(column.values)) for column in independent(group)] == counts
 
 
 def test_one_number_twice_is_noticed_however_it_is_written() -> None:
     for pair in (["s1.tif", "s01.tif"], ["s1.tif", "s1.tiff"], ["S1.tif", "s1.tif"]):
-        (group,) = by_pattern(parse([Path(name) for name in [*pair, "s2.tif"]]))
+        (group,) = by_pattern(parse([Path(name) for name in [*pair, "s2.tif"]], TIFF))
         ((a, b),) = same_numbers(group)
         assert [a.path.name, b.path.name] == pair
 
@@ -218,10 +219,10 @@ def test_copies_and_voltages_are_recognised_by_name() -> None:
 
 
 def test_names_that_a_file_keeps_of_its_planes_are_held_against_their_order() -> None:
-    assert of_labels([f"s{i}\nmore" for i in range(1, 12)]).remarks == ()
-    jumbled = of_labels(["s1", "s10", "s2", "s3"])
+    assert of_labels([f"s{i}\nmore" for i in range(1, 12)], TIFF).remarks == ()
+    jumbled = of_labels(["s1", "s10", "s2", "s3"], TIFF)
     assert "plane 2 is s10, by the names it would be s2" in jumbled.remarks[0]
-    assert of_labels([f"z={10 * i}nm" for i in range(5)]).thickness_nm == 10
-    assert of_labels(["2 kV"] * 5) == of_labels(["2 kV"] * 5)
-    assert of_labels(["2 kV"] * 5).remarks == ()
-    assert of_labels(["a", "b"]).remarks == ()
+    assert of_labels([f"z={10 * i}nm" for i in range(5)], TIFF).thickness_nm == 10
+    assert of_labels(["2 kV"] * 5, TIFF) == of_labels(["2 kV"] * 5, TIFF)
+    assert of_labels(["2 kV"] * 5, TIFF).remarks == ()
+    assert of_labels(["a", "b"], TIFF).remarks == ()

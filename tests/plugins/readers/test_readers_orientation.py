@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image, ImageOps
+from reading import probe, read
 
-from fib_plugins.readers import LoadParams, probe, read_volume
+from fib_plugins.readers.tiff.reader import Tiff
 from fibcore import FibError
 
-PARAMS = LoadParams(voxel_size_nm=10, kv=2)
+PARAMS = Tiff(voxel_size_nm=10, kv=2)
 
 
 def tagged(orientation: int) -> Any:
@@ -38,7 +39,7 @@ def test_planes_are_turned_as_the_tag_says(
         extratags=tagged(orientation),
     )  # fmt: skip
     forecast = probe("s.tif", PARAMS, base=tmp_path)
-    volume = read_volume("s.tif", PARAMS, base=tmp_path)
+    volume = read("s.tif", PARAMS, base=tmp_path)
     np.testing.assert_array_equal(volume.data[0], upright(stack, orientation))
     assert volume.spec == forecast.output
     assert any(f"orientation tag is {orientation}" in text for text in forecast.warnings) == (
@@ -52,9 +53,9 @@ def test_slices_and_regions_are_turned_as_the_tag_says(
 ) -> None:
     stack = write_slices(["s1.tif", "s2.tif"], extratags=tagged(orientation))
     whole = upright(stack, orientation)
-    np.testing.assert_array_equal(read_volume(".", PARAMS, base=tmp_path).data[0], whole)
+    np.testing.assert_array_equal(read(".", PARAMS, base=tmp_path).data[0], whole)
     params = PARAMS.model_copy(update={"region": {"y": (1, 3), "x": (0, 4)}})
-    part = read_volume(".", params, base=tmp_path, trusted=True)
+    part = read(".", params, base=tmp_path, trusted=True)
     np.testing.assert_array_equal(part.data[0], whole[:, 1:3, 0:4])
 
 
@@ -66,7 +67,7 @@ def test_pixels_that_are_not_square_are_turned_with_the_plane(
         resolution=(2e6, 1e6), resolutionunit="centimeter",
     )  # fmt: skip
     with pytest.raises(FibError, match="a pixel is 5 x 10 nm"):
-        probe("s.tif", LoadParams(kv=2), base=tmp_path)
+        probe("s.tif", Tiff(kv=2), base=tmp_path)
 
 
 def test_pages_or_slices_of_different_orientation_are_refused(
@@ -87,4 +88,4 @@ def test_an_orientation_that_means_nothing_is_remarked(tmp_path: Path, grey: Cal
     stack = grey((5, 6, 7))
     tifffile.imwrite(tmp_path / "s.tif", stack, metadata=None, extratags=tagged(9))
     assert "is 9, which means nothing" in probe("s.tif", PARAMS, base=tmp_path).warnings[0]
-    np.testing.assert_array_equal(read_volume("s.tif", PARAMS, base=tmp_path).data[0], stack)
+    np.testing.assert_array_equal(read("s.tif", PARAMS, base=tmp_path).data[0], stack)

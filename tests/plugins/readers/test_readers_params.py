@@ -5,11 +5,11 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from fib_plugins.readers import LoadParams
+from fib_plugins.readers.tiff.reader import Tiff
 
 
 def test_a_pipeline_file_uses_the_word_as() -> None:
-    params = LoadParams.model_validate(
+    params = Tiff.model_validate(
         json.loads('{"as": "labels", "voxel_size_nm": 5, "materials": ["C", "Au"]}')
     )
     assert params.as_ == "labels"
@@ -38,17 +38,17 @@ def test_a_pipeline_file_uses_the_word_as() -> None:
 )
 def test_what_cannot_be_meant_is_refused(given: dict, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        LoadParams.model_validate(given)
+        Tiff.model_validate(given)
 
 
 def test_every_parameter_is_described() -> None:
-    assert all(field.description for field in LoadParams.model_fields.values())
-    schema = LoadParams.model_json_schema()
+    assert all(field.description for field in Tiff.model_fields.values())
+    schema = Tiff.model_json_schema()
     assert set(schema["properties"]) == {
         "voxel_size_nm", "kv", "as", "materials", "phase_of_value", "region"
     }  # fmt: skip
 
 
 def test_the_parameters_are_there_without_importing_tifffile() -> None:
-    code = "import sys, fib_plugins.readers as r; r.LoadParams; sys.exit('tifffile' in sys.modules)"
+    code = "import sys, fib_plugins.readers.tiff.reader; sys.exit('tifffile' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -5,20 +5,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from reading import content_hash, find_tiffs, probe, read
 
-from fib_plugins.readers import LoadParams, content_hash, probe, read_volume
-from fib_plugins.readers.slices.sources import find_files, natural_order
+from fib_plugins.readers.slices.sources import natural_order
+from fib_plugins.readers.tiff.reader import Tiff
 from fibcore import FibError
 from fibcore.context import Context
 
-PARAMS = LoadParams(voxel_size_nm=10, kv=2)
+PARAMS = Tiff(voxel_size_nm=10, kv=2)
 
 
 def test_slices_come_in_natural_order(tmp_path: Path, write_slices: Callable) -> None:
     names = ["slice_1.tif", "slice_2.tif", "slice_10.tif", "slice_11.tif"]
     stack = write_slices(names)
-    assert [file.name for file in find_files("*.tif", tmp_path)] == names
-    volume = read_volume("slice_*.tif", PARAMS, base=tmp_path)
+    assert [file.name for file in find_tiffs("*.tif", tmp_path).files] == names
+    volume = read("slice_*.tif", PARAMS, base=tmp_path)
     np.testing.assert_array_equal(volume.data[0], stack)
 
 
@@ -33,33 +34,33 @@ def test_a_folder_and_globs_find_the_same_slices(
     tmp_path: Path, write_slices: Callable, source: str
 ) -> None:
     stack = write_slices(["stack/s1.tif", "stack/s2.tif", "stack/s3.tif"])
-    np.testing.assert_array_equal(read_volume(source, PARAMS, base=tmp_path).data[0], stack)
+    np.testing.assert_array_equal(read(source, PARAMS, base=tmp_path).data[0], stack)
 
 
 def test_a_folder_ignores_other_and_hidden_files(tmp_path: Path, write_slices: Callable) -> None:
     write_slices(["s1.tif", "s2.TIFF"])
     for name in ("notes.txt", "._s1.tif", ".DS_Store", "Thumbs.db"):
         (tmp_path / name).write_text("not a slice")
-    assert [file.name for file in find_files(".", tmp_path)] == ["s1.tif", "s2.TIFF"]
+    assert [file.name for file in find_tiffs(".", tmp_path).files] == ["s1.tif", "s2.TIFF"]
 
 
 def test_absolute_sources_do_not_depend_on_the_base(tmp_path: Path, write_slices: Callable) -> None:
     write_slices(["s1.tif", "s2.tif"])
     for source in (tmp_path, tmp_path / "*.tif"):
-        assert len(find_files(source, Path("/nowhere"))) == 2
+        assert len(find_tiffs(source, Path("/nowhere")).files) == 2
 
 
 def test_file_names_may_look_like_a_pattern(tmp_path: Path, grey: Callable) -> None:
     stack = grey()
     tifffile.imwrite(tmp_path / "stack [10 nm].tif", stack)
-    volume = read_volume("stack [10 nm].tif", PARAMS, base=tmp_path)
+    volume = read("stack [10 nm].tif", PARAMS, base=tmp_path)
     np.testing.assert_array_equal(volume.data[0], stack)
 
 
 def test_a_folder_of_one_multi_page_file_is_that_file(tmp_path: Path, grey: Callable) -> None:
     stack = grey()
     tifffile.imwrite(tmp_path / "stack.tif", stack)
-    np.testing.assert_array_equal(read_volume(".", PARAMS, base=tmp_path).data[0], stack)
+    np.testing.assert_array_equal(read(".", PARAMS, base=tmp_path).data[0], stack)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_slices_are_the_same_for_any_number_of_threads(
 ) -> None:
     stack = write_slices([f"s{i}.tif" for i in range(20)], dtype="uint16", compression="zlib")
     context = Context(threads=threads)
-    volume = read_volume(".", PARAMS, base=tmp_path, context=context)
+    volume = read(".", PARAMS, base=tmp_path, context=context)
     np.testing.assert_array_equal(volume.data[0], stack)
 
 
@@ -109,7 +110,7 @@ def test_a_region_of_slices_opens_only_their_files(
         return original(page)
 
     monkeypatch.setattr(tifffile.TiffPage, "asarray", asarray)
-    volume = read_volume(".", params, base=tmp_path)
+    volume = read(".", params, base=tmp_path)
     np.testing.assert_array_equal(volume.data[0], stack[2:5, 1:4, 3:5])
     assert len(decoded) == 3
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 import tifffile
+from reading import probe
 
-from fib_plugins.readers import LoadParams, probe, write_volume
+from fib_plugins.readers.tiff.reader import Tiff
 from fibcore import FibError, Images
+from fibcore.formats import write_volume
 
-KV = LoadParams(kv=2)
+KV = Tiff(kv=2)
 FEI = "[Beam]\nHV={hv}\nBeam=EBeam\n[Scan]\nPixelWidth=5e-09\nPixelHeight=5e-09\n{more}"
 SCANNED = "[Image]\nResolutionX={x}\nResolutionY={y}\n"
 ZEISS = "0\nAP_IMAGE_PIXEL_SIZE\nImage Pixel Size = {nm} nm\nAP_ACTUALKV\nEHT = 1.50 kV\n{more}"
@@ -21,7 +23,7 @@ def vendor(code: int, text: str) -> tuple[int, int, int, bytes, bool]:
     return (code, 2, len(data), data, True)
 
 
-def told(base: Path, source: str = "s.tif", params: LoadParams = KV) -> tuple[Any, str]:
+def told(base: Path, source: str = "s.tif", params: Tiff = KV) -> tuple[Any, str]:
     """Return the voxel size that is taken, and all warnings."""
     forecast = probe(source, params, base=base)
     assert forecast.output is not None
@@ -61,7 +63,7 @@ def test_names_of_slices_and_fibs_own_metadata_that_disagree(
     for i in range(4):
         one = Images(grey((1, 6, 5)), (20.0, 5.0, 5.0), kv=(2,))
         write_volume(one, tmp_path / f"s{i}_z={30 * i}nm.tif")
-    size, warnings = told(tmp_path, ".", LoadParams())
+    size, warnings = told(tmp_path, ".", Tiff())
     assert size == (20, 5, 5)
     assert "as the fib tags say; the names of the slices say [30, ?, ?] nm" in warnings
 
@@ -70,10 +72,10 @@ def test_slices_whose_own_metadata_disagree_are_not_alike(tmp_path: Path, grey: 
     for i, (nm, kv) in enumerate([(5.0, 2), (5.0, 2), (6.0, 2)]):
         write_volume(Images(grey((1, 6, 5)), (20.0, 5.0, nm), kv=(kv,)), tmp_path / f"s{i}.tif")
     with pytest.raises(FibError, match=r"not alike: x is 5 nm in s0.tif and 6 nm in s2.tif"):
-        probe(".", LoadParams(), base=tmp_path)
+        probe(".", Tiff(), base=tmp_path)
     write_volume(Images(grey((1, 6, 5)), (20.0, 5.0, 5.0), kv=(3,)), tmp_path / "s2.tif")
     with pytest.raises(FibError, match=r"voltage is 2 kV in s0.tif and 3 kV in s2.tif"):
-        probe(".", LoadParams(), base=tmp_path)
+        probe(".", Tiff(), base=tmp_path)
 
 
 def test_names_and_tags_that_disagree_on_the_voltage(
@@ -81,9 +83,9 @@ def test_names_and_tags_that_disagree_on_the_voltage(
 ) -> None:
     tag = vendor(34682, FEI.format(hv=2000, more=""))
     write_slices(["s1_5kV.tif", "s2_5kV.tif"], extratags=[tag])
-    _, warnings = told(tmp_path, ".", LoadParams(voxel_size_nm=(10, 5, 5)))
+    _, warnings = told(tmp_path, ".", Tiff(voxel_size_nm=(10, 5, 5)))
     assert "the names say 5 kV (s1_5kV.tif), but 2 kV is taken" in warnings
-    _, warnings = told(tmp_path, ".", LoadParams(voxel_size_nm=(10, 5, 5), kv=5))
+    _, warnings = told(tmp_path, ".", Tiff(voxel_size_nm=(10, 5, 5), kv=5))
     assert "the names say" not in warnings
 
 
@@ -93,7 +95,7 @@ def test_two_vendors_that_disagree_on_the_voltage(tmp_path: Path, write_slices: 
         vendor(34118, ZEISS.format(nm=5, more="")),
     ]
     write_slices(["s1.tif", "s2.tif"], extratags=both)
-    _, warnings = told(tmp_path, ".", LoadParams(voxel_size_nm=(10, 5, 5)))
+    _, warnings = told(tmp_path, ".", Tiff(voxel_size_nm=(10, 5, 5)))
     assert "2 kV is taken, as the Thermo Fisher/FEI tags say; the Zeiss tags say 1.5 kV" in warnings
 
 
@@ -102,12 +104,12 @@ def test_an_image_that_was_scaled_since_it_was_scanned(
 ) -> None:
     scanned = SCANNED.format(x=10, y=12)
     write_slices(["s1.tif", "s2.tif"], extratags=[vendor(34682, FEI.format(hv=2e3, more=scanned))])
-    _, warnings = told(tmp_path, ".", LoadParams(voxel_size_nm=(10, 5, 5)))
+    _, warnings = told(tmp_path, ".", Tiff(voxel_size_nm=(10, 5, 5)))
     assert "2 of the 2 slices: the Thermo Fisher/FEI tags are of an image of 12 x 10" in warnings
     assert "the file has 6 x 5" in warnings
     stored = "DP_IMAGE_STORE\nStore resolution = 1024 * 768\n"
     write_slices(["s1.tif", "s2.tif"], extratags=[vendor(34118, ZEISS.format(nm=5, more=stored))])
-    _, warnings = told(tmp_path, ".", LoadParams(voxel_size_nm=(10, 5, 5)))
+    _, warnings = told(tmp_path, ".", Tiff(voxel_size_nm=(10, 5, 5)))
     assert "the Zeiss tags are of an image of 768 x 1024 pixels" in warnings
 
 
@@ -158,7 +160,7 @@ def test_what_agrees_needs_no_warning(tmp_path: Path, write_slices: Callable) ->
     tag = vendor(34682, FEI.format(hv=2000, more=SCANNED.format(x=5, y=6)))
     options = {"resolution": (2e6, 2e6), "resolutionunit": "centimeter", "extratags": [tag]}
     write_slices([f"s{i}_2kV_z={10 * i}nm.tif" for i in range(4)], **options)
-    size, warnings = told(tmp_path, ".", LoadParams())
+    size, warnings = told(tmp_path, ".", Tiff())
     assert size == pytest.approx((10, 5, 5))
     assert warnings == ""
 
@@ -171,7 +173,7 @@ def test_a_voxel_size_that_is_none_of_a_sem_is_warned_of(
     tmp_path: Path, grey: Callable, nm: Any, odd: bool
 ) -> None:
     tifffile.imwrite(tmp_path / "s.tif", grey(), metadata=None)
-    _, warnings = told(tmp_path, params=LoadParams(kv=2, voxel_size_nm=nm))
+    _, warnings = told(tmp_path, params=Tiff(kv=2, voxel_size_nm=nm))
     assert ("are unlike those of a SEM" in warnings) == odd
     tifffile.imwrite(
         tmp_path / "t.tif", grey(), imagej=True, resolution=(100.0, 100.0),
@@ -216,7 +218,7 @@ def test_a_unit_that_is_not_known_is_named(tmp_path: Path, grey: Callable) -> No
     tifffile.imwrite(tmp_path / "s.tif", grey(), imagej=True, resolution=(1, 1), metadata=metadata)
     with pytest.raises(FibError, match=r"do not say how large a voxel is.*'furlong'.*not known"):
         probe("s.tif", KV, base=tmp_path)
-    _, warnings = told(tmp_path, params=LoadParams(kv=2, voxel_size_nm=5))
+    _, warnings = told(tmp_path, params=Tiff(kv=2, voxel_size_nm=5))
     assert "'furlong' of the ImageJ tags is not known" in warnings
 
 
@@ -227,7 +229,7 @@ def test_pages_whose_tags_disagree_are_refused_unless_the_user_says(
         for i, plane in enumerate(grey()):
             tag = vendor(34682, FEI.format(hv=5000 if i == 3 else 2000, more=""))
             tif.write(plane, contiguous=False, metadata=None, extratags=[tag])
-    sized = LoadParams(voxel_size_nm=(10, 5, 5))
+    sized = Tiff(voxel_size_nm=(10, 5, 5))
     with pytest.raises(FibError, match=r"2 kV in the first page of s\.tif and 5 kV in page 4"):
         probe("s.tif", sized, base=tmp_path)
     probe("s.tif", sized.model_copy(update={"kv": 2.0}), base=tmp_path)
@@ -246,4 +248,4 @@ def test_slices_of_various_programs_are_compared_by_what_counts_in_each(
         tifffile.imwrite(tmp_path / name, data, metadata=None, **options)
     with pytest.raises(FibError, match=r"y is 5 nm in s0\.tif and 10 nm in s2\.tif \(Thermo"):
         probe(".", KV, base=tmp_path)
-    assert told(tmp_path, ".", LoadParams(voxel_size_nm=5, kv=2))[0] == (5, 5, 5)
+    assert told(tmp_path, ".", Tiff(voxel_size_nm=5, kv=2))[0] == (5, 5, 5)

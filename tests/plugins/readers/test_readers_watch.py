@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from reading import read
 
-from fib_plugins.readers import LoadParams, read_volume
 from fib_plugins.readers.stacks.watch import Watch
+from fib_plugins.readers.tiff.reader import Tiff
 from fibcore import FibError
 
-PARAMS = LoadParams(voxel_size_nm=10, kv=2)
+PARAMS = Tiff(voxel_size_nm=10, kv=2)
 
 
 def porous(
@@ -49,7 +50,7 @@ def test_a_real_stack_is_nothing_odd() -> None:
     data = Path(__file__).parents[3] / "../shared/data/fib25_medulla"
     if not data.is_dir():
         pytest.skip("../shared/data is not there")
-    volume = read_volume(next(data.glob("*.tif")), LoadParams(kv=1, voxel_size_nm=10))
+    volume = read(next(data.glob("*.tif")), Tiff(kv=1, voxel_size_nm=10))
     assert remarks(volume.data[0]) == ""
 
 
@@ -119,12 +120,12 @@ def test_what_is_odd_is_a_warning_of_the_reading(
     for compression in (None, "zlib"):
         caplog.clear()
         tifffile.imwrite(tmp_path / "s.tif", stack, compression=compression)
-        read_volume("s.tif", PARAMS, base=tmp_path)
+        read("s.tif", PARAMS, base=tmp_path)
         assert "s.tif: slices 10 to 11 are one and the same image" in caplog.text
         assert "slice 20 is far off" in caplog.text
         caplog.clear()
         part = PARAMS.model_copy(update={"region": {"z": (5, 19)}})
-        read_volume("s.tif", part, base=tmp_path)
+        read("s.tif", part, base=tmp_path)
         assert "slices 10 to 11 are" in caplog.text
         assert "slice 20" not in caplog.text
 
@@ -134,4 +135,4 @@ def test_a_border_of_nan_is_named_as_one(tmp_path: Path) -> None:
     stack[:, :2] = np.nan
     tifffile.imwrite(tmp_path / "s.tif", stack)
     with pytest.raises(FibError, match=r"are NaN or infinite, .* many of them in a border"):
-        read_volume("s.tif", PARAMS, base=tmp_path)
+        read("s.tif", PARAMS, base=tmp_path)

@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from reading import read
 
-from fib_plugins.readers import read_volume, write_volume
 from fib_plugins.readers.tiff import write
 from fibcore import FibError, Images, Labels, Material
+from fibcore.formats import write_volume
 from fibcore.materials import EPOXY
 
 VOXEL = (46.176923076923075, 1 / 3, 3.26)
@@ -51,7 +52,7 @@ def described(path: Path) -> dict[str, Any]:
 def test_images_read_back_exactly(tmp_path: Path, container: str, dtype: str) -> None:
     volume = images(dtype)
     write_volume(volume, tmp_path / "images.tif")
-    back = read_volume("images.tif", base=tmp_path)
+    back = read("images.tif", base=tmp_path)
     assert isinstance(back, Images)
     assert back.data.dtype == volume.data.dtype
     np.testing.assert_array_equal(back.data, volume.data)
@@ -62,7 +63,7 @@ def test_images_read_back_exactly(tmp_path: Path, container: str, dtype: str) ->
 def test_labels_read_back_exactly(tmp_path: Path, container: str) -> None:
     volume = labels()
     write_volume(volume, tmp_path / "labels.tif")
-    back = read_volume("labels.tif", base=tmp_path)
+    back = read("labels.tif", base=tmp_path)
     assert isinstance(back, Labels)
     np.testing.assert_array_equal(back.data, volume.data)
     assert back.voxel_size_nm == volume.voxel_size_nm
@@ -73,7 +74,7 @@ def test_labels_read_back_exactly(tmp_path: Path, container: str) -> None:
 
 def test_labels_without_materials_stay_without(tmp_path: Path, container: str) -> None:
     write_volume(Labels(labels().data, VOXEL, phases={}), tmp_path / "labels.tif")
-    back = read_volume("labels.tif", base=tmp_path)
+    back = read("labels.tif", base=tmp_path)
     assert isinstance(back, Labels)
     assert back.phases == {}
     np.testing.assert_array_equal(back.data, labels().data)
@@ -83,7 +84,7 @@ def test_what_is_written_is_read_memory_mapped(tmp_path: Path, container: str) -
     write_volume(images(), tmp_path / "images.tif")
     write_volume(labels(), tmp_path / "labels.tif")
     for name in ("images.tif", "labels.tif"):
-        data = read_volume(name, base=tmp_path).data
+        data = read(name, base=tmp_path).data
         assert isinstance(data, np.memmap)
         assert not data.flags.writeable
 
@@ -97,7 +98,7 @@ def test_no_small_axis_is_mistaken_for_colours(
 ) -> None:
     volume = images("float32", (channels, *shape))
     write_volume(volume, tmp_path / "images.tif")
-    back = read_volume("images.tif", base=tmp_path, trusted=True)
+    back = read("images.tif", base=tmp_path, trusted=True)
     np.testing.assert_array_equal(back.data, volume.data)
 
 
@@ -118,7 +119,7 @@ def test_views_and_other_byte_orders_are_written_as_they_look(
         np.asfortranarray(whole.data),
     ):
         write_volume(whole.with_data(data), tmp_path / "images.tif")
-        np.testing.assert_array_equal(read_volume("images.tif", base=tmp_path).data, data)
+        np.testing.assert_array_equal(read("images.tif", base=tmp_path).data, data)
 
 
 def test_fiji_finds_voxel_size_display_range_and_channel_names(tmp_path: Path) -> None:

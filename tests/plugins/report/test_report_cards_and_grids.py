@@ -9,10 +9,11 @@ from fib_plugins.report.cards import CURVE, card_face
 from fib_plugins.report.collect import Artefact, Input, Step
 from fib_plugins.report.grids import grid, metric_grid
 from fibcore import Table
+from fibcore.formats import write_table
 
 
 def step_with(tmp_path, table):
-    table.write(tmp_path / "table.csv")
+    write_table(table, tmp_path / "table.csv")
     step = Step(1, "a", "run", "metric/a", "01-a", "", {})
     step.artefacts["table"] = Artefact("table", "Table", {}, "", tmp_path)
     return step

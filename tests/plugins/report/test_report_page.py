@@ -8,12 +8,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from fib_plugins.readers import write_volume
 from fib_plugins.report import ReportWriter, write_report
 from fib_plugins.report.collect import collect
 from fib_plugins.report.grids import metric_grids
 from fib_plugins.report.page import RUN_FILES
 from fibcore import FibError, Images, Labels, Metric, Table, hookimpl, keeps
+from fibcore.formats import write_volume
 from fibcore.pipeline import StepError, check_pipeline, run_pipeline
 from fibcore.registry import registry
 

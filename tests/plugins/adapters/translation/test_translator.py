@@ -14,6 +14,7 @@ from fib_plugins.adapters.cut import CUT
 from fib_plugins.adapters.cyclegan import CycleGAN
 from fib_plugins.adapters.translation.translator import Translator
 from fibcore import Context, FibError, Images, Labels, Model
+from fibcore.formats import read_model, write_model
 from fibcore.testing import check_plugin
 
 BOTH = pytest.mark.parametrize("cls", [CycleGAN, CUT])
@@ -234,8 +235,8 @@ def test_a_model_from_disk_translates_the_same(
 ) -> None:
     fitted = tiny(cls, on_label_change="warn", norm="instance")
     fitted.fit(source, target, context=Context(1))
-    fitted.model.write(tmp_path / "model")
-    read = cls.from_model(Model.read(tmp_path / "model"))
+    write_model(fitted.model, tmp_path / "model.safetensors")
+    read = cls.from_model(read_model(tmp_path / "model.safetensors"))
     made = fitted.transform(source, Context(1))
     assert np.array_equal(read.transform(source, Context(1)).data, made.data)
     info = json.loads((tmp_path / "model.json").read_text())["info"]

@@ -14,6 +14,7 @@ import fib_plugins.segmenters.random_forest.plugin as module
 from fib_plugins.segmenters.random_forest.plugin import RandomForest
 from fib_plugins.segmenters.threshold import Threshold
 from fibcore import Context, FibError, Images, Labels, Material, Model, VolumeSpec
+from fibcore.formats import read_model, write_model
 from fibcore.testing import check_plugin
 
 VOXEL_NM = (5.0, 5.0, 5.0)
@@ -121,9 +122,9 @@ def test_progress_tells_of_slices_and_trees(
 def test_a_model_from_disk_predicts_the_same(
     forest: RandomForest, other_images: Images, tmp_path: Path
 ) -> None:
-    forest.model.write(tmp_path / "model")
+    write_model(forest.model, tmp_path / "model.safetensors")
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".safetensors"}
-    read = RandomForest.from_model(Model.read(tmp_path / "model"))
+    read = RandomForest.from_model(read_model(tmp_path / "model.safetensors"))
     assert np.array_equal(read.predict(other_images).data, forest.predict(other_images).data)
 
 

@@ -15,6 +15,7 @@ import torch
 from fib_plugins.segmenters.threshold import Threshold
 from fib_plugins.segmenters.unet.plugin import UNet
 from fibcore import Context, FibError, Images, Labels, Material, Model
+from fibcore.formats import read_model, write_model
 
 VOXEL_NM = (5.0, 5.0, 5.0)
 
@@ -281,8 +282,8 @@ def test_another_seed_gives_another_network(
 def test_a_model_from_disk_predicts_the_same(
     fitted: UNet, other_images: Images, tmp_path: Path
 ) -> None:
-    fitted.model.write(tmp_path / "model")
-    read = UNet.from_model(Model.read(tmp_path / "model"))
+    write_model(fitted.model, tmp_path / "model.safetensors")
+    read = UNet.from_model(read_model(tmp_path / "model.safetensors"))
     assert np.array_equal(read.predict(other_images).data, fitted.predict(other_images).data)
 
 

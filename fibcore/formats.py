@@ -1,0 +1,191 @@
+"""Files read and written by the reader of their suffix; the formats themselves are plugins."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fibcore.artefacts import Artefact, file_names
+from fibcore.context import Context
+from fibcore.errors import FibError, did_you_mean, listed
+from fibcore.files import check_regular
+from fibcore.models import Model
+from fibcore.reader import Opened, Reader
+from fibcore.registry import registry
+from fibcore.sources import Named, find, written
+from fibcore.tables import Table
+from fibcore.volumes import Images, Labels
+
+
+def read_volume(
+    source: str | Path, *, base: Path = Path(), context: Context | None = None, **params: Any
+) -> Labels | Images:
+    """Read a volume; voxels stay in the file, memory-mapped, where its format allows that.
+
+    Args:
+        source: a file, a folder of slices or a glob, relative to `base`.
+        base: folder that relative sources start from.
+        context: for threads, progress, warnings, and a place for large decoded arrays.
+        params: parameters of the reader, those of a load step: ``voxel_size_nm=5, kv=2``,
+            ``as_="labels"``, ...
+
+    Raises:
+        FibError: missing, damaged or unsuitable files.
+    """
+    return _read(source, base, context, params, (Labels, Images))
+
+
+def read_table(source: str | Path, **params: Any) -> Table:
+    """Read a table; raises as `read_volume` does."""
+    return _read(source, Path(), None, params, (Table,))
+
+
+def read_model(source: str | Path, **params: Any) -> Model:
+    """Read a model; nothing in its files is executed. Raises as `read_volume` does."""
+    return _read(source, Path(), None, params, (Model,))
+
+
+def _read(
+    source: str | Path,
+    base: Path,
+    context: Context | None,
+    params: dict[str, Any],
+    wanted: tuple[type, ...],
+) -> Any:
+    opened = reader_of(source, base)(**params).open(source, base)
+    if not issubclass(opened.type, wanted):
+        raise FibError(
+            f"{source} holds {opened.type.__name__}, not "
+            f"{' or '.join(t.__name__ for t in wanted)}; there are read_volume, read_table and "
+            f"read_model"
+        )
+    return opened.read(Context.of(context))
+
+
+def write(artefact: Artefact, path: str | Path) -> None:
+    """Write an artefact in the format of the path's suffix.
+
+    Args:
+        artefact: `Labels`, `Images`, a `Table` or a `Model`.
+        path: the file; one that exists is replaced.
+
+    Raises:
+        FibError: no reader writes such an artefact with this suffix, or it cannot be written.
+    """
+    reader = _by_name(written(path), registry().suffixes())
+    if reader is None or not isinstance(artefact, reader.writes):
+        what = type(artefact)
+        able = [r for r in _readers() if issubclass(what, r.writes)]
+        raise FibError(
+            f"{path}: {what.__name__} cannot be written with this suffix; what can be written: "
+            f"{_formats(able)}"
+        )
+    reader.write(artefact, Path(written(path)))
+
+
+def write_volume(volume: Labels | Images, path: str | Path) -> None:
+    """Write a volume with its voxel size, e.g. as ``.tif``; raises as `write` does."""
+    write(volume, path)
+
+
+def write_table(table: Table, path: str | Path) -> None:
+    """Write a table, e.g. as ``.csv``; raises as `write` does."""
+    write(table, path)
+
+
+def write_model(model: Model, path: str | Path) -> None:
+    """Write a model: ``.safetensors`` with a .json file beside it; raises as `write` does."""
+    write(model, path)
+
+
+def write_artefact(folder: Path, name: str, artefact: Artefact) -> tuple[str, ...]:
+    """Write an artefact into a folder and return the names of its files."""
+    names = file_names(name, type(artefact))
+    write(artefact, folder / names[0])
+    return names
+
+
+def read_artefact(folder: Path, name: str, type_: type) -> Artefact:
+    """Read an artefact that `write_artefact` wrote; volumes are memory-mapped."""
+    path = folder / file_names(name, type_)[0]
+    return reader_of(path)().open(path, trusted=True).read(Context.of(None))
+
+
+def reader_of(source: str | Path, base: Path = Path()) -> type[Reader]:
+    """Return the class of the reader that opens a source.
+
+    A suffix in the source decides; else those of the files that it names: the only format that
+    readers open as slices, or the only one of which there are several files.
+
+    Raises:
+        FibError: no reader opens it, or several do; lists the formats that can be opened.
+    """
+    suffixes = registry().suffixes()
+    reader = _by_name(written(source), suffixes)
+    if reader is not None:
+        return reader
+    named = find(source, base)
+    if named.is_file:
+        check_regular(named.path)
+        raise _unreadable(source, f"no installed reader opens {_kind(named.path)}")
+    counts = Counter(
+        found
+        for file in named.files
+        if (found := _by_name(file.name, suffixes)) is not None and found.stacks_files
+    )
+    several = {found for found, count in counts.items() if count > 1}
+    chosen = set(counts) if len(counts) == 1 else several
+    if not counts:
+        what = "in the folder" if named.is_folder else "among its matches"
+        names = listed(sorted(file.name for file in named.files), 5)
+        raise _unreadable(source, f"no installed reader opens what is {what} ({names})")
+    if len(chosen) != 1:
+        raise FibError(_ambiguous(source, named, counts))
+    return chosen.pop()
+
+
+def open_source(source: str | Path, base: Path = Path(), **params: Any) -> Opened:
+    """Open a source with the reader of its suffix; raises as `reader_of` and `Reader.open` do."""
+    return reader_of(source, base)(**params).open(source, base)
+
+
+def _by_name(name: str, suffixes: Sequence[str]) -> type[Reader] | None:
+    """Return the reader of the first suffix that a name ends in; None where there is none."""
+    name = name.lower().rstrip("/")
+    suffix = next((suffix for suffix in suffixes if name.endswith(suffix)), None)
+    return None if suffix is None else registry().reader(suffix)
+
+
+def _readers() -> list[type[Reader]]:
+    return [entry.item for entry in registry().usable(Reader.kind)]
+
+
+def _kind(path: Path) -> str:
+    return f"files that end in {path.suffix!r}" if path.suffix else "a file without a suffix"
+
+
+def _unreadable(source: str | Path, what: str) -> FibError:
+    hint = did_you_mean(Path(source).suffix, registry().suffixes()) if Path(source).suffix else ""
+    return FibError(
+        f"{source}: {what}. Formats that can be opened here: {_formats(_readers())}. Convert it, "
+        f"or install a plugin that opens it.{hint}{registry().unusable()}"
+    )
+
+
+def _formats(readers: list[type[Reader]]) -> str:
+    return listed(f"{' '.join(reader.suffixes)} ({reader.identifier()})" for reader in readers)
+
+
+def _ambiguous(source: str | Path, named: Named, counts: Counter[type[Reader]]) -> str:
+    head = str(source).rstrip("/") if named.is_folder else str(Path(source).parent)
+    globs = []
+    for reader in counts:
+        found = next(f for f in named.files if f.name.lower().endswith(reader.suffixes))
+        globs.append(f'"{head}/*{found.suffix}"')
+    shares = ", ".join(f"{count} of {reader.identifier()}" for reader, count in counts.items())
+    return (
+        f"{source}: there are files of several formats ({shares}); name those of one, e.g. "
+        f"{' or '.join(globs)}"
+    )

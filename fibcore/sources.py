@@ -1,0 +1,82 @@
+"""What the source of a load step names: a file, the files in a folder, or the matches of a glob."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from fibcore.errors import FibError, did_you_mean, listed
+from fibcore.text import shown
+from fibcore.walk import Walk, has_magic, literal
+
+
+@dataclass(frozen=True)
+class Named:
+    """What is found under the name of a source.
+
+    Attributes:
+        path: the file or folder; of a glob, the pattern.
+        files: the file itself, what the folder holds (hidden names left out), or what matches the
+            glob, folders among it; sorted by name.
+        is_folder: whether `path` is a folder.
+        is_file: whether `path` is anything else that exists.
+    """
+
+    path: Path
+    files: tuple[Path, ...]
+    is_folder: bool = False
+    is_file: bool = False
+
+
+def find(source: str | Path, base: Path) -> Named:
+    """Return what a source names.
+
+    Args:
+        source: a file, a folder or a glob with ``*``, ``?``, ``[...]`` and ``**``; relative to
+            `base`, or absolute.
+        base: folder that relative sources start from.
+
+    Raises:
+        FibError: nothing is there (names what is nearest).
+    """
+    given = written(source)
+    path = literal(base / given)
+    if os.path.isdir(path):
+        return Named(path, tuple(Walk("*").matches(path)), is_folder=True)
+    if os.path.lexists(path):
+        return Named(path, (path,), is_file=True)
+    if not has_magic(given):
+        raise FibError(f"{source}: there is no such file or folder. {_nearest(path)}")
+    matches = Walk(given).matches(base)
+    if not matches:
+        raise FibError(
+            f"{source}: no file matches this pattern (looked from {base.resolve()}). "
+            f"{_nearest(path)}"
+        )
+    return Named(path, tuple(matches))
+
+
+def written(source: str | Path) -> str:
+    """Return a source as text, its ``~`` expanded.
+
+    Raises:
+        FibError: it holds a zero byte.
+    """
+    given = os.path.expanduser(os.fspath(source))
+    if "\0" in given:
+        raise FibError(f"{shown(given)} is no path: it holds a zero byte")
+    return given
+
+
+def _nearest(path: Path) -> str:
+    """Describe what is in the deepest folder of `path` that exists."""
+    folder = path.parent
+    wanted = path.name
+    while not os.path.isdir(folder):
+        folder, wanted = folder.parent, folder.name
+    try:
+        names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except OSError as error:
+        return f"The folder {folder} cannot be listed ({error.strerror})."
+    return f"In {folder.resolve()} there are: {listed(names, 6)}." + did_you_mean(wanted, names)

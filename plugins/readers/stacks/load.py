@@ -1,0 +1,41 @@
+"""A stack that was opened, read as labels or images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fib_plugins.readers.stacks.checks import check_images
+from fib_plugins.readers.stacks.labels import Numbers, settle_labels
+from fib_plugins.readers.stacks.pixels import OpenPlanes, read_pixels
+from fib_plugins.readers.stacks.stack import Stack
+from fibcore.context import Context
+from fibcore.volumes import Images, Labels
+
+
+def load_stack(
+    stack: Stack, planes: OpenPlanes, context: Context, *, trusted: bool
+) -> Labels | Images:
+    """Read a volume.
+
+    Args:
+        stack: what to read.
+        planes: opens the planes of a file that cannot be memory-mapped.
+        context: for threads, progress, warnings, and a place for large decoded arrays.
+        trusted: skip the checks that look at every voxel: for files that fib wrote itself.
+
+    Raises:
+        FibError: planes that cannot be decoded, images that are constant or hold NaN, labels that
+            are not phases.
+    """
+    for warning in stack.warnings:
+        context.log.warning("%s", warning)
+    numbers = Numbers(stack.phase_of_value)
+    data = read_pixels(stack, planes, numbers, context)
+    size = stack.spec.voxel_size_nm
+    if stack.spec.type is Labels:
+        phases = data[0] if trusted else settle_labels(data[0], stack, numbers, context)
+        return Labels(phases, size, phases=stack.materials)
+    if not trusted:
+        check_images(data, stack, context)
+    images = Images(data, size, kv=stack.spec.kv, names=stack.names)
+    return replace(images, quantity=stack.quantity) if stack.quantity else images
