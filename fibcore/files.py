@@ -28,6 +28,18 @@ class LinkError(UsageError):
     """Something that is not a plain file or folder stands where fib keeps its own."""
 
 
+def path_text(path: str | Path) -> str:
+    """Return a path from outside as text, its ``~`` expanded.
+
+    Raises:
+        FibError: it holds a zero byte.
+    """
+    text = os.path.expanduser(os.fspath(path))
+    if "\0" in text:
+        raise FibError(f"{shown(text)} is no path: it holds a zero byte")
+    return text
+
+
 def read_whole(path: Path, most: int) -> bytes:
     """Return the content of a regular file.
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+import os
 from pathlib import Path
 from typing import Any
 
 from fibcore.artefacts import Artefact, file_names
 from fibcore.context import Context
 from fibcore.errors import FibError, did_you_mean, listed
-from fibcore.files import check_regular
+from fibcore.files import check_regular, path_text
 from fibcore.models import Model
 from fibcore.reader import Opened, Reader
 from fibcore.registry import registry
-from fibcore.sources import Named, find, written
 from fibcore.tables import Table
 from fibcore.volumes import Images, Labels
 
@@ -74,7 +72,7 @@ def write(artefact: Artefact, path: str | Path) -> None:
     Raises:
         FibError: no reader writes such an artefact with this suffix, or it cannot be written.
     """
-    reader = _by_name(written(path), registry().suffixes())
+    reader = _by_name(path_text(path))
     if reader is None or not isinstance(artefact, reader.writes):
         what = type(artefact)
         able = [r for r in _readers() if issubclass(what, r.writes)]
@@ -82,7 +80,7 @@ def write(artefact: Artefact, path: str | Path) -> None:
             f"{path}: {what.__name__} cannot be written with this suffix; what can be written: "
             f"{_formats(able)}"
         )
-    reader.write(artefact, Path(written(path)))
+    reader.write(artefact, Path(path_text(path)))
 
 
 def write_volume(volume: Labels | Images, path: str | Path) -> None:
@@ -122,28 +120,31 @@ def reader_of(source: str | Path, base: Path = Path()) -> type[Reader]:
     Raises:
         FibError: no reader opens it, or several do; lists the formats that can be opened.
     """
-    suffixes = registry().suffixes()
-    reader = _by_name(written(source), suffixes)
+    given = path_text(source)
+    reader = _by_name(given)
     if reader is not None:
         return reader
-    named = find(source, base)
-    if named.is_file:
-        check_regular(named.path)
-        raise _unreadable(source, f"no installed reader opens {_kind(named.path)}")
-    counts = Counter(
-        found
-        for file in named.files
-        if (found := _by_name(file.name, suffixes)) is not None and found.stacks_files
-    )
-    several = {found for found, count in counts.items() if count > 1}
-    chosen = set(counts) if len(counts) == 1 else several
+    path = base / given
+    if os.path.lexists(path) and not path.is_dir():
+        check_regular(path)
+        kind = f"files that end in {path.suffix!r}" if path.suffix else "files without a suffix"
+        raise _unreadable(source, f"no installed reader opens {kind}")
+    stacking = [reader for reader in _readers() if reader.stacks_files]
+    counts = {reader: n for reader in stacking if (n := reader.matches(source, base))}
+    several = [reader for reader, count in counts.items() if count > 1]
+    chosen = list(counts) if len(counts) == 1 else several
     if not counts:
-        what = "in the folder" if named.is_folder else "among its matches"
-        names = listed(sorted(file.name for file in named.files), 5)
-        raise _unreadable(source, f"no installed reader opens what is {what} ({names})")
+        there = f": {listed(sorted(os.listdir(path)), 5)}" if path.is_dir() else ""
+        raise _unreadable(source, f"no installed reader opens what is there{there}")
     if len(chosen) != 1:
-        raise FibError(_ambiguous(source, named, counts))
-    return chosen.pop()
+        shares = listed(f"{count} of {reader.identifier()}" for reader, count in counts.items())
+        folder = given.rstrip("/") if path.is_dir() else os.path.dirname(given)
+        globs = [f'"{os.path.join(folder, "*")}{reader.suffixes[0]}"' for reader in counts]
+        raise FibError(
+            f"{source}: there are files of several formats ({shares}); name those of one, e.g. "
+            f"{' or '.join(globs)}"
+        )
+    return chosen[0]
 
 
 def open_source(source: str | Path, base: Path = Path(), **params: Any) -> Opened:
@@ -151,19 +152,15 @@ def open_source(source: str | Path, base: Path = Path(), **params: Any) -> Opene
     return reader_of(source, base)(**params).open(source, base)
 
 
-def _by_name(name: str, suffixes: Sequence[str]) -> type[Reader] | None:
-    """Return the reader of the first suffix that a name ends in; None where there is none."""
+def _by_name(name: str) -> type[Reader] | None:
+    """Return the reader of the longest suffix that a name ends in; None where there is none."""
     name = name.lower().rstrip("/")
-    suffix = next((suffix for suffix in suffixes if name.endswith(suffix)), None)
+    suffix = next((suffix for suffix in registry().suffixes() if name.endswith(suffix)), None)
     return None if suffix is None else registry().reader(suffix)
 
 
 def _readers() -> list[type[Reader]]:
     return [entry.item for entry in registry().usable(Reader.kind)]
-
-
-def _kind(path: Path) -> str:
-    return f"files that end in {path.suffix!r}" if path.suffix else "a file without a suffix"
 
 
 def _unreadable(source: str | Path, what: str) -> FibError:
@@ -176,16 +173,3 @@ def _unreadable(source: str | Path, what: str) -> FibError:
 
 def _formats(readers: list[type[Reader]]) -> str:
     return listed(f"{' '.join(reader.suffixes)} ({reader.identifier()})" for reader in readers)
-
-
-def _ambiguous(source: str | Path, named: Named, counts: Counter[type[Reader]]) -> str:
-    head = str(source).rstrip("/") if named.is_folder else str(Path(source).parent)
-    globs = []
-    for reader in counts:
-        found = next(f for f in named.files if f.name.lower().endswith(reader.suffixes))
-        globs.append(f'"{head}/*{found.suffix}"')
-    shares = ", ".join(f"{count} of {reader.identifier()}" for reader, count in counts.items())
-    return (
-        f"{source}: there are files of several formats ({shares}); name those of one, e.g. "
-        f"{' or '.join(globs)}"
-    )

@@ -70,6 +70,15 @@ class Reader(Plugin):
         """
 
     @classmethod
+    def matches(cls, source: str | Path, base: Path) -> int:
+        """Return how many files of the format a folder or a glob names; see `stacks_files`.
+
+        Raises:
+            FibError: nothing is there.
+        """
+        raise NotImplementedError
+
+    @classmethod
     def content_hash(cls, files: Sequence[Path]) -> str:
         """Return the SHA-256 of the contents of opened files; their names do not matter."""
         try:

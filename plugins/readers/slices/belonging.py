@@ -10,8 +10,8 @@ from pathlib import Path
 
 from fib_plugins.readers.slices.names import Name, copied_from, parse
 from fib_plugins.readers.slices.order import independent, numbered_in_front, same_numbers
+from fib_plugins.readers.slices.walk import Walk, has_magic
 from fibcore.errors import FibError, listed
-from fibcore.walk import Walk, has_magic
 
 
 def check_belonging(groups: Sequence[Sequence[Name]], given: str, base: Path) -> None:

@@ -6,10 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from fib_plugins.readers.slices.walk import literal
 from fibcore.errors import FibError, listed
-from fibcore.files import check_regular
-from fibcore.sources import written
-from fibcore.walk import literal
+from fibcore.files import check_regular, path_text
 
 _STAND_INS = {
     b"/annex/objects/": ("git-annex", "git annex get"),
@@ -93,7 +92,7 @@ def fetched(source: str | Path, base: Path, *also: str) -> Path:
     Raises:
         FibError: a link that leads nowhere, a pipe, a device, or a stand-in for contents.
     """
-    path = literal(base / written(source))
+    path = literal(base / path_text(source))
     parts = [*(path.with_suffix(suffix) for suffix in also), path]
     there = [part for part in parts if os.path.lexists(part) and not part.is_dir()]
     check_files(there)

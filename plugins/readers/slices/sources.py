@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fib_plugins.readers.slices.belonging import check_belonging
+from fib_plugins.readers.slices.named import find
 from fib_plugins.readers.slices.names import by_pattern, parse
 from fib_plugins.readers.slices.order import Order, numbered_in_front, put_in_order
 from fib_plugins.readers.slices.regular import check_file, check_files
 from fibcore.errors import FibError, listed
-from fibcore.sources import find, written
+from fibcore.files import path_text
 
 
 def find_slices(source: str | Path, base: Path, suffixes: Sequence[str]) -> Order:
@@ -52,7 +53,7 @@ def find_slices(source: str | Path, base: Path, suffixes: Sequence[str]) -> Orde
             f"matches them"
         )
     check_files(files)
-    return _arranged(natural_order(files), written(source), base, suffixes)
+    return _arranged(natural_order(files), path_text(source), base, suffixes)
 
 
 def _arranged(files: tuple[Path, ...], given: str, base: Path, suffixes: Sequence[str]) -> Order:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from fib_plugins.readers.slices.named import find
 from fib_plugins.readers.slices.sources import file_hash
 from fib_plugins.readers.stacks.header import Header
 from fib_plugins.readers.stacks.load import load_stack
@@ -76,6 +77,15 @@ class StackReader(StackParams):
             lambda context: load_stack(stack, self.planes, context, trusted=trusted),
             Forecast(stack.spec, memory_bytes=memory, warnings=stack.warnings),
         )
+
+    @classmethod
+    def matches(cls, source: str | Path, base: Path) -> int:
+        """Return how many files of the format a folder or a glob names.
+
+        Raises:
+            FibError: nothing is there.
+        """
+        return sum(file.name.lower().endswith(cls.suffixes) for file in find(source, base).files)
 
     @classmethod
     def content_hash(cls, files: Sequence[Path]) -> str:

@@ -10,9 +10,9 @@ import pytest
 import tifffile
 from reading import content_hash, find_tiffs, probe, read
 
+from fib_plugins.readers.slices import walk as walking
 from fib_plugins.readers.tiff.reader import Tiff
 from fibcore import FibError
-from fibcore import walk as walking
 
 PARAMS = Tiff(voxel_size_nm=10, kv=2)
 SLICES = [f"stack/slice_{i:03d}.tif" for i in range(1, 6)]

@@ -1,4 +1,4 @@
-"""What the source of a load step names: a file, the files in a folder, or the matches of a glob."""
+"""What a source names: a file, the files in a folder, or the matches of a glob."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from fib_plugins.readers.slices.walk import Walk, has_magic, literal
 from fibcore.errors import FibError, did_you_mean, listed
-from fibcore.text import shown
-from fibcore.walk import Walk, has_magic, literal
+from fibcore.files import path_text
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def find(source: str | Path, base: Path) -> Named:
     Raises:
         FibError: nothing is there (names what is nearest).
     """
-    given = written(source)
+    given = path_text(source)
     path = literal(base / given)
     if os.path.isdir(path):
         return Named(path, tuple(Walk("*").matches(path)), is_folder=True)
@@ -55,18 +55,6 @@ def find(source: str | Path, base: Path) -> Named:
             f"{_nearest(path)}"
         )
     return Named(path, tuple(matches))
-
-
-def written(source: str | Path) -> str:
-    """Return a source as text, its ``~`` expanded.
-
-    Raises:
-        FibError: it holds a zero byte.
-    """
-    given = os.path.expanduser(os.fspath(source))
-    if "\0" in given:
-        raise FibError(f"{shown(given)} is no path: it holds a zero byte")
-    return given
 
 
 def _nearest(path: Path) -> str:
