@@ -45,6 +45,7 @@ class StepRecord(Record):
     """``step.json``: what a finished step left and from what.
 
     `seen` is what the file system said of each file when its hash was taken: see `verification`.
+    `sha256` is the hash of all the rest of the record.
     """
 
     key: str
@@ -55,6 +56,7 @@ class StepRecord(Record):
     seconds: float | None = None
     warnings: list[str] = []
     seen: dict[str, str] = {}
+    sha256: str = ""
 
     @field_validator("artefacts")
     @classmethod

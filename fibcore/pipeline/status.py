@@ -108,10 +108,14 @@ def statuses(
 
 
 def is_current(step: PlannedStep, entry: Entry, store: Store) -> bool:
-    """Return whether a finished step was computed from the results that its inputs have now.
+    """Return whether a finished step left what it would, from the results that its inputs have now.
 
-    Keys show this but for one case: a step that was forced and came out different.
+    Keys show this but for two cases: a step that was forced and came out different, and a plugin
+    whose result is of another type now.
     """
+    main, product = next(iter(step.products.items()))
+    if not entry.leaves(main, product.type):
+        return False
     read = entry.manifest.get("read", {})
     for ref in step.sources:
         source = store.find(ref.step.key)
@@ -164,6 +168,9 @@ def previous_run(folder: Path) -> dict[str, Any] | None:
 
 def _why(step: PlannedStep, before: Mapping[str, Any] | None, entry: Entry | None) -> str:
     if entry is not None:
+        main, product = next(iter(step.products.items()))
+        if not entry.leaves(main, product.type):
+            return f"its plugin makes {product} now"
         return "an input was computed again and came out different"
     if before is None:
         return "not run before"

@@ -33,7 +33,7 @@ from fibcore.files import (
 )
 from fibcore.formats import read_artefact, write_artefact
 from fibcore.pipeline.records import MANIFEST, StepRecord, read_record
-from fibcore.pipeline.verification import damage, seen
+from fibcore.pipeline.verification import damage, hash_of_record, seen
 from fibcore.text import shown
 
 PARTIAL = ".partial"
@@ -54,8 +54,14 @@ class Entry:
     manifest: dict[str, Any]
 
     def hash_of(self, artefact: str) -> str:
-        """Return the SHA-256 over the files of one artefact."""
-        return self.manifest["artefacts"][artefact]["sha256"]
+        """Return the SHA-256 over the files of one artefact; an empty text if there is none."""
+        record = self.manifest["artefacts"].get(artefact)
+        return "" if record is None else record["sha256"]
+
+    def leaves(self, artefact: str, type_: type) -> bool:
+        """Return whether an artefact of this name and type is there."""
+        record = self.manifest["artefacts"].get(artefact)
+        return record is not None and record["type"] == type_.__name__
 
     def read(self, artefact: str, type_: type) -> Artefact:
         """Read one artefact.
@@ -137,6 +143,8 @@ class Store:
         except (OSError, FibError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             return None, f"{MANIFEST} cannot be read ({reason})"
+        if manifest.get("sha256", "") not in ("", hash_of_record(manifest)):
+            return None, f"{MANIFEST} holds something else than was written"
         if manifest["key"] != folder.name:
             return None, f"{MANIFEST} is that of another step"
         before = manifest.get("seen")
@@ -296,4 +304,5 @@ def _from(start: Path, path: Path) -> str:
 
 
 def _text(manifest: Mapping[str, Any]) -> str:
-    return json.dumps(manifest, indent=1, allow_nan=False) + "\n"
+    content = {**manifest, "sha256": hash_of_record(dict(manifest))}
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"

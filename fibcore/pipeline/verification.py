@@ -7,6 +7,8 @@ time of the last change of status cannot be set back by those who set back the o
 
 from __future__ import annotations
 
+import hashlib
+import json
 import stat
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,12 @@ def seen(path: Path) -> str:
         status.st_dev,
     )
     return ":".join(map(str, parts))
+
+
+def hash_of_record(manifest: dict[str, Any]) -> str:
+    """Return the SHA-256 over the content of ``step.json``, without the entry that keeps it."""
+    content = {name: value for name, value in manifest.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def damage(folder: Path, manifest: dict[str, Any], *names: str, thorough: bool = False) -> str:

@@ -247,6 +247,39 @@ def test_a_record_of_another_shape_is_one_message(bench, steps, calls, number):
     assert calls == []
 
 
+def edits(record):
+    images = record["artefacts"]["images"]
+    yield {**record, "artefacts": {}}
+    yield {**record, "artefacts": {"images": {**images, "type": "Labels"}}}
+    yield {**record, "artefacts": {"images": {**images, "sha256": "0" * 64}}}
+    yield {**record, "read": dict.fromkeys(record["read"], "0" * 64)}
+    yield {**record, "warnings": ["look elsewhere"]}
+    yield {**record, "seconds": -1e300}
+    yield {**record, "key_parts": {"plugin": {"a": 1}}}
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_a_record_that_was_edited_is_damaged(bench, steps, calls, number):
+    record = entry_of(bench.run(steps), "02-sem") / "step.json"
+    before = json.loads(record.read_text())
+    record.write_text(json.dumps(list(edits(before))[number]))
+    calls.clear()
+    again = bench.run(steps)
+    assert calls == ["simulate"]
+    assert any("step.json holds something else" in w for w in provenance(again)["warnings"])
+    assert json.loads(record.read_text())["artefacts"] == before["artefacts"]
+
+
+def test_a_result_of_another_type_than_the_plugin_makes_now_is_computed_again(bench, steps, calls):
+    record = entry_of(bench.run(steps), "02-sem") / "step.json"
+    content = json.loads(record.read_text())
+    del content["artefacts"]["images"], content["sha256"]
+    record.write_text(json.dumps(content))
+    calls.clear()
+    bench.run(steps)
+    assert calls == ["simulate"]
+
+
 def test_the_result_of_another_step_is_not_taken_for_this_one(bench, steps, calls, tmp_path):
     result = bench.run(steps)
     gold = entry_of(result, "01-gold")
@@ -323,7 +356,7 @@ def test_everything_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatc
 def test_a_cache_of_before_without_times_is_verified_once(bench, steps, calls):
     record = entry_of(bench.run(steps), "01-gold") / "step.json"
     content = json.loads(record.read_text())
-    del content["seen"]
+    del content["seen"], content["sha256"]
     record.write_text(json.dumps(content))
     calls.clear()
     bench.run(steps)
