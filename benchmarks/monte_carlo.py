@@ -3,7 +3,7 @@
 Rates are per second of CPU time, on one thread: what one core does. The plain loop beside them
 follows the same electrons one after another (`electron.follow`, compiled, as a GPU thread does it):
 the ratio is what batches and vectors are worth, and depends less on how busy the machine is. Memory
-is the peak of a process that images a volume on disk, Python and all. The last lines tell how long
+is the peak of a process that images a volume on disk, Python and all. The last lines show how long
 the paper's data set would take, from the CPU time of a few rows of such a volume. On an NVIDIA GPU,
 if there is one, whole slices are imaged.
 """

@@ -1,6 +1,6 @@
 """Run benchmarks and write what they print to docs/benchmarks.md: `make bench`.
 
-``python -m benchmarks.run_all monte_carlo.py`` runs one and keeps what the page says of the others.
+``python -m benchmarks.run_all monte_carlo.py`` runs one and keeps the output of the others.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def known() -> dict[str, str]:
-    """Return what the page says that each script printed."""
+    """Return the output of each script that is on the page."""
     text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
     pattern = r"`python benchmarks/([\w.]+)`\n\n```text\n(.*?)\n```"
     return dict(re.findall(pattern, text, re.DOTALL))

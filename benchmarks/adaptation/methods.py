@@ -27,7 +27,7 @@ REFERENCE = "none"
 def methods(preset: str) -> dict[str, list[Step]]:
     """Return the steps of each way, by name, for a twin recorded with a preset.
 
-    They follow `setting.shared_steps`. The oracle alone is told the preset.
+    They follow `setting.shared_steps`. The oracle alone knows the preset.
     """
     match, acquisition = "adapter/histogram_match", "adapter/acquisition"
     cyclegan, cut = "adapter/cyclegan", "adapter/cut"

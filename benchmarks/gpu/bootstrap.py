@@ -123,7 +123,7 @@ def chosen_wheels(
         requirements: what must be there, as in ``pyproject.toml``; what is there already in a
             version that does is left alone.
         wheels: those at hand, by name. What they need in turn is needed, too.
-        installed: tells the version of what this Python has.
+        installed: returns the version of a package that this Python has.
     """
     waiting = deque(requirements)
     taken: dict[str, Wheel] = {}
@@ -149,7 +149,7 @@ def wheels_in(folder: Path) -> dict[str, Wheel]:
 
 
 def install(wheels: Sequence[Wheel], folder: Path) -> str:
-    """Install wheels into a new folder, by pip or, if that fails, by unpacking; say by which."""
+    """Install wheels into a new folder, by pip or, if that fails, by unpacking; return which."""
     folder.mkdir()
     paths = [str(wheel.path.resolve()) for wheel in wheels]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]

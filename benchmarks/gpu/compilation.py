@@ -49,7 +49,7 @@ def _ended(part: Part, process: subprocess.Popen[str]) -> dict[str, Any]:
     """Return what a process has printed.
 
     Raises:
-        RuntimeError: it failed; what it says is on the terminal.
+        RuntimeError: it failed; its output is on the terminal.
     """
     printed, _ = process.communicate(timeout=max(1.0, part.left()))
     if process.returncode:

@@ -53,7 +53,7 @@ def _imports(names: list[str]) -> Result:
 
 
 def _torch(part: Part) -> Result:
-    """Multiply matrices in PyTorch, and tell about the GPU."""
+    """Multiply matrices in PyTorch, and report the GPU."""
     import torch
 
     if part.device == "cuda":
@@ -95,7 +95,7 @@ def _numba(part: Part) -> Result:
 
 
 def _driver() -> str:
-    """Return the version of the driver, as its own tool tells it."""
+    """Return the version of the driver, as its own tool reports it."""
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)

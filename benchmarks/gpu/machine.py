@@ -1,4 +1,4 @@
-"""What the machine is made of, told without any library."""
+"""What the machine is made of, found without any library."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Pair:
     """The same structure and voltage on the GPU and on one core.
 
     Args:
-        part: tells sizes.
+        part: has the sizes.
         lattice: the structure.
         materials: its media, in order.
         energy_kev: of the beam.

@@ -1,4 +1,4 @@
-"""The page of the documentation that says what was measured."""
+"""The page of the documentation with what was measured."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from .result import Result, number
 
 HEAD = """# Measured on a GPU
 
-`make gpu` measures all of this and writes this page; the [guide](guide/gpu.md) says how, and how to
-read it. Each figure stands beside that of the CPU of the same machine, measured in the same run.
+`make gpu` measures all of this and writes this page; the [guide](guide/gpu.md) describes how, and
+how to read it. Each figure is beside that of the CPU of the same machine, measured in the same
+run.
 """
 
 DRY = """# Dry run of `make gpu`

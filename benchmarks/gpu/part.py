@@ -1,6 +1,6 @@
 """The process of one part: ``python -m benchmarks.gpu.part NAME --messages FILE --until TIME``.
 
-A part is a module with a function ``measure(part)``. Whatever it finds it tells at once.
+A part is a module with a function ``measure(part)``. Whatever it finds it reports at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TO_END = 3.0
 
 
 class Part:
-    """What a part is given: where to tell results, how much time is left, how large things are.
+    """What a part is given: where to report results, how much time is left, how large things are.
 
     Args:
         messages: the file that messages are appended to, a line each.
@@ -44,7 +44,7 @@ class Part:
         return self.until - TO_END - time.time()
 
     def time_for(self, seconds: float, what: str) -> bool:
-        """Tell whether so many seconds are left; if not, tell that `what` was left out."""
+        """Return whether so many seconds are left; if not, report that `what` was left out."""
         left = self.left()
         if left >= self.size(seconds, 0.0):
             return True

@@ -42,7 +42,7 @@ class Record:
         self.write()
 
     def add(self, part: str, message: dict[str, Any]) -> None:
-        """Take up what a part says: a result, or facts about the machine."""
+        """Add what a part reports: a result, or facts about the machine."""
         self.machine |= message.get("machine", {})
         if "result" in message:
             self.parts[part]["results"].append(message["result"])

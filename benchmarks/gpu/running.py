@@ -31,11 +31,11 @@ Command = Callable[[Part, Path, float], tuple[Sequence[str], Mapping[str, str]]]
 def run_parts(
     parts: Sequence[Part], record: Record, command: Command, folder: Path, factor: float = 1.0
 ) -> None:
-    """Run parts and record what they say and how they end.
+    """Run parts and record what they report and how they end.
 
     Args:
         parts: in their order.
-        record: is told at once of every message.
+        record: gets every message at once.
         command: what starts a part.
         folder: for messages.
         factor: of all budgets.

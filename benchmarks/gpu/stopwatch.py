@@ -63,7 +63,7 @@ def steps_per_second(part: Part, device: str, train: Callable[[Context], Any]) -
     """Return how many steps per second a training makes.
 
     Args:
-        part: tells whether this is a dry run.
+        part: knows whether this is a dry run.
         device: where it trains.
         train: what trains in given surroundings, for longer than anyone looks.
 

@@ -24,11 +24,11 @@ FIXTURE = "gpu"
 ASKS = re.compile(
     rf"""usefixtures\(["']{FIXTURE}["']\)|def test_\w+\([^)]*\b{FIXTURE}\b|skipif\(.*\bGPU\b"""
 )
-"""What a file says in which a test needs a GPU."""
+"""Text in files whose tests need a GPU."""
 
 
 def measure(part: Part) -> None:
-    """Run the tests; tell how many passed, and each that did not."""
+    """Run the tests; report how many passed, and each that did not."""
     files = [
         str(path.relative_to(ROOT))
         for path in sorted((ROOT / "tests").rglob("test_*.py"))
@@ -49,12 +49,12 @@ def measure(part: Part) -> None:
     well = not failed and (passed > 0 or (part.dry and bool(skipped)))
     part.result(Result(f"tests in {', '.join(files)}", check=check, passed=well))
     for case in failed:
-        told = next(item for item in case if item.tag in ("failure", "error"))
-        part.result(Result(f"{case.get('name')}", check=_short(told), passed=False))
+        problem = next(item for item in case if item.tag in ("failure", "error"))
+        part.result(Result(f"{case.get('name')}", check=_short(problem), passed=False))
 
 
-def _short(told: ElementTree.Element) -> str:
-    return (told.get("message") or told.text or "no message").strip()[:300]
+def _short(problem: ElementTree.Element) -> str:
+    return (problem.get("message") or problem.text or "no message").strip()[:300]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -44,7 +44,7 @@ def _training(part: Part, images: Images, labels: Labels) -> None:
 
 
 def _inference(part: Part, name: str) -> None:
-    """Segment a stack by a network that has learned to tell its phases apart."""
+    """Segment a stack by a network that has learned to distinguish its phases."""
     edge, slices, few = part.size(512, 32), part.size(128, 3), part.size(16, 2)
     patches = part.size(60, 20) * _unet(part).batch_size
     unet = _unet(part, learning_rate=3e-3, patches_per_epoch=patches)

@@ -89,7 +89,7 @@ def _at_2_kv(seeds: tuple[int, ...]) -> Iterator[Cell]:
 
 
 def computed(cell: Cell, size: str, out: Path, threads: int) -> str:
-    """Run a cell, in a process of its own, and say how long it took.
+    """Run a cell, in a process of its own, and return how long it took.
 
     Raises:
         FibError: a step failed; names the run.

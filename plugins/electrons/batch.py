@@ -31,7 +31,7 @@ ENDED, FLYING, WALKING, HIT = 0, 1, 2, 3
 
 
 class Lanes(NamedTuple):
-    """Electrons under way; arrays (`LANES`), of the float type of the tables if not said otherwise.
+    """Electrons under way; arrays (`LANES`), of the tables' float type unless noted otherwise.
 
     Attributes:
         state: int32, `ENDED`, `FLYING`, `WALKING` or `HIT`.

@@ -2,7 +2,7 @@
 
 An electron carries, in place of its energy, the number of mean free paths that are left until it
 stops in the medium it is in. A flight takes an exponentially distributed number of them away, and
-tables (see `medium`) tell the range, and so the length of the flight and the energy after it.
+tables (see `medium`) give the range, and so the length of the flight and the energy after it.
 Energy loss along the way and the change of the mean free path with energy are exact: there is no
 step rule.
 

@@ -94,7 +94,7 @@ def check_gpu(index: int = 0) -> None:
         index: number of the GPU.
 
     Raises:
-        UsageError: it cannot; says what was found.
+        UsageError: it cannot; the message says what was found.
     """
     if not cuda.is_available():
         raise UsageError(

@@ -1,4 +1,4 @@
-"""One electron from the beam to its end, told plainly.
+"""One electron at a time, from the beam to its end: the plainest form of the transport loop.
 
 `batch` does the same for many electrons at a time with the vector instructions of a CPU, `cuda`
 with the threads of a GPU. All are made of the same functions, and give each electron the same fate.

@@ -11,7 +11,7 @@ law for electrons, 1.166 being sqrt(e / 2), without relativity, which would add 
 
 Mean ionisation energies J are those of ICRU Report 37 (1984), which NIST uses (S. M. Seltzer, M. J.
 Berger, Int. J. Appl. Radiat. Isot. 33 (1982) 1189; table 1 of NISTIR 5632); of H, C, N, O, F and
-Cl, where the bonds tell, those of condensed matter. They serve for the pure elements too: 81 eV is
+Cl, where bonds matter, those of condensed matter. They serve for the pure elements too: 81 eV is
 what ICRU Report 90 (2016) recommends for graphite.
 """
 

@@ -49,7 +49,7 @@ class Lattice(NamedTuple):
     Attributes:
         voxels: uint8, packed by `pack`, one after another in C order (z, y, x).
         shape: how many there are along (z, y, x), each an int32.
-        medium_bits: bits of a voxel that tell its medium.
+        medium_bits: bits of a voxel that hold its medium.
         size_nm: voxel size (z, y, x), float32 or float64.
         per_nm: its inverse.
         lateral: `PERIODIC` or `MIRROR`.
@@ -82,7 +82,7 @@ def pack(voxels: np.ndarray, medium_bits: Whole) -> None:
 
     Args:
         voxels: uint8 (z, y, x), medium of each voxel, below ``2 ** medium_bits``; becomes what
-            `Lattice` says.
+            `Lattice` describes.
         medium_bits: 1 to 7.
     """
     nz, ny, nx = voxels.shape

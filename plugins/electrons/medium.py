@@ -1,6 +1,6 @@
 """Tables of what media do to electrons, laid out for the transport loop.
 
-For every medium and one beam energy they tell
+For every medium and one beam energy they give
 
 - by optical depth (mean free paths left until the cut-off): the range left, the row of the angle
   table, and the reach, which is the range in the least stopping of all media;

@@ -13,7 +13,7 @@ the relativistic one, 511 keV the electron's rest energy; for mu >> alpha this i
 formula.
 
 For light elements at high energies: carbon's transport cross section is within 6 % of Mott's from 1
-to 30 keV. Heavy elements scatter less than it says: gold by a factor of 1.5 at 20 keV, 5 at 1 keV.
+to 30 keV. Heavy elements scatter less than predicted: gold by a factor of 1.5 at 20 keV, 5 at 1.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class HierarchicalLeveledWave(WaveStructure):
         return self._labels(labels)
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Tell shape and memory; refuse a periodic box that too few waves fit."""
+        """Return shape and memory; refuse a periodic box that too few waves fit."""
         forecast = super().forecast(method, inputs)
         levels = zip(self.wave_numbers, self.ligament_diameters_nm, strict=True)
-        return self._told(forecast, list(levels))
+        return self._with_sizes(forecast, list(levels))

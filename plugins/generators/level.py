@@ -42,9 +42,9 @@ def keep_below(field: Field, labels: np.ndarray, level: float, context: Context)
 def keep_smallest(field: Field, labels: np.ndarray, fraction: float, context: Context) -> float:
     """Keep the voxels of smallest value, so many that they are this fraction to one voxel.
 
-    A sample of slices says between which values the level lies; one sweep then decides all voxels
-    but those few in between, whose values are kept and ranked. Of equal values those that come
-    first in (z, y, x) order are kept.
+    A sample of slices gives the values between which the level lies; one sweep then decides all
+    voxels but those few in between, whose values are kept and ranked. Of equal values those that
+    come first in (z, y, x) order are kept.
 
     Args:
         field: what decides.

@@ -83,7 +83,7 @@ class LeveledWave(WaveStructure):
         return self._labels(labels)
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Tell shape and memory; refuse a periodic box that too few waves fit."""
+        """Return shape and memory; refuse a periodic box that too few waves fit."""
         forecast = super().forecast(method, inputs)
         diameter = mean_ligament_diameter(self.solid_fraction, self.wave_number)
-        return self._told(forecast, [(self.wave_number, diameter)])
+        return self._with_sizes(forecast, [(self.wave_number, diameter)])

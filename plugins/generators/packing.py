@@ -138,7 +138,7 @@ def _cell_list(centres, box, cells):  # type: ignore[no-untyped-def]
 def _separate(r, p1, p2, radii1, radii2, push):  # type: ignore[no-untyped-def]
     """Return the scale at which two ellipsoids touch, and in `push` how to get them apart.
 
-    Where spheres around them already say that the scale is above `WANTED_SCALE`, that bound is
+    Where spheres around them already show that the scale is above `WANTED_SCALE`, that bound is
     returned and `push` left alone. `push` is the shift of the second ellipsoid, along the common
     normal, that brings the scale to `WANTED_SCALE` (to first order; exact for spheres).
     """

@@ -143,13 +143,13 @@ class Particles(Generator):
 
         if exact:
             level = keep_smallest(slab, labels, self.solid_fraction, context)
-            self._judge(math.sqrt(max(level, 0.0)), len(bodies), context)
+            self._check_scale(math.sqrt(max(level, 0.0)), len(bodies), context)
         else:
             keep_below(slab, labels, 1.0, context)
         return Labels(labels, self.voxel_size_nm, dict(enumerate(self.materials)))
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Tell shape and memory; refuse a box too small for such particles."""
+        """Return shape and memory; refuse a box too small for such particles."""
         self._check()
         forecast = super().forecast(method, inputs)
         warnings = list(forecast.warnings)
@@ -233,8 +233,12 @@ class Particles(Generator):
         repeats = self.periodic or not overlapping
         return bodies.in_box(self._box_nm, region if repeats else None)
 
-    def _judge(self, scale: float, count: int, context: Context) -> None:
-        """Say so if the exact solid fraction took particles of quite another size."""
+    def _check_scale(self, scale: float, count: int, context: Context) -> None:
+        """Warn if the exact solid fraction needed particles of a notably different size.
+
+        Raises:
+            FibError: no scale within `REACH` meets it.
+        """
         if not math.isfinite(scale):
             raise FibError(
                 f"the {count} particles in this volume miss the solid fraction "

@@ -90,7 +90,7 @@ class WaveStructure(Generator):
         z, y, x = (n * size for n, size in zip(self.shape, self.voxel_size_nm, strict=True))
         return (z, y, x)
 
-    def _told(self, forecast: Forecast, levels: Sequence[tuple[float, float]]) -> Forecast:
+    def _with_sizes(self, forecast: Forecast, levels: Sequence[tuple[float, float]]) -> Forecast:
         """Return a forecast with the memory and the warnings of its levels.
 
         Args:

@@ -58,7 +58,7 @@ class Threshold(Segmenter):
         return self
 
     def forecast(self, method: str, inputs: Any) -> Forecast:
-        """Refuse a voltage that the images do not have; say which of several is cut."""
+        """Refuse a voltage that the images do not have; warn which of several is cut."""
         base = super().forecast(method, inputs)
         spec = inputs.get("images")
         if spec is None:

@@ -69,7 +69,7 @@ def class_of_phase(labels: Labels) -> np.ndarray:
         )
     if len(found) < 2:
         raise FibError(
-            f"the labels hold phase {found[0]} only; to learn to tell phases apart, a "
+            f"the labels hold phase {found[0]} only; to learn to distinguish phases, a "
             f"segmenter needs a structure with at least two"
         )
     table = np.zeros(256, np.uint8)
@@ -79,7 +79,7 @@ def class_of_phase(labels: Labels) -> np.ndarray:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a model's info tells of the images and labels that it was learned from.
+    """What a model's info holds about the images and labels that it was learned from.
 
     Attributes:
         info: the model's info; see `record`.
@@ -115,10 +115,10 @@ class TrainingData:
         phases = {str(number): {"name": name} for number, name in labels.phases.items()}
         return {"kv": list(images.kv), "phases": phases}
 
-    def _told(self, key: str) -> Any:
+    def _of_training(self, key: str) -> Any:
         if key not in self.info:
             raise FibError(
-                f"the model does not tell {key!r} of the images that it was trained on: it is "
+                f"the model lacks {key!r} of the images that it was trained on: it is "
                 f"damaged, or was made by something else; train another {self.learner}"
             )
         return self.info[key]
@@ -126,13 +126,13 @@ class TrainingData:
     @property
     def phase_names(self) -> dict[int, str]:
         """Phase number -> name of its material, ascending."""
-        phases = self._told("phases")
+        phases = self._of_training("phases")
         return {int(number): phases[number]["name"] for number in sorted(phases, key=int)}
 
     @property
     def phases(self) -> dict[int, Material]:
         """Phase number -> material, ascending."""
-        phases = self._told("phases")
+        phases = self._of_training("phases")
         return {int(number): Material(**phases[number]) for number in sorted(phases, key=int)}
 
     def check_channels(self, kv: Sequence[float | None]) -> None:
@@ -141,7 +141,7 @@ class TrainingData:
         Raises:
             FibError: the number of channels differs.
         """
-        trained = self._told("kv")
+        trained = self._of_training("kv")
         if len(kv) != len(trained):
             raise FibError(
                 f"the images have {len(kv)} channels ({list(kv)} kV), but the {self.learner} was "
@@ -156,7 +156,7 @@ class TrainingData:
             FibError: the number of channels differs.
         """
         self.check_channels(images.kv)
-        trained, voxel_size_nm = self._told("kv"), self._told("voxel_size_nm")
+        trained, voxel_size_nm = self._of_training("kv"), self._of_training("voxel_size_nm")
         if set(images.kv) == set(trained) and None not in trained:
             images = images.select(trained)
         if list(images.kv) != list(trained):
@@ -184,6 +184,9 @@ class TrainingData:
             FibError: images that are constant or not finite.
         """
         if normalization == "training":
-            centre, scale = np.array(self._told("grey_centre")), np.array(self._told("grey_scale"))
+            centre, scale = (
+                np.array(self._of_training("grey_centre")),
+                np.array(self._of_training("grey_scale")),
+            )
             return GreyScale(centre[:, None], scale[:, None])
         return GreyScale.of(images, per_slice=normalization == "slice")

@@ -64,7 +64,7 @@ def beam_fwhm_nm(
             interfaces, frequency^-3.
 
     Returns:
-        None where too few rings tell.
+        None where too few rings are above the noise.
     """
     from scipy.optimize import least_squares
 

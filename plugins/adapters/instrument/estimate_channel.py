@@ -1,4 +1,4 @@
-"""Everything that one channel of a recorded stack tells of the instrument.
+"""What can be estimated about the instrument from one channel of a recorded stack.
 
 A run of consecutive slices in the middle of each stack is looked at; brightness and contrast are
 followed over the whole of it.
@@ -35,7 +35,7 @@ SPIKE = 4.0
 """The brightest grey value shows saturation if it is so much more frequent than those below it."""
 SPIKE_SHARE = 1e-3
 NOISY_STEPS = 2.0
-"""Noise has to spread grey values over more grey levels than this to tell saturation by."""
+"""Saturation is recognised if noise spreads grey values over more grey levels than this."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def estimate_channel(
     source: Recording | None,
     context: Context,
 ) -> ChannelEstimate:
-    """Return what a channel of the target tells, beside the source of the same channel.
+    """Return what a channel of the target, beside that of the source, shows of the instrument.
 
     What the source shows of noise and drift by itself is taken off. Parameters that are not to be
     estimated are taken as given where others depend on them.
@@ -187,7 +187,7 @@ def _blur(
     found = beam_fwhm_nm(power, floor, borders, ideal)
     if found is None:
         context.log.warning(
-            "the spectrum of the %s images does not tell how wide the beam was; blur_fwhm_nm "
+            "the spectrum of the %s images does not show how wide the beam was; blur_fwhm_nm "
             "stays %g",
             target.images.names[target.channel],
             fallback,
@@ -216,9 +216,9 @@ def _levels(planes: Sequence[np.ndarray], ideal: Sequence[np.ndarray]) -> tuple[
     )
     if np.ptp(signal) == 0 or np.ptp(recorded) == 0:
         raise FibError(
-            "nine tenths of the source (or of the target) have one grey value, which tells "
-            "nothing of gain and offset: give images with more contrast, or leave levels out of "
-            "estimate and set gain and offset"
+            "nine tenths of the source (or of the target) have one grey value, from which "
+            "gain and offset cannot be estimated: give images with more contrast, or leave levels "
+            "out of estimate and set gain and offset"
         )
     gain, offset = np.polyfit(signal, recorded, 1)
     return float(gain), float(offset)

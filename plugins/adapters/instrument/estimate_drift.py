@@ -24,7 +24,7 @@ def displacement(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     """Return by how many pixels (y, x) the second slice lies further than the first.
 
     Phase correlation (Kuglin and Hines, Proc. Int. Conf. Cybernetics and Society, IEEE 1975,
-    163-165), not quite whitened, so that noise has less to say, and with a Gaussian low-pass, which
+    163-165), not quite whitened, so that noise counts less, and with a Gaussian low-pass, which
     makes the peak nearly a Gaussian: a parabola through the logarithm of its three highest values
     gives parts of a pixel. Frequencies along the axes, where stripes and line offsets are, do not
     take part.
@@ -73,7 +73,7 @@ def step_covariance(steps: np.ndarray) -> float:
 def lateral_drift(covariance: float, slices: float) -> float:
     """Return the standard deviation of positions, from the covariance of neighbouring steps.
 
-    Drift that goes on in one direction cannot be told from an inclined structure, and is not seen.
+    Steady drift in one direction looks like an inclined structure and is missed.
 
     Args:
         covariance: that of the stack, less that of its structure where it is known.

@@ -58,7 +58,7 @@ class Curtains:
     """Stripes along the milling direction.
 
     Attributes:
-        deviation: standard deviation, as a fraction of the signal; 0 where none can be told.
+        deviation: standard deviation, as a fraction of the signal; 0 where none is visible.
         width_nm: FWHM; None where there are none.
         slices: over how many slices they stay; None likewise.
     """

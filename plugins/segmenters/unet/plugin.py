@@ -1,7 +1,7 @@
 """Segmentation by a U-Net that looks at slices, at slices with their neighbours, or at blocks.
 
-In porous materials a slice shows what lies below it, too: grey values alone cannot tell surface
-from depth, but a network that sees the neighbouring slices can (paper, section 2.5).
+In porous materials a slice shows what lies below it, too: grey values alone cannot distinguish
+surface from depth, but a network that sees the neighbouring slices can (paper, section 2.5).
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ class UNet(Trainable, UNetParameters, Segmenter):
         recordings, recording = 1, 0
         if instrument is not None:
             recordings = self.instrument_variants
-            told = instrument.forecast(instrument.main_method, {"images": images})
-            recording = told.memory_bytes
+            forecast = instrument.forecast(instrument.main_method, {"images": images})
+            recording = forecast.memory_bytes
         activations = TRAINING_BYTES * self.base_channels * self.voxels_per_batch
         stack = int(np.prod(images.shape)) * (4 * len(images.kv) * recordings + 1)
         # Each process has a stack and records it, but no more than its share of a batch.

@@ -37,7 +37,7 @@ class Instruments:
                 "%s has no random variants: training sees what this one instrument records",
                 given.identifier(),
             )
-        # What the given instrument has warned of need not be said by each of its variants.
+        # Warnings of the given instrument need not be repeated by each of its variants.
         self._silent = logging.Logger("fib.instrument", logging.CRITICAL)
 
     def record(self, images: Images) -> Images:

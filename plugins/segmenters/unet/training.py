@@ -57,7 +57,7 @@ def train(
     context: Context,
     team: Team,
 ) -> Trained:
-    """Train a network to tell the phases of `labels` apart in `images`; return the best one.
+    """Train a network to find the phases of `labels` in `images`; return the best one.
 
     With an `instrument`, in images as it and its random variants record them. Each process of the
     team calls it.
