@@ -99,3 +99,38 @@ def by_atomic_number(phases: Mapping[int, Material], occurring: Sequence[int]) -
             f"phase ought to be bright: set dark_to_bright, or give the images before"
         )
     return tuple(sorted(occurring, key=lambda phase: phases[phase].mean_atomic_number))
+
+
+def expected_order(
+    phases: Mapping[int, Material],
+    images: PhaseSums,
+    before: PhaseSums | None,
+    dark_to_bright: Sequence[int] | None,
+) -> tuple[int, ...]:
+    """Return the phases that occur from dark to bright, as a channel ought to show them.
+
+    Args:
+        phases: the materials of the phases.
+        images: sums over the channel.
+        before: sums over it before a translation: by default the order is that of then, without
+            them that of the mean atomic numbers.
+        dark_to_bright: the order, if it is known.
+
+    Raises:
+        FibError: the labels hold one phase only, or one that the order or the materials lack.
+    """
+    occurring = sorted(images.dark_to_bright())
+    if len(occurring) < 2:
+        raise FibError(
+            f"the labels hold phase {occurring[0]} only, so images cannot be held against "
+            f"them; give a structure with pores and solid"
+        )
+    if dark_to_bright is not None:
+        missing = [phase for phase in occurring if phase not in dark_to_bright]
+        if missing:
+            raise FibError(
+                f"the labels hold phases {occurring}, dark_to_bright names "
+                f"{list(dark_to_bright)}: add {missing}"
+            )
+        return tuple(phase for phase in dark_to_bright if phase in occurring)
+    return by_atomic_number(phases, occurring) if before is None else before.dark_to_bright()

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from fib_plugins.image_comparison.contrast import PhaseSums
+from fib_plugins.image_comparison.contrast import PhaseSums, expected_order
 from fib_plugins.image_comparison.edge_shift import EdgeShift, edge_shift, gradient
+from fib_plugins.image_comparison.label_keeping import LabelKeepingParameters
 from fib_plugins.image_comparison.mutual_information import information_bits, joint_counts
 from fibcore import Context, Images, Labels, Table
 from fibcore.threads import in_threads
@@ -54,39 +55,41 @@ class ShownLabels:
         return self.contrast < -CLEAR
 
 
-@dataclass(frozen=True)
-class Search:
-    """Where displaced edges are looked for.
-
-    Attributes:
-        max_slices: how many slices at most.
-        radius: largest displacement in pixels.
-        block: edge of a block in pixels.
-    """
-
-    max_slices: int
-    radius: int
-    block: int
-
-
 def look_at(
     stacks: Mapping[str, Images],
     labels: Labels,
-    sums: Mapping[str, Sequence[PhaseSums]],
-    orders: Sequence[Sequence[int]],
-    search: Search,
+    params: LabelKeepingParameters,
     context: Context,
 ) -> dict[str, list[ShownLabels]]:
     """Return how each channel of each stack shows the labels.
 
     Args:
-        stacks: name -> images, all of the labels' shape and of as many channels.
+        stacks: ``images`` and, where there are any, those ``before`` a translation; all of the
+            labels' shape and of as many channels.
         labels: what they have to show.
-        sums: of each channel of each stack.
-        orders: of each channel, the phases from dark to bright.
-        search: which slices, how far.
+        params: which slices, how far edges are looked for, which phases ought to be bright.
         context: surroundings of the step.
+
+    Raises:
+        FibError: labels of one phase, phases whose brightness is not known, values that are not
+            finite.
     """
+    sums = {
+        name: [
+            PhaseSums.of(channel, labels.data, f"the {kv} images of {name!r}", context.threads)
+            for channel, kv in zip(stack.data, stack.names, strict=True)
+        ]
+        for name, stack in stacks.items()
+    }
+    orders = [
+        expected_order(
+            labels.phases,
+            images,
+            sums["before"][number] if "before" in sums else None,
+            params.dark_to_bright,
+        )
+        for number, images in enumerate(sums["images"])
+    ]
     pictures = [_brightness(order) for order in orders]
 
     def of_slice(z: int) -> list[list[ShownSlice]]:
@@ -94,13 +97,13 @@ def look_at(
         expected = [gradient(picture[plane]) for picture in pictures]
         return [
             [
-                _slice(z, channel[z], plane, edges, search)
+                _slice(z, channel[z], plane, edges, params)
                 for channel, edges in zip(stack.data, expected, strict=True)
             ]
             for stack in stacks.values()
         ]
 
-    measured = range(0, len(labels.data), -(-len(labels.data) // search.max_slices))
+    measured = range(0, len(labels.data), -(-len(labels.data) // params.max_slices))
     groups = [measured[i : i + context.threads] for i in range(0, len(measured), context.threads)]
     found = []
     for group in context.track(groups, "groups of slices measured"):
@@ -129,6 +132,28 @@ def figures(channels: Sequence[ShownLabels]) -> dict[str, Any]:
         "mutual_information_bits": information / len(slices),
         "mutual_information_share": information / of_labels if of_labels else UNKNOWN,
     }
+
+
+def summary(
+    found: Mapping[str, Sequence[ShownLabels]], scores: Mapping[str, float] | None = None
+) -> dict[str, Any]:
+    """Return the figures of all stacks as one row; see `LabelConsistency`.
+
+    Args:
+        found: from `look_at`.
+        scores: mean Dice score of a segmentation of each stack.
+    """
+    rows = {name: figures(channels) for name, channels in found.items()}
+    for name, score in (scores or {}).items():
+        rows[name]["mds"] = score
+    row: dict[str, Any] = dict(rows["images"])
+    if "before" in rows:
+        row |= {f"before_{name}": value for name, value in rows["before"].items()}
+        whole = row["before_mutual_information_bits"]
+        row["information_ratio"] = row["mutual_information_bits"] / whole if whole else None
+    row["slices"] = len(found["images"][0].contrast)
+    row["slices_measured"] = len(found["images"][0].slices)
+    return row
 
 
 def contrast_table(found: Mapping[str, Sequence[ShownLabels]], names: Sequence[str]) -> Table:
@@ -170,9 +195,13 @@ def slice_table(found: Mapping[str, Sequence[ShownLabels]], names: Sequence[str]
 
 
 def _slice(
-    z: int, grey: np.ndarray, labels: np.ndarray, expected: np.ndarray, search: Search
+    z: int,
+    grey: np.ndarray,
+    labels: np.ndarray,
+    expected: np.ndarray,
+    params: LabelKeepingParameters,
 ) -> ShownSlice:
-    edges = edge_shift(expected, gradient(grey), search.radius, search.block)
+    edges = edge_shift(expected, gradient(grey), params.search_pixels, params.block_pixels)
     found, of_labels = information_bits(joint_counts(grey, labels))
     return ShownSlice(z, found, of_labels, edges)
 

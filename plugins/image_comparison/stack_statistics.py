@@ -7,16 +7,26 @@ from dataclasses import dataclass
 import numpy as np
 
 from fib_plugins.image_comparison.grey_distribution import grey_distance, scaled
-from fib_plugins.image_comparison.patch_distance import projections, random_patches
+from fib_plugins.image_comparison.patch_distance import patch_distance, projections, random_patches
 from fib_plugins.image_comparison.power_spectrum import (
     FLOOR,
     Rings,
     radial_power,
     spectrum_distance,
 )
+from fib_plugins.image_comparison.sampling import Sampling
 from fib_plugins.image_statistics.histogram import Histogram
 from fib_plugins.image_statistics.noise_level import noise_level
 from fibcore import FibError, Images
+
+DISTANCES = (
+    "grey_distance",
+    "scaled_grey_distance",
+    "spectrum_distance",
+    "patch_distance",
+    "noise_distance",
+)
+"""What is measured between two stacks, 0 where nothing differs; see `DomainGap`."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,7 @@ class ChannelStatistics:
         return cls(histogram, mean, deviation, np.maximum(power, least), noise)
 
     def gap(self, reference: ChannelStatistics) -> dict[str, float]:
-        """Return the distances from a reference; see `DomainGap`."""
+        """Return the distances of one channel from that of a reference, and its noise."""
         plain = grey_distance(self.histogram, reference.histogram)
         return {
             "grey_distance": plain / reference.deviation,
@@ -103,10 +113,7 @@ class StackStatistics:
         cls,
         images: Images,
         what: str,
-        rings: Rings,
-        patch_pixels: int,
-        places: np.ndarray,
-        vectors: np.ndarray,
+        sampling: Sampling,
         threads: int = 1,
     ) -> StackStatistics:
         """Measure a stack.
@@ -114,21 +121,33 @@ class StackStatistics:
         Args:
             images: any number of channels and slices.
             what: what they are, for messages.
-            rings: of the spectra.
-            patch_pixels: edge of a patch.
-            places: of the patches, as `random_patches` takes them.
-            vectors: unit vectors that patches are projected on.
+            sampling: what is measured of them.
             threads: number of CPU threads; the result does not depend on it.
 
         Raises:
             FibError: values that are not finite, or do not vary.
         """
+        images = sampling.part_of(images)
         pixel_nm = images.voxel_size_nm[1:]
         channels = [
-            ChannelStatistics.of(slices, f"the {name} {what}", pixel_nm, rings, threads)
+            ChannelStatistics.of(slices, f"the {name} {what}", pixel_nm, sampling.rings, threads)
             for name, slices in zip(images.names, images.data, strict=True)
         ]
         scales = np.array([(channel.mean, channel.deviation) for channel in channels])
         centre, scale = scales.T[:, :, None, None]
-        patches = random_patches(images.data, patch_pixels, places)
-        return cls(channels, projections((patches - centre) / scale, vectors), len(images.data[0]))
+        patches = random_patches(images.data, sampling.patch_pixels, sampling.places)
+        projected = projections((patches - centre) / scale, sampling.directions)
+        return cls(channels, projected, len(images.data[0]))
+
+    @property
+    def noise(self) -> float:
+        """Noise over the standard deviation, mean over the channels."""
+        return float(np.mean([channel.noise for channel in self.channels]))
+
+    def distances(self, reference: StackStatistics) -> dict[str, float]:
+        """Return the `DISTANCES` from a reference by name, each the mean over the channels."""
+        pairs = zip(self.channels, reference.channels, strict=True)
+        gaps = [one.gap(other) for one, other in pairs]
+        found = {name: float(np.mean([gap[name] for gap in gaps])) for name in gaps[0]}
+        found["patch_distance"] = patch_distance(self.projections, reference.projections)
+        return {name: found[name] for name in DISTANCES}

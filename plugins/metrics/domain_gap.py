@@ -13,29 +13,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field
 
+from fib_plugins.image_comparison.grey_distribution import common_bins, scaled, shares
+from fib_plugins.image_comparison.power_spectrum import Rings
+from fib_plugins.image_comparison.sampling import Sampling, SamplingParameters, common_rings
+from fib_plugins.image_comparison.stack_statistics import DISTANCES, StackStatistics
 from fibcore import Context, FibError, Forecast, Images, Metric, Table, VolumeSpec, keeps
-
-if TYPE_CHECKING:
-    from fib_plugins.image_comparison.power_spectrum import Rings
-    from fib_plugins.image_comparison.stack_statistics import StackStatistics
 
 HISTOGRAM_BINS = 100
 VOXEL_SIZE_TOLERANCE = 0.05
-DISTANCES = (
-    "grey_distance",
-    "scaled_grey_distance",
-    "spectrum_distance",
-    "patch_distance",
-    "noise_distance",
-)
 
 
-class DomainGap(Metric):
+class DomainGap(SamplingParameters, Metric):
     """Distances between images and a reference: grey values, spectrum, noise, patches.
 
     Row, each the mean over channels, 0 where nothing differs:
@@ -61,21 +53,8 @@ class DomainGap(Metric):
     name: ClassVar[str] = "domain_gap"
     headline: ClassVar[tuple[str, ...]] = (*DISTANCES, *(f"{name}_ratio" for name in DISTANCES))
 
-    max_slices: int = Field(
-        default=64,
-        ge=1,
-        description="Slices of each stack that are measured at most: every n-th, evenly spread.",
-    )
-    patch_pixels: int = Field(default=8, ge=2, le=64, description="Edge of a patch in pixels.")
-    patches: int = Field(default=4096, ge=16, description="Number of patches from each stack.")
-    projections: int = Field(
-        default=128, ge=1, description="Number of random directions that patches are projected on."
-    )
-
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
         """Refuse stacks that cannot be compared; warn of pixels of another size."""
-        from fib_plugins.image_comparison.power_spectrum import Rings
-
         specs = {name: spec for name, spec in inputs.items() if spec is not None}
         if "reference" not in specs or len(specs) < 2:
             return super().forecast(method, inputs)
@@ -96,7 +75,7 @@ class DomainGap(Metric):
                     f"the {name} are at {list(spec.kv)} kV, the reference is at "
                     f"{list(reference.kv)} kV: channels are compared in this order"
                 )
-        Rings.common(*_grids(specs.values()))
+        common_rings(list(specs.values()))
         pixels = max(spec.shape[1] * spec.shape[2] for spec in specs.values())
         points = self.patches * len(reference.kv) * self.patch_pixels**2
         memory = 70 * pixels * (os.cpu_count() or 1) + 8 * (
@@ -138,21 +117,22 @@ class DomainGap(Metric):
             FibError: different channel counts, slices too small for patches or a spectrum, images
                 that are constant or not finite.
         """
-        from fib_plugins.image_comparison.power_spectrum import Rings
-
         context = Context.of(context)
         given = {"images": images, "reference": reference, "before": before}
         stacks = {name: stack for name, stack in given.items() if stack is not None}
-        self.forecast("measure", {name: stack.spec for name, stack in stacks.items()})
-        rings = Rings.common(*_grids([stack.spec for stack in stacks.values()]))
+        specs = {name: stack.spec for name, stack in stacks.items()}
+        self.forecast("measure", specs)
+        sampling = Sampling.of(self, list(specs.values()), context)
         found = {
-            name: self._statistics(name, stack, rings, context)
+            name: StackStatistics.of(stack, f"images of {name!r}", sampling, context.threads)
             for name, stack in context.track(stacks.items(), "stacks measured", len(stacks))
         }
         wanted = found["reference"]
-        gaps = {name: _gap(stack, wanted) for name, stack in found.items() if name != "reference"}
+        gaps = {
+            name: _figures(stack, wanted) for name, stack in found.items() if name != "reference"
+        }
         row: dict[str, float | int | None] = dict(gaps["images"])
-        row["reference_noise"] = float(np.mean([c.noise for c in wanted.channels]))
+        row["reference_noise"] = wanted.noise
         if "before" in gaps:
             row |= {f"before_{name}": value for name, value in gaps["before"].items()}
             for name in DISTANCES:
@@ -162,43 +142,15 @@ class DomainGap(Metric):
         names = reference.names
         context.keep("histograms", _histograms(found, names))
         context.keep("scaled_histograms", _histograms(found, names, in_own_scale=True))
-        context.keep("spectra", _spectra(found, names, rings))
+        context.keep("spectra", _spectra(found, names, sampling.rings))
         context.keep("channels", _by_channel(found, names))
         return Table.from_rows([row])
 
-    def _statistics(
-        self, name: str, images: Images, rings: Rings, context: Context
-    ) -> StackStatistics:
-        from fib_plugins.image_comparison.patch_distance import directions
-        from fib_plugins.image_comparison.stack_statistics import StackStatistics
 
-        # The same places and directions for all stacks, so that equal stacks have no distance.
-        rng = context.rng_for("patches")
-        places = rng.random((self.patches, 3))
-        dimensions = len(images.data) * self.patch_pixels**2
-        vectors = directions(rng, self.projections, dimensions)
-        part = images.with_data(images.data[:, :: -(-images.shape[0] // self.max_slices)])
-        return StackStatistics.of(
-            part, f"images of {name!r}", rings, self.patch_pixels, places, vectors, context.threads
-        )
-
-
-def _grids(specs: Any) -> tuple[list[Any], list[Any]]:
-    specs = list(specs)
-    return [spec.shape for spec in specs], [spec.voxel_size_nm for spec in specs]
-
-
-def _gap(stack: StackStatistics, reference: StackStatistics) -> dict[str, float | None]:
-    """Return the distances of a stack from the reference, in the order of the row."""
-    from fib_plugins.image_comparison.patch_distance import patch_distance
-
-    pairs = zip(stack.channels, reference.channels, strict=True)
-    gaps = [one.gap(other) for one, other in pairs]
-    found = {name: float(np.mean([gap[name] for gap in gaps])) for name in gaps[0]}
-    found["patch_distance"] = patch_distance(stack.projections, reference.projections)
-    row: dict[str, float | None] = {name: found[name] for name in (*DISTANCES, "noise")}
-    reference_noise = float(np.mean([channel.noise for channel in reference.channels]))
-    row["noise_ratio"] = _ratio(found["noise"], reference_noise)
+def _figures(stack: StackStatistics, reference: StackStatistics) -> dict[str, float | None]:
+    """Return the figures of a stack against the reference, in the order of the row."""
+    row: dict[str, float | None] = {**stack.distances(reference), "noise": stack.noise}
+    row["noise_ratio"] = _ratio(stack.noise, reference.noise)
     return row
 
 
@@ -219,8 +171,6 @@ def _by_channel(found: Mapping[str, StackStatistics], names: Sequence[str]) -> T
 def _histograms(
     found: Mapping[str, StackStatistics], names: Sequence[str], in_own_scale: bool = False
 ) -> Table:
-    from fib_plugins.image_comparison.grey_distribution import common_bins, scaled, shares
-
     what = "grey_value_in_deviations" if in_own_scale else "grey_value"
     parts = []
     for number, channel in enumerate(names):

@@ -8,11 +8,10 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from fib_plugins.image_statistics.histogram import Histogram
+from fib_plugins.image_statistics.levels import otsu_level, yen_level
 from fibcore import Context, Images, Labels, MaterialParam, Segmenter, Table, keeps
 from fibcore.grid import channels_of
 from fibcore.plugin import Forecast
-
-YEN_BINS = 256
 
 
 class Threshold(Segmenter):
@@ -107,36 +106,3 @@ class Threshold(Segmenter):
         if self.level is not None:
             return self.level
         return otsu_level(histogram) if self.method == "otsu" else yen_level(histogram)
-
-
-def otsu_level(histogram: Histogram) -> float:
-    """Return the level with the largest variance between the classes (Otsu 1979, eq. 18).
-
-    N. Otsu, A threshold selection method from gray-level histograms, IEEE Trans. Syst. Man
-    Cybern. 9 (1979) 62-66. The level is the brightest grey value of the dark class.
-    """
-    share = histogram.counts / histogram.counts.sum()
-    dark = np.cumsum(share)[:-1]
-    moment = np.cumsum(share * histogram.values)
-    between = (moment[-1] * dark - moment[:-1]) ** 2 / (dark * (1.0 - dark))
-    return float(histogram.values[np.argmax(between)])
-
-
-def yen_level(histogram: Histogram) -> float:
-    """Return the level with the largest entropic correlation (Yen et al. 1995, eq. 4).
-
-    J.-C. Yen, F.-J. Chang, S. Chang, A new criterion for automatic multilevel thresholding, IEEE
-    Trans. Image Process. 4 (1995) 370-378. With p the shares of the grey values and P the share
-    of the dark class, it is -ln(sum_dark p^2 sum_bright p^2) + 2 ln(P (1 - P)). It weighs how many
-    bins each class fills, which means something only where bins hold many voxels: 16-bit and
-    float values are counted in 256 bins across their inner 99.8 %, and as many more of the same
-    width as the rest takes.
-    """
-    histogram = histogram.coarser(YEN_BINS)
-    share = histogram.counts / histogram.counts.sum()
-    dark = np.cumsum(share)[:-1]
-    squares = share**2
-    dark_squares = np.cumsum(squares)[:-1]
-    bright_squares = np.cumsum(squares[::-1])[::-1][1:]
-    correlation = 2.0 * np.log(dark * (1.0 - dark)) - np.log(dark_squares * bright_squares)
-    return float(histogram.values[np.argmax(correlation)])

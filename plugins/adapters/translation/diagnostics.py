@@ -40,10 +40,7 @@ def labels_not_kept(
     number = min(CHECKED_SLICES, images.shape[0])
     slices = np.linspace(0, images.shape[0] - 1, number).round().astype(int).tolist()
     before = some_slices(images, slices)
-    if labels is None:
-        own = bright_and_dark(before, context)
-    else:
-        own = labels.with_data(labels.data[slices])
+    own = bright_and_dark(before) if labels is None else labels.with_data(labels.data[slices])
     _, problems = label_keeping(some_slices(made, slices), own, before, context)
     return problems
 

@@ -1,18 +1,24 @@
 """How good a translator is, by what it makes of slices that it was not trained on.
 
-The losses of a GAN tell how evenly two networks fight, not how good either is. What counts is
-measured as for any two stacks: how far the translations are from the target (`metric/domain_gap`),
-and whether they still show what the source shows (`metric/label_consistency`).
+The losses of a GAN show how evenly two networks fight, not how good either is. What counts is
+measured as for any two stacks: how far the translations are from the target, as
+`metric/domain_gap` has it, and whether they still show what the source shows, as
+`metric/label_consistency` has it, both with their default parameters.
 """
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
+
+from fib_plugins.image_comparison.label_keeping import LabelKeepingParameters
+from fib_plugins.image_comparison.sampling import Sampling, SamplingParameters
+from fib_plugins.image_comparison.shown_labels import look_at, summary
+from fib_plugins.image_comparison.stack_statistics import StackStatistics
+from fib_plugins.image_statistics.histogram import Histogram
+from fib_plugins.image_statistics.levels import otsu_level
 from fibcore import Context, FibError, Images, Labels
-from fibcore.registry import registry
 
 DISTANCES = (
     "scaled_grey_distance",
@@ -20,14 +26,14 @@ DISTANCES = (
     "patch_distance",
     "noise_distance",
 )
-"""Columns of `metric/domain_gap`; the validation score is their sum, 0 for equal stacks."""
+"""Those that make up the validation score: their sum, 0 for equal stacks."""
 SHARE = 4
 """At most one slice in so many is kept out of training."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What validation tells of translated slices.
+    """How good translated slices are.
 
     Attributes:
         distances: from the target, by name.
@@ -56,7 +62,7 @@ class Validation:
     Args:
         source: slices before translation.
         target: slices of the target, of any number.
-        labels: what the source's slices show, if that is known; else Otsu's threshold tells
+        labels: what the source's slices show, if that is known; else Otsu's threshold separates
             bright from dark.
         context: surroundings of the step.
     """
@@ -64,9 +70,10 @@ class Validation:
     def __init__(
         self, source: Images, target: Images, labels: Labels | None, context: Context
     ) -> None:
-        self.source, self.target, self.context = source, target, context
-        self.labels = bright_and_dark(source, context) if labels is None else labels
-        self.gap: Any = registry().plugin("metric/domain_gap")()
+        self.source, self.context = source, context
+        self.labels = bright_and_dark(source) if labels is None else labels
+        self.sampling = Sampling.of(SamplingParameters(), [source.spec, target.spec], context)
+        self.wanted = self._statistics(target)
         self.before = self._distances(source)
 
     def judge(self, images: Images) -> Judged:
@@ -80,37 +87,40 @@ class Validation:
         return Judged(distances, kept, problems)
 
     def _distances(self, images: Images) -> dict[str, float]:
-        table = self.gap.measure(images, self.target, context=_quiet(self.context))
-        return {name: float(table[name][0]) for name in DISTANCES}
+        found = self._statistics(images).distances(self.wanted)
+        return {name: found[name] for name in DISTANCES}
+
+    def _statistics(self, images: Images) -> StackStatistics:
+        return StackStatistics.of(images, "validation images", self.sampling, self.context.threads)
 
 
 def label_keeping(
     images: Images, labels: Labels, before: Images, context: Context
 ) -> tuple[dict[str, float], tuple[str, ...]]:
-    """Return the figures of `metric/label_consistency`, and what is wrong in words."""
-    metric: Any = registry().plugin("metric/label_consistency")()
-    search = min(metric.search_pixels, max(2, min(images.shape[1:]) // 4 - 1))
-    metric = metric.model_copy(update={"search_pixels": search})
-    row = metric.measure(images, labels, before, context=_quiet(context)).rows()[0]
+    """Return the figures of `metric/label_consistency`, and what is wrong in words.
+
+    Args:
+        images: the translation.
+        labels: what it has to show.
+        before: the images before the translation.
+        context: seed and number of threads; progress is not reported.
+    """
+    params = LabelKeepingParameters()
+    search = min(params.search_pixels, max(2, min(images.shape[1:]) // 4 - 1))
+    params = LabelKeepingParameters(search_pixels=search)
+    quiet = Context(context.seed, threads=context.threads)
+    row = summary(look_at({"images": images, "before": before}, labels, params, quiet))
     figures = {name: value for name, value in row.items() if isinstance(value, (int, float))}
-    return figures, tuple(metric.problems(row))
+    return figures, tuple(params.problems(row))
 
 
-def bright_and_dark(images: Images, context: Context) -> Labels:
+def bright_and_dark(images: Images) -> Labels:
     """Return which voxels of the first channel Otsu's threshold calls bright."""
-    segmenter: Any = registry().plugin("segmenter/threshold")()
-    labels: Labels = segmenter.predict(images, _quiet(context))
-    return labels
+    channel = images.data[0]
+    level = otsu_level(Histogram.of(channel, f"the {images.names[0]} images"))
+    return Labels((channel > level).astype(np.uint8), images.voxel_size_nm)
 
 
 def some_slices(images: Images, slices: list[int]) -> Images:
     """Return a stack of these slices alone."""
     return images.with_data(images.data[:, slices])
-
-
-def _quiet(context: Context) -> Context:
-    """Return a context of the same seed that neither reports nor logs nor keeps."""
-    silent = logging.getLogger("fib.silent")
-    silent.propagate = False
-    silent.addHandler(logging.NullHandler())
-    return Context(context.seed, device="cpu", threads=context.threads, log=silent)

@@ -5,7 +5,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from fib_plugins.adapters.histogram_match import HistogramMatch
-from fib_plugins.metrics.domain_gap import DISTANCES, DomainGap
+from fib_plugins.image_comparison.stack_statistics import DISTANCES
+from fib_plugins.metrics.domain_gap import DomainGap
 from fib_plugins.report import curves
 from fibcore import Context, FibError, Images
 from fibcore.contracts import slots
