@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -9,42 +10,46 @@ import numpy as np
 
 from fibcore.errors import FibError
 from fibcore.grid import AXES
-from fibcore.volumes import Images, Labels, Volume
+from fibcore.meaning import Meaning
 
 if TYPE_CHECKING:
     from pandas import DataFrame
     from xarray import DataArray
 
-    from fibcore.tables import Table
 
+def data_array(
+    data: np.ndarray, voxel_size_nm: tuple[float, float, float], meaning: Meaning
+) -> DataArray:
+    """Return a volume as a `DataArray`; see `Volume.to_xarray`.
 
-def volume_to_xarray(volume: Volume) -> DataArray:
-    """Return a volume as a `DataArray`; see `Volume.to_xarray`."""
+    Args:
+        data: voxels in axes (z, y, x) or (channel, z, y, x).
+        voxel_size_nm: (z, y, x).
+        meaning: what the values stand for.
+    """
     xarray = _library("xarray")
     position = {"units": "nm", "long_name": "position of the centre of the voxel"}
     coordinates: dict[str, Any] = {
         axis: (axis, (np.arange(n) + 0.5) * size, position)
-        for axis, n, size in zip(AXES, volume.shape, volume.voxel_size_nm, strict=True)
+        for axis, n, size in zip(AXES, data.shape[-3:], voxel_size_nm, strict=True)
     }
-    attributes: dict[str, Any] = {"voxel_size_nm": list(volume.voxel_size_nm)}
-    name = None
-    if isinstance(volume, Labels):
-        name = "phase"
-        attributes["flag_values"] = sorted(volume.phases)
-        meanings = (volume.phases[phase].name.replace(" ", "_") for phase in sorted(volume.phases))
-        attributes["flag_meanings"] = " ".join(meanings)
-    elif isinstance(volume, Images):
-        name = volume.quantity
-        kv = [np.nan if k is None else k for k in volume.kv]
-        coordinates["channel"] = list(volume.names)
+    attributes: dict[str, Any] = {"voxel_size_nm": list(voxel_size_nm)}
+    if meaning.phases is not None:
+        numbers = sorted(meaning.phases)
+        attributes["flag_values"] = numbers
+        names = (meaning.phases[phase].name.replace(" ", "_") for phase in numbers)
+        attributes["flag_meanings"] = " ".join(names)
+    if meaning.names:
+        kv = [np.nan if k is None else k for k in meaning.kv]
+        coordinates["channel"] = list(meaning.names)
         coordinates["kv"] = ("channel", kv, {"units": "kV", "long_name": "accelerating voltage"})
-    dimensions = ("channel", *AXES)[-volume.data.ndim :]
-    return xarray.DataArray(volume.data, coordinates, dimensions, name, attributes)
+    dimensions = ("channel", *AXES)[-data.ndim :]
+    return xarray.DataArray(data, coordinates, dimensions, meaning.quantity, attributes)
 
 
-def table_to_pandas(table: Table) -> DataFrame:
-    """Return a table as a `DataFrame`; see `Table.to_pandas`."""
-    return _library("pandas").DataFrame(dict(table.columns))
+def data_frame(columns: Mapping[str, np.ndarray]) -> DataFrame:
+    """Return the columns of a table as a `DataFrame`; see `Table.to_pandas`."""
+    return _library("pandas").DataFrame(dict(columns))
 
 
 def _library(name: str) -> Any:

@@ -14,18 +14,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fibcore.errors import sized
+from fibcore.materials import Material
+from fibcore.meaning import Meaning
 from fibcore.text import shown
 from fibcore.units import split_unit
-from fibcore.volumes import Images, Labels, Volume
-
-if TYPE_CHECKING:
-    from fibcore.materials import Material
-    from fibcore.tables import Table
 
 SIDE = 180
 """Length of a volume's longest edge on the screen, in pixels."""
@@ -48,24 +45,40 @@ class _Plane:
     height: float
 
 
-def volume_html(volume: Volume) -> str:
-    """Return a volume as HTML: what it is, and of each channel three planes and a histogram."""
-    data = volume.data.view(np.uint8) if volume.data.dtype == bool else volume.data
+def volume_html(
+    title: str,
+    facts: Sequence[str],
+    data: np.ndarray,
+    voxel_size_nm: tuple[float, float, float],
+    meaning: Meaning,
+) -> str:
+    """Return a volume as HTML: what it is, and of each channel three planes and a histogram.
+
+    Args:
+        title: what it is called.
+        facts: what describes it, in a few words each.
+        data: voxels in axes (z, y, x) or (channel, z, y, x).
+        voxel_size_nm: (z, y, x).
+        meaning: what the values stand for.
+    """
+    data = data.view(np.uint8) if data.dtype == bool else data
     channels = data if data.ndim == 4 else data[np.newaxis]
-    names = volume.names if isinstance(volume, Images) else ("",) * len(channels)
-    scale = SIDE / max(volume.extent_nm)
+    names = meaning.names or ("",) * len(channels)
+    extent_nm = tuple(n * size for n, size in zip(data.shape[-3:], voxel_size_nm, strict=True))
+    scale = SIDE / max(extent_nm)
     drawn: list[str] = []
     bottom = width = 0.0
     for name, channel in zip(names[:MOST_CHANNELS], channels, strict=False):
-        row, width, bottom = _row(volume, name, _planes(volume, channel, scale), bottom)
+        planes = _planes(channel, extent_nm, scale, data.nbytes > LARGE_BYTES)
+        row, width, bottom = _row(meaning, name, planes, bottom)
         drawn += row
-    drawn += _scale_bar(volume.extent_nm[2], scale, bottom)
+    drawn += _scale_bar(extent_nm[2], scale, bottom)
     bottom += _LINE
     more = len(names) - MOST_CHANNELS
     rest = f"<div>and {more} more channels</div>" if more > 0 else ""
-    facts = ", ".join([*volume.facts(), sized(volume.data.nbytes)])
+    described = ", ".join([*facts, sized(data.nbytes)])
     return (
-        f"<div><div><b>{type(volume).__name__}</b>: {_safe(facts)}</div>"
+        f"<div><div><b>{title}</b>: {_safe(described)}</div>"
         f'<svg width="{width:.0f}" height="{bottom:.0f}" viewBox="0 0 {width:.0f} {bottom:.0f}" '
         f'style="max-width:100%;height:auto;margin-top:6px" font-family="sans-serif" '
         f'font-size="11" fill="currentColor">{"".join(drawn)}</svg>{rest}</div>'
@@ -73,7 +86,7 @@ def volume_html(volume: Volume) -> str:
 
 
 def _row(
-    volume: Volume, name: str, planes: Sequence[_Plane], top: float
+    meaning: Meaning, name: str, planes: Sequence[_Plane], top: float
 ) -> tuple[list[str], float, float]:
     """Return the drawing of one channel, its width, and where the next one begins."""
     values = np.concatenate([plane.values.ravel() for plane in planes])
@@ -82,7 +95,7 @@ def _row(
     drawn, left = [], 0.0
     for plane in planes:
         title = f"{name}: {plane.title}" if name and left == 0 else plane.title
-        labels = isinstance(volume, Labels)
+        labels = meaning.phases is not None
         picture = _phases(plane.values) if labels else _grey(plane.values, ranges)
         sharp = "pixelated" if plane.values.shape[1] <= plane.width else "auto"
         drawn += [
@@ -92,22 +105,23 @@ def _row(
             f'style="image-rendering:{sharp}" href="{picture}"/>',
         ]
         left += max(plane.width, 6.2 * len(title)) + _GAP
-    if isinstance(volume, Labels):
-        panel, height = _shares(values, volume.phases, left, top)
+    if meaning.phases is not None:
+        panel, height = _shares(values, meaning.phases, left, top)
     else:
-        quantity = volume.quantity if isinstance(volume, Images) else "value"
-        panel, height = _histogram(values, quantity, left, top)
+        panel, height = _histogram(values, meaning.quantity or "value", left, top)
     bottom = top + _LINE + max(height, *(plane.height for plane in planes)) + _GAP
     return drawn + panel, left + _PANEL + _GAP, bottom
 
 
-def _planes(volume: Volume, data: np.ndarray, scale: float) -> list[_Plane]:
+def _planes(
+    data: np.ndarray, extent_nm: Sequence[float], scale: float, large: bool
+) -> list[_Plane]:
     """Return the planes through the middle of a (z, y, x) array, thinned out to what is shown."""
-    nz, ny, nx = volume.shape
+    nz, ny, nx = data.shape
     z, y, x = nz // 2, ny // 2, nx // 2
-    depth, height, width = (max(3.0, edge * scale) for edge in volume.extent_nm)
+    depth, height, width = (max(3.0, edge * scale) for edge in extent_nm)
     # a plane across all rows of a file costs one access to the disk for each of its points
-    across = SIDE if volume.data.nbytes <= LARGE_BYTES else SIDE // 3
+    across = SIDE // 3 if large else SIDE
     with _without_reading_ahead(data):
         xy = np.array(data[z, _thin(ny), _thin(nx)])
         xz = np.array(data[_thin(nz), y, _thin(nx)])
@@ -226,13 +240,16 @@ def _scale_bar(edge_nm: float, scale: float, top: float) -> list[str]:
     return [bar, _text(width + 6, top + 10, text)]
 
 
-def table_html(table: Table) -> str:
+def table_html(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
     """Return a table as HTML with the unit of each column: its first and last rows.
 
     A table of one row is turned: one line for each column.
+
+    Args:
+        names: of the columns.
+        rows: one mapping each.
     """
-    rows = table.rows()
-    heads = [split_unit(name) for name in table.names]
+    heads = [split_unit(name) for name in names]
     if len(rows) == 1:
         figures = zip(heads, rows[0].values(), strict=True)
         body = "".join(_line([name, _written(cell), unit]) for (name, unit), cell in figures)
@@ -241,10 +258,10 @@ def table_html(table: Table) -> str:
     parts = [rows] if left_out <= 1 else [rows[:FIRST_ROWS], rows[-LAST_ROWS:]]
     gap = f'<tr><td colspan="{len(heads)}">... {left_out} more rows ...</td></tr>'
     body = gap.join("".join(_line(map(_written, row.values())) for row in part) for part in parts)
-    names = _line((name for name, _ in heads), "th")
+    titles = _line((name for name, _ in heads), "th")
     units = _line((unit for _, unit in heads), "td")
     return (
-        f'<div style="overflow-x:auto"><table><thead>{names}{units}</thead>'
+        f'<div style="overflow-x:auto"><table><thead>{titles}{units}</thead>'
         f"<tbody>{body}</tbody></table><div><b>Table</b>: {len(rows)} rows</div></div>"
     )
 

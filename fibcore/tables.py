@@ -76,7 +76,7 @@ class Table:
     def _repr_html_(self) -> str:
         from fibcore.show import table_html
 
-        return table_html(self)
+        return table_html(self.names, self.rows())
 
     @property
     def names(self) -> list[str]:
@@ -94,9 +94,9 @@ class Table:
         Raises:
             FibError: pandas is not installed.
         """
-        from fibcore.convert import table_to_pandas
+        from fibcore.convert import data_frame
 
-        return table_to_pandas(self)
+        return data_frame(self.columns)
 
     def to_csv(self) -> str:
         """Return the table as CSV text; floats in the shortest form that reads back exactly."""

@@ -18,6 +18,7 @@ import numpy as np
 from fibcore.errors import FibError
 from fibcore.grid import box_of, channels_of, voxel_size_zyx
 from fibcore.materials import EPOXY, GOLD, Material
+from fibcore.meaning import Meaning
 from fibcore.voxels import Voxels
 
 IMAGE_DTYPES = ("uint8", "uint16", "float32")
@@ -140,6 +141,9 @@ class Labels(Volume):
         names = [f"{phase} {material.name}" for phase, material in sorted(self.phases.items())]
         return [super().facts()[0], f"phases {', '.join(names)}"]
 
+    def _meaning(self) -> Meaning:
+        return Meaning("phase", phases=self.phases)
+
     @property
     def spec(self) -> VolumeSpec:
         """What a pipeline check needs to know of this volume."""
@@ -197,6 +201,9 @@ class Images(Volume):
         """Return what describes the images in a few words each: size, channels, quantity, ..."""
         channels = f"{len(self.names)} channels: " if len(self.names) > 1 else ""
         return [*super().facts(), channels + ", ".join(self.names), self.quantity]
+
+    def _meaning(self) -> Meaning:
+        return Meaning(self.quantity, self.names, self.kv)
 
     @property
     def spec(self) -> VolumeSpec:

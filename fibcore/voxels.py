@@ -8,6 +8,7 @@ import numpy as np
 
 from fibcore.errors import FibError
 from fibcore.grid import slices_of
+from fibcore.meaning import Meaning
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -80,7 +81,8 @@ class Voxels:
     def _repr_html_(self) -> str:
         from fibcore.show import volume_html
 
-        return volume_html(self)  # type: ignore[arg-type]  # a Volume: nothing else has this base
+        title, facts = type(self).__name__, self.facts()
+        return volume_html(title, facts, self.data, self.voxel_size_nm, self._meaning())
 
     def to_xarray(self) -> DataArray:
         """Return the voxels as an xarray `DataArray` (no copy); needs the extra ``notebook``.
@@ -93,6 +95,9 @@ class Voxels:
         Raises:
             FibError: xarray is not installed.
         """
-        from fibcore.convert import volume_to_xarray
+        from fibcore.convert import data_array
 
-        return volume_to_xarray(self)  # type: ignore[arg-type]
+        return data_array(self.data, self.voxel_size_nm, self._meaning())
+
+    def _meaning(self) -> Meaning:
+        return Meaning()
