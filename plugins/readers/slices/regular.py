@@ -97,3 +97,18 @@ def fetched(source: str | Path, base: Path, *also: str) -> Path:
     there = [part for part in parts if os.path.lexists(part) and not part.is_dir()]
     check_files(there)
     return path
+
+
+def same_file(paths: Sequence[Path]) -> str:
+    """Return a sentence about names that lead to one and the same file; else nothing."""
+    names: dict[tuple[int, int], list[str]] = {}
+    for path in paths:
+        status = path.stat()
+        names.setdefault((status.st_dev, status.st_ino), []).append(path.name)
+    several = [" and ".join(found) for found in names.values() if len(found) > 1]
+    if not several:
+        return ""
+    return (
+        f"{listed(several, 3)} are one file under several names: its image is read as several "
+        f"slices. Were links made to fill gaps? Remove them, or all measures along z are wrong"
+    )

@@ -6,13 +6,14 @@ import hashlib
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fib_plugins.readers.slices.belonging import check_belonging
 from fib_plugins.readers.slices.named import find
 from fib_plugins.readers.slices.names import by_pattern, parse
 from fib_plugins.readers.slices.order import Order, numbered_in_front, put_in_order
-from fib_plugins.readers.slices.regular import check_file, check_files
+from fib_plugins.readers.slices.regular import check_file, check_files, same_file
 from fibcore.errors import FibError, listed
 from fibcore.files import path_text
 
@@ -53,7 +54,10 @@ def find_slices(source: str | Path, base: Path, suffixes: Sequence[str]) -> Orde
             f"matches them"
         )
     check_files(files)
-    return _arranged(natural_order(files), path_text(source), base, suffixes)
+    order = _arranged(natural_order(files), path_text(source), base, suffixes)
+    if twice := same_file(order.files):
+        order = replace(order, remarks=(*order.remarks, twice))
+    return order
 
 
 def _arranged(files: tuple[Path, ...], given: str, base: Path, suffixes: Sequence[str]) -> Order:

@@ -166,6 +166,15 @@ def test_stand_ins_for_contents_are_refused_by_name(
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes pipes")
+def test_one_file_under_two_names_is_warned_of(tmp_path: Path, write_slices: Callable) -> None:
+    write_slices([f"s{i}.tif" for i in range(5)])
+    assert not probe(".", PARAMS, base=tmp_path).warnings
+    (tmp_path / "s5.tif").symlink_to("s1.tif")
+    os.link(tmp_path / "s2.tif", tmp_path / "s6.tif")
+    (warning,) = probe(".", PARAMS, base=tmp_path).warnings
+    assert "s1.tif and s5.tif, s2.tif and s6.tif are one file under several names" in warning
+
+
 def test_pipes_devices_and_folders_are_no_slices(tmp_path: Path, write_slices: Callable) -> None:
     assert "is no file but a device" in refusal("/dev/zero", tmp_path)
     os.mkfifo(tmp_path / "pipe.tif")
