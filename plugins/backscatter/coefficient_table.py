@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from fibcore import FibError, Table
 from fibcore.errors import listed
+from fibcore.text import shown
 
 NUMBERS = ("atomic_number", "energy_kev", "depth_nm", "eta")
 
@@ -110,11 +112,21 @@ class CoefficientTable:
 def _numbers(table: Table, name: str) -> np.ndarray:
     values = table[name]
     if values.dtype.kind not in "fiu" or not np.all(np.isfinite(values)):
+        row = next(i for i, value in enumerate(values.tolist()) if not _is_finite(value))
+        cell = "nothing" if values[row] is None else shown(str(values[row]), 40)
         raise FibError(
-            f"the column {name} of the table holds something else than finite numbers; fill in "
-            f"what is missing, or leave those rows out"
+            f"the column {name} of the table holds something else than finite numbers, in row "
+            f"{row + 1} {cell}; write numbers with a decimal point and nothing between thousands, "
+            f"fill in what is missing, or leave those rows out"
         )
     return values.astype(np.float64)
+
+
+def _is_finite(value: object) -> bool:
+    try:
+        return math.isfinite(float(value))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
 
 
 def _check(name: str, numbers: dict[str, np.ndarray], allowed: np.ndarray, words: str) -> None:

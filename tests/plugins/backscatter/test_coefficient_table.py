@@ -51,6 +51,12 @@ def test_overlayer_and_errors_are_read_where_they_stand():
         ({"energy_kev": np.array([0, 1, 2])}, "energy_kev in row 1 of the table is 0"),
         ({"depth_nm": np.array([0, 0, -1])}, "depth_nm in row 3 of the table is -1"),
         ({"atomic_number": np.array([6, 0, 79])}, "atomic_number in row 2"),
+        (
+            {"energy_kev": np.array(["1", "2,5", "4"], object)},
+            "energy_kev .* finite numbers, in row 2 2,5; write numbers with a decimal point",
+        ),
+        ({"eta": np.array(["0.4", None, "0.5"], object)}, "eta .* in row 2 nothing"),
+        ({"eta": np.array([0.4, 0.5, np.nan])}, "eta .* in row 3 nan"),
         ({"atomic_number": np.array([6, 7, 79])}, "C has several atomic numbers"),
         ({"energy_kev": np.ones(3), "depth_nm": np.zeros(3)}, "C at 1 keV under 0 nm stands twice"),
         ({"overlayer": np.array(["a", "b", "a"], dtype=object)}, "mixes the overlayers a, b"),
