@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from fib_plugins.physics.hunger_kuchler import HungerKuchler
     from fib_plugins.physics.monte_carlo import MonteCarloLookup
     from fib_plugins.physics.monte_carlo_table import MonteCarloTable
+    from fib_plugins.readers.arrays.reader import NumPy
     from fib_plugins.readers.model import SavedModel
+    from fib_plugins.readers.pictures.reader import Png
     from fib_plugins.readers.tables.reader import Csv
     from fib_plugins.readers.tiff.reader import Tiff
     from fib_plugins.report import ReportWriter
@@ -80,6 +82,8 @@ _HOMES = {
     "MonteCarloLookup": "physics.monte_carlo",
     "MonteCarloTable": "physics.monte_carlo_table",
     "Csv": "readers.tables.reader",
+    "NumPy": "readers.arrays.reader",
+    "Png": "readers.pictures.reader",
     "SavedModel": "readers.model",
     "Tiff": "readers.tiff.reader",
     "KMeans": "segmenters.kmeans",

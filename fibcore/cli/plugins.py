@@ -16,6 +16,7 @@ from fibcore.contracts import products, slots, verbs
 from fibcore.errors import UsageError, did_you_mean, listed
 from fibcore.kinds import KINDS
 from fibcore.plugin import Plugin, Trainable
+from fibcore.reader import Reader
 from fibcore.registry import Registered, registry
 from fibcore.text import shown
 
@@ -112,6 +113,8 @@ def show_command(name: str, as_json: bool) -> None:
             for n, (what, required) in parts["inputs"].items()
         )
         results = ", ".join(f"{n} ({what})" for n, what in parts["results"].items())
+        if issubclass(plugin, Reader):
+            inputs, results = f"files {' '.join(plugin.suffixes)}", " or ".join(parts["results"])
         say_wrapped(plain(f"{verb}: ", "bold") + plain(f"{inputs or 'no inputs'} -> {results}"))
     say()
     print_table(
@@ -139,8 +142,8 @@ def parameters_of(plugin: type[Plugin]) -> list[dict[str, Any]]:
             default = json.dumps(_jsonable(field.get_default(call_default_factory=True)))
         rows.append(
             {
-                "name": name,
-                "type": _type_name(properties.get(name, {})),
+                "name": field.alias or name,
+                "type": _type_name(properties.get(field.alias or name, {})),
                 "default": default,
                 "description": field.description or "",
             }

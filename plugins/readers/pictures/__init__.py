@@ -1,0 +1,1 @@
+"""Slices as PNG or JPEG."""
