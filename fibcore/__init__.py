@@ -65,10 +65,12 @@ _HOMES = {
 __all__ = sorted(_HOMES)
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"fibcore.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'fibcore' has no attribute {name!r}")
+if not TYPE_CHECKING:  # which would take every name for one of the package
+
+    def __getattr__(name: str) -> Any:
+        if name in _HOMES:
+            return getattr(import_module(f"fibcore.{_HOMES[name]}"), name)
+        raise AttributeError(f"module 'fibcore' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

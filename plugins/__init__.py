@@ -98,10 +98,16 @@ _HOMES = {
 __all__ = sorted(_HOMES)
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"fib_plugins.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'fib_plugins' has no attribute {name!r}")
+def _plugin(name: str) -> Any:
+    return getattr(import_module(f"fib_plugins.{_HOMES[name]}"), name)
+
+
+if not TYPE_CHECKING:  # which would take every name for one of the package
+
+    def __getattr__(name: str) -> Any:
+        if name in _HOMES:
+            return _plugin(name)
+        raise AttributeError(f"module 'fib_plugins' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
@@ -111,7 +117,7 @@ def __dir__() -> list[str]:
 def _register_all(folder: str, register: Callable[[Any], None]) -> None:
     for name, home in _HOMES.items():
         if home.startswith(f"{folder}."):
-            register(__getattr__(name))
+            register(_plugin(name))
 
 
 @hookimpl

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PLUGIN = "from fib_plugins.adapters.acquisition import Acquisition\n"
+PLUGIN = "from fib_plugins import Acquisition\n"
 
 
 def errors_in(code: str, folder: Path) -> list[str]:
@@ -33,6 +33,12 @@ def errors_in(code: str, folder: Path) -> list[str]:
 def test_a_wrong_use_of_a_plugin_is_an_error(tmp_path, code, error):
     (found,) = errors_in(PLUGIN + code, tmp_path)
     assert f"scratch.py:2: error: {error}" in found
+
+
+@pytest.mark.parametrize("package", ["fibcore", "fib_plugins", "fibcore.cli"])
+def test_a_name_that_a_package_does_not_have_is_an_error(tmp_path, package):
+    (found,) = errors_in(f"from {package} import NoSuch\n", tmp_path)
+    assert f'Module "{package}" has no attribute "NoSuch"' in found
 
 
 def test_a_right_use_of_a_plugin_is_no_error(tmp_path):

@@ -42,7 +42,9 @@ def main() -> None:
     sys.exit(run_cleanly(command_line))
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"fibcore.cli.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'fibcore.cli' has no attribute {name!r}")
+if not TYPE_CHECKING:  # which would take every name for one of the package
+
+    def __getattr__(name: str) -> Any:
+        if name in _HOMES:
+            return getattr(import_module(f"fibcore.cli.{_HOMES[name]}"), name)
+        raise AttributeError(f"module 'fibcore.cli' has no attribute {name!r}")

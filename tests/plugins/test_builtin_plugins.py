@@ -28,7 +28,7 @@ def test_every_built_in_plugin_is_imported_from_the_package():
 
 def test_type_checkers_see_the_same_classes():
     tree = ast.parse(inspect.getsource(fib_plugins))
-    (typed,) = (node for node in tree.body if isinstance(node, ast.If))
+    typed, *_ = (node for node in tree.body if isinstance(node, ast.If))
     found = {
         alias.name: f"{node.module}"
         for node in typed.body
