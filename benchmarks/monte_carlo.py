@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from numba import cuda
 
+from fib_plugins.compiled import compiled
 from fib_plugins.electrons.batch import empty_lanes, image_pixels
 from fib_plugins.electrons.compiled import PLAIN
 from fib_plugins.electrons.electron import Beam, follow, make_beam
@@ -32,7 +33,6 @@ from fib_plugins.electrons.medium import Tables, build_tables
 from fib_plugins.electrons.random_stream import stream_of
 from fib_plugins.electrons.tally import empty_tally
 from fibcore import Labels
-from fibcore.compiled import compiled
 from fibcore.materials import EPOXY, GOLD
 
 KEY = np.uint64(1)

@@ -21,7 +21,7 @@ def in_threads(function: Callable[[T], R], items: Iterable[T], threads: int) -> 
     """Return ``[function(item) for item in items]``, with several threads at work.
 
     For functions that spend their time without Python's global lock: Numba functions compiled with
-    `fibcore.compiled.compiled` and large numpy operations. Cut the work into items without regard
+    ``nogil=True`` and large numpy operations. Cut the work into items without regard
     to the number of threads (slices, slabs), and the result cannot depend on it. Such functions
     compile several times faster than ones with Numba's own ``parallel=True``. Context variables
     have the values that they have here.

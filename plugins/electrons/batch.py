@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 
-from fibcore.compiled import compiled
+from fib_plugins.compiled import compiled
 
 from .collision import deflection, entering, flight
 from .compiled import PLAIN, Whole, inlined

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fibcore.compiled import compiled
+from fib_plugins.compiled import compiled
 
 Real = Any
 """A float32 or float64, as the tables are."""

@@ -21,7 +21,7 @@ import numpy as np
 from numba import cuda
 from numba.core.errors import NumbaPerformanceWarning
 
-from fibcore.compiled import kept
+from fib_plugins.compiled import kept
 from fibcore.errors import UsageError
 
 from .collision import deflection, energy_share, entering, flight

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fibcore.compiled import compiled
+from fib_plugins.compiled import compiled
 
 from .collision import energy_share
 from .compiled import Real, Whole, inlined

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fibcore.compiled import compiled
+from fib_plugins.compiled import compiled
 
 ABSORBED, BACKSCATTERED, TRANSMITTED = 0, 1, 2
 

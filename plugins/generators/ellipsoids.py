@@ -10,8 +10,8 @@ from itertools import product
 
 import numpy as np
 
+from fib_plugins.compiled import compiled
 from fib_plugins.generators.slabs import Slab, in_threads, slabs_of
-from fibcore.compiled import compiled
 from fibcore.context import Context
 
 Triple = tuple[float, float, float]

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fib_plugins.compiled import compiled
 from fib_plugins.generators.ellipsoids import Ellipsoids
-from fibcore.compiled import compiled
 from fibcore.context import Context
 from fibcore.errors import FibError
 

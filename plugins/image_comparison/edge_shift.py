@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fibcore.compiled import compiled
+from fib_plugins.compiled import compiled
 
 SMOOTHING_PIXELS = 1.0
 EDGE_CONTENT = 0.28

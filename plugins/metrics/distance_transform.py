@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fib_plugins.compiled import compiled
 from fib_plugins.metrics.packed_bits import Phase
-from fibcore.compiled import compiled
 from fibcore.threads import in_threads
 
 COLUMNS = 16

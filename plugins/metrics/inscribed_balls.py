@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fib_plugins.compiled import compiled
 from fib_plugins.metrics.packed_bits import lowest_bit
-from fibcore.compiled import compiled
 from fibcore.threads import in_threads
 
 ONES = np.uint64(2**64 - 1)

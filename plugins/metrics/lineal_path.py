@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from fib_plugins.compiled import compiled
 from fib_plugins.metrics.packed_bits import Phase, pack_bits, popcount
 from fib_plugins.metrics.two_point import check_lag, count_in_slabs, pairs
-from fibcore.compiled import compiled
 
 
 def lineal_path(

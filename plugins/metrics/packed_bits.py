@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from fibcore.compiled import compiled
+from fib_plugins.compiled import compiled
 from fibcore.threads import in_threads
 
 Phase = Literal["solid", "pore"]

@@ -20,8 +20,8 @@ from itertools import product
 
 import numpy as np
 
+from fib_plugins.compiled import compiled
 from fib_plugins.metrics.packed_bits import SLAB, as_uint8
-from fibcore.compiled import compiled
 from fibcore.errors import FibError
 from fibcore.threads import in_threads
 

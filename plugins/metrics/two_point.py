@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fib_plugins.compiled import compiled
 from fib_plugins.metrics.packed_bits import SLAB, Phase, pack_bits, popcount
-from fibcore.compiled import compiled
 from fibcore.errors import FibError
 from fibcore.threads import in_threads
 

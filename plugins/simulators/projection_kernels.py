@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fibcore.compiled import compiled
+from fib_plugins.compiled import compiled
 
 
 @compiled

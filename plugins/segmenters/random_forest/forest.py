@@ -8,8 +8,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from fib_plugins.compiled import compiled
 from fibcore import FibError
-from fibcore.compiled import compiled
 
 VOXELS_AT_ONCE = 16384
 """So many go through a tree before the next one's turn, so that the tree stays in the cache."""

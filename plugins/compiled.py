@@ -118,7 +118,7 @@ def _digest_of_sources(module: str) -> str:
         new = _imported(waiting.pop()) - found
         found |= new
         waiting += new
-    texts = [_source(name) for name in (__name__, *sorted(found))]
+    texts = [_source(name) for name in sorted(found | {__name__})]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 

@@ -11,7 +11,7 @@ from restricted import make_read_only, run_restricted
 LOOP = """
 import json
 import numpy as np
-from fibcore.compiled import compiled
+from fib_plugins.compiled import compiled
 from .parts import add
 
 @compiled
@@ -26,7 +26,7 @@ def show():
     print(json.dumps({"total": found, "loaded": sum(total.stats.cache_hits.values())}))
 """
 PARTS = """
-from fibcore.compiled import compiled
+from fib_plugins.compiled import compiled
 from loops.numbers import WEIGHT
 
 @compiled(forceinline=True)
