@@ -13,11 +13,21 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from fibcore.numba_settings import settle_numba
+
 OPENMP_LIMITS = (
     "OMP_DYNAMIC", "OMP_THREAD_LIMIT", "OMP_MAX_ACTIVE_LEVELS",
     "KMP_DEVICE_THREAD_LIMIT", "KMP_ALL_THREADS",
 )  # fmt: skip
 """With any of them OpenMP may start fewer threads than a program asks for."""
+
+INSTRUCTIONS = (
+    "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES", "NPY_ENABLE_CPU_FEATURES", "MKL_CBWR",
+    "MKL_ENABLE_INSTRUCTIONS", "MKL_DEBUG_CPU_TYPE", "ATEN_CPU_CAPABILITY",
+    "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE",
+    "DNNL_DEFAULT_FPMATH_MODE",
+)  # fmt: skip
+"""With any of them libraries take other instructions than the processor's best, or fewer digits."""
 
 EVERYWHERE = "_ALL"
 """End of the names by which OpenMP 5.1 sets the same for the host and all devices."""
@@ -33,6 +43,8 @@ def settle() -> None:
     for name in OPENMP_LIMITS:
         os.environ.pop(name, None)
         os.environ.pop(name + EVERYWHERE, None)
+    for name in INSTRUCTIONS:
+        os.environ.pop(name, None)
     home = _home_is_writable()
     for variable, name in CACHES.items():
         given = os.environ.get(variable)
@@ -40,9 +52,7 @@ def settle() -> None:
             folder = _temporary()
             if folder is not None:
                 os.environ[variable] = str(folder / name)
-    # Else Numba takes it from a .numba_config.yaml in the folder where we are started, which may
-    # have come with a pipeline; what it finds in such a cache is executed.
-    os.environ.setdefault("NUMBA_CACHE_DIR", "")
+    settle_numba()
 
 
 def _home_is_writable() -> bool:
@@ -51,9 +61,11 @@ def _home_is_writable() -> bool:
         home = Path.home()
     except RuntimeError:  # neither a variable nor the system names one
         return False
-    return _can_be_made(os.environ.get("XDG_CACHE_HOME") or home / ".cache") and _can_be_made(
-        os.environ.get("XDG_CONFIG_HOME") or home / ".config"
-    )
+    folders = (
+        Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache"),
+        Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config"),
+    )  # a relative one would be another wherever fib is started
+    return all(folder.is_absolute() and _can_be_made(folder) for folder in folders)
 
 
 def _can_be_made(folder: str | Path) -> bool:

@@ -21,6 +21,7 @@ import entrypoints
 
 from fibcore import hooks
 from fibcore.errors import FibError
+from fibcore.guests import guest
 from fibcore.text import described, message, text_of
 
 
@@ -144,7 +145,8 @@ class Packages:
     def noting(self, source: Source, what: str) -> Iterator[None]:
         """Note whatever a package's code raises, but for an interruption, and go on."""
         try:
-            yield
+            with guest():
+                yield
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit too: a module may call sys.exit

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 from collections.abc import Callable
 from typing import Any
 
 import typer
 
 from fibcore.cli.terminal import OutputLost, abandon, flush, prepare, say, say_error
-from fibcore.errors import FibError
+from fibcore.errors import FibError, UsageError
+from fibcore.guests import exits_raise
 from fibcore.interrupts import exit_code, obey_signals, true_code
-from fibcore.text import shown
+from fibcore.text import described, shown
 
 FAILED = 1
 
@@ -53,7 +55,13 @@ def run_cleanly(command_line: Callable[[], typer.Typer]) -> int:
     """
     prepare()
     obey_signals()
+    exits_raise()
     logging.raiseExceptions = False  # a log call of a library that does not fit its arguments
+    try:
+        os.getcwd()
+    except OSError:
+        say_error("the folder that fib was started in is not there any more; change to another one")
+        return UsageError.exit_code
     try:
         code = true_code(_run(command_line()))
         flush()
@@ -69,6 +77,9 @@ def run_cleanly(command_line: Callable[[], typer.Typer]) -> int:
 def _run(app: typer.Typer) -> int:
     try:
         return app(prog_name="fib", standalone_mode=False) or 0
+    except SystemExit as error:  # commands of fib's own return their code
+        say_error(f"a package called for the end of the program ({described(error)})")
+        return FAILED
     except Exception as error:
         # Typer's own, of a command line that makes no sense; its classes are of click, or of its
         # own copy of click.

@@ -14,11 +14,12 @@ from fibcore.cli.tables import Column, print_table
 from fibcore.cli.terminal import plain, say, say_wrapped, write
 from fibcore.contracts import products, slots, verbs
 from fibcore.errors import UsageError, did_you_mean, listed
+from fibcore.json_schema import schema_of
 from fibcore.kinds import KINDS
 from fibcore.plugin import Plugin, Trainable
 from fibcore.reader import Reader
 from fibcore.registry import Registered, registry
-from fibcore.text import shown
+from fibcore.text import shown, text_of
 
 
 def check_kind(kind: str) -> None:
@@ -99,7 +100,7 @@ def show_command(name: str, as_json: bool) -> None:
                 "result_version": plugin.result_version,
                 "description": plugin.__doc__,
                 "contract": contract,
-                "parameters": plugin.model_json_schema(),
+                "parameters": schema_of(plugin),
             }
         )
         return
@@ -133,13 +134,15 @@ def show_command(name: str, as_json: bool) -> None:
 
 def parameters_of(plugin: type[Plugin]) -> list[dict[str, Any]]:
     """Return name, type, default and description of each parameter of a plugin."""
-    properties = plugin.model_json_schema()["properties"]
+    properties = (schema_of(plugin) or {}).get("properties", {})
     rows = []
     for name, field in plugin.model_fields.items():
         if field.is_required():
             default = "required"
+        elif field.default_factory is not None:
+            default = "made anew each time"
         else:
-            default = json.dumps(_jsonable(field.get_default(call_default_factory=True)))
+            default = json.dumps(_jsonable(field.default), default=text_of)
         rows.append(
             {
                 "name": field.alias or name,

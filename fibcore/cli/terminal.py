@@ -103,17 +103,17 @@ def prepare() -> None:
 def abandon() -> None:
     """Have nothing more written to streams that do not take it, at the end of the program too."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:
             stream.flush()
-        except (OSError, ValueError):
-            os.dup2(nowhere, stream.fileno())
+        except (OSError, ValueError, AttributeError):  # a package may have closed or removed it
+            os.dup2(nowhere, number)
 
 
 @contextlib.contextmanager
 def _writing(err: bool) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AttributeError) as error:  # a package may have removed the stream
         if not err:
             raise OutputLost(str(error)) from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fibcore.events import RunEvent, RunWarned, StepLogged, StepProgress
+from fibcore.guests import guest
 from fibcore.interrupts import obey
 from fibcore.packages import Implementation, hook_manager, implementations, packages
 from fibcore.pipeline import logs
@@ -86,7 +87,8 @@ class Announcer:
     @contextmanager
     def _blaming(self, observer: str) -> Iterator[None]:
         try:
-            yield
+            with guest():
+                yield
         except KeyboardInterrupt:
             raise
         except BaseException as error:

@@ -9,6 +9,7 @@ from fibcore.artefacts import Artefact
 from fibcore.context import Context
 from fibcore.contracts import Slot
 from fibcore.errors import FibError
+from fibcore.guests import guest
 from fibcore.models import Model
 from fibcore.pipeline.plan import InputRef, PlannedStep, Work
 from fibcore.pipeline.store import Entry
@@ -38,7 +39,7 @@ def execute(
         plugin = plugin_of(_read(work.model, finished), work.params)
     inputs = {name: _input(work.slots[name], refs, finished) for name, refs in step.inputs.items()}
     result: Any
-    with one_blas_thread:
+    with guest(), one_blas_thread:
         if work.files is not None:
             result = work.files.read(context)
         else:

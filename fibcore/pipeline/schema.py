@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from fibcore.contracts import slots, verbs
 from fibcore.errors import FibError
+from fibcore.json_schema import Lenient, schema_of
 from fibcore.pipeline.spec import Pipeline, Source
 from fibcore.reader import Reader
 from fibcore.registry import registry
@@ -21,8 +22,8 @@ def pipeline_schema() -> dict[str, Any]:
     plugins = [entry.item for entry in registry().usable()]
     models: list[tuple[type[BaseModel], str]]
     models = [(Pipeline, "validation"), (Source, "validation")]
-    models += [(plugin, "validation") for plugin in plugins]
-    places, definitions = models_json_schema(models)  # type: ignore[arg-type]
+    models += [(plugin, "validation") for plugin in plugins if schema_of(plugin) is not None]
+    places, definitions = models_json_schema(models, schema_generator=Lenient)  # type: ignore[arg-type]
     defs = definitions["$defs"]
     schema = dict(defs.pop("Pipeline"))
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
@@ -45,7 +46,8 @@ def pipeline_schema() -> dict[str, Any]:
             if verb not in named:
                 continue  # a step that applies a model names another step, not the plugin
             named[verb].append({"const": identifier, "description": plugin.summary()})
-            properties: dict[str, Any] = {"params": places[(plugin, "validation")]}
+            params = places.get((plugin, "validation"), {"type": "object"})
+            properties: dict[str, Any] = {"params": params}
             inputs = _inputs(plugin, method)
             if inputs is not None:
                 properties["inputs"] = {
@@ -58,8 +60,8 @@ def pipeline_schema() -> dict[str, Any]:
             rules.append({"if": condition, "then": {"properties": properties}})
     readers = [plugin for plugin in plugins if issubclass(plugin, Reader)]
     for reader in readers:
-        rules.append(_loading(_ending([reader]), places[(reader, "validation")]))
-    stacks = [places[(reader, "validation")] for reader in readers if reader.stacks_files]
+        rules.append(_loading(_ending([reader]), places.get((reader, "validation"), {})))
+    stacks = [places.get((reader, "validation"), {}) for reader in readers if reader.stacks_files]
     if stacks:  # folders and globs, whatever is in them
         rules.append(_loading({"not": _ending(readers)}, {"anyOf": stacks}))
     for verb, choices in named.items():
