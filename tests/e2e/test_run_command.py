@@ -135,7 +135,7 @@ TRAIN = {
 
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
-def test_a_stopped_training_goes_on_and_ends_with_the_same_bytes(shell, otsu, stop):
+def test_a_stopped_training_resumes_and_ends_with_the_same_bytes(shell, otsu, stop):
     otsu["steps"].insert(2, TRAIN)
     otsu["steps"].append({"id": "seen", "apply": "net", "inputs": {"images": "sem"}})
     file = shell.write("p.json", otsu)
