@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from fibcore.files import check_regular, path_text
 from fibcore.models import Model
 from fibcore.reader import Opened, Reader
 from fibcore.registry import registry
+from fibcore.roles import roles_from_json
 from fibcore.tables import Table
 from fibcore.volumes import Images, Labels
 
@@ -105,10 +108,22 @@ def write_artefact(folder: Path, name: str, artefact: Artefact) -> tuple[str, ..
     return names
 
 
-def read_artefact(folder: Path, name: str, type_: type) -> Artefact:
-    """Read an artefact that `write_artefact` wrote; volumes are memory-mapped."""
+def read_artefact(
+    folder: Path, name: str, type_: type, roles: Mapping[str, Any] | None = None
+) -> Artefact:
+    """Read an artefact that `write_artefact` wrote; volumes are memory-mapped.
+
+    Args:
+        folder: where it is.
+        name: of the artefact.
+        type_: of the artefact.
+        roles: of the columns of a table, as JSON values: they are no part of its file.
+    """
     path = folder / file_names(name, type_)[0]
-    return reader_of(path)().open(path, trusted=True).read(Context.of(None))
+    artefact: Artefact = reader_of(path)().open(path, trusted=True).read(Context.of(None))
+    if isinstance(artefact, Table) and roles:
+        return replace(artefact, roles=roles_from_json(roles))
+    return artefact
 
 
 def reader_of(source: str | Path, base: Path = Path()) -> type[Reader]:

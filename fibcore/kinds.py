@@ -22,6 +22,7 @@ from fibcore.errors import FibError
 from fibcore.materials import Material
 from fibcore.plugin import Forecast, Plugin
 from fibcore.reader import Reader
+from fibcore.roles import Abscissa, Curve, Key
 from fibcore.tables import Table
 from fibcore.volumes import Images, Labels, VolumeSpec
 
@@ -102,7 +103,8 @@ class Physics(Plugin):
                             "eta": float(eta),
                         }
                     )
-        return Table.from_rows(rows)
+        keys = dict.fromkeys(("material", "atomic_number", "energy_kev"), Key())
+        return Table.from_rows(rows, {**keys, "depth_nm": Abscissa(), "eta": Curve()})
 
 
 class Simulator(Plugin):

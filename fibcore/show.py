@@ -22,7 +22,6 @@ from fibcore.errors import sized
 from fibcore.materials import Material
 from fibcore.meaning import Meaning
 from fibcore.text import shown
-from fibcore.units import split_unit
 
 SIDE = 180
 """Length of a volume's longest edge on the screen, in pixels."""
@@ -240,16 +239,15 @@ def _scale_bar(edge_nm: float, scale: float, top: float) -> list[str]:
     return [bar, _text(width + 6, top + 10, text)]
 
 
-def table_html(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+def table_html(heads: Sequence[tuple[str, str]], rows: Sequence[Mapping[str, Any]]) -> str:
     """Return a table as HTML with the unit of each column: its first and last rows.
 
     A table of one row is turned: one line for each column.
 
     Args:
-        names: of the columns.
+        heads: name and unit of each column.
         rows: one mapping each.
     """
-    heads = [split_unit(name) for name in names]
     if len(rows) == 1:
         figures = zip(heads, rows[0].values(), strict=True)
         body = "".join(_line([name, _written(cell), unit]) for (name, unit), cell in figures)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from fibcore.errors import FibError, did_you_mean
+from fibcore.roles import Curve, Role
+from fibcore.units import split_unit
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -30,9 +32,11 @@ class Table:
 
     Attributes:
         columns: name -> 1-D array; numbers are float64 or int64, text is object.
+        roles: name -> what the column is (`fibcore.roles`), as far as the maker declares it.
     """
 
     columns: Mapping[str, np.ndarray]
+    roles: Mapping[str, Role] = field(default_factory=dict)
 
     artefact: ClassVar[str] = "table"
 
@@ -42,16 +46,23 @@ class Table:
         if len(set(lengths.values())) > 1:
             raise FibError(f"the columns of a table have one length; these have {lengths}")
         object.__setattr__(self, "columns", columns)
+        for name, role in self.roles.items():
+            self[name]
+            if isinstance(role, Curve) and role.error:
+                self[role.error]
 
     @classmethod
-    def from_rows(cls, rows: Iterable[Mapping[str, Cell]]) -> Table:
+    def from_rows(
+        cls, rows: Iterable[Mapping[str, Cell]], roles: Mapping[str, Role] | None = None
+    ) -> Table:
         """Return a table from one mapping per row; the first row names the columns."""
         rows = list(rows)
         names = list(rows[0]) if rows else []
         for row in rows:
             if list(row) != names:
                 raise FibError(f"every row needs the columns {names}; one has {list(row)}")
-        return cls({name: np.array([row[name] for row in rows], dtype=object) for name in names})
+        columns = {name: np.array([row[name] for row in rows], dtype=object) for name in names}
+        return cls(columns, roles or {})
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.columns:
@@ -76,12 +87,23 @@ class Table:
     def _repr_html_(self) -> str:
         from fibcore.show import table_html
 
-        return table_html(self.names, self.rows())
+        heads = [(split_unit(name)[0], self.unit(name)) for name in self.names]
+        return table_html(heads, self.rows())
 
     @property
     def names(self) -> list[str]:
         """Column names in order."""
         return list(self.columns)
+
+    def caption(self, name: str) -> str:
+        """Return a column's name in words, without its unit."""
+        declared = self.roles[name].caption if name in self.roles else ""
+        return declared or split_unit(name)[0].replace("_", " ")
+
+    def unit(self, name: str) -> str:
+        """Return a column's unit as it is printed; empty if it has none."""
+        declared = self.roles[name].unit if name in self.roles else None
+        return split_unit(name)[1] if declared is None else declared
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one mapping per row, with plain Python values."""

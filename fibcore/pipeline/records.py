@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from fibcore.artefacts import SUFFIXES
 from fibcore.errors import UsageError, faults
 from fibcore.jsontext import read_text_and_json
+from fibcore.roles import AnyRole
 from fibcore.text import shown
 
 MANIFEST = "step.json"
@@ -44,13 +45,15 @@ class ArtefactRecord(Record):
 class StepRecord(Record):
     """``step.json``: what a finished step left and from what.
 
-    `seen` is what the file system said of each file when its hash was taken: see `verification`.
-    `sha256` is the hash of all the rest of the record.
+    `roles` are those of the columns of tables (`fibcore.roles`); `seen` is what the file system
+    said of each file when its hash was taken: see `verification`. `sha256` is the hash of all the
+    rest of the record.
     """
 
     key: str
     key_parts: dict[str, Any] = {}
     artefacts: dict[Name, ArtefactRecord]
+    roles: dict[Name, dict[str, AnyRole]] = {}
     read: dict[str, str] = {}
     started: str | None = None
     seconds: float | None = None

@@ -34,6 +34,8 @@ from fibcore.files import (
 from fibcore.formats import read_artefact, write_artefact
 from fibcore.pipeline.records import MANIFEST, StepRecord, read_record
 from fibcore.pipeline.verification import damage, hash_of_record, seen
+from fibcore.roles import roles_to_json
+from fibcore.tables import Table
 from fibcore.text import shown
 
 PARTIAL = ".partial"
@@ -47,7 +49,8 @@ class Entry:
 
     Attributes:
         folder: where its artefacts are.
-        manifest: what ``step.json`` records: files with hashes, times, what was read.
+        manifest: what ``step.json`` records: files with hashes, roles of columns, times, what was
+            read.
     """
 
     folder: Path
@@ -74,7 +77,8 @@ class Entry:
                 f"{shown(self.folder)}: {problem}. It was changed or deleted while it was in use; "
                 f"run the pipeline again: what is wrong is computed again"
             )
-        return read_artefact(self.folder, artefact, type_)
+        roles = self.manifest.get("roles", {}).get(artefact)
+        return read_artefact(self.folder, artefact, type_, roles)
 
 
 class Store:
@@ -265,7 +269,12 @@ class Store:
                 "files": {file: (folder / file).stat().st_size for file in files},
                 "sha256": hash_files(folder / file for file in files),
             }
-        manifest = {"key": key, "artefacts": written, **record, "seen": told}
+        roles = {
+            name: roles_to_json(artefact.roles)
+            for name, artefact in artefacts.items()
+            if isinstance(artefact, Table) and artefact.roles
+        }
+        manifest = {"key": key, "artefacts": written, "roles": roles, **record, "seen": told}
         write_whole(folder / MANIFEST, _text(manifest))
         shutil.rmtree(folder / "scratch", ignore_errors=True)
         have_on_disk(folder)

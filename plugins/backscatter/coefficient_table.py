@@ -10,9 +10,20 @@ import numpy as np
 
 from fibcore import FibError, Table
 from fibcore.errors import listed
+from fibcore.roles import Abscissa, Key, Role
 from fibcore.text import shown
 
 NUMBERS = ("atomic_number", "energy_kev", "depth_nm", "eta")
+
+
+def roles_of_places(depths: int) -> dict[str, Role]:
+    """Return the roles of the columns that say of what a coefficient is.
+
+    Args:
+        depths: how many there are: of one depth, curves over energy are drawn.
+    """
+    x, key = ("depth_nm", "energy_kev") if depths > 1 else ("energy_kev", "depth_nm")
+    return {"material": Key(), "atomic_number": Key(), key: Key(), x: Abscissa()}
 
 
 @dataclass(frozen=True, eq=False)

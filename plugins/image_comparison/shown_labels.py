@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from fib_plugins.image_comparison.edge_shift import EdgeShift, edge_shift, gradi
 from fib_plugins.image_comparison.label_keeping import LabelKeepingParameters
 from fib_plugins.image_comparison.mutual_information import information_bits, joint_counts
 from fibcore import Context, Images, Labels, Table
+from fibcore.roles import Abscissa, Curve, Key, Role
 from fibcore.threads import in_threads
 
 UNKNOWN = float("nan")
@@ -156,9 +157,13 @@ def summary(
     return row
 
 
+BY_SLICE: dict[str, Role] = {"channel": Key(), "stack": Key(), "z": Abscissa()}
+"""Roles of the columns that name a row, of tables by slice."""
+
+
 def contrast_table(found: Mapping[str, Sequence[ShownLabels]], names: Sequence[str]) -> Table:
     """Return the contrast of every slice: channel, stack, z, contrast, inverted."""
-    return Table.from_rows(
+    rows: Iterator[dict[str, Any]] = (
         {
             "channel": name,
             "stack": stack,
@@ -172,6 +177,7 @@ def contrast_table(found: Mapping[str, Sequence[ShownLabels]], names: Sequence[s
             zip(channels[number].contrast, channels[number].inverted, strict=True)
         )
     )
+    return Table.from_rows(rows, BY_SLICE | {"contrast": Curve()})
 
 
 def slice_table(found: Mapping[str, Sequence[ShownLabels]], names: Sequence[str]) -> Table:
@@ -191,7 +197,8 @@ def slice_table(found: Mapping[str, Sequence[ShownLabels]], names: Sequence[str]
                         "mutual_information_bits": each.information_bits,
                     }
                 )
-    return Table.from_rows(rows)
+    drawn = ("edge_shift_pixels", "edge_growth_pixels", "mutual_information_bits")
+    return Table.from_rows(rows, BY_SLICE | {name: Curve() for name in drawn})
 
 
 def _slice(

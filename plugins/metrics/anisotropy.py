@@ -18,8 +18,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from fib_plugins.metrics.curves import common_distances, curves_along_axes
+from fib_plugins.metrics.curves import common_distances, curves_along_axes, roles_along_axes
 from fibcore import Context, FibError, Forecast, LabelMetric, Labels, Table, keeps
+from fibcore.roles import Abscissa, Figure, Role
 
 
 def curve_error(curves: Mapping[str, np.ndarray]) -> float:
@@ -116,6 +117,8 @@ class Anisotropy(LabelMetric):
         distances_nm = common_distances(prediction, self.max_distance_nm)
         row: dict[str, float] = {}
         curves: dict[str, np.ndarray] = {"distance_nm": distances_nm}
+        drawn: dict[str, Role] = {"distance_nm": Abscissa()}
+        roles: dict[str, Role] = {}
         steps = count(1)
 
         def advance(what: str) -> None:
@@ -125,9 +128,12 @@ class Anisotropy(LabelMetric):
             figures, columns = self._measure_one(labels, distances_nm, context.threads, advance)
             row |= {prefix + name: value for name, value in figures.items()}
             curves |= {prefix + name: values for name, values in columns.items()}
+            drawn |= roles_along_axes(columns, prefix)
+            if prefix:
+                roles |= {prefix + name: Figure(of_truth=name) for name in figures}
         row["max_distance_nm"] = float(distances_nm[-1])
-        context.keep("curves", Table(curves))
-        return Table.from_rows([row])
+        context.keep("curves", Table(curves, drawn))
+        return Table.from_rows([row], roles)
 
     def _measure_one(
         self,

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from fibcore.errors import FibError
 from fibcore.grid import AXES
+from fibcore.roles import Curve, Role
 from fibcore.volumes import Labels, VolumeSpec
 
 if TYPE_CHECKING:
     from fib_plugins.metrics.packed_bits import Phase
 
-Curve = Literal["s2", "lineal_path"]
+Statistic = Literal["s2", "lineal_path"]
+
+
+def roles_along_axes(columns: Iterable[str], prefix: str = "") -> dict[str, Role]:
+    """Return the roles of columns ``<quantity>_<axis>``.
+
+    Args:
+        columns: their names.
+        prefix: before the names of those of the truth: ``truth_``.
+    """
+    found: dict[str, Role] = {}
+    for column in columns:
+        quantity, _, axis = column.rpartition("_")
+        owner = prefix.rstrip("_")
+        found[prefix + column] = Curve(quantity, of=owner, along=axis, dashed=bool(prefix))
+    return found
 
 
 def common_distances(
@@ -56,7 +72,7 @@ def common_distances(
 
 def curves_along_axes(
     labels: Labels, phase: Phase, distances_nm: np.ndarray, threads: int = 1
-) -> dict[Curve, dict[str, np.ndarray]]:
+) -> dict[Statistic, dict[str, np.ndarray]]:
     """Return S2 and the lineal path of a phase along each axis, at the given distances.
 
     Args:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fibcore import Context, FibError, Forecast, Images, Labels, Metric, Table, VolumeSpec, keeps
+from fibcore.roles import Abscissa, Curve
 
 
 class Disagreement(Metric):
@@ -83,7 +84,8 @@ class Disagreement(Metric):
                     "slice": np.arange(len(shares)),
                     "disagreement_percent": 100.0 * shares.mean(axis=1),
                     "outvoted_percent": 100.0 * outvoted,
-                }
+                },
+                {"slice": Abscissa(), "disagreement_percent": Curve(), "outvoted_percent": Curve()},
             ),
         )
         return Table.from_rows(

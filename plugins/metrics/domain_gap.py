@@ -22,6 +22,7 @@ from fib_plugins.image_comparison.power_spectrum import Rings
 from fib_plugins.image_comparison.sampling import Sampling, SamplingParameters, common_rings
 from fib_plugins.image_comparison.stack_statistics import DISTANCES, StackStatistics
 from fibcore import Context, FibError, Forecast, Images, Metric, Table, VolumeSpec, keeps
+from fibcore.roles import Abscissa, Curve, Key
 
 HISTOGRAM_BINS = 100
 VOXEL_SIZE_TOLERANCE = 0.05
@@ -203,4 +204,5 @@ def _curves(parts: Sequence[tuple[str, str, dict[str, np.ndarray]]]) -> Table:
     }
     for column in parts[0][2]:
         table[column] = np.concatenate([columns[column] for _, _, columns in parts])
-    return Table(table)
+    x, y = parts[0][2]
+    return Table(table, {"channel": Key(), "stack": Key(), x: Abscissa(), y: Curve()})

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from fib_plugins.metrics.curves import common_distances, curves_along_axes
+from fib_plugins.metrics.curves import common_distances, curves_along_axes, roles_along_axes
 from fibcore import Context, Forecast, LabelMetric, Labels, Table, keeps
+from fibcore.roles import Abscissa, Curve, Figure, Role
 
 if TYPE_CHECKING:
     from fib_plugins.metrics.packed_bits import Phase
@@ -93,6 +94,8 @@ class Morphology(LabelMetric):
         curves = {"distance_nm": common_distances(prediction, self.max_distance_nm)}
         bin_nm = max(prediction.voxel_size_nm)
         shares: dict[str, np.ndarray] = {}
+        drawn: dict[str, Role] = {"distance_nm": Abscissa()}
+        roles: dict[str, Role] = {}
         steps = count(1)
 
         def advance(what: str) -> None:
@@ -114,11 +117,14 @@ class Morphology(LabelMetric):
                 )
             row |= {prefix + name: value for name, value in figures.items()}
             curves |= {prefix + name: values for name, values in of_curves.items()}
+            drawn |= roles_along_axes(of_curves, prefix)
             shares |= {prefix + name: values for name, values in of_diameters.items()}
-        context.keep("curves", Table(curves))
+            if prefix:
+                roles |= {prefix + name: Figure(of_truth=name) for name in figures}
+        context.keep("curves", Table(curves, drawn))
         if shares:
             context.keep("diameters", _distribution(shares, bin_nm))
-        return Table.from_rows([row])
+        return Table.from_rows([row], roles)
 
 
 def _measure_one(
@@ -169,6 +175,10 @@ def _distribution(shares: Mapping[str, np.ndarray], bin_nm: float) -> Table:
     """Return the distributions as columns of one length, from the bin around 0."""
     bins = max(len(values) for values in shares.values())
     columns = {"diameter_nm": bin_nm * np.arange(bins)}
+    roles: dict[str, Role] = {"diameter_nm": Abscissa()}
     for name, values in shares.items():
         columns[name] = np.pad(values, (0, bins - len(values)))
-    return Table(columns)
+        quantity = name.removeprefix("truth_")
+        is_truth = quantity != name
+        roles[name] = Curve(quantity, of="truth" if is_truth else "", dashed=is_truth)
+    return Table(columns, roles)

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fibcore import Context, LabelMetric, Labels, Table, keeps
+from fibcore.roles import Abscissa, Curve
 
 
 def confusion_of_slice(prediction: np.ndarray, truth: np.ndarray, phases: int) -> np.ndarray:
@@ -133,7 +134,8 @@ def _per_slice(slices: Sequence[np.ndarray], phases: Sequence[int]) -> Table:
             "mp_percent": np.array([misplaced_percent(confusion) for confusion in slices]),
             "mgp_percent": np.array([misplaced_solid_percent(confusion) for confusion in slices]),
             "mds": np.array([mean_dice(confusion, phases) for confusion in slices]),
-        }
+        },
+        {"z": Abscissa(), "mp_percent": Curve(), "mgp_percent": Curve(), "mds": Curve()},
     )
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from pydantic import Field
 
 from fibcore import Context, FibError, Forecast, Images, Metric, Table, VolumeSpec, keeps
+from fibcore.roles import Abscissa, Curve, Key
 from fibcore.threads import in_threads, one_blas_thread
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Reprojection(Metric):
                 found, linked = self._linked(images, reimaged, number, ratio[number], context)
             figures.append(found)
             rows += [{"channel": name, "slice": z, **_figures(s)} for z, s in enumerate(linked)]
-        per_slice = Table.from_rows(rows)
+        per_slice = Table.from_rows(rows, PER_SLICE)
         context.keep("per_slice", per_slice)
         context.keep(
             "map",
@@ -177,6 +178,17 @@ class Reprojection(Metric):
             "noise_percent": 100.0 * noise / whole,
             "blur_fwhm_nm": fwhm,
         }, linked
+
+
+PER_SLICE = {
+    "channel": Key(),
+    "slice": Abscissa(),
+    "left_percent": Curve(),
+    "contrast": Curve(),
+    "shift_y_pixels": Curve("shift_pixels", along="y"),
+    "shift_x_pixels": Curve("shift_pixels", along="x"),
+}
+"""Roles of the columns of ``per_slice``."""
 
 
 def _figures(linked: LinkedSlice) -> dict[str, float]:

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field
 
-from fib_plugins.backscatter.coefficient_table import CoefficientTable
+from fib_plugins.backscatter.coefficient_table import CoefficientTable, roles_of_places
 from fib_plugins.backscatter.table_range import RangeInfo, TableRange, checked
+from fib_plugins.training.history import LOSSES, history_table
 from fibcore import Context, FibError, Material, Model, Physics, Table, Trainable, keeps
 from fibcore.models import ModelInfo, Shape
 from fibcore.registry import registry
+from fibcore.roles import Abscissa, Curve, Flag
 
 from .ann_parameters import ANNParameters
 
@@ -125,7 +127,7 @@ class ANN(Trainable, ANNParameters, Physics):
         etas = {"network": found}
         if reference is not None:
             etas[reference.name] = _reference_eta(reference, rows)
-        context.keep("history", Table.from_rows(trained.history))
+        context.keep("history", history_table(trained.history, trained.best_epoch, LOSSES))
         context.keep("comparison", _comparison(rows, etas, held_out))
         context.keep("deviation", _deviation(rows, etas, held_out))
         return self
@@ -186,6 +188,9 @@ class ANN(Trainable, ANNParameters, Physics):
 
 
 def _comparison(rows: CoefficientTable, etas: dict[str, np.ndarray], held_out: np.ndarray) -> Table:
+    roles = roles_of_places(len(np.unique(rows.depth_nm)))
+    roles["simulated_eta"] = Curve("eta", of="simulated", error="standard_error")
+    roles |= {f"{name}_eta": Curve("eta", of=name.replace("_", " ")) for name in etas}
     return Table(
         {
             "material": rows.material,
@@ -196,7 +201,8 @@ def _comparison(rows: CoefficientTable, etas: dict[str, np.ndarray], held_out: n
             "standard_error": rows.standard_error,
             **{f"{name}_eta": eta for name, eta in etas.items()},
             "held_out": held_out,
-        }
+        },
+        roles | {"held_out": Flag()},
     )
 
 
@@ -210,7 +216,8 @@ def _deviation(rows: CoefficientTable, etas: dict[str, np.ndarray], held_out: np
             line[f"{name}_rms"] = _rms((eta - rows.eta)[here])
         line["standard_error_rms"] = _rms(rows.standard_error[here])
         lines.append(line)
-    return Table.from_rows(lines)
+    roles = {name: Curve() for name in lines[0]} | {"energy_kev": Abscissa()}
+    return Table.from_rows(lines, roles)
 
 
 def _reference_eta(reference: Physics, rows: CoefficientTable) -> np.ndarray:

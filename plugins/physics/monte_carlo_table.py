@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, ClassVar, Self
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from fib_plugins.backscatter.coefficient_table import roles_of_places
 from fib_plugins.electrons.elastic import ENERGY_RANGE_EV, ElasticModel
 from fib_plugins.electrons.stopping import EnergyLossModel
 from fibcore import Context, FibError, Material, Physics, Table
 from fibcore.materials import EPOXY
 from fibcore.params import MaterialParam
+from fibcore.roles import Curve
 from fibcore.threads import in_threads
 
 from .finished_rows import FinishedRows
@@ -144,7 +147,7 @@ class MonteCarloTable(Physics):
             context.progress(count, len(rows), "coefficients simulated")
 
         in_threads(work, [i for i in range(len(rows)) if i not in finished], context.threads)
-        return Table.from_rows(
+        found: Iterator[dict[str, Any]] = (
             {
                 "material": material.name,
                 "atomic_number": material.mean_atomic_number,
@@ -156,6 +159,8 @@ class MonteCarloTable(Physics):
             }
             for index, (material, energy, depth) in enumerate(rows)
         )
+        measured = {"eta": Curve(error="standard_error")}
+        return Table.from_rows(found, roles_of_places(len(self._depths)) | measured)
 
     def coefficient(
         self, material: Material, energy_kev: ArrayLike, depth_nm: ArrayLike = 0.0

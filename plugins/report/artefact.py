@@ -28,6 +28,7 @@ class Artefact:
         sha256: over the files.
         folder: where the files are.
         seen: file -> what the file system said of it when the hash was taken.
+        roles: of the columns of a table, as the record of the step keeps them.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Artefact:
     sha256: str
     folder: Path
     seen: Mapping[str, str] = field(default_factory=dict)
+    roles: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def altered(self) -> str:
@@ -57,7 +59,7 @@ class Artefact:
         if self.type not in TYPES:
             return None, f"{self.name} has the unknown type {self.type!r}"
         try:
-            return read_artefact(self.folder, self.name, TYPES[self.type]), ""
+            return read_artefact(self.folder, self.name, TYPES[self.type], self.roles), ""
         except Exception as error:  # a damaged file may raise anything; the page goes on
             return None, f"{self.name} cannot be read: {error}"
 

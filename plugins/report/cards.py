@@ -98,7 +98,7 @@ def _curve(table: Table) -> CardFace:
 def _figures(table: Table) -> CardFace:
     row = table.rows()[0] if len(table) == 1 else {}
     figures = [
-        (wording.title(name), f"{wording.number(value)} {wording.split_unit(name)[1]}".rstrip())
+        (table.caption(name), f"{wording.number(value)} {table.unit(name)}".rstrip())
         for name, value in row.items()
         if isinstance(value, float)
     ]

@@ -236,9 +236,11 @@ def _read_manifest(run: Path, step: Step) -> None:
             f"from the cache? Run the pipeline again to have them back"
         )
         return
-    seen = manifest.get("seen", {})
+    seen, roles = manifest.get("seen", {}), manifest.get("roles", {})
     step.artefacts = {
-        name: Artefact(name, entry["type"], entry["files"], entry["sha256"], folder, seen)
+        name: Artefact(
+            name, entry["type"], entry["files"], entry["sha256"], folder, seen, roles.get(name, {})
+        )
         for name, entry in manifest["artefacts"].items()
     }
 

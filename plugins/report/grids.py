@@ -8,6 +8,7 @@ from typing import Any
 
 from fib_plugins.report import wording
 from fib_plugins.report.collect import Run, Step
+from fibcore.roles import Figure
 from fibcore.tables import Table
 
 MOST_ROWS = 40
@@ -17,8 +18,6 @@ MOST_COLUMNS = 12
 FEW_ROWS = 7
 JUDGED = ("prediction", "truth")
 """Inputs that stand beside the figures of a metric; of one that has neither, all inputs do."""
-TRUTH = "truth_"
-"""Before the name of a figure: the same figure of the truth."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class Grid:
 def grid(title: str, table: Table) -> Grid:
     """Return a table as a grid; one with few rows and many columns is turned."""
     rows = tuple(tuple(cell(value) for value in row.values()) for row in table.rows()[:MOST_ROWS])
-    head = tuple(heading(name) for name in table.names)
+    head = tuple(heading(table, name) for name in table.names)
     if len(head) > MOST_COLUMNS and len(rows) <= FEW_ROWS:
         numbered = (
             (Cell(f"row {i}" if len(rows) > 1 else "value"), *r) for i, r in enumerate(rows, 1)
@@ -87,9 +86,9 @@ def metric_grids(run: Run) -> list[Grid]:
     return [metric_grid(plugin, tables) for plugin, tables in groups.items()]
 
 
-def heading(column: str) -> Cell:
+def heading(table: Table, column: str) -> Cell:
     """Return the heading of a column: its name in words, its unit apart."""
-    return Cell(wording.title(column), column, wording.split_unit(column)[1])
+    return Cell(table.caption(column), column, table.unit(column))
 
 
 def cell(value: Any) -> Cell:
@@ -110,20 +109,32 @@ def metric_grid(title: str, tables: Sequence[tuple[Step, Table]]) -> Grid:
     rows = [(step, row) for step, table in tables for row in table.rows()[:MOST_ROWS]]
     inputs = [slot for step, _ in rows for slot, sources in step.inputs.items() if sources]
     slots = [slot for slot in JUDGED if slot in inputs] or list(dict.fromkeys(inputs))
+    homes = {name: table for _, table in reversed(tables) for name in table.names}
     names = list(dict.fromkeys(name for _, row in rows for name in row))
-    own = [name for name in names if name.removeprefix(TRUTH) not in names or TRUTH not in name]
+    of_truth = {figure: name for name in names if (figure := _of_truth(homes[name], name)) in names}
+    own = [name for name in names if name not in of_truth.values()]
     body, of_truths = [], {}
     for step, row in rows:
         sources = {slot: ", ".join(map(str, step.inputs.get(slot, []))) for slot in slots}
         first = [Cell(step.id, link=step.id), *(Cell(sources[slot]) for slot in slots)]
         body.append((*first, *(cell(row.get(name)) for name in own)))
-        figures = {name: row[TRUTH + name] for name in own if TRUTH + name in row}
+        figures = {n: row[of_truth[n]] for n in own if n in of_truth and of_truth[n] in row}
         if figures:
             blank = [Cell("") for _ in slots[1:]]
             line = (cell(figures[name]) if name in figures else Cell("") for name in own)
             truth = sources.get("truth", "")
             of_truths[truth] = (Cell("truth"), Cell(truth), *blank, *line)
-    head = [Cell("step"), *(Cell(slot) for slot in slots), *(heading(name) for name in own)]
+    head = [
+        Cell("step"),
+        *(Cell(slot) for slot in slots),
+        *(heading(homes[name], name) for name in own),
+    ]
     body += of_truths.values()
     made = Grid(title, tuple(head), tuple(body))
     return made.turned() if len(own) > MOST_COLUMNS and len(body) <= FEW_ROWS else made
+
+
+def _of_truth(table: Table, name: str) -> str:
+    """Return the figure that a column gives of the truth; empty if it is none of the truth."""
+    role = table.roles.get(name)
+    return role.of_truth if isinstance(role, Figure) else ""

@@ -63,19 +63,19 @@ class Panel:
     flag: str = ""
 
 
-def draw(panel: Panel, best: float | None = None) -> Markup:
+def draw(panel: Panel, best: tuple[str, float] | None = None) -> Markup:
     """Return one set of axes as SVG.
 
     Args:
         panel: what is on them.
-        best: of a training history: the epoch whose weights were kept, where that is known.
+        best: words for the row that was chosen, the best epoch say, and where it lies on x.
     """
 
     def on(axes: Any) -> None:
         for series in panel.series:
             _plot(axes, series)
         if best is not None:
-            axes.axvline(best, color=palette.MISSED, lw=1, ls=":")
+            axes.axvline(best[1], color=palette.MISSED, lw=1, ls=":")
         axes.set_xlabel(panel.x_label)
         axes.set_ylabel(panel.y_label)
         axes.set_title(panel.title)
@@ -116,7 +116,7 @@ def _plot(axes: Any, series: Series) -> None:
         )  # fmt: skip
 
 
-def _legend(panel: Panel, best: float | None) -> list[Any]:
+def _legend(panel: Panel, best: tuple[str, float] | None) -> list[Any]:
     """Return a handle for whatever tells series apart."""
     owners = {series.owner: series.style for series in panel.series if series.owner}
     labels = {series.label: series for series in panel.series if series.label}
@@ -133,7 +133,7 @@ def _legend(panel: Panel, best: float | None) -> list[Any]:
     if panel.flag and any(s.flagged is not None and s.flagged.any() for s in panel.series):
         handles.append(_handle(POINTS, INK, panel.flag, mfc="none"))
     if best is not None:
-        handles.append(_handle(":", palette.MISSED, f"best epoch: {best:g}", lw=1))
+        handles.append(_handle(":", palette.MISSED, f"{best[0]}: {best[1]:g}", lw=1))
     return handles
 
 

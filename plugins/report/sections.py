@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from fib_plugins.report import compare, curves, grids, palette, wording
 from fib_plugins.report.collect import Artefact, Run, Step
+from fib_plugins.report.declared import best_of
 from fib_plugins.report.histograms import Histogram, histogram
 from fib_plugins.report.panels import draw
 from fib_plugins.report.relations import Place, Relations
@@ -136,9 +137,7 @@ class SectionMaker:
         step = section.step
         panels = curves.panels(table) if curves.is_drawn(table) else []
         if panels:
-            kept = [model.info.get("best_epoch", "") for model in section.models]
-            best = float(kept[0]) if kept and kept[0].isdigit() else curves.best_epoch(table)
-            drawn = [draw(panel, best if "epoch" in table else None) for panel in panels]
+            drawn = [draw(panel, best_of(table)) for panel in panels]
             section.charts.append(ChartGroup(name, drawn))
         elif step.kind == "metric" and name == next(iter(step.artefacts)):
             section.tables.append(grids.metric_grid(name, [(step, table)]))

@@ -8,21 +8,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from fibcore.units import split_unit
-
 TIMES, DASH, MINUS = "\N{MULTIPLICATION SIGN}", "\N{EN DASH}", "\N{MINUS SIGN}"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def title(column: str) -> str:
-    """Return a column's name in words, without its unit."""
-    return split_unit(column)[0].replace("_", " ")
-
-
-def labelled(column: str) -> str:
-    """Return a column's name in words with its unit: ``distance (nm)``."""
-    unit = split_unit(column)[1]
-    return f"{title(column)} ({unit})" if unit else title(column)
 
 
 def number(value: Any) -> str:

@@ -12,6 +12,7 @@ from fib_plugins.image_statistics.levels import otsu_level, yen_level
 from fibcore import Context, Images, Labels, MaterialParam, Segmenter, Table, keeps
 from fibcore.grid import channels_of
 from fibcore.plugin import Forecast
+from fibcore.roles import Abscissa, Curve
 
 
 class Threshold(Segmenter):
@@ -98,7 +99,8 @@ class Threshold(Segmenter):
                 bright = channel[z] > level
                 solid[z] = bright if self.solid == "bright" else ~bright
                 context.progress(z + 1, depth, "slices cut")
-        context.keep("levels", Table.from_rows(rows))
+        roles = {"first_slice": Abscissa(), "level_grey_value": Curve()}
+        context.keep("levels", Table.from_rows(rows, roles))
         return Labels(solid, images.voxel_size_nm, dict(enumerate(self.materials)))
 
     def _level_of(self, slices: np.ndarray, what: str) -> float:

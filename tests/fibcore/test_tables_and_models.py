@@ -8,6 +8,7 @@ import pytest
 
 from fibcore import FibError, Model, Table
 from fibcore.formats import read_model, read_table, write_model, write_table
+from fibcore.roles import Abscissa, Curve, Figure
 
 
 def test_a_table_survives_csv_exactly(tmp_path):
@@ -104,3 +105,39 @@ def test_what_is_no_model_is_refused(tmp_path):
     (tmp_path / "new.json").write_text(json.dumps({**header, "format": 99}))
     with pytest.raises(FibError, match="update fib"):
         read_model(tmp_path / "new.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("column", "name", "unit"),
+    [
+        ("mp_percent", "mp", "%"),
+        ("specific_surface_per_nm", "specific surface", "nm⁻¹"),
+        ("diameter_xy_nm", "diameter xy", "nm"),
+        ("energy_kev", "energy", "keV"),
+        ("mds", "mds", ""),
+        ("nm", "nm", ""),
+    ],
+)
+def test_the_unit_of_a_column_is_the_end_of_its_name(column, name, unit):
+    table = Table({column: [1.0]})
+    assert (table.caption(column), table.unit(column)) == (name, unit)
+
+
+def test_a_declared_caption_and_unit_win_over_the_name():
+    table = Table({"dose_nm": [1.0]}, {"dose_nm": Figure(caption="electron dose", unit="C/m²")})
+    assert (table.caption("dose_nm"), table.unit("dose_nm")) == ("electron dose", "C/m²")
+    bare = Table({"level_nm": [1.0]}, {"level_nm": Figure(unit="")})
+    assert (bare.caption("level_nm"), bare.unit("level_nm")) == ("level", "")
+
+
+@pytest.mark.parametrize("roles", [{"b": Abscissa()}, {"a": Curve(error="b")}])
+def test_a_role_of_a_column_that_is_not_there_is_refused(roles):
+    with pytest.raises(FibError, match="no column 'b' in the table"):
+        Table({"a": [1.0]}, roles)
+
+
+def test_roles_are_no_part_of_the_file(tmp_path):
+    table = Table({"z": [0, 1], "mds": [0.5, 0.6]}, {"z": Abscissa(best=1), "mds": Curve()})
+    assert table.to_csv() == Table(table.columns).to_csv()
+    write_table(table, tmp_path / "t.csv")
+    assert read_table(tmp_path / "t.csv").roles == {}

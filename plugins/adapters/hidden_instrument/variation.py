@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fib_plugins.adapters.hidden_instrument.parameters import TwinParameters
-from fib_plugins.adapters.instrument_base.recording import grey_columns
+from fib_plugins.adapters.instrument_base.recording import slice_table
 from fibcore import Context, Images, Table
 
 
@@ -71,7 +71,7 @@ class SliceVariation:
             "defocus_nm": self.defocus_nm,
             "dimming": self.dimming,
         }
-        return Table(columns | grey_columns(images, self.brightness, self.contrast))
+        return slice_table(images, columns, self.brightness, self.contrast)
 
 
 def restarted_walks(steps: np.ndarray, restarts: np.ndarray) -> np.ndarray:

@@ -17,8 +17,9 @@ from fib_plugins.adapters.instrument.effects import (
     stripe_profile,
 )
 from fib_plugins.adapters.instrument.parameters import AcquisitionParameters
-from fib_plugins.adapters.instrument_base.recording import grey_columns
+from fib_plugins.adapters.instrument_base.recording import slice_table
 from fibcore import Context, Images, Table
+from fibcore.roles import Curve
 
 FARTHEST = 0.9
 """Slices are displaced along z by less than a slice, so that none overtakes its neighbours."""
@@ -76,7 +77,8 @@ class SliceVariation:
             "shift_y_nm": self.shift_nm[:, 0],
             "shift_x_nm": self.shift_nm[:, 1],
         }
-        return Table(columns | grey_columns(images, self.brightness, self.contrast))
+        curves = {f"shift_{axis}_nm": Curve("shift_nm", along=axis) for axis in "yx"}
+        return slice_table(images, columns, self.brightness, self.contrast, curves)
 
 
 def wander(

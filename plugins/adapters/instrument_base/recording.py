@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Literal, TypeVar
@@ -12,6 +12,8 @@ import numpy as np
 
 from fibcore import Context, Forecast, Images, VolumeSpec
 from fibcore.context import MEMORY_MAP_ABOVE_BYTES
+from fibcore.roles import Abscissa, Curve, Role
+from fibcore.tables import Table
 
 T = TypeVar("T")
 Bits = Literal[8, 16] | None
@@ -68,18 +70,27 @@ def each_slice(work: Callable[[int], T], slices: range, threads: int) -> Iterato
             raise
 
 
-def grey_columns(
-    images: Images, brightness: np.ndarray, contrast: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Return columns ``<channel>_brightness`` and ``<channel>_contrast`` of a table of slices.
+def slice_table(
+    images: Images,
+    columns: Mapping[str, np.ndarray],
+    brightness: np.ndarray,
+    contrast: np.ndarray,
+    curves: Mapping[str, Curve] | None = None,
+) -> Table:
+    """Return what differs from slice to slice, one row per slice.
+
+    Columns ``<channel>_brightness`` and ``<channel>_contrast`` follow those given.
 
     Args:
         images: the recorded images.
+        columns: the first columns, ``slice`` among them.
         brightness: added to the level, axes (channel, slice), fractions of the full scale.
         contrast: factor on the gain, axes (channel, slice).
+        curves: roles of columns that are more than a curve of their own.
     """
-    columns = {}
+    columns = dict(columns)
     for channel, name in enumerate(images.names):
         columns[f"{name.replace(' ', '_')}_brightness"] = brightness[channel]
         columns[f"{name.replace(' ', '_')}_contrast"] = contrast[channel]
-    return columns
+    roles: dict[str, Role] = {name: Curve() for name in columns}
+    return Table(columns, {**roles, **(curves or {}), "slice": Abscissa()})

@@ -25,6 +25,7 @@ from fib_plugins.adapters.translation.parameters import (
     MOST_WORKERS,
     TranslationParameters,
 )
+from fib_plugins.training.history import LEARNING_RATE, history_table
 from fibcore import (
     Adapter,
     Context,
@@ -38,6 +39,7 @@ from fibcore import (
     keeps,
 )
 from fibcore.models import ModelInfo, Shape
+from fibcore.roles import Curve
 
 if TYPE_CHECKING:
     from fib_plugins.adapters.translation.method import Method
@@ -176,7 +178,8 @@ class Translator(Trainable, TranslationParameters, Adapter):
         self.forecast("fit", specs | ({} if labels is None else {"labels": labels.spec}))
         with cpu_threads(self.cpu_threads):
             trained = in_team(train, self, context, self.method(), source, target, labels)
-        context.keep("history", Table.from_rows(trained.history))
+        curves = {"validation_score": Curve("score", of="validation"), **LEARNING_RATE}
+        context.keep("history", history_table(trained.history, trained.best_epoch, curves))
         context.keep("samples", _album(trained.samples, source))
         if not trained.source_range.overlaps(trained.target_range):
             context.log.info(

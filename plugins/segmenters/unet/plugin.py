@@ -15,6 +15,7 @@ import numpy as np
 from fib_plugins.segmenters.segmentation import Segmentation, specs
 from fib_plugins.segmenters.training_data import TrainingData, TrainingInfo, check_same_volume
 from fib_plugins.segmenters.unet.parameters import INFERENCE_BYTES, TRAINING_BYTES, UNetParameters
+from fib_plugins.training.history import LOSSES, history_table
 from fibcore import (
     Adapter,
     Context,
@@ -30,6 +31,7 @@ from fibcore import (
 )
 from fibcore.models import Shape
 from fibcore.plugin import Forecast
+from fibcore.roles import Curve
 
 
 class UNet(Trainable, UNetParameters, Segmenter):
@@ -184,7 +186,8 @@ class UNet(Trainable, UNetParameters, Segmenter):
         self._check_size(images.shape)
         with cpu_threads(self.cpu_threads):
             trained = in_team(train, self, context, images, labels, instrument)
-        context.keep("history", Table.from_rows(trained.history))
+        curves = {"validation_dice": Curve("dice", of="validation"), **LOSSES}
+        context.keep("history", history_table(trained.history, trained.best_epoch, curves))
         self._model = Model(
             plugin=self.identifier(),
             params=self.model_dump(mode="json"),

@@ -3,17 +3,27 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fib_plugins.report.curves import best_epoch, is_drawn, panels
+from fib_plugins.metrics.curves import roles_along_axes
+from fib_plugins.report.curves import is_drawn, panels
+from fib_plugins.report.declared import best_of
 from fib_plugins.report.panels import draw
+from fib_plugins.training.history import LOSSES, history_table
 from fibcore import Table
+from fibcore.roles import Abscissa, Curve, Flag, Key
 
 X = np.arange(20) * 5.0
 
 
+def drawn(columns, x, **curves):
+    """A table whose columns are curves over `x`, those given with roles of their own."""
+    return Table(columns, {**{name: Curve() for name in columns}, x: Abscissa(), **curves})
+
+
 def test_columns_of_one_quantity_share_their_axes():
-    curves = ("s2", "lineal_path", "truth_s2", "truth_lineal_path")
-    columns = {f"{curve}_{axis}": X for curve in curves for axis in "xyz"}
-    found = panels(Table({"distance_nm": X, **columns}))
+    names = [f"{curve}_{axis}" for curve in ("s2", "lineal_path") for axis in "xyz"]
+    columns = {prefix + name: X for prefix in ("", "truth_") for name in names}
+    roles = roles_along_axes(names) | roles_along_axes(names, "truth_")
+    found = panels(drawn({"distance_nm": X, **columns}, "distance_nm", **roles))
     assert [panel.y_label for panel in found] == ["s2", "lineal path"]
     assert found[0].x_label == "distance (nm)"
     labels = [series.label for series in found[0].series]
@@ -24,27 +34,49 @@ def test_columns_of_one_quantity_share_their_axes():
     assert len(set(colours)) == 3
 
 
-def test_the_unit_tells_quantities_apart():
-    found = panels(Table({"z": X, "diameter_x_nm": X, "diameter_y_nm": X, "diameter_percent": X}))
-    assert [panel.y_label for panel in found] == ["diameter (nm)", "diameter (%)"]
+def test_names_of_columns_say_nothing():
+    columns = {"epoch": X, "train_loss": X, "validation_loss": X, "s2_x": X, "s2_y": X}
+    assert not is_drawn(Table(columns))
+    assert panels(Table(columns)) == []
+    found = panels(drawn(columns, "s2_y"))
+    assert [panel.x_label for panel in found] == ["s2 y"] * 4
+    assert [panel.y_label for panel in found] == ["epoch", "train loss", "validation loss", "s2 x"]
+    assert not any(panel.logarithmic for panel in found)
+
+
+def test_captions_and_units_that_are_declared_stand_on_the_axes():
+    table = Table(
+        {"t": X, "i": X},
+        {"t": Abscissa(caption="dwell time", unit="µs"), "i": Curve(caption="current", unit="nA")},
+    )
+    (panel,) = panels(table)
+    assert (panel.x_label, panel.y_label) == ("dwell time (µs)", "current (nA)")
+
+
+def test_columns_without_a_role_are_not_drawn():
+    (panel,) = panels(Table({"z": X, "a": X, "b": X}, {"z": Abscissa(), "b": Curve()}))
+    assert panel.y_label == "b"
+
+
+def history(*losses, best=3):
+    rows = [
+        {"epoch": n, "train_loss": a, "validation_loss": b, "learning_rate": 10.0**-n}
+        for n, (a, b) in enumerate(losses, 1)
+    ]
+    return history_table(rows, best, LOSSES)
 
 
 def test_a_training_history_has_losses_together_and_a_logarithmic_learning_rate():
-    history = Table(
-        {
-            "epoch": np.arange(1, 5),
-            "train_loss": np.array([0.9, 0.5, 0.3, 0.2]),
-            "validation_loss": np.array([0.9, 0.6, 0.5, 0.7]),
-            "learning_rate": np.array([1e-3, 1e-3, 1e-3, 1e-4]),
-        }
-    )
-    assert is_drawn(history)
-    losses, rate = panels(history)
+    table = history((0.9, 0.9), (0.5, 0.6), (0.3, 0.5), (0.2, 0.7))
+    assert is_drawn(table)
+    losses, rate = panels(table)
     assert [series.label for series in losses.series] == ["train", "validation"]
+    assert [series.style for series in losses.series] == ["--", "-"]
     assert rate.logarithmic
-    assert best_epoch(history) == 3
-    assert "best epoch: 3" in draw(losses, best_epoch(history))
+    assert best_of(table) == ("best epoch", 3)
+    assert "best epoch: 3" in draw(losses, best_of(table))
     assert "0.001" in draw(rate)
+    assert not is_drawn(history((0.9, 0.9), (0.5, 0.6)))
 
 
 def test_a_tidy_table_gets_a_curve_for_each_key():
@@ -54,7 +86,8 @@ def test_a_tidy_table_gets_a_curve_for_each_key():
         for e in (1.0, 2.0, 4.0, 10.0, 20.0)
         for d in range(0, 100, 10)
     ]
-    found = panels(Table.from_rows(rows))
+    roles = {"material": Key(), "atomic_number": Key(), "energy_kev": Key(), "depth_nm": Abscissa()}
+    found = panels(Table.from_rows(rows, roles | {"eta": Curve()}))
     assert [panel.title for panel in found] == ["C", "Au"]
     assert found[1].x_label == "depth (nm)"
     assert found[1].y_label == "eta"
@@ -77,7 +110,16 @@ def comparison(**columns) -> Table:
         "network_eta": eta + 0.01,
         "hunger_kuchler_eta": eta + 0.02,
     }
-    return Table(told | columns)
+    roles = {
+        "material": Key(),
+        "energy_kev": Key(),
+        "depth_nm": Abscissa(),
+        "simulated_eta": Curve("eta", of="simulated", error="standard_error"),
+        "network_eta": Curve("eta", of="network"),
+        "hunger_kuchler_eta": Curve("eta", of="hunger kuchler"),
+    }
+    flags = {name: Flag() for name in columns if name == "held_out"}
+    return Table(told | columns, roles | flags)
 
 
 def test_what_several_say_of_one_quantity_shares_axes_and_differs_in_style():
@@ -89,9 +131,9 @@ def test_what_several_say_of_one_quantity_shares_axes_and_differs_in_style():
     assert len({series.colour for series in panel.series}) == 2
     assert panel.series[0].error.tolist() == [0.01] * 10
     assert panel.series[1].error is None
-    drawn = draw(panel)
+    svg = draw(panel)
     for word in ("1 keV", "2 keV", "simulated", "network", "hunger kuchler"):
-        assert drawn.count(f">{word}<") == 1
+        assert svg.count(f">{word}<") == 1
 
 
 def test_a_column_of_true_and_false_opens_points():
@@ -110,7 +152,7 @@ def test_one_curve_told_by_several_has_a_colour_for_each():
     rows = {name: np.concatenate([v, v]) for name, v in single.columns.items()}
     rows["depth_nm"] = np.arange(20) * 5.0
     rows["depth_nm"][1], rows["depth_nm"][0] = 0.0, 5.0  # in no order, or it would be a wide table
-    (panel,) = panels(Table(rows))
+    (panel,) = panels(Table(rows, table.roles))
     assert [series.owner for series in panel.series] == ["simulated", "network", "hunger kuchler"]
     assert len({series.colour for series in panel.series}) == 3
     assert panel.series[0].x.tolist() == sorted(rows["depth_nm"])
@@ -124,27 +166,32 @@ def test_values_that_repeat_are_values_nevertheless():
 
 
 def test_losses_that_fall_far_are_drawn_on_a_logarithmic_scale():
-    epoch = np.arange(1, 5)
     for last, logarithmic in ((0.3, False), (1e-4, True)):
-        loss = np.geomspace(0.9, last, 4)
-        (panel,) = panels(Table({"epoch": epoch, "train_loss": loss, "validation_loss": loss}))
+        losses = np.geomspace(0.9, last, 4).tolist()
+        panel, _ = panels(history(*zip(losses, losses, strict=True)))
         assert panel.logarithmic is logarithmic
 
 
-def test_short_tables_and_tables_of_text_are_not_drawn():
-    assert not is_drawn(Table({"phase": np.array([0, 1]), "dice": np.array([0.9, 0.8])}))
-    assert panels(Table({"name": np.array([str(i) for i in range(20)], dtype=object)})) == []
+def test_curves_of_text_and_with_missing_values_are_left_out():
+    text = np.array([None, *range(19)], dtype=object)
+    assert panels(drawn({"z": X, "a": text}, "z")) == []
+    assert panels(drawn({"name": text, "a": X}, "name")) == []
+
+
+def test_short_tables_are_read_as_numbers():
+    assert not is_drawn(drawn({"z": X[:12], "a": X[:12]}, "z"))
+    assert is_drawn(drawn({"z": X[:13], "a": X[:13]}, "z"))
 
 
 @pytest.mark.parametrize("values", [np.full(20, np.nan), np.zeros(20), np.full(20, -3.0)])
 def test_curves_without_a_range_can_be_drawn(values):
-    (panel,) = panels(Table({"z": X, "mds": values}))
+    (panel,) = panels(drawn({"z": X, "mds": values}, "z"))
     assert "<svg" in draw(panel)
 
 
 def test_column_names_are_text_not_markup_nor_mathematics():
     name = "<b>$x^2$</b>"
-    (panel,) = panels(Table({"z": X, name: X}))
-    drawn = draw(panel)
-    assert "<b>" not in drawn
-    assert "$x^2$" in drawn
+    (panel,) = panels(drawn({"z": X, name: X}, "z"))
+    svg = draw(panel)
+    assert "<b>" not in svg
+    assert "$x^2$" in svg

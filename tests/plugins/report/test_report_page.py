@@ -16,6 +16,7 @@ from fibcore import FibError, Images, Labels, Metric, Table, hookimpl, keeps
 from fibcore.formats import write_volume
 from fibcore.pipeline import StepError, check_pipeline, run_pipeline
 from fibcore.registry import registry
+from fibcore.roles import Abscissa, Curve, Figure
 
 VOID = {"meta", "link", "img", "input", "br"}
 
@@ -275,8 +276,11 @@ class Shape(Metric):
         if truth is not None:
             row["truth_solid_fraction"] = 0.25
         x = np.arange(30.0)
-        context.keep("curves", Table({"distance_nm": x, "s2_x": x, "s2_z": x / 2}))
-        return Table.from_rows([row])
+        along = {f"s2_{axis}": Curve("s2", along=axis) for axis in "xz"}
+        columns = {"distance_nm": x, "s2_x": x, "s2_z": x / 2}
+        context.keep("curves", Table(columns, {"distance_nm": Abscissa(), **along}))
+        truths = {name: Figure(of_truth=name[6:]) for name in row if name.startswith("truth_")}
+        return Table.from_rows([row], truths)
 
 
 class ShapePackage:
@@ -320,3 +324,24 @@ def test_many_channels_of_16_bit_and_gaps_can_be_shown(bench, steps):
     assert "uint16" in page.text
     for name in ("1 kV", "2 kV", "4 kV"):
         assert f"grey value, {name}" in page.text
+
+
+def test_what_a_table_is_comes_back_with_it_and_is_kept_in_the_record_of_the_step(bench, steps):
+    steps.append({"id": "shape", "run": "metric/toy_shape", "inputs": {"prediction": "solid"}})
+    result = bench.run(steps)
+    curves = result["shape.curves"]
+    assert curves.roles["s2_x"] == Curve("s2", along="x")
+    assert curves.roles["distance_nm"] == Abscissa()
+    record = json.loads((result.entries["shape"].folder / "step.json").read_text())
+    assert record["roles"] == {
+        "curves": {
+            "distance_nm": {"role": "abscissa"},
+            "s2_x": {"quantity": "s2", "along": "x", "role": "curve"},
+            "s2_z": {"quantity": "s2", "along": "z", "role": "curve"},
+        }
+    }
+    assert (
+        (result.entries["shape"].folder / "curves.csv").read_text().startswith("distance_nm,s2_x")
+    )
+    step = next(step for step in collect(result.folder).steps if step.id == "shape")
+    assert step.artefacts["curves"].value.roles == curves.roles

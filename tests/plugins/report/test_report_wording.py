@@ -7,22 +7,6 @@ from fibcore.errors import sized
 
 
 @pytest.mark.parametrize(
-    ("column", "name", "unit"),
-    [
-        ("mp_percent", "mp", "%"),
-        ("specific_surface_per_nm", "specific surface", "nm⁻¹"),
-        ("diameter_xy_nm", "diameter xy", "nm"),
-        ("energy_kev", "energy", "keV"),
-        ("mds", "mds", ""),
-        ("nm", "nm", ""),
-    ],
-)
-def test_the_unit_of_a_column_is_the_end_of_its_name(column, name, unit):
-    assert wording.title(column) == name
-    assert wording.split_unit(column)[1] == unit
-
-
-@pytest.mark.parametrize(
     ("value", "text"),
     [
         (0.123456, "0.1235"),
