@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import traceback
 from pathlib import Path
 
 from fibcore.errors import FibError
@@ -16,6 +17,9 @@ MACHINE = (
     errno.EACCES, errno.EPERM, errno.EFBIG, errno.ENOMEM, errno.EAGAIN,
 )  # fmt: skip
 """What the operating system refuses for reasons of its own."""
+
+NUMBA_CACHE = "numba.core.caching"
+"""Module that writes what a function of a package with ``njit(cache=True)`` was compiled to."""
 
 
 def explain_failure(step: PlannedStep, error: BaseException, vanished: Path | None) -> str:
@@ -38,9 +42,16 @@ def _explained(step: PlannedStep, error: BaseException, vanished: Path | None) -
     if isinstance(error, FibError):
         return text_of(error)
     if isinstance(error, OSError) and error.errno in FULL:
+        if _raised_in(error, NUMBA_CACHE):
+            return (
+                "the disk on which Numba keeps compiled functions is full; finished steps are "
+                "whole. Free some space there, or name another folder with the environment "
+                "variable NUMBA_CACHE_DIR"
+            )
+        where = "" if error.filename is None else f" ({shown(error.filename)})"
         return (
-            "the disk is full; finished steps are whole. Free some space, or choose another disk "
-            "with --cache"
+            f"the disk is full{where}; finished steps are whole. Free some space, or choose "
+            f"another disk with --cache"
         )
     if isinstance(error, OSError) and error.errno in MACHINE:
         where = "" if error.filename is None else f" ({shown(error.filename)})"
@@ -58,3 +69,8 @@ def _explained(step: PlannedStep, error: BaseException, vanished: Path | None) -
         f"{described(error)} (an error{who}, not in your pipeline; --debug shows where; please "
         f"report it)"
     )
+
+
+def _raised_in(error: BaseException, module: str) -> bool:
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(frame.f_globals.get("__name__") == module for frame in frames)

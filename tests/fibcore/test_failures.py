@@ -31,6 +31,10 @@ def recurse() -> None:
     recurse()
 
 
+def one() -> int:
+    return 1
+
+
 DEEDS: dict[str, Any] = {
     "exit 0": lambda: exit(0),
     "exit text": lambda: exit("bye"),
@@ -118,6 +122,22 @@ def test_whatever_a_plugin_raises_is_a_failed_step(bench, bad, deed):
     assert len(str(caught.value)) < 2000
     assert "\x1b" not in str(caught.value)
     assert str(caught.value).encode()
+
+
+def test_a_full_disk_is_the_one_where_numba_keeps_code_if_a_package_lets_it(
+    bench, bad, monkeypatch
+):
+    from numba import njit
+    from numba.core import caching
+
+    def full(*given: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(caching.IndexDataCacheFile, "_open_for_write", full)
+    monkeypatch.setitem(DEEDS, "compile", lambda: njit(cache=True)(one)())
+    with pytest.raises(StepError, match="NUMBA_CACHE_DIR") as caught:
+        bench.run(bad(deed="compile"))
+    assert "--cache" not in str(caught.value)
 
 
 def test_ctrl_c_stays_an_interruption(bench, bad, monkeypatch):
