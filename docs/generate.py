@@ -10,7 +10,8 @@ import inspect
 import io
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -155,11 +156,29 @@ def pipeline_file() -> str:
     return "\n".join(lines)
 
 
+@cache
+def _tour() -> dict[str, Any]:
+    """Return what the first code of the guide to Python makes."""
+    page = (Path(__file__).parent / "guide" / "python.md").read_text(encoding="utf-8")
+    code = page.split("```python\n")[1].split("```")[0]
+    names: dict[str, Any] = {}
+    exec(code, names)
+    return names
+
+
+def _shown(name: str) -> str:
+    """Return what a notebook shows of it."""
+    return f'<div class="shown" markdown="0">{_tour()[name]._repr_html_()}</div>'
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "plugins": plugins,
     "materials": materials,
     "pipeline_file": pipeline_file,
+    "shown_labels": partial(_shown, "structure"),
+    "shown_images": partial(_shown, "images"),
+    "shown_table": partial(_shown, "table"),
 }
 
 

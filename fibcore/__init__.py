@@ -17,6 +17,14 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from fibcore.context import Context
     from fibcore.errors import FibError
+    from fibcore.formats import (
+        read_model,
+        read_table,
+        read_volume,
+        write_model,
+        write_table,
+        write_volume,
+    )
     from fibcore.hooks import hookimpl
     from fibcore.kinds import (
         Adapter,
@@ -30,6 +38,8 @@ if TYPE_CHECKING:
     from fibcore.materials import Material
     from fibcore.models import Model
     from fibcore.params import MaterialParam
+    from fibcore.pipeline.check import check_pipeline, read_pipeline
+    from fibcore.pipeline.runner import run_pipeline
     from fibcore.plugin import Forecast, Plugin, Trainable, keeps
     from fibcore.reader import Opened, Reader
     from fibcore.tables import Table
@@ -38,6 +48,12 @@ if TYPE_CHECKING:
 _HOMES = {
     "Context": "context",
     "FibError": "errors",
+    "read_model": "formats",
+    "read_table": "formats",
+    "read_volume": "formats",
+    "write_model": "formats",
+    "write_table": "formats",
+    "write_volume": "formats",
     "hookimpl": "hooks",
     "Adapter": "kinds",
     "Generator": "kinds",
@@ -48,6 +64,9 @@ _HOMES = {
     "Simulator": "kinds",
     "Material": "materials",
     "MaterialParam": "params",
+    "check_pipeline": "pipeline.check",
+    "read_pipeline": "pipeline.check",
+    "run_pipeline": "pipeline.runner",
     "Model": "models",
     "Forecast": "plugin",
     "Plugin": "plugin",

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from fib_plugins.readers.pictures.reader import Png
     from fib_plugins.readers.tables.reader import Csv
     from fib_plugins.readers.tiff.reader import Tiff
-    from fib_plugins.report import ReportWriter
     from fib_plugins.segmenters.kmeans import KMeans
     from fib_plugins.segmenters.random_forest.plugin import RandomForest
     from fib_plugins.segmenters.threshold import Threshold
@@ -58,6 +57,7 @@ if TYPE_CHECKING:
         Segmenter,
         Simulator,
     )
+    from fibcore.events import Observer
 
 _HOMES = {
     "Acquisition": "adapters.acquisition",
@@ -180,7 +180,7 @@ def fib_register_commands(app: typer.Typer) -> None:
 
 
 @hookimpl
-def fib_observe_run(command: Sequence[str]) -> ReportWriter | None:
+def fib_observe_run(command: Sequence[str]) -> Observer | None:
     """Have runs of the command line leave a report; those from Python ask for one."""
     from fib_plugins.report import ReportWriter
 

@@ -31,16 +31,16 @@ WAYS = {"otsu": "Otsu's threshold", "kmeans": "k-means", "u-net": "U-Net, 2.5-D"
 
 def draw(run: RunResult) -> Figure:
     """Return the strip: structure, images, two segmentations, figures."""
-    figure = Figure(figsize=(13.2, 3.15), dpi=100)
+    figure = Figure(figsize=(13.2, 3.3), dpi=100)
     truth, images = run["structure"], run["images"]
     grey = np.asarray(images)[0]
     low, high = np.percentile(grey, (0.5, 99.5))
     bright = np.clip((grey - low) / (high - low), 0, 1)
     blocks = [
-        ("a virtual structure", "generator/leveled_wave", coloured(truth)),
+        ("virtual structure", "generator/leveled_wave", coloured(truth)),
         ("imaged at 2 kV", "simulator/weighted_projection", np.repeat(bright[..., None], 3, -1)),
-        ("cut at Otsu's threshold", "segmenter/threshold", coloured(run["by_otsu"], truth)),
-        ("segmented by a network", "segmenter/unet", coloured(run["by_unet"], truth)),
+        ("Otsu's threshold", "segmenter/threshold", coloured(run["by_otsu"], truth)),
+        ("trained network", "segmenter/unet", coloured(run["by_unet"], truth)),
     ]
     for number, (title, plugin, colours) in enumerate(blocks):
         axes = figure.add_axes((0.005 + 0.208 * number, 0.0, 0.19, 1.0))
@@ -48,12 +48,12 @@ def draw(run: RunResult) -> Figure:
         heading(axes, title, plugin)
         between = "or" if plugin == "segmenter/threshold" else "\N{RIGHTWARDS ARROW}"
         place = (0.202 + 0.208 * number, 0.42)
-        figure.text(*place, between, fontsize=14, color="0.4", ha="center", va="baseline")
+        figure.text(*place, between, fontsize=16, color="0.4", ha="center", va="baseline")
     scale_bar(figure.axes[0], truth.voxel_size_nm[2])
-    legend(figure.axes[0], {"solid": SOLID, "pore": PORE}, left=78)
+    legend(figure.axes[0], {"solid": SOLID, "pore": PORE}, left=90)
     legend(figure.axes[2], {"wrong phase": WRONG}, left=0)
     legend(figure.axes[3], {"wrong phase": WRONG}, left=0)
-    bars(figure.add_axes((0.86, 0.18, 0.13, 0.58)), run)
+    bars(figure.add_axes((0.86, 0.1, 0.085, 0.62)), run)
     return figure
 
 
@@ -84,7 +84,7 @@ def block(axes: Axes, colours: np.ndarray) -> None:
         )
         picture.set_transform(place + axes.transData)
     axes.set_xlim(-2, width + dx * depth + 2)
-    axes.set_ylim(height + 22, -dy * depth - 40)
+    axes.set_ylim(height + 22, -dy * depth - 46)
     axes.set_aspect("equal")
     axes.axis("off")
 
@@ -93,22 +93,22 @@ def heading(axes: Axes, title: str, plugin: str) -> None:
     """Write what a panel shows, and the plugin that made it, at the top of the figure."""
     figure = axes.figure
     left = axes.get_position().x0
-    figure.text(left, 0.97, title, va="top", fontsize=13, weight="bold")
-    figure.text(left, 0.88, plugin, va="top", fontsize=9, color="0.35")
+    figure.text(left, 0.985, title, va="top", fontsize=17, weight="bold")
+    figure.text(left, 0.865, plugin, va="top", fontsize=12, color="0.35")
 
 
 def scale_bar(axes: Axes, voxel_nm: float, length_nm: float = 100) -> None:
     """Draw a scale bar below the front of a block."""
     axes.plot([0, length_nm / voxel_nm], [138, 138], color="black", linewidth=3, clip_on=False)
-    axes.text(length_nm / voxel_nm + 4, 138, f"{length_nm:g} nm", va="center", fontsize=9)
+    axes.text(length_nm / voxel_nm + 4, 138, f"{length_nm:g} nm", va="center", fontsize=12)
 
 
 def legend(axes: Axes, colours: dict[str, tuple[float, float, float]], left: float) -> None:
     """Name colours below the front of a block."""
     for name, colour in colours.items():
         axes.plot(left + 3, 138, "s", color=colour, markersize=8, clip_on=False)
-        axes.text(left + 9, 138, name, va="center", fontsize=9)
-        left += 38
+        axes.text(left + 9, 138, name, va="center", fontsize=12)
+        left += 44
 
 
 def bars(axes: Axes, run: RunResult) -> None:
@@ -117,17 +117,12 @@ def bars(axes: Axes, run: RunResult) -> None:
     colours = [WRONG, WRONG, SOLID]
     axes.barh(range(len(WAYS)), wrong, color=colours, height=0.5)
     for row, (name, value) in enumerate(zip(WAYS.values(), wrong, strict=True)):
-        axes.text(0, row - 0.32, name, va="bottom", fontsize=9)
-        axes.text(value + 0.6, row, f"{value:.1f} %", va="center", fontsize=10, weight="bold")
+        axes.text(0, row - 0.3, name, va="bottom", fontsize=12)
+        axes.text(value + 0.6, row, f"{value:.1f} %", va="center", fontsize=13, weight="bold")
     axes.invert_yaxis()
-    axes.set_xlim(0, max(wrong) * 1.35)
+    axes.set_xlim(0, max(wrong))
     axes.axis("off")
-    axes.text(
-        0, 1.36, "voxels misplaced", transform=axes.transAxes, va="top", fontsize=13, weight="bold"
-    )
-    axes.text(
-        0, 1.20, "metric/overlap", transform=axes.transAxes, va="top", fontsize=9, color="0.35"
-    )
+    heading(axes, "wrong voxels", "metric/overlap")
 
 
 def main() -> None:

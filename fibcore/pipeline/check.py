@@ -35,7 +35,7 @@ def read_pipeline(path: Path) -> LocatedJson:
 def check_pipeline(
     document: Mapping[str, Any],
     *,
-    base: Path,
+    base: Path = Path(),
     source: str = "pipeline",
     located: LocatedJson | None = None,
 ) -> Plan:

@@ -41,8 +41,8 @@ from fibcore.pipeline.store import Entry, Store, make_writable
 def run_pipeline(
     plan: Plan,
     *,
-    out: Path,
-    cache: Path,
+    out: Path = Path("runs"),
+    cache: Path = Path(".fib-cache"),
     device: str = "auto",
     threads: int | None = None,
     start: str | None = None,
