@@ -9,10 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from fibcore.environment import settle
+from fibcore.version import __version__
 
 settle()
-
-__version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from fibcore.context import Context

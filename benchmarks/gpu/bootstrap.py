@@ -71,7 +71,7 @@ def project() -> dict[str, Any]:
 
 def version() -> str:
     """Return the version of fib in the checkout."""
-    text = (ROOT / "fibcore" / "__init__.py").read_text(encoding="utf-8")
+    text = (ROOT / "fibcore" / "version.py").read_text(encoding="utf-8")
     found = re.search(r'^__version__ = "(.+)"', text, re.MULTILINE)
     assert found is not None
     return found[1]

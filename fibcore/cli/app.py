@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from fibcore import __version__
 from fibcore.cli.errors import ends_cleanly
 from fibcore.cli.options import (
     CacheOption,
@@ -21,6 +20,7 @@ from fibcore.cli.options import (
     StepOption,
 )
 from fibcore.cli.terminal import say
+from fibcore.version import __version__
 
 app = typer.Typer(
     help="Turn FIB-SEM image stacks of porous materials into trustworthy 3-D reconstructions.",

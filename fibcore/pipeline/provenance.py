@@ -12,13 +12,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import fibcore
 from fibcore.errors import FibError
 from fibcore.files import write_whole
 from fibcore.pipeline.git import commit_of
 from fibcore.pipeline.plan import Plan
 from fibcore.registry import registry
 from fibcore.text import shown, text_of
+from fibcore.version import __version__
 
 PACKAGES = ("fibtomo", "numpy", "scipy", "numba", "torch", "lightning", "monai", "tifffile",
             "safetensors", "threadpoolctl", "pydantic", "pluggy")  # fmt: skip
@@ -33,7 +33,7 @@ class Provenance:
         self.path = path
         commit = commit_of(plan.base)
         self.record: dict[str, Any] = {
-            "fib": fibcore.__version__,
+            "fib": __version__,
             "status": "running",
             "started": now(),
             "ended": None,
