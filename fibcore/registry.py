@@ -72,6 +72,7 @@ class Registry:
         self._clashes: dict[str, list[str]] = {}
         self._readers: dict[str, dict[str, str]] = {}  # suffix -> identifier -> who registered it
         self._asked: set[tuple[Source, str]] = set()
+        self._failures: dict[Named, str] = {}
         self._ask()
 
     # -- filling -------------------------------------------------------------------------------
@@ -143,18 +144,19 @@ class Registry:
 
     def _imported(self, named: Named) -> Any:
         """Import what an entry point names; if it cannot be used, it is broken from now on."""
-        with self.packages.noting(named.source, "cannot be used"):
-            item = named.load()
-            own = _identifier(named.name.split("/")[0], item)
-            if own != named.name:
-                raise FibError(
-                    f"the entry point is called {named.name}, what it names is {own}: give both "
-                    f"the same name"
-                )
-            self._note_suffixes(own, item, named.source)
-            return item
-        self._entries.pop(named.name, None)
-        raise FibError(f"{named.name} of {named.source.distribution}: {self.broken[-1].reason}")
+        if named not in self._failures:
+            with self.packages.noting(named.source, "cannot be used"):
+                item = named.load()
+                own = _identifier(named.name.split("/")[0], item)
+                if own != named.name:
+                    raise FibError(
+                        f"the entry point is called {named.name}, what it names is {own}: give "
+                        f"both the same name"
+                    )
+                self._note_suffixes(own, item, named.source)
+                return item
+            self._failures[named] = self.broken[-1].reason
+        raise FibError(f"{named.name} of {named.source.distribution}: {self._failures[named]}")
 
     # -- asking --------------------------------------------------------------------------------
 

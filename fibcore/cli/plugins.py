@@ -77,7 +77,7 @@ def list_command(kind: str | None, as_json: bool) -> None:
 
 def _summary(entry: Registered) -> str:
     """Return what a plugin does, unless a package would have to be imported for it."""
-    return entry.item.summary() if entry.imported else f"see `fib plugins show {entry.identifier}`"
+    return entry.item.summary() if entry.imported else "(imported when it is used)"
 
 
 def show_command(name: str, as_json: bool) -> None:
