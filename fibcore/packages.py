@@ -24,6 +24,9 @@ from fibcore.errors import FibError
 from fibcore.guests import guest
 from fibcore.text import described, message, text_of
 
+OWN = "fibtomo"
+"""The distribution that this module belongs to."""
+
 
 class Source(NamedTuple):
     """Where a plugin comes from: entry point, name and version of the distribution."""

@@ -173,10 +173,12 @@ def fib_register_readers(register: Callable[[type[Reader]], None]) -> None:
 
 @hookimpl
 def fib_register_commands(app: typer.Typer) -> None:
-    """Add ``fib report`` and ``fib compare``."""
-    from fib_plugins.report.commands import register
+    """Add the commands that run no pipeline."""
+    from fib_plugins.commands import app as commands
+    from fib_plugins.report import commands as report
 
-    register(app)
+    for module in (commands, report):
+        module.register(app)
 
 
 @hookimpl

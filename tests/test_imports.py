@@ -14,7 +14,11 @@ from fibcore.hooks import REGISTER_HOOKS
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = {"fibcore": ROOT / "fibcore", "fib_plugins": ROOT / "plugins"}
-REGISTERING = {hook.removeprefix("fib_register_") for hook in REGISTER_HOOKS.values()} | {"report"}
+REGISTERING = {
+    "commands",
+    "report",
+    *(hook.removeprefix("fib_register_") for hook in REGISTER_HOOKS.values()),
+}
 """What of `fib_plugins` registers something; all other packages are shared."""
 
 Imports = dict[str, set[str]]

@@ -11,23 +11,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fibcore.cli.options import DebugOption, JsonOption
+    from fibcore.cli.options import CacheOption, DebugOption, JsonOption, OutOption
     from fibcore.cli.tables import Column, print_table
-    from fibcore.cli.terminal import plain, say, say_wrapped, write
+    from fibcore.cli.terminal import plain, say, say_wrapped, write, write_json
 
 _HOMES = {
+    "CacheOption": "options",
     "DebugOption": "options",
     "JsonOption": "options",
+    "OutOption": "options",
     "Column": "tables",
     "print_table": "tables",
     "plain": "terminal",
     "say": "terminal",
     "say_wrapped": "terminal",
     "write": "terminal",
+    "write_json": "terminal",
 }
 
-__all__ = ["Column", "DebugOption", "JsonOption", "main", "plain", "print_table", "say",
-           "say_wrapped", "write"]  # fmt: skip
+__all__ = ["CacheOption", "Column", "DebugOption", "JsonOption", "OutOption", "main", "plain",
+           "print_table", "say", "say_wrapped", "write", "write_json"]  # fmt: skip
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The commands and their options. Bodies import what they need, so that ``--help`` is quick."""
+"""The commands of the core. Bodies import what they need, so that ``--help`` is quick."""
 
 from __future__ import annotations
 
@@ -33,13 +33,7 @@ plugins_app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-cache_app = typer.Typer(
-    help="See what the cache of finished steps holds, check it, make room in it.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 app.add_typer(plugins_app, name="plugins")
-app.add_typer(cache_app, name="cache")
 
 
 def _version(show: bool) -> None:
@@ -116,47 +110,6 @@ def check(
     check_command(pipeline, settings or [], set_ or [], seed)
 
 
-@app.command("init")
-@ends_cleanly
-def init(
-    template: Annotated[str, typer.Argument(help="quickstart, my-stack or plugin.")],
-    folder: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("."),
-    kind: Annotated[
-        str | None,
-        typer.Option("--kind", help="Of plugin: the smallest one of this kind, e.g. segmenter."),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files.")] = False,
-    debug: DebugOption = False,
-) -> None:
-    """Start from a template: a pipeline, or a package with plugins of your own."""
-    from fibcore.cli.init import init_command
-
-    init_command(template, folder, kind, force)
-
-
-@app.command("schema")
-@ends_cleanly
-def schema(
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File to write (default: print it).")
-    ] = None,
-    debug: DebugOption = False,
-) -> None:
-    """Write the JSON Schema of pipeline files, with which editors complete and check them."""
-    from fibcore.cli.plugins import schema_command
-
-    schema_command(out)
-
-
-@app.command("materials")
-@ends_cleanly
-def materials(json: JsonOption = False, debug: DebugOption = False) -> None:
-    """List the materials that phases can be made of."""
-    from fibcore.cli.plugins import materials_command
-
-    materials_command(json)
-
-
 @plugins_app.command("list")
 @ends_cleanly
 def plugins_list(
@@ -196,61 +149,3 @@ def plugins_check(
     from fibcore.cli.plugins import check_plugins_command
 
     check_plugins_command(name, json)
-
-
-@cache_app.command("list")
-@ends_cleanly
-def cache_list(
-    cache: CacheOption = Path(".fib-cache"),
-    out: OutOption = Path("runs"),
-    json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    """List the steps in the cache: size, last use, and how many runs have them."""
-    from fibcore.cli.cache import list_command
-
-    list_command(cache, out, json)
-
-
-@cache_app.command("verify")
-@ends_cleanly
-def cache_verify(
-    cache: CacheOption = Path(".fib-cache"),
-    json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    """Read everything and compare it with its hashes; exit code 1 if something has changed."""
-    from fibcore.cli.cache import verify_command
-
-    verify_command(cache, json)
-
-
-@cache_app.command("prune")
-@ends_cleanly
-def cache_prune(
-    cache: CacheOption = Path(".fib-cache"),
-    out: OutOption = Path("runs"),
-    older_than: Annotated[
-        str | None,
-        typer.Option("--older-than", metavar="AGE", help="What was not used for, say, 30d or 12h."),
-    ] = None,
-    to_size: Annotated[
-        str | None,
-        typer.Option(
-            "--to-size",
-            metavar="SIZE",
-            help="What was used longest ago, until the rest has, say, 20GB.",
-        ),
-    ] = None,
-    unused: Annotated[
-        bool, typer.Option("--unused", help="Only what no run has that is still there.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Say what would go; remove nothing.")
-    ] = False,
-    debug: DebugOption = False,
-) -> None:
-    """Make room: remove steps that meet all conditions given; they can be computed again."""
-    from fibcore.cli.cache import prune_command
-
-    prune_command(cache, out, older_than, to_size, unused, dry_run)

@@ -13,7 +13,7 @@ from typer.models import CommandInfo, DefaultPlaceholder, TyperInfo
 from fibcore.cli.app import app
 from fibcore.cli.errors import ends_cleanly
 from fibcore.errors import FibError
-from fibcore.packages import BrokenPlugin, Packages, Source, packages
+from fibcore.packages import OWN, BrokenPlugin, Packages, Source, packages
 
 Added = CommandInfo | TyperInfo
 """A command, or a group of commands."""
@@ -29,11 +29,13 @@ def command_line() -> typer.Typer:
 def add_commands(app: typer.Typer, packages: Packages) -> None:
     """Add the commands of packages to an app.
 
+    Those of fib's own plugins come first. Those of other packages have a panel in the help each.
     Of a package whose hook fails, or one of whose commands could not be shown, none is added;
     a command whose name is taken is left out. Both are noted in ``packages.broken``.
     """
     owners = dict.fromkeys(get_group(app).commands, "fib")
-    for source, register in packages.implementations("fib_register_commands"):
+    found = packages.implementations("fib_register_commands")
+    for source, register in sorted(found, key=lambda each: each[0].distribution != OWN):
         with packages.noting(source, "fib_register_commands failed"):
             own = typer.Typer()
             register(app=own)
@@ -66,9 +68,10 @@ def _names(added: Added) -> list[str]:
     return list(commands)
 
 
-def _add(app: typer.Typer, added: Added, panel: str) -> None:
-    if isinstance(added.rich_help_panel, DefaultPlaceholder) or added.rich_help_panel is None:
-        added.rich_help_panel = panel
+def _add(app: typer.Typer, added: Added, owner: str) -> None:
+    chosen = added.rich_help_panel
+    if owner != OWN and (isinstance(chosen, DefaultPlaceholder) or chosen is None):
+        added.rich_help_panel = owner
     for command in _commands(added):
         if command.callback is not None:
             command.callback = ends_cleanly(command.callback)

@@ -1,9 +1,8 @@
-"""``fib plugins list|show|check``, ``fib materials``, ``fib schema``."""
+"""``fib plugins list|show|check``."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -11,23 +10,14 @@ from pydantic import BaseModel
 from rich.text import Text
 
 from fibcore.cli.tables import Column, print_table
-from fibcore.cli.terminal import plain, say, say_wrapped, write
+from fibcore.cli.terminal import plain, say, say_wrapped, write_json
 from fibcore.contracts import products, slots, verbs
-from fibcore.errors import UsageError, did_you_mean, listed
 from fibcore.json_schema import schema_of
-from fibcore.kinds import KINDS
+from fibcore.kinds import check_kind
 from fibcore.plugin import Plugin, Trainable
 from fibcore.reader import Reader
 from fibcore.registry import Registered, registry
-from fibcore.text import shown, text_of
-
-
-def check_kind(kind: str) -> None:
-    """Raise `UsageError` for what is no kind of plugin; it lists the kinds."""
-    if kind not in KINDS:
-        raise UsageError(
-            f"no kind {kind!r}; the kinds: {listed(KINDS)}.{did_you_mean(kind, KINDS)}"
-        )
+from fibcore.text import text_of
 
 
 def list_command(kind: str | None, as_json: bool) -> None:
@@ -37,7 +27,7 @@ def list_command(kind: str | None, as_json: bool) -> None:
     found = registry().entries(kind)
     broken = registry().broken
     if as_json:
-        _print_json(
+        write_json(
             {
                 "plugins": [
                     {
@@ -92,7 +82,7 @@ def show_command(name: str, as_json: bool) -> None:
         for verb, method in verbs(plugin).items()
     }
     if as_json:
-        _print_json(
+        write_json(
             {
                 "plugin": name,
                 "distribution": entry.distribution,
@@ -164,7 +154,7 @@ def check_plugins_command(name: str | None, as_json: bool) -> None:
         for item in registry().broken:
             found.setdefault(f"{item.distribution} ({item.entry_point})", []).append(item.reason)
     if as_json:
-        _print_json(found)
+        write_json(found)
     else:
         for identifier, problems in found.items():
             say(Text("✗ ", "red") if problems else Text("✓ ", "green"), identifier)
@@ -172,44 +162,6 @@ def check_plugins_command(name: str | None, as_json: bool) -> None:
                 say(f"    {problem}")
     if any(found.values()):
         raise typer.Exit(1)
-
-
-def materials_command(as_json: bool) -> None:
-    """List materials."""
-    entries = registry().usable("material")
-    if as_json:
-        _print_json([entry.item.model_dump(mode="json") for entry in entries])
-        return
-    rows = []
-    for entry in entries:
-        material = entry.item
-        parts = " ".join(f"{s}{_amount(a)}" for s, a in material.composition.items()) or "-"
-        unit = " (weight)" if material.basis == "weight" and material.composition else ""
-        density, z = f"{material.density_g_cm3:g}", f"{material.mean_atomic_number:.1f}"
-        rows.append([material.name, parts + unit, density, z, entry.distribution])
-    columns = [
-        Column("material", style="bold"),
-        Column("composition", text=True),
-        Column("g/cm3", right=True),
-        Column("mean Z", right=True),
-        Column("from", style="dim"),
-    ]
-    print_table(columns, rows)
-    say("and every element Z = 1 to 92 by symbol or name (Au, gold)")
-
-
-def schema_command(out: Path | None) -> None:
-    """Print or write the JSON Schema of pipeline files."""
-    from fibcore.pipeline.schema import pipeline_schema
-
-    text = json.dumps(pipeline_schema(), indent=1) + "\n"
-    if out is None:
-        write(text)
-        return
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {shown(out)}: {error.strerror or error}") from error
 
 
 def _plain(plugin: type[Plugin]) -> str:
@@ -224,10 +176,6 @@ def _plain(plugin: type[Plugin]) -> str:
         else " ".join(text.split())
         for text in paragraphs
     )
-
-
-def _amount(amount: float) -> str:
-    return "" if amount == 1 else f"{amount:g}"
 
 
 def _jsonable(value: Any) -> Any:
@@ -261,7 +209,3 @@ def _type_name(schema: dict[str, Any]) -> str:
     bounds = [f"{sign} {schema[name]:g}" for name, sign in limits.items() if name in schema]
     names = {"integer": "int", "number": "float", "boolean": "bool", "string": "text"}
     return names.get(kind, kind) + (f" {', '.join(bounds)}" if bounds else "")
-
-
-def _print_json(value: Any) -> None:
-    write(json.dumps(value, indent=1) + "\n")

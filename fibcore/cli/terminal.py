@@ -7,9 +7,11 @@ written as escapes. Where output cannot be written, that is `OutputLost`, and no
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -67,6 +69,11 @@ def write(text: str) -> None:
     """Print text for programs, JSON say, to the letter."""
     with _writing(err=False):
         sys.stdout.write(text)
+
+
+def write_json(value: Any) -> None:
+    """Print a value as JSON, for programs."""
+    write(json.dumps(value, indent=1) + "\n")
 
 
 def flush() -> None:

@@ -14,13 +14,14 @@ from typing import Any
 
 from fibcore.errors import FibError
 from fibcore.files import write_whole
+from fibcore.packages import OWN
 from fibcore.pipeline.git import commit_of
 from fibcore.pipeline.plan import Plan
 from fibcore.registry import registry
 from fibcore.text import shown, text_of
 from fibcore.version import __version__
 
-PACKAGES = ("fibtomo", "numpy", "scipy", "numba", "torch", "lightning", "monai", "tifffile",
+PACKAGES = (OWN, "numpy", "scipy", "numba", "torch", "lightning", "monai", "tifffile",
             "safetensors", "threadpoolctl", "pydantic", "pluggy")  # fmt: skip
 
 

@@ -10,14 +10,11 @@ import typer
 from fibcore.cli import DebugOption, say
 from fibcore.errors import UsageError
 
-PANEL = "Commands"
-"""Where built-in commands stand in the help."""
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("report", rich_help_panel=PANEL)(report)
-    app.command("compare", rich_help_panel=PANEL)(compare)
+    for command in (report, compare):
+        app.command()(command)
 
 
 def report(

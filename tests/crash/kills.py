@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
+from fib_plugins.commands.kept import Cache
 from fibcore import Images, Table
 from fibcore.formats import write_table, write_volume
-from fibcore.pipeline.cache import Cache
 
 UNET = {"dimensions": "2d", "patch": 16, "epochs": 5, "batch_size": 8, "base_channels": 4,
         "depth": 2, "patches_per_epoch": 32, "cpu_threads": 1}  # fmt: skip

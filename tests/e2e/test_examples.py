@@ -21,7 +21,7 @@ def settings(*texts):
 
 @pytest.mark.parametrize("name", ["quickstart.json", "my_stack.json"])
 def test_a_template_is_the_example(name):
-    template = ROOT / "fibcore" / "templates" / name
+    template = ROOT / "plugins" / "commands" / "templates" / name
     assert template.read_bytes() == (EXAMPLES / name).read_bytes()
 
 

@@ -9,7 +9,6 @@ from fibcore import Forecast, Labels
 from fibcore.errors import PipelineError
 from fibcore.formats import write_model, write_volume
 from fibcore.pipeline import check_pipeline, read_pipeline
-from fibcore.pipeline.schema import pipeline_schema
 from fibcore.registry import registry
 
 
@@ -309,17 +308,6 @@ def test_a_plugin_that_works_unfitted_may_be_run_as_well_as_fitted(bench, steps)
     plan = bench.plan(steps)
     assert plan.steps[-2].work.method == "transform"
     assert list(plan.steps[-1].products) == ["model"]
-
-
-def test_the_schema_names_a_plugin_that_works_unfitted_under_both_verbs():
-    verbs = pipeline_schema()["$defs"]["Step"]["properties"]
-
-    def named(verb):
-        return {choice["const"] for choice in verbs[verb]["oneOf"]}
-
-    assert "adapter/toy_type" in named("run") & named("fit")
-    assert "segmenter/toy_level" in named("fit") - named("run")
-    assert "generator/toy_blocks" in named("run") - named("fit")
 
 
 def test_what_a_model_will_make_is_known_where_the_fit_forecasts_the_model(bench, steps):

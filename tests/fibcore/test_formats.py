@@ -70,7 +70,7 @@ def installed(monkeypatch):
         found.add_module(fib_plugins, "builtin = fib_plugins", "fibtomo", "1")
         for reader in readers:
             found.add_module(Readers(reader), f"{reader.name} = x", f"of-{reader.name}", "2")
-        for module in ("formats", "pipeline.findings", "pipeline.schema"):
+        for module in ("formats", "pipeline.findings"):
             monkeypatch.setattr(f"fibcore.{module}.registry", lambda: found)
         return found
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from fibcore import FibError, hookimpl
 from fibcore.cli.extensions import add_commands
-from fibcore.packages import Packages, Source
+from fibcore.packages import OWN, Packages, Source
 
 
 class Package:
@@ -54,11 +54,16 @@ def command(name, deed=lambda: None, **options):
     return register
 
 
-def extended(app, *hooks):
-    """Add what the hooks of packages ``one``, ``two``... register; return what was broken."""
+def extended(app, *hooks, own=None):
+    """Add what the hooks of packages ``one``, ``two``... register; return what was broken.
+
+    `own` is the hook of fib's own plugins, which are found last.
+    """
     packages = Packages()
     for name, hook in zip(("one", "two", "three"), hooks, strict=False):
         packages.add_module(Package(hook), Source(f"{name} = tests", f"fib-{name}", "1.0"))
+    if own is not None:
+        packages.add_module(Package(own), Source("builtin = tests", OWN, "1.0"))
     add_commands(app, packages)
     return packages.broken
 
@@ -151,6 +156,19 @@ def test_of_two_packages_with_one_command_the_first_has_it(fib):
     assert CliRunner().invoke(fib, ["weigh"]).output == "one\n"
 
 
+def test_commands_of_fibs_own_plugins_come_first_and_join_those_of_the_core(fib):
+    def weigh():
+        """Weigh it."""
+        print("ours")
+
+    (broken,) = extended(
+        fib, command("weigh", lambda: print("stolen")), own=command("weigh", weigh)
+    )
+    assert broken.distribution == "fib-one"
+    assert CliRunner().invoke(fib, ["weigh"]).output == "ours\n"
+    assert OWN not in help_of(fib)
+
+
 def test_what_a_command_of_a_package_raises_is_one_message_and_an_exit_code(fib):
     def weigh():
         raise FibError("the balance is off; switch it on")
@@ -176,7 +194,7 @@ def test_the_help_imports_no_library_of_numbers():
         "import sys\n"
         "from fibcore.cli.extensions import command_line\n"
         "from typer.main import get_group\n"
-        "assert {'run', 'report', 'compare'} <= set(get_group(command_line()).commands)\n"
+        "assert {'run', 'report', 'cache', 'init'} <= set(get_group(command_line()).commands)\n"
         "heavy = {'numpy', 'pydantic', 'matplotlib', 'jinja2', 'torch', 'numba', 'PIL'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

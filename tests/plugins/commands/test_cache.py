@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from fib_plugins.commands.kept import Cache, Kept, superfluous
 from fibcore.errors import UsageError
-from fibcore.pipeline.cache import Cache, Kept, superfluous
 from fibcore.pipeline.store import Store
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,10 +9,9 @@ from pathlib import Path
 
 import typer
 
-from fibcore.cli.tables import Column, print_table
-from fibcore.cli.terminal import say, write
+from fib_plugins.commands.kept import Cache, Kept, superfluous
+from fibcore.cli import Column, print_table, say, write_json
 from fibcore.errors import UsageError, sized
-from fibcore.pipeline.cache import Cache, Kept, superfluous
 from fibcore.text import shown
 
 UNITS_S = {"h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -25,7 +23,7 @@ def list_command(cache: Path, out: Path, as_json: bool) -> None:
     """List what a cache holds, what was used last at the end."""
     found = Cache(cache, [out]).kept()
     if as_json:
-        write(json.dumps([_json(item) for item in found], indent=1) + "\n")
+        write_json([_json(item) for item in found])
         return
     _print(found)
     say(f"{_counted(found)} in {cache}")
@@ -36,8 +34,7 @@ def verify_command(cache: Path, as_json: bool) -> None:
     found = list(Cache(cache).damaged())
     wrong = [(item, problem) for item, problem in found if problem]
     if as_json:
-        told = [{**_json(item), "problem": problem} for item, problem in found]
-        write(json.dumps(told, indent=1) + "\n")
+        write_json([{**_json(item), "problem": problem} for item, problem in found])
     else:
         for item, problem in wrong:
             say(f"{item.folder} ({item.plugin or 'unknown'}): {problem}")

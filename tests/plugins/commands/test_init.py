@@ -11,15 +11,15 @@ import pytest
 from typer.testing import CliRunner
 
 from fibcore import Material
-from fibcore.cli.app import app
+from fibcore.cli.extensions import command_line
 from fibcore.elements import element
 from fibcore.kinds import KINDS
 from fibcore.plugin import Plugin
 from fibcore.testing import check_plugin, example_inputs
 
 
-def init(*arguments):
-    return CliRunner().invoke(app, ["init", "plugin", *map(str, arguments)])
+def init(*arguments, template="plugin"):
+    return CliRunner().invoke(command_line(), ["init", template, *map(str, arguments)])
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_an_unknown_kind_lists_the_kinds(tmp_path):
     assert done.exit_code == 2
     assert "adapter, segmenter, metric, reader. Did you mean 'segmenter'?" in done.stderr
     assert not (tmp_path / "x").exists()
-    done = CliRunner().invoke(app, ["init", "quickstart", str(tmp_path), "--kind", "segmenter"])
+    done = init(tmp_path, "--kind", "segmenter", template="quickstart")
     assert done.exit_code == 2
     assert "--kind belongs to the template plugin" in done.stderr
 

@@ -8,10 +8,10 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 
-from fibcore.cli.plugins import check_kind
-from fibcore.cli.terminal import say
+from fibcore.cli import say
 from fibcore.errors import UsageError, did_you_mean, listed
 from fibcore.files import write_whole
+from fibcore.kinds import check_kind
 from fibcore.pipeline.store import make_writable
 
 PIPELINES = {"quickstart": "quickstart.json", "my-stack": "my_stack.json"}
@@ -82,12 +82,12 @@ def _package(name: str) -> dict[str, str]:
     """Return the files of a package with several plugins, a pipeline and tests."""
     return {
         path.replace(PACKAGE, name): text.replace(PACKAGE, name)
-        for path, text in _tree(files("fibcore").joinpath("templates", "package"))
+        for path, text in _tree(files(__package__).joinpath("templates", "package"))
     }
 
 
 def _template(name: str) -> str:
-    return files("fibcore").joinpath("templates", name).read_text(encoding="utf-8")
+    return files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def _tree(folder: Traversable, prefix: str = "") -> list[tuple[str, str]]:

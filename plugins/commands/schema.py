@@ -1,20 +1,36 @@
-"""The JSON Schema of pipeline files, for editors: completion, descriptions, red underlines."""
+"""``fib schema``: the JSON Schema of pipeline files, with which editors complete and check them."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from fibcore.cli import write
 from fibcore.contracts import slots, verbs
-from fibcore.errors import FibError
+from fibcore.errors import FibError, UsageError
 from fibcore.json_schema import Lenient, schema_of
 from fibcore.pipeline.spec import Pipeline, Source
 from fibcore.reader import Reader
 from fibcore.registry import registry
+from fibcore.text import shown
+
+
+def schema_command(out: Path | None) -> None:
+    """Print or write the JSON Schema of pipeline files."""
+    text = json.dumps(pipeline_schema(), indent=1) + "\n"
+    if out is None:
+        write(text)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {shown(out)}: {error.strerror or error}") from error
 
 
 def pipeline_schema() -> dict[str, Any]:

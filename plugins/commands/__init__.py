@@ -1,0 +1,1 @@
+"""Commands of ``fib`` that run no pipeline: templates, the schema, materials, the cache."""
