@@ -40,6 +40,9 @@ def ends_cleanly(command: Callable[..., Any]) -> Callable[..., Any]:
             where = "" if error.filename is None else f"{shown(error.filename)}: "
             say_error(f"{where}{error.strerror or error}; nothing that was finished is lost")
             raise typer.Exit(FAILED) from None
+        except SystemExit as error:  # commands of fib's own return their code
+            say_error(f"a package called for the end of the program ({described(error)})")
+            raise typer.Exit(FAILED) from None
         except KeyboardInterrupt as error:
             say("interrupted", err=True)
             raise typer.Exit(exit_code(error)) from None
@@ -77,9 +80,6 @@ def run_cleanly(command_line: Callable[[], typer.Typer]) -> int:
 def _run(app: typer.Typer) -> int:
     try:
         return app(prog_name="fib", standalone_mode=False) or 0
-    except SystemExit as error:  # commands of fib's own return their code
-        say_error(f"a package called for the end of the program ({described(error)})")
-        return FAILED
     except Exception as error:
         # Typer's own, of a command line that makes no sense; its classes are of click, or of its
         # own copy of click.

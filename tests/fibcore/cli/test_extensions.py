@@ -189,6 +189,13 @@ def test_what_a_command_of_a_package_raises_is_one_message_and_an_exit_code(fib)
     assert shown.exception is None or isinstance(shown.exception, SystemExit)
 
 
+def test_a_command_of_a_package_that_ends_the_program_has_failed(fib):
+    extended(fib, command("leave", lambda: sys.exit(0)))
+    done = CliRunner().invoke(fib, ["leave"])
+    assert done.exit_code == 1
+    assert "called for the end of the program (SystemExit: 0)" in done.stderr
+
+
 def test_the_help_imports_no_library_of_numbers():
     code = (
         "import sys\n"
