@@ -1,4 +1,4 @@
-"""Damaged TIFF and CSV files, made from the number of a case, and read as a load step reads them.
+"""Damaged files of every format, made from the number of a case, and read as a load step reads.
 
 python -m tests.fuzz.files --count 5000 --seed 1
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
+from PIL import Image
 
 from fib_plugins.readers.slices.sources import find_slices
 from fib_plugins.readers.tiff import write
@@ -93,12 +94,38 @@ FORMS: dict[str, Callable[[], bytes]] = {
     "fei": lambda: _tiff(_grey(), **_vendor(34682, FEI)),
     "zeiss": lambda: _tiff(_grey(), **_vendor(34118, ZEISS)),
 }  # fmt: skip
-"""Sound files of many kinds."""
+"""Sound TIFF files of many kinds."""
+
+
+def _array(save: Callable[..., None], array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    save(file, array)
+    return file.getvalue()
+
+
+def _picture(plane: np.ndarray, form: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(plane).save(file, form, **options)  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+OTHERS: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "npy": (".npy", lambda: _array(np.save, _grey("uint16"))),
+    "fortran": (".npy", lambda: _array(np.save, np.asfortranarray(_grey("float32")))),
+    "channels": (".npy", lambda: _array(np.save, _grey("uint8", (1, *SHAPE)))),
+    "stored": (".npz", lambda: _array(np.savez, _grey("uint16"))),
+    "deflated": (".npz", lambda: _array(np.savez_compressed, _grey("uint16"))),
+    "png": (".png", lambda: _picture(_grey()[0], "PNG", dpi=(5e6, 5e6))),
+    "png16": (".png", lambda: _picture(_grey("uint16")[0], "PNG")),
+    "png1": (".png", lambda: _picture(_grey()[0] > 100, "PNG")),
+    "jpeg": (".jpg", lambda: _picture(_grey()[0], "JPEG", quality=90)),
+}
+"""Sound files of other formats, with their suffix; of pictures one slice."""
 
 
 @cache
 def _sound(form: str) -> bytes:
-    return FORMS[form]()
+    return OTHERS[form][1]() if form in OTHERS else FORMS[form]()
 
 
 def _flip_bits(data: bytearray, random: Random) -> None:
@@ -199,6 +226,9 @@ def mutant(case: int) -> tuple[str, bytes]:
     if random.random() < 0.15:
         suffix = ".csv"
         content = TABLES[str(random.choice(list(TABLES)))].encode()
+    elif random.random() < 0.3:
+        form = str(random.choice(list(OTHERS)))
+        suffix, content = OTHERS[form][0], _sound(form)
     else:
         suffix = ".tif"
         content = _sound(str(random.choice(list(FORMS))))
@@ -257,10 +287,14 @@ def judge(case: int) -> str:
         base = Path(folder)
         source = f"s{suffix}"
         (base / source).write_bytes(content)
-        if suffix == ".tif" and random.random() < 0.2:
+        if suffix in (".png", ".jpg") or (suffix == ".tif" and random.random() < 0.2):
             for number in (1, 2):
-                tifffile.imwrite(base / f"s{number}.tif", _grey()[number])
-            (base / source).rename(base / "s3.tif")
+                path = base / f"s{number}{suffix}"
+                if suffix == ".tif":
+                    tifffile.imwrite(path, _grey()[number])
+                else:
+                    path.write_bytes(content)
+            (base / source).rename(base / f"s3{suffix}")
             source = "."
         params = reader_of(source, base)
         values = {"voxel_size_nm": 5.0, **given} if params.stacks_files else {}

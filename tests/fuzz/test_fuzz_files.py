@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from tests.fuzz.files import FORMS, check, judge, mutant
+from tests.fuzz.files import FORMS, OTHERS, check, judge, mutant
 from tests.fuzz.harness import failures, summary
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
@@ -20,13 +20,14 @@ def test_the_number_of_a_case_makes_it_again() -> None:
     assert len({mutant(case)[1] for case in range(50)}) == 50
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", [*FORMS, *OTHERS])
 def test_every_form_is_sound_before_it_is_damaged(
     form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    labels = form in ("labels", "bilevel")
+    labels = form in ("labels", "bilevel", "png1")
     seed = next(case for case in range(1000) if case % 10 and _draws(case) == (labels, False))
-    monkeypatch.setattr("tests.fuzz.files.mutant", lambda case: (".tif", FORMS[form]()))
+    suffix, make = OTHERS.get(form, (".tif", FORMS.get(form)))
+    monkeypatch.setattr("tests.fuzz.files.mutant", lambda case: (suffix, make()))
     assert judge(seed).startswith("a volume of")
 
 
