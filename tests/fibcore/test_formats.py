@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +23,6 @@ from fibcore.formats import (
     write_volume,
 )
 from fibcore.pipeline import check_pipeline
-from fibcore.pipeline.schema import pipeline_schema
 from fibcore.registry import Registry, registry
 from fibcore.testing import check_plugin
 
@@ -207,31 +205,6 @@ def test_images_of_any_format_end_as_the_artefact_of_a_step(tmp_path):
     back = formats.read_artefact(folder, "images", Images)
     np.testing.assert_array_equal(back.data[0], grey)
     assert back.kv == (2.0,)
-
-
-def test_the_schema_gives_each_format_its_parameters(installed):
-    installed(Letters)
-    schema = pipeline_schema()
-    chosen = {}
-    for rule in schema["$defs"]["Step"]["allOf"]:
-        pattern = rule["if"]["properties"].get("load", {}).get("pattern")
-        if pattern is not None:
-            name = rule["then"]["properties"]["params"]["$ref"].rsplit("/", 1)[-1]
-            for source in ("a.tif", "A.TIFF", "t.csv", "m.safetensors", "s.npz", "x.JPG", "b.txt"):
-                if re.search(pattern, source):
-                    chosen[source] = name
-    assert chosen == {
-        "a.tif": "Tiff",
-        "A.TIFF": "Tiff",
-        "t.csv": "Csv",
-        "m.safetensors": "SavedModel",
-        "s.npz": "NumPy",
-        "x.JPG": "Png",
-        "b.txt": "Letters",
-    }
-    assert schema["$defs"]["Csv"]["additionalProperties"] is False
-    assert "voxel_size_nm" in schema["$defs"]["Png"]["properties"]
-    assert "as" in schema["$defs"]["Tiff"]["properties"]
 
 
 def test_listing_readers_loads_none_of_their_libraries():
