@@ -17,6 +17,7 @@ from typing import Any
 from fibcore.artefacts import Artefact
 from fibcore.context import Context
 from fibcore.contracts import Product, Slot
+from fibcore.errors import listed
 from fibcore.models import Model
 from fibcore.pipeline.spec import Pipeline, Source
 from fibcore.plugin import Forecast, Plugin
@@ -232,6 +233,9 @@ class Plan:
     document: Mapping[str, Any]
     base: Path
     steps: tuple[PlannedStep, ...]
+
+    def __repr__(self) -> str:
+        return f"<Plan of {self.pipeline.name}: {listed(step.id for step in self.steps)}>"
 
     @property
     def warnings(self) -> tuple[str, ...]:

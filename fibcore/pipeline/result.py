@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fibcore.artefacts import Artefact
-from fibcore.errors import FibError
+from fibcore.errors import FibError, listed
 from fibcore.pipeline.plan import Plan, PlannedStep
 from fibcore.pipeline.store import Entry
+from fibcore.text import shown
 
 
 class StepError(FibError):
@@ -36,6 +37,9 @@ class RunResult:
     plan: Plan
     entries: Mapping[str, Entry]
     files: tuple[Path, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<RunResult of {listed(self.entries)} in {shown(self.folder)}>"
 
     def __getitem__(self, reference: str) -> Artefact:
         """Return the main artefact of a step, or another one as ``step.artefact``."""

@@ -51,6 +51,12 @@ def test_asking_a_result_for_a_step_that_is_not_there_names_the_steps(bench, ste
         result["silver"]
 
 
+def test_plans_and_results_have_a_short_repr(bench, steps):
+    result = bench.run(steps)
+    assert repr(result.plan).endswith(": gold, sem, level, solid, score>")
+    assert repr(result) == f"<RunResult of gold, sem, level, solid, score in {result.folder}>"
+
+
 def test_a_second_run_reuses_every_step(bench, steps, calls):
     bench.run(steps)
     calls.clear()
