@@ -9,40 +9,44 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from fibcore.environment import settle
-from fibcore.version import __version__
+from fibcore.version import __version__ as __version__
 
 settle()
 
 if TYPE_CHECKING:
-    from fibcore.context import Context
-    from fibcore.errors import FibError
-    from fibcore.formats import (
-        read_model,
-        read_table,
-        read_volume,
-        write_model,
-        write_table,
-        write_volume,
-    )
-    from fibcore.hooks import hookimpl
-    from fibcore.kinds import (
-        Adapter,
-        Generator,
-        LabelMetric,
-        Metric,
-        Physics,
-        Segmenter,
-        Simulator,
-    )
-    from fibcore.materials import Material
-    from fibcore.models import Model
-    from fibcore.params import MaterialParam
-    from fibcore.pipeline.check import check_pipeline, read_pipeline
-    from fibcore.pipeline.runner import run_pipeline
-    from fibcore.plugin import Forecast, Plugin, Trainable, keeps
-    from fibcore.reader import Opened, Reader
-    from fibcore.tables import Table
-    from fibcore.volumes import Images, Labels, Volume, VolumeSpec
+    from fibcore.context import Context as Context
+    from fibcore.errors import FibError as FibError
+    from fibcore.formats import read_model as read_model
+    from fibcore.formats import read_table as read_table
+    from fibcore.formats import read_volume as read_volume
+    from fibcore.formats import write_model as write_model
+    from fibcore.formats import write_table as write_table
+    from fibcore.formats import write_volume as write_volume
+    from fibcore.hooks import hookimpl as hookimpl
+    from fibcore.kinds import Adapter as Adapter
+    from fibcore.kinds import Generator as Generator
+    from fibcore.kinds import LabelMetric as LabelMetric
+    from fibcore.kinds import Metric as Metric
+    from fibcore.kinds import Physics as Physics
+    from fibcore.kinds import Segmenter as Segmenter
+    from fibcore.kinds import Simulator as Simulator
+    from fibcore.materials import Material as Material
+    from fibcore.models import Model as Model
+    from fibcore.params import MaterialParam as MaterialParam
+    from fibcore.pipeline.check import check_pipeline as check_pipeline
+    from fibcore.pipeline.check import read_pipeline as read_pipeline
+    from fibcore.pipeline.runner import run_pipeline as run_pipeline
+    from fibcore.plugin import Forecast as Forecast
+    from fibcore.plugin import Plugin as Plugin
+    from fibcore.plugin import Trainable as Trainable
+    from fibcore.plugin import keeps as keeps
+    from fibcore.reader import Opened as Opened
+    from fibcore.reader import Reader as Reader
+    from fibcore.tables import Table as Table
+    from fibcore.volumes import Images as Images
+    from fibcore.volumes import Labels as Labels
+    from fibcore.volumes import Volume as Volume
+    from fibcore.volumes import VolumeSpec as VolumeSpec
 
 _HOMES = {
     "Context": "context",

@@ -15,38 +15,40 @@ from fibcore import hookimpl
 if TYPE_CHECKING:
     import typer
 
-    from fib_plugins.adapters.acquisition import Acquisition
-    from fib_plugins.adapters.cut import CUT
-    from fib_plugins.adapters.cyclegan import CycleGAN
-    from fib_plugins.adapters.histogram_match import HistogramMatch
-    from fib_plugins.adapters.identity import Identity
-    from fib_plugins.adapters.twin import Twin
-    from fib_plugins.generators.hierarchical_leveled_wave import HierarchicalLeveledWave
-    from fib_plugins.generators.layered import Layered
-    from fib_plugins.generators.leveled_wave import LeveledWave
-    from fib_plugins.generators.particles import Particles
-    from fib_plugins.metrics.anisotropy import Anisotropy
-    from fib_plugins.metrics.disagreement import Disagreement
-    from fib_plugins.metrics.domain_gap import DomainGap
-    from fib_plugins.metrics.label_consistency import LabelConsistency
-    from fib_plugins.metrics.morphology import Morphology
-    from fib_plugins.metrics.overlap import Overlap
-    from fib_plugins.metrics.reprojection import Reprojection
-    from fib_plugins.physics.ann import ANN
-    from fib_plugins.physics.hunger_kuchler import HungerKuchler
-    from fib_plugins.physics.monte_carlo import MonteCarloLookup
-    from fib_plugins.physics.monte_carlo_table import MonteCarloTable
-    from fib_plugins.readers.arrays.reader import NumPy
-    from fib_plugins.readers.model import SavedModel
-    from fib_plugins.readers.pictures.reader import Png
-    from fib_plugins.readers.tables.reader import Csv
-    from fib_plugins.readers.tiff.reader import Tiff
-    from fib_plugins.segmenters.kmeans import KMeans
-    from fib_plugins.segmenters.random_forest.plugin import RandomForest
-    from fib_plugins.segmenters.threshold import Threshold
-    from fib_plugins.segmenters.unet.plugin import UNet
-    from fib_plugins.simulators.monte_carlo import MonteCarlo
-    from fib_plugins.simulators.weighted_projection import WeightedProjection
+    from fib_plugins.adapters.acquisition import Acquisition as Acquisition
+    from fib_plugins.adapters.cut import CUT as CUT
+    from fib_plugins.adapters.cyclegan import CycleGAN as CycleGAN
+    from fib_plugins.adapters.histogram_match import HistogramMatch as HistogramMatch
+    from fib_plugins.adapters.identity import Identity as Identity
+    from fib_plugins.adapters.twin import Twin as Twin
+    from fib_plugins.generators.hierarchical_leveled_wave import (
+        HierarchicalLeveledWave as HierarchicalLeveledWave,
+    )
+    from fib_plugins.generators.layered import Layered as Layered
+    from fib_plugins.generators.leveled_wave import LeveledWave as LeveledWave
+    from fib_plugins.generators.particles import Particles as Particles
+    from fib_plugins.metrics.anisotropy import Anisotropy as Anisotropy
+    from fib_plugins.metrics.disagreement import Disagreement as Disagreement
+    from fib_plugins.metrics.domain_gap import DomainGap as DomainGap
+    from fib_plugins.metrics.label_consistency import LabelConsistency as LabelConsistency
+    from fib_plugins.metrics.morphology import Morphology as Morphology
+    from fib_plugins.metrics.overlap import Overlap as Overlap
+    from fib_plugins.metrics.reprojection import Reprojection as Reprojection
+    from fib_plugins.physics.ann import ANN as ANN
+    from fib_plugins.physics.hunger_kuchler import HungerKuchler as HungerKuchler
+    from fib_plugins.physics.monte_carlo import MonteCarloLookup as MonteCarloLookup
+    from fib_plugins.physics.monte_carlo_table import MonteCarloTable as MonteCarloTable
+    from fib_plugins.readers.arrays.reader import NumPy as NumPy
+    from fib_plugins.readers.model import SavedModel as SavedModel
+    from fib_plugins.readers.pictures.reader import Png as Png
+    from fib_plugins.readers.tables.reader import Csv as Csv
+    from fib_plugins.readers.tiff.reader import Tiff as Tiff
+    from fib_plugins.segmenters.kmeans import KMeans as KMeans
+    from fib_plugins.segmenters.random_forest.plugin import RandomForest as RandomForest
+    from fib_plugins.segmenters.threshold import Threshold as Threshold
+    from fib_plugins.segmenters.unet.plugin import UNet as UNet
+    from fib_plugins.simulators.monte_carlo import MonteCarlo as MonteCarlo
+    from fib_plugins.simulators.weighted_projection import WeightedProjection as WeightedProjection
     from fibcore import (
         Adapter,
         Generator,

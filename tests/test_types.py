@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import fib_plugins
+import fibcore
 
 ROOT = Path(__file__).parents[1]
 PLUGIN = "from fib_plugins import Acquisition\n"
@@ -39,6 +44,14 @@ def test_a_wrong_use_of_a_plugin_is_an_error(tmp_path, code, error):
 def test_a_name_that_a_package_does_not_have_is_an_error(tmp_path, package):
     (found,) = errors_in(f"from {package} import NoSuch\n", tmp_path)
     assert f'Module "{package}" has no attribute "NoSuch"' in found
+
+
+@pytest.mark.parametrize("package", [fibcore, fib_plugins], ids=lambda package: package.__name__)
+def test_strict_type_checkers_see_the_public_names(package):
+    """They take an import for public where it has the form ``import Name as Name``."""
+    nodes = ast.walk(ast.parse(inspect.getsource(package)))
+    aliases = [a for node in nodes if isinstance(node, ast.ImportFrom) for a in node.names]
+    assert set(package.__all__) <= {alias.name for alias in aliases if alias.asname == alias.name}
 
 
 def test_a_right_use_of_a_plugin_is_no_error(tmp_path):
