@@ -18,10 +18,10 @@ PAGE = EXPLANATION / "study.md"
 TEXT = Path(__file__).with_name("page.md")
 """The page without its front matter, tables and figures: names in braces are filled in."""
 ABOUT = """
-The three comparisons of Sardhara et al. (2025), with open Monte Carlo in place of the commercial one,
-and in place of the real stacks, which nobody else has, *twins*: stacks of another structure with a truth
-that is hidden from every training step, recorded by [`adapter/twin`](../reference/plugins.md#adapter-twin),
-an instrument that no training step knows. Then what goes beyond the paper.
+The three comparisons of Sardhara et al. (2025), with an open Monte Carlo in place of the commercial one.
+*Twins* replace the real stacks, which are not public: stacks of another structure, with a truth
+hidden from all training steps. They are recorded by [`adapter/twin`](../reference/plugins.md#adapter-twin),
+an instrument unknown to all training steps. Further comparisons go beyond the paper.
 """  # noqa: E501
 
 
