@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fibcore.cli.options import CacheOption, DebugOption, JsonOption, OutOption
     from fibcore.cli.tables import Column, print_table
-    from fibcore.cli.terminal import plain, say, say_wrapped, write, write_json
+    from fibcore.cli.terminal import echo, echo_wrapped, plain, write, write_json
 
 _HOMES = {
     "CacheOption": "options",
@@ -23,14 +23,14 @@ _HOMES = {
     "Column": "tables",
     "print_table": "tables",
     "plain": "terminal",
-    "say": "terminal",
-    "say_wrapped": "terminal",
+    "echo": "terminal",
+    "echo_wrapped": "terminal",
     "write": "terminal",
     "write_json": "terminal",
 }
 
-__all__ = ["CacheOption", "Column", "DebugOption", "JsonOption", "OutOption", "main", "plain",
-           "print_table", "say", "say_wrapped", "write", "write_json"]  # fmt: skip
+__all__ = ["CacheOption", "Column", "DebugOption", "JsonOption", "OutOption", "echo",
+           "echo_wrapped", "main", "plain", "print_table", "write", "write_json"]  # fmt: skip
 
 
 def main() -> None:

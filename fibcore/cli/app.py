@@ -19,7 +19,7 @@ from fibcore.cli.options import (
     SettingsOption,
     StepOption,
 )
-from fibcore.cli.terminal import say
+from fibcore.cli.terminal import echo
 from fibcore.version import __version__
 
 app = typer.Typer(
@@ -38,7 +38,7 @@ app.add_typer(plugins_app, name="plugins")
 
 def _version(show: bool) -> None:
     if show:
-        say(f"fib {__version__}")
+        echo(f"fib {__version__}")
         raise typer.Exit
 
 

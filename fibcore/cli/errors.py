@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from fibcore.cli.terminal import OutputLost, abandon, flush, prepare, say, say_error
+from fibcore.cli.terminal import OutputLost, abandon, echo, flush, prepare, print_error
 from fibcore.errors import FibError, UsageError
 from fibcore.guests import exits_raise
 from fibcore.interrupts import exit_code, obey_signals, true_code
@@ -32,19 +32,19 @@ def ends_cleanly(command: Callable[..., Any]) -> Callable[..., Any]:
         except FibError as error:
             if kwargs.get("debug"):
                 raise
-            say_error(str(error))
+            print_error(str(error))
             raise typer.Exit(error.exit_code) from None
         except OSError as error:
             if kwargs.get("debug"):
                 raise
             where = "" if error.filename is None else f"{shown(error.filename)}: "
-            say_error(f"{where}{error.strerror or error}; nothing that was finished is lost")
+            print_error(f"{where}{error.strerror or error}; nothing that was finished is lost")
             raise typer.Exit(FAILED) from None
         except SystemExit as error:  # commands of fib's own return their code
-            say_error(f"a package called for the end of the program ({described(error)})")
+            print_error(f"a package called for the end of the program ({described(error)})")
             raise typer.Exit(FAILED) from None
         except KeyboardInterrupt as error:
-            say("interrupted", err=True)
+            echo("interrupted", err=True)
             raise typer.Exit(exit_code(error)) from None
 
     return wrapped
@@ -63,7 +63,9 @@ def run_cleanly(command_line: Callable[[], typer.Typer]) -> int:
     try:
         os.getcwd()
     except OSError:
-        say_error("the folder that fib was started in is not there any more; change to another one")
+        print_error(
+            "the folder that fib was started in is not there any more; change to another one"
+        )
         return UsageError.exit_code
     try:
         code = true_code(_run(command_line()))
@@ -71,7 +73,7 @@ def run_cleanly(command_line: Callable[[], typer.Typer]) -> int:
     except (OutputLost, OSError) as error:
         code = _output_lost(error)
     except KeyboardInterrupt as error:  # outside of a command: while modules are read, say
-        say("interrupted", err=True)
+        echo("interrupted", err=True)
         code = exit_code(error)
     abandon()
     return code
@@ -87,10 +89,10 @@ def _run(app: typer.Typer) -> int:
             raise
         context = getattr(error, "ctx", None)
         if context is not None:
-            say(context.get_usage(), err=True)
+            echo(context.get_usage(), err=True)
         text = str(error.format_message())
         if text:
-            say_error(text)
+            print_error(text)
         return int(getattr(error, "exit_code", FAILED))
 
 
@@ -99,5 +101,5 @@ def _output_lost(error: Exception) -> int:
     if isinstance(cause, BrokenPipeError):  # the reader has what it wants, as `| head` does
         return 0
     reason = getattr(cause, "strerror", None) or cause
-    say_error(f"cannot write to standard output: {reason}")
+    print_error(f"cannot write to standard output: {reason}")
     return FAILED

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from rich.text import Text
 
 from fibcore.cli.tables import Column, print_table
-from fibcore.cli.terminal import plain, say, say_wrapped, write_json
+from fibcore.cli.terminal import echo, echo_wrapped, plain, write_json
 from fibcore.contracts import products, slots, verbs
 from fibcore.json_schema import schema_of
 from fibcore.kinds import check_kind
@@ -60,9 +60,9 @@ def list_command(kind: str | None, as_json: bool) -> None:
         [[e.identifier, _summary(e), f"{e.distribution} {e.version}"] for e in found],
     )
     for item in broken:
-        say()
+        echo()
         who = f"{item.distribution} {item.version} ({item.entry_point})"
-        say(Text("not usable: ", "red"), f"{who}: {item.reason}")
+        echo(Text("not usable: ", "red"), f"{who}: {item.reason}")
 
 
 def _summary(entry: Registered) -> str:
@@ -94,10 +94,10 @@ def show_command(name: str, as_json: bool) -> None:
             }
         )
         return
-    say(plain(name, "bold"), plain(f"  {entry.distribution} {entry.version}", "dim"))
-    say()
-    say_wrapped(_plain(plugin))
-    say()
+    echo(plain(name, "bold"), plain(f"  {entry.distribution} {entry.version}", "dim"))
+    echo()
+    echo_wrapped(_plain(plugin))
+    echo()
     for verb, parts in contract.items():
         inputs = ", ".join(
             f"{n} ({what}{'' if required else ', optional'})"
@@ -106,8 +106,8 @@ def show_command(name: str, as_json: bool) -> None:
         results = ", ".join(f"{n} ({what})" for n, what in parts["results"].items())
         if issubclass(plugin, Reader):
             inputs, results = f"files {' '.join(plugin.suffixes)}", " or ".join(parts["results"])
-        say_wrapped(plain(f"{verb}: ", "bold") + plain(f"{inputs or 'no inputs'} -> {results}"))
-    say()
+        echo_wrapped(plain(f"{verb}: ", "bold") + plain(f"{inputs or 'no inputs'} -> {results}"))
+    echo()
     print_table(
         [
             Column("parameter"),
@@ -157,9 +157,9 @@ def check_plugins_command(name: str | None, as_json: bool) -> None:
         write_json(found)
     else:
         for identifier, problems in found.items():
-            say(Text("✗ ", "red") if problems else Text("✓ ", "green"), identifier)
+            echo(Text("✗ ", "red") if problems else Text("✓ ", "green"), identifier)
             for problem in problems:
-                say(f"    {problem}")
+                echo(f"    {problem}")
     if any(found.values()):
         raise typer.Exit(1)
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from fibcore.cli.overrides import override
 from fibcore.cli.progress import ProgressDisplay, WarningLines
 from fibcore.cli.tables import Column, print_table
-from fibcore.cli.terminal import console, say
+from fibcore.cli.terminal import console, echo
 from fibcore.devices import resolve_device
 from fibcore.errors import sized
 from fibcore.observers import EventLog
@@ -29,7 +29,7 @@ def plan_of(path: Path, files: Sequence[Path], options: Sequence[str], seed: int
     base = path.absolute().parent
     changed = override(located.data, base=base, files=files, options=options, seed=seed)
     for remark in changed.remarks:
-        say(remark, err=True)
+        echo(remark, err=True)
     located.origins = changed.origins
     return check_pipeline(changed.document, base=base, source=str(path), located=located)
 
@@ -83,15 +83,15 @@ def run_command(
         raise
     except KeyboardInterrupt:
         again = shlex.join(_without_force(command))
-        say(
+        echo(
             f"finished steps are kept, the present one goes on where it was with:\n  {again}",
             err=True,
         )
         raise
     _show_results(result)
-    say(f"results  {result.folder}")
+    echo(f"results  {result.folder}")
     for path in result.files:
-        say(f"{path.stem:<8} {path}")
+        echo(f"{path.stem:<8} {path}")
 
 
 def check_command(
@@ -102,7 +102,7 @@ def check_command(
     _show_warnings(plan, WarningLines(console(err=True)))
     memory = max(step.expected.memory_bytes for step in plan.steps)
     disk = sum(step.expected.disk_bytes for step in plan.steps)
-    say(
+    echo(
         f"{path}: no problems; {len(plan.steps)} steps, about {sized(memory)} of memory and "
         f"{sized(disk)} of disk"
     )
@@ -117,7 +117,7 @@ def _show_statuses(planned: Sequence[StepStatus]) -> None:
     print_table(columns, rows)
     working = [item for item in planned if item.works]
     disk = sum(item.step.expected.disk_bytes for item in working)
-    say(f"{len(working)} of {len(planned)} steps would run; about {sized(disk)} of disk")
+    echo(f"{len(working)} of {len(planned)} steps would run; about {sized(disk)} of disk")
 
 
 def _show_warnings(plan: Plan, lines: WarningLines) -> None:
@@ -149,8 +149,8 @@ def _show_results(result: RunResult) -> None:
             [[name, *(_cell(row.get(name)) for row in columns.values())] for name in names],
         )
         if len(names) < len(found):
-            say(Text(f"and {len(found) - len(names)} more figures in the report", "dim"))
-        say()
+            echo(Text(f"and {len(found) - len(names)} more figures in the report", "dim"))
+        echo()
 
 
 def _cell(value: Any) -> str:

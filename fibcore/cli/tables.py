@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from rich.text import Text
 
-from fibcore.cli.terminal import console, plain, say
+from fibcore.cli.terminal import console, echo, plain
 
 GAP = "  "
 NARROWEST = 14
@@ -42,7 +42,7 @@ class Column:
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
     """Print a table; the first column names its rows."""
     for line in table_lines(columns, rows, console().width):
-        say(line)
+        echo(line)
 
 
 def table_lines(

@@ -41,22 +41,22 @@ def plain(text: object, style: str = "") -> Text:
     return Text(escaped(str(text)), style)
 
 
-def say(*parts: str | Text, err: bool = False) -> None:
+def echo(*parts: str | Text, err: bool = False) -> None:
     """Print a line; it is not broken at the edge, so that paths and commands can be copied."""
     line = Text.assemble(*(part if isinstance(part, Text) else plain(part) for part in parts))
     with _writing(err):
         console(err=err).print(line)
 
 
-def say_wrapped(text: str | Text) -> None:
+def echo_wrapped(text: str | Text) -> None:
     """Print text that is broken between words at the edge."""
     with _writing(err=False):
         console().print(text if isinstance(text, Text) else plain(text), soft_wrap=False)
 
 
-def say_error(text: str) -> None:
+def print_error(text: str) -> None:
     """Print what is wrong."""
-    say(Text("error: ", "bold red"), message(text), err=True)
+    echo(Text("error: ", "bold red"), message(text), err=True)
 
 
 def print_warning(to: Console, text: str) -> None:

@@ -53,7 +53,7 @@ class Announcer:
                 if observer is not None:
                     self._add(observer)
 
-    def tell(self, event: RunEvent) -> None:
+    def notify(self, event: RunEvent) -> None:
         """Hand an event to every observer; one that raises is noted and disturbs nothing."""
         for listener in self._listeners():
             with self._blaming(listener.owner):
@@ -82,7 +82,7 @@ class Announcer:
         """Tell of something that the user should know of the run as a whole."""
         text = message(text)
         self.warnings.append(text)
-        self.tell(RunWarned(run=self.run, message=text))
+        self.notify(RunWarned(run=self.run, message=text))
 
     @contextmanager
     def _blaming(self, observer: str) -> Iterator[None]:
@@ -112,7 +112,7 @@ class Announcer:
             clock = time.monotonic()
             if clock - last >= PROGRESS_EVERY_S or done == total:
                 last = clock
-                self.tell(StepProgress(**about, what=what, done=done, total=total))
+                self.notify(StepProgress(**about, what=what, done=done, total=total))
 
         return report
 
@@ -127,7 +127,7 @@ class Announcer:
                 if text in warnings:
                     return
                 warnings.append(text)
-            self.tell(StepLogged(**about, level=record.levelname, message=text))
+            self.notify(StepLogged(**about, level=record.levelname, message=text))
 
         with logs.logger(take) as log:
             yield log

@@ -122,7 +122,9 @@ class _Run:
         status = "failed"
         try:
             self.provenance.write()
-            self.announcer.tell(RunStarted(run=self.folder, name=name, steps=steps, reused=reused))
+            self.announcer.notify(
+                RunStarted(run=self.folder, name=name, steps=steps, reused=reused)
+            )
             for item in planned:
                 if item.action != "leave":
                     self.step(item)
@@ -134,7 +136,7 @@ class _Run:
             self._close(status)
             seconds = time.monotonic() - started
             known = len(self.announcer.warnings)
-            self.announcer.tell(RunFinished(run=self.folder, status=status, seconds=seconds))
+            self.announcer.notify(RunFinished(run=self.folder, status=status, seconds=seconds))
             if len(self.announcer.warnings) > known:
                 self._close(status)
 
@@ -152,7 +154,7 @@ class _Run:
         record = self._begin_record(step)
         clock = time.monotonic()
         try:
-            with self.store.lock(step.key, lambda: self._say_waiting(step)):
+            with self.store.lock(step.key, lambda: self._log_waiting(step)):
                 entry = self._reusable(item)
                 reused = entry is not None
                 if entry is None:
@@ -165,7 +167,7 @@ class _Run:
             record["error"] = message = self._explained(step, error)
             self._ended(record, "failed", clock)
             details = "".join(traceback.format_exception(error))
-            self.announcer.tell(StepFailed(**about, message=message, traceback=details))
+            self.announcer.notify(StepFailed(**about, message=message, traceback=details))
             raise StepError(step, message, self.folder) from error
         self.finished[step.id] = entry
         seconds = time.monotonic() - clock
@@ -179,7 +181,7 @@ class _Run:
             kept = ("started", "seconds", "warnings")
             record["computed"] = {name: entry.manifest.get(name) for name in kept}
         self.provenance.add_step(record)
-        self.announcer.tell(
+        self.announcer.notify(
             StepFinished(**about, reused=reused, seconds=seconds, folder=step.folder)
         )
 
@@ -214,7 +216,7 @@ class _Run:
             self.announcer.warn(
                 f"{step.id}: its result in the cache was damaged ({problem}); it is computed again"
             )
-        self.announcer.tell(StepStarted(**self.announcer.about(step), resumed=resumed))
+        self.announcer.notify(StepStarted(**self.announcer.about(step), resumed=resumed))
         scratch = self.store.work_folder(step.key) / "scratch"
         with self.announcer.logging_of(step, record["warnings"]) as log:
             report = self.announcer.progress_of(step)
@@ -262,10 +264,10 @@ class _Run:
     def _hash_of(self, ref: InputRef) -> str:
         return self.finished[ref.step.id].hash_of(ref.artefact)
 
-    def _say_waiting(self, step: PlannedStep) -> None:
+    def _log_waiting(self, step: PlannedStep) -> None:
         message = "another run is working on the same step; waiting for its result"
         about = self.announcer.about(step)
-        self.announcer.tell(StepLogged(**about, level="INFO", message=message))
+        self.announcer.notify(StepLogged(**about, level="INFO", message=message))
 
 
 def _new_folder(runs: Path) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from fib_plugins.commands.kept import Cache, Kept, superfluous
-from fibcore.cli import Column, print_table, say, write_json
+from fibcore.cli import Column, echo, print_table, write_json
 from fibcore.errors import UsageError, sized
 from fibcore.text import shown
 
@@ -26,7 +26,7 @@ def list_command(cache: Path, out: Path, as_json: bool) -> None:
         write_json([_json(item) for item in found])
         return
     _print(found)
-    say(f"{_counted(found)} in {cache}")
+    echo(f"{_counted(found)} in {cache}")
 
 
 def verify_command(cache: Path, as_json: bool) -> None:
@@ -37,14 +37,14 @@ def verify_command(cache: Path, as_json: bool) -> None:
         write_json([{**_json(item), "problem": problem} for item, problem in found])
     else:
         for item, problem in wrong:
-            say(f"{item.folder} ({item.plugin or 'unknown'}): {problem}")
+            echo(f"{item.folder} ({item.plugin or 'unknown'}): {problem}")
         if wrong:
-            say(
+            echo(
                 f"{len(wrong)} of {len(found)} finished steps are damaged; they are computed again "
                 f"when they are needed"
             )
         else:
-            say(f"{_counted([item for item, _ in found])} in {cache}: all as they were written")
+            echo(f"{_counted([item for item, _ in found])} in {cache}: all as they were written")
     if wrong:
         raise typer.Exit(1)
 
@@ -72,12 +72,12 @@ def prune_command(
     items = superfluous(kept, unused=unused, **chosen)  # type: ignore[arg-type]
     if dry_run:
         _print(items)
-        say(f"{_counted(items)} of {_counted(kept)} would be removed")
+        echo(f"{_counted(items)} of {_counted(kept)} would be removed")
         return
     removed, left = store.prune(items)
     for item in left:
-        say(f"kept {item.folder}: a run is at work with it")
-    say(f"removed {_counted(removed)}; {_counted([i for i in kept if i not in removed])} are left")
+        echo(f"kept {item.folder}: a run is at work with it")
+    echo(f"removed {_counted(removed)}; {_counted([i for i in kept if i not in removed])} are left")
 
 
 def seconds_of(text: str) -> float:

@@ -8,7 +8,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 
-from fibcore.cli import say
+from fibcore.cli import echo
 from fibcore.errors import UsageError, did_you_mean, listed
 from fibcore.files import write_whole
 from fibcore.kinds import check_kind
@@ -59,8 +59,8 @@ def init_command(template: str, folder: Path, kind: str | None, force: bool) -> 
     for path, text in paths.items():
         make_writable(path.parent)
         write_whole(path, text, lasting=False)
-        say(f"wrote {path}")
-    say(f"next: {following}")
+        echo(f"wrote {path}")
+    echo(f"next: {following}")
 
 
 def package_name(folder: Path) -> str:

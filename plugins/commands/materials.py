@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fibcore.cli import Column, print_table, say, write_json
+from fibcore.cli import Column, echo, print_table, write_json
 from fibcore.registry import registry
 
 
@@ -27,7 +27,7 @@ def materials_command(as_json: bool) -> None:
         Column("from", style="dim"),
     ]
     print_table(columns, rows)
-    say("and every element Z = 1 to 92 by symbol or name (Au, gold)")
+    echo("and every element Z = 1 to 92 by symbol or name (Au, gold)")
 
 
 def _amount(amount: float) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fibcore.cli import DebugOption, say
+from fibcore.cli import DebugOption, echo
 from fibcore.errors import UsageError
 
 
@@ -24,7 +24,7 @@ def report(
     """Write the report of a run again."""
     from fib_plugins.report.writing import write_report
 
-    say(f"report   {write_report(run_folders(run)[-1])}")
+    echo(f"report   {write_report(run_folders(run)[-1])}")
 
 
 def compare(

@@ -15,7 +15,7 @@ from fib_plugins.report.replicates import (
     long_table,
     mean_and_spread,
 )
-from fibcore.cli import Column, print_table, say
+from fibcore.cli import Column, echo, print_table
 from fibcore.errors import UsageError
 
 SHOWN = 8
@@ -42,11 +42,11 @@ def compare_runs(folders: Sequence[Path], csv: Path | None) -> None:
         _print_figures(step, groups)
     if len(measured) < len(runs):
         out = len(runs) - len(measured)
-        say(f"left out: {out} run(s) without a finished metric step")
+        echo(f"left out: {out} run(s) without a finished metric step")
     if csv is not None:
         csv.parent.mkdir(parents=True, exist_ok=True)
         csv.write_text(long_table(groups).to_csv(), encoding="utf-8")
-        say(f"figures  {csv}")
+        echo(f"figures  {csv}")
 
 
 def _print_summary(groups: Mapping[str, Group]) -> None:
@@ -63,7 +63,7 @@ def _print_summary(groups: Mapping[str, Group]) -> None:
         what = "\n".join(words) or group.runs[0].name
         rows.append([letter, str(len(group.runs)), seeds, what])
     print_table(columns, rows)
-    say()
+    echo()
 
 
 def _print_figures(step: tuple[str, str], groups: Mapping[str, Group]) -> None:
@@ -75,7 +75,7 @@ def _print_figures(step: tuple[str, str], groups: Mapping[str, Group]) -> None:
         values = [figures.get(name) for figures in found.values()]
         rows.append([name, *["" if value is None else mean_and_spread(value) for value in values]])
     print_table(columns, rows)
-    say()
+    echo()
 
 
 def _letters() -> Iterator[str]:
