@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -19,6 +20,10 @@ _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | _NO_FOLLOW
 
 BLOCK_BYTES = 1 << 22
+
+HOLLOW_ABOVE_BYTES, HOLLOW, MOST_PIECES = 1 << 30, 1000, 1000
+"""A file above the first size is hollow if less than one part in `HOLLOW` of it was written, in at
+most so many pieces."""
 
 DISCARDED = ".discarded-"
 """Start of the names of folders that are about to be deleted; after a kill some may be left."""
@@ -74,12 +79,19 @@ def check_regular(path: Path) -> int:
     """Return the size of a regular file, in bytes.
 
     Raises:
-        FibError: it is no regular file (a device, a pipe).
+        FibError: it is no regular file (a device, a pipe), or a large one in which next to nothing
+            was ever written: reading it would take hours, and find zeros.
         OSError: there is none.
     """
     status = path.stat()
     _require_regular(path, status.st_mode)
-    return status.st_size
+    size = status.st_size
+    if size > HOLLOW_ABOVE_BYTES and (written := _written_bytes(path)) * HOLLOW < size:
+        raise FibError(
+            f"{shown(path)} has {sized(size)}, of which {sized(written)} were ever written: the "
+            f"rest is a hole (a sparse file), as a copy leaves that broke off; copy it again"
+        )
+    return size
 
 
 def write_whole(path: Path, content: str | bytes, *, lasting: bool = True) -> None:
@@ -195,6 +207,28 @@ def tidy(folder: Path) -> None:
 def size_of(folder: Path) -> int:
     """Return the size of all files in a folder, in bytes."""
     return sum(path.lstat().st_size for path in _below(folder))
+
+
+def _written_bytes(path: Path) -> int:
+    """Return how much of a file is data and not a hole, as far as the file system tells."""
+    size = path.stat().st_size
+    if not hasattr(os, "SEEK_DATA"):
+        return size
+    written, end = 0, 0
+    try:
+        descriptor = os.open(path, _READ)
+    except OSError:  # its reader reports that
+        return size
+    try:
+        for _ in range(MOST_PIECES):
+            start = os.lseek(descriptor, end, os.SEEK_DATA)
+            end = os.lseek(descriptor, start, os.SEEK_HOLE)
+            written += end - start
+    except OSError as error:
+        return written if error.errno == errno.ENXIO else size  # no data behind `end`
+    finally:
+        os.close(descriptor)
+    return size
 
 
 def _require_regular(path: Path, mode: int) -> None:

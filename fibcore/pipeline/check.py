@@ -78,7 +78,9 @@ def _parsed(document: Mapping[str, Any], findings: Findings) -> Pipeline:
     So the valid steps are checked as well, and all problems are reported at once.
     """
     try:
-        return Pipeline.model_validate(document)
+        pipeline = Pipeline.model_validate(document)
+        findings.refuse_booleans(document, pipeline, ())
+        return pipeline
     except ValidationError as error:
         for location, message in explain(error, Pipeline, document):
             findings.add(location, message)

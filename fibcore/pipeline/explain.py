@@ -40,6 +40,26 @@ def explain(
         yield location, "; or ".join(texts)
 
 
+def booleans_as_numbers(given: Any, made: Any) -> Iterator[Location]:
+    """Yield where ``true`` or ``false`` was given and became a number, as pydantic lets it.
+
+    Args:
+        given: JSON values.
+        made: what a model has made of them, dumped.
+    """
+    if isinstance(given, bool):
+        if isinstance(made, (int, float, list, tuple)) and not isinstance(made, bool):
+            yield ()
+    elif isinstance(given, Mapping) and isinstance(made, Mapping):
+        for name, value in given.items():
+            for place in booleans_as_numbers(value, made.get(name)):
+                yield (name, *place)
+    elif isinstance(given, (list, tuple)) and isinstance(made, (list, tuple)):
+        for index, (value, result) in enumerate(zip(given, made, strict=False)):
+            for place in booleans_as_numbers(value, result):
+                yield (index, *place)
+
+
 def _in_data(location: Location, data: Any, keep_last: bool) -> Location:
     path: list[Any] = []
     part: Any

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from fibcore.errors import FibError, Problem, did_you_mean, listed
-from fibcore.pipeline.explain import Location, explain
+from fibcore.pipeline.explain import Location, booleans_as_numbers, explain
 from fibcore.pipeline.locate import LocatedJson, place_of
 from fibcore.pipeline.plan import PlannedStep
 from fibcore.plugin import Plugin
@@ -55,7 +55,9 @@ class Findings:
     def params(self, model: type[BaseModel], values: Mapping[str, Any], path: Location) -> Any:
         """Return an object made of parameters, or report what is wrong with each of them."""
         try:
-            return model.model_validate(dict(values))
+            made = model.model_validate(dict(values))
+            if not self.refuse_booleans(values, made, path):
+                return made
         except ValidationError as error:
             for location, message in explain(error, model, values):
                 self.add((*path, *location), message)
@@ -64,6 +66,13 @@ class Findings:
         except BaseException as error:  # a third party's validator
             self.add(path, f"{model.__name__} refused them: {described(error)}")
         return None
+
+    def refuse_booleans(self, given: Mapping[str, Any], made: BaseModel, path: Location) -> bool:
+        """Report each boolean that was given for a number; return whether there are any."""
+        places = list(booleans_as_numbers(given, made.model_dump(by_alias=True)))
+        for place in places:
+            self.add((*path, *place), "must be a number, not true or false")
+        return bool(places)
 
     @contextmanager
     def reporting(self, path: Location, what: str) -> Iterator[None]:

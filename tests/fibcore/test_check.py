@@ -65,6 +65,17 @@ def test_a_wrong_value_says_what_is_allowed_and_what_was_given(bench, steps):
     assert "must be greater than or equal to 1, not 0" in block
 
 
+@pytest.mark.parametrize("params", [{"block": True}, {"shape": [True, 4, 4]}, {"shape": True}])
+def test_true_and_false_are_no_numbers(bench, steps, params):
+    steps[0]["params"] = params
+    with pytest.raises(PipelineError, match="must be a number, not true or false") as caught:
+        bench.plan(steps)
+    assert len(caught.value.problems) == 1
+    document = {"version": 1, "name": "toy", "seed": True, "steps": steps[1:2]}
+    with pytest.raises(PipelineError, match="seed: must be a number"):
+        check_pipeline(document, base=bench.folder)
+
+
 def test_a_list_whose_only_member_is_wrong_is_not_called_too_short_as_well(bench, steps):
     step_of(steps, "sem")["params"] = {"energies_kev": [70.0]}
     assert "energies_kev[0]: must be less than or equal to 50" in only_problem(bench, steps)
