@@ -17,8 +17,8 @@ from typing import Any
 import typer
 from pydantic import BaseModel
 
+from fib_plugins.commands.plugins import parameters_of
 from fibcore.cli.extensions import command_line
-from fibcore.cli.plugins import parameters_of
 from fibcore.contracts import products, slots, verbs
 from fibcore.hooks import REGISTER_HOOKS
 from fibcore.kinds import KINDS

@@ -11,7 +11,6 @@ from fibcore.cli.errors import ends_cleanly
 from fibcore.cli.options import (
     CacheOption,
     DebugOption,
-    JsonOption,
     OutOption,
     PipelineFile,
     SeedOption,
@@ -28,12 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-plugins_app = typer.Typer(
-    help="List, show and check plugins.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.add_typer(plugins_app, name="plugins")
 
 
 def _version(show: bool) -> None:
@@ -108,44 +101,3 @@ def check(
     from fibcore.cli.run import check_command
 
     check_command(pipeline, settings or [], set_ or [], seed)
-
-
-@plugins_app.command("list")
-@ends_cleanly
-def plugins_list(
-    kind: Annotated[str | None, typer.Argument(help="Only this kind.")] = None,
-    json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    """List all plugins, and those that could not be used."""
-    from fibcore.cli.plugins import list_command
-
-    list_command(kind, json)
-
-
-@plugins_app.command("show")
-@ends_cleanly
-def plugins_show(
-    name: Annotated[str, typer.Argument(help="Plugin, as kind/name.")],
-    json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    """Show what a plugin does, its parameters, inputs and results."""
-    from fibcore.cli.plugins import show_command
-
-    show_command(name, json)
-
-
-@plugins_app.command("check")
-@ends_cleanly
-def plugins_check(
-    name: Annotated[
-        str | None, typer.Argument(help="Plugin, as kind/name (default: all of them).")
-    ] = None,
-    json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    """Check that plugins keep their contracts; exit code 1 if one does not."""
-    from fibcore.cli.plugins import check_plugins_command
-
-    check_plugins_command(name, json)

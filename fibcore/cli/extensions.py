@@ -12,6 +12,7 @@ from typer.models import CommandInfo, DefaultPlaceholder, TyperInfo
 
 from fibcore.cli.app import app
 from fibcore.cli.errors import ends_cleanly
+from fibcore.cli.terminal import console, print_warning
 from fibcore.errors import FibError
 from fibcore.packages import OWN, BrokenPlugin, Packages, Source, packages
 
@@ -23,6 +24,10 @@ Added = CommandInfo | TyperInfo
 def command_line() -> typer.Typer:
     """Return the whole of ``fib``: its own commands and those of installed packages."""
     add_commands(app, packages())
+    for broken in packages().broken:
+        if broken.distribution == OWN:  # the command that lists what is broken is among them
+            text = f"the plugins and commands that belong to fib cannot be used: {broken.reason}"
+            print_warning(console(err=True), text)
     return app
 
 

@@ -1,1 +1,1 @@
-"""Commands of ``fib`` that run no pipeline: templates, the schema, materials, the cache."""
+"""Commands of ``fib`` that run no pipeline: plugins, templates, materials, the cache."""

@@ -9,6 +9,11 @@ import typer
 
 from fibcore.cli import CacheOption, DebugOption, JsonOption, OutOption
 
+plugins_app = typer.Typer(
+    help="List, show and check plugins.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 cache_app = typer.Typer(
     help="See what the cache of finished steps holds, check it, make room in it.",
     no_args_is_help=True,
@@ -20,6 +25,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     for command in (init, schema, materials):
         app.command()(command)
+    app.add_typer(plugins_app, name="plugins")
     app.add_typer(cache_app, name="cache")
 
 
@@ -56,6 +62,44 @@ def materials(json: JsonOption = False, debug: DebugOption = False) -> None:
     from fib_plugins.commands.materials import materials_command
 
     materials_command(json)
+
+
+@plugins_app.command("list")
+def plugins_list(
+    kind: Annotated[str | None, typer.Argument(help="Only this kind.")] = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """List all plugins, and those that could not be used."""
+    from fib_plugins.commands.plugins import list_command
+
+    list_command(kind, json)
+
+
+@plugins_app.command("show")
+def plugins_show(
+    name: Annotated[str, typer.Argument(help="Plugin, as kind/name.")],
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show what a plugin does, its parameters, inputs and results."""
+    from fib_plugins.commands.plugins import show_command
+
+    show_command(name, json)
+
+
+@plugins_app.command("check")
+def plugins_check(
+    name: Annotated[
+        str | None, typer.Argument(help="Plugin, as kind/name (default: all of them).")
+    ] = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Check that plugins keep their contracts; exit code 1 if one does not."""
+    from fib_plugins.commands.plugins import check_plugins_command
+
+    check_plugins_command(name, json)
 
 
 @cache_app.command("list")

@@ -11,10 +11,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from fib_plugins.commands.json_schema import Lenient, schema_of
 from fibcore.cli import write
 from fibcore.contracts import slots, verbs
 from fibcore.errors import FibError, UsageError
-from fibcore.json_schema import Lenient, schema_of
 from fibcore.pipeline.spec import Pipeline, Source
 from fibcore.reader import Reader
 from fibcore.registry import registry

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import fibcore
+from fib_plugins.testing import check_plugin
 from fibcore import FibError, Images, Labels, Model, Opened, Reader, Table, formats
 from fibcore.formats import (
     read_model,
@@ -24,7 +25,6 @@ from fibcore.formats import (
 )
 from fibcore.pipeline import check_pipeline
 from fibcore.registry import Registry, registry
-from fibcore.testing import check_plugin
 
 
 class Letters(Reader):

@@ -196,6 +196,20 @@ def test_a_command_of_a_package_that_ends_the_program_has_failed(fib):
     assert "called for the end of the program (SystemExit: 0)" in done.stderr
 
 
+def test_without_the_plugins_of_fib_itself_every_command_warns_and_the_core_works():
+    code = (
+        "import sys\n"
+        "sys.modules['fib_plugins'] = None\n"
+        "from fibcore.cli import main\n"
+        "sys.argv = ['fib', '--help']\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "warning: the plugins and commands that belong to fib cannot be used: " in done.stderr
+    assert "import of fib_plugins halted" in done.stderr
+    assert "Run a pipeline" in done.stdout
+
+
 def test_the_help_imports_no_library_of_numbers():
     code = (
         "import sys\n"

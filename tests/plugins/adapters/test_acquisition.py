@@ -10,8 +10,8 @@ from scipy import ndimage
 
 from fib_plugins.adapters.acquisition import Acquisition
 from fib_plugins.adapters.instrument.presets import PRESETS
+from fib_plugins.testing import check_plugin
 from fibcore import Context, FibError, Images, Table
-from fibcore.testing import check_plugin
 
 VOXEL_NM = (8.0, 4.0, 2.0)
 

@@ -7,9 +7,9 @@ import pytest
 from skimage.exposure import match_histograms
 
 from fib_plugins.adapters.histogram_match import HistogramMatch
+from fib_plugins.testing import check_plugin
 from fibcore import Context, FibError, Images
 from fibcore.formats import read_model, write_model
-from fibcore.testing import check_plugin
 
 
 def images(data, kv=(2.0,), **more):

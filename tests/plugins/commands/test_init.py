@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from fib_plugins.testing import check_plugin, example_inputs
 from fibcore import Material
 from fibcore.cli.extensions import command_line
 from fibcore.elements import element
 from fibcore.kinds import KINDS
 from fibcore.plugin import Plugin
-from fibcore.testing import check_plugin, example_inputs
 
 
 def init(*arguments, template="plugin"):

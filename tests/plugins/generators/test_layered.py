@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from fib_plugins.generators.layered import Layered
 from fib_plugins.physics.hunger_kuchler import HungerKuchler
 from fib_plugins.simulators.weighted_projection import WeightedProjection
+from fib_plugins.testing import check_plugin
 from fibcore.materials import GOLD
-from fibcore.testing import check_plugin
 
 
 def layered(**changes: Any) -> Layered:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fib_plugins.metrics.disagreement import Disagreement
+from fib_plugins.testing import check_plugin
 from fibcore import Context, FibError, Labels
-from fibcore.testing import check_plugin
 
 
 def labels_of(data):

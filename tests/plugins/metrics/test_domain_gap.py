@@ -8,9 +8,9 @@ from fib_plugins.adapters.histogram_match import HistogramMatch
 from fib_plugins.image_comparison.stack_statistics import DISTANCES
 from fib_plugins.metrics.domain_gap import DomainGap
 from fib_plugins.report import curves
+from fib_plugins.testing import check_plugin
 from fibcore import Context, FibError, Images
 from fibcore.contracts import slots
-from fibcore.testing import check_plugin
 
 SMALL = DomainGap(patches=512, projections=32)
 

@@ -11,10 +11,10 @@ from scipy.ndimage import gaussian_filter
 from fib_plugins.metrics.label_consistency import LabelConsistency
 from fib_plugins.report import curves
 from fib_plugins.segmenters.kmeans import KMeans
+from fib_plugins.testing import check_plugin
 from fibcore import Context, FibError, Images, Labels, Model, Segmenter
 from fibcore.contracts import Product, slots
 from fibcore.registry import registry
-from fibcore.testing import check_plugin
 
 VOXEL_NM = (10.0, 4.0, 4.0)
 

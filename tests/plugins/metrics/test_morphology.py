@@ -9,8 +9,8 @@ from fib_plugins.metrics.morphology import Morphology
 from fib_plugins.metrics.surface import specific_surface
 from fib_plugins.metrics.thickness import local_thickness
 from fib_plugins.metrics.two_point import two_point_correlation
+from fib_plugins.testing import check_plugin
 from fibcore import Context, FibError, Labels
-from fibcore.testing import check_plugin
 
 SIZE_NM = (4.0, 4.0, 4.0)
 

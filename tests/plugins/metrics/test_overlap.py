@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from fib_plugins.metrics.overlap import Overlap
+from fib_plugins.testing import check_plugin
 from fibcore import Context, FibError, Labels
 from fibcore.contracts import slots
-from fibcore.testing import check_plugin
 
 SIZE_NM = (10.0, 4.0, 4.0)
 

@@ -13,8 +13,8 @@ from fib_plugins.adapters.acquisition import Acquisition
 from fib_plugins.metrics.recording_link import FWHM, blurred, link_slice
 from fib_plugins.metrics.reprojection import Reprojection
 from fib_plugins.simulators.weighted_projection import WeightedProjection
+from fib_plugins.testing import check_plugin
 from fibcore import Context, FibError, Images, Labels
-from fibcore.testing import check_plugin
 
 SHAPE = (12, 64, 72)
 VOXEL = (4.0, 4.0, 4.0)

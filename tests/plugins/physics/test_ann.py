@@ -12,11 +12,11 @@ from fib_plugins.physics.ann import ANN
 from fib_plugins.physics.ann_network import InputScale, build_network
 from fib_plugins.physics.hunger_kuchler import HungerKuchler
 from fib_plugins.simulators.weighted_projection import WeightedProjection
+from fib_plugins.testing import check_plugin
 from fibcore import Context, FibError, Labels, Material, Model, Table
 from fibcore.elements import elements
 from fibcore.formats import read_model, write_model
 from fibcore.materials import EPOXY, GOLD, VACUUM
-from fibcore.testing import check_plugin
 
 SYMBOLS = ("C", "Si", "Cu", "Ag", "Au")
 TINY: dict[str, Any] = {"epochs": 3, "batch_size": 64}

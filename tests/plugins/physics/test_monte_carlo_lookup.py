@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from fib_plugins.physics.monte_carlo import MonteCarloLookup
+from fib_plugins.testing import check_plugin
 from fibcore import FibError, Material, Model, Table
 from fibcore.elements import elements
 from fibcore.formats import read_model, write_model
 from fibcore.materials import EPOXY, GOLD, VACUUM
-from fibcore.testing import check_plugin
 
 DEPTHS = np.arange(0.0, 200.0, 10.0)
 ENERGIES = (1.0, 2.0, 4.0)

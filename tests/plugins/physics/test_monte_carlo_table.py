@@ -10,10 +10,10 @@ from pydantic import ValidationError
 from fib_plugins.electrons import layers
 from fib_plugins.electrons.layers import layered_yield
 from fib_plugins.physics.monte_carlo_table import MonteCarloTable
+from fib_plugins.testing import check_plugin
 from fibcore import Context, FibError
 from fibcore.formats import read_table, write_table
 from fibcore.materials import EPOXY, GOLD, VACUUM
-from fibcore.testing import check_plugin
 
 SMALL: dict[str, Any] = {
     "materials": ["C", "Au"],

@@ -5,8 +5,8 @@ from pydantic import ValidationError
 from fib_plugins.image_statistics.histogram import Histogram
 from fib_plugins.segmenters.kmeans import KMeans, centres_of_histogram
 from fib_plugins.segmenters.threshold import Threshold
+from fib_plugins.testing import check_plugin
 from fibcore import Context, FibError, Images
-from fibcore.testing import check_plugin
 
 VOXEL_NM = (5.0, 5.0, 5.0)
 

@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from skimage.filters import threshold_otsu, threshold_yen
 
 from fib_plugins.segmenters.threshold import Threshold
+from fib_plugins.testing import check_plugin
 from fibcore import Context, FibError, Images
-from fibcore.testing import check_plugin
 
 VOXEL_NM = (5.0, 5.0, 5.0)
 

@@ -11,12 +11,12 @@ import pytest
 from fib_plugins.electrons.layers import layered_yield
 from fib_plugins.electrons.medium import build_tables
 from fib_plugins.simulators.monte_carlo import MonteCarlo
+from fib_plugins.testing import check_plugin
 from fibcore import Context, Images, Labels, Material
 from fibcore.elements import elements
 from fibcore.errors import PipelineError
 from fibcore.materials import EPOXY, GOLD, VACUUM
 from fibcore.pipeline import check_pipeline
-from fibcore.testing import check_plugin
 
 PHASES = {0: EPOXY, 1: GOLD}
 QUICK = {"energies_kev": (1.0,), "electrons_per_pixel": 25}

@@ -13,9 +13,9 @@ import pytest
 from fib_plugins.adapters.cut import CUT
 from fib_plugins.adapters.cyclegan import CycleGAN
 from fib_plugins.adapters.translation.translator import Translator
+from fib_plugins.testing import check_plugin
 from fibcore import Context, FibError, Images, Labels, Model
 from fibcore.formats import read_model, write_model
-from fibcore.testing import check_plugin
 
 BOTH = pytest.mark.parametrize("cls", [CycleGAN, CUT])
 

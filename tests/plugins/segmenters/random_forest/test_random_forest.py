@@ -13,9 +13,9 @@ from scipy.ndimage import gaussian_filter
 import fib_plugins.segmenters.random_forest.plugin as module
 from fib_plugins.segmenters.random_forest.plugin import RandomForest
 from fib_plugins.segmenters.threshold import Threshold
+from fib_plugins.testing import check_plugin
 from fibcore import Context, FibError, Images, Labels, Material, Model, VolumeSpec
 from fibcore.formats import read_model, write_model
-from fibcore.testing import check_plugin
 
 VOXEL_NM = (5.0, 5.0, 5.0)
 

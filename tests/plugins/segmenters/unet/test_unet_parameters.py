@@ -5,8 +5,8 @@ import pytest
 from pydantic import ValidationError
 
 from fib_plugins.segmenters.unet.plugin import UNet
+from fib_plugins.testing import check_plugin
 from fibcore import FibError, Images, Labels, VolumeSpec
-from fibcore.testing import check_plugin
 
 VOXEL_NM = (5.0, 5.0, 5.0)
 

@@ -1,6 +1,6 @@
 """What plugin authors test with: ``check_plugin`` finds what does not keep the contract.
 
->>> from fibcore.testing import check_plugin
+>>> from fib_plugins.testing import check_plugin
 >>> def test_spinodal_keeps_the_contract():
 ...     assert check_plugin(Spinodal) == []
 """

@@ -9,10 +9,9 @@ import typer
 from pydantic import BaseModel
 from rich.text import Text
 
-from fibcore.cli.tables import Column, print_table
-from fibcore.cli.terminal import echo, echo_wrapped, plain, write_json
+from fib_plugins.commands.json_schema import schema_of
+from fibcore.cli import Column, echo, echo_wrapped, plain, print_table, write_json
 from fibcore.contracts import products, slots, verbs
-from fibcore.json_schema import schema_of
 from fibcore.kinds import check_kind
 from fibcore.plugin import Plugin, Trainable
 from fibcore.reader import Reader
@@ -146,7 +145,7 @@ def parameters_of(plugin: type[Plugin]) -> list[dict[str, Any]]:
 
 def check_plugins_command(name: str | None, as_json: bool) -> None:
     """Check one plugin, or all of them and what could not be used."""
-    from fibcore.testing import check_plugin
+    from fib_plugins.testing import check_plugin
 
     entries = registry().usable() if name is None else [registry().entry(name)]
     found = {entry.identifier: check_plugin(entry.item) for entry in entries}

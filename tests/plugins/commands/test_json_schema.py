@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from fibcore.json_schema import schema_of
+from fib_plugins.commands.json_schema import schema_of
 
 
 class Odd(BaseModel):
