@@ -1,7 +1,7 @@
 """Time, memory and accuracy of `generator/leveled_wave`.
 
-The time is that of `generate` alone, the memory the peak of the whole process up to then, with its
-libraries. `CPU s` adds up what all cores spent on it: on a busy machine it is more reliable than
+The time is that of `generate` alone; the memory is the peak of the whole process up to then, with
+its libraries. `CPU s` is the sum over all cores: on a busy machine it is more reliable than
 the time. The error is the largest difference from the direct float64 sum over all waves at random
 voxels, corners included, in standard deviations of the field.
 """

@@ -1,9 +1,9 @@
 """Measure how the mean ligament diameter of a leveled wave depends on its solid fraction.
 
-Prints, per solid fraction, the diameter that `metric/anisotropy` sees (largest inscribed discs in
+Prints, per solid fraction, the diameter measured by `metric/anisotropy` (largest inscribed discs in
 plane sections, averaged over the solid) in wavelengths, its ratio to the mean chord 4 phi / S_V,
-the relation that `fib_plugins.generators.ligament_diameter` uses over what was measured, and the
-coefficients of new fits.
+the ratio of the relation in `fib_plugins.generators.ligament_diameter` to the measured values, and
+the coefficients of new fits.
 
     python benchmarks/ligament_diameter.py [--seeds 3] [--sections 64] [--edge 1024]
 """

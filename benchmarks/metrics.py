@@ -2,7 +2,7 @@
 
     python benchmarks/metrics.py [--size 512] [--threads 2]
 
-Seconds are medians; memory is what comes on top of the volume. Compiling is not counted.
+Seconds are medians; memory is in addition to the volume. Compilation is excluded.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def structure(size: int) -> np.ndarray:
 
 
 def tasks(size: int, threads: int) -> dict[str, tuple[int, int, Callable[[np.ndarray], object]]]:
-    """Return what is measured: name -> edge of the volume, repetitions, function."""
+    """Return the tasks: name -> edge of the volume, repetitions, function."""
     half = size // 2
 
     def curve(measure: Callable[..., np.ndarray], lag: int) -> Callable[[np.ndarray], object]:

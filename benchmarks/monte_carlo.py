@@ -1,11 +1,11 @@
 """Speed and memory of the Monte Carlo: ``python benchmarks/monte_carlo.py``.
 
-Rates are per second of CPU time, on one thread: what one core does. The plain loop beside them
-follows the same electrons one after another (`electron.follow`, compiled, as a GPU thread does it):
-the ratio is what batches and vectors are worth, and depends less on how busy the machine is. Memory
-is the peak of a process that images a volume on disk, Python and all. The last lines show how long
-the paper's data set would take, from the CPU time of a few rows of such a volume. On an NVIDIA GPU,
-if there is one, whole slices are imaged.
+Rates are per second of CPU time on one thread, that is for one core. For comparison, the plain loop
+follows the same electrons one after another (`electron.follow`, compiled, as in a GPU thread):
+the ratio is the gain of batches and vectors, and depends less on the load of the machine. Memory
+is the peak of a process that images a volume on disk, Python included. The last lines give the time
+of the paper's data set, extrapolated from the CPU time of a few rows of such a volume. On an NVIDIA
+GPU, if there is one, whole slices are imaged.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ KEY = np.uint64(1)
 VOXEL_NM = 3.26
 PER_PIXEL = 100
 PROTOTYPE = {"bulk": 400_000, 1: 4_960, 2: 2_750, 4: 1_170}
-"""What the prototype reached, electrons and pixels per second and core."""
+"""Rates of the prototype, in electrons and pixels per second and core."""
 
 
 @compiled(**PLAIN)
@@ -189,7 +189,7 @@ def main() -> None:
         found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     where = "a GPU" if cuda.is_available() else f"{args.threads} threads"
     print(f"\n{args.edge}^3 voxels, {PER_PIXEL} electrons per pixel, {where}:")
-    print(f"peak memory, Python and all: {found.pop('memory'):.0f} MB")
+    print(f"peak memory, Python included: {found.pop('memory'):.0f} MB")
     for energy, seconds in found.items():
         hours = seconds * args.edge / 3600
         print(

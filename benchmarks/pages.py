@@ -1,4 +1,4 @@
-"""What the pages of results have in common: front matter, tables, numbers, figures.
+"""Shared by the pages of results: front matter, tables, numbers, figures.
 
 Only the standard library is imported here; figures need matplotlib and Pillow.
 """
@@ -28,11 +28,11 @@ def front_matter(title: str, about: str, target: str, takes: str) -> str:
         title: heading of the page.
         about: the first paragraph.
         target: of the Makefile.
-        takes: how long it takes, and what else is to be known of it.
+        takes: how long it takes, and further remarks.
     """
     return (
         f"# {title}\n\n{about.strip()}\n\n"
-        f"Made by `make {target}` ({takes}); no result on this page is typed by hand:\n\n"
+        f"Made by `make {target}` ({takes}); all results on this page are computed:\n\n"
         f"```console\n$ make {target}\n```"
     )
 
@@ -42,7 +42,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: bool = F
 
     Args:
         head: names of the columns.
-        rows: cells; bars and line breaks in them are kept from breaking the table.
+        rows: cells; bars are escaped, and line breaks replaced by spaces.
         right: whether all columns but the first are aligned to the right.
     """
     rule = ["---", *["---:" if right else "---"] * (len(head) - 1)]
@@ -62,7 +62,7 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
 
 
 def signed(number: float, digits: int = 1) -> str:
-    """Return a number with its sign, and the minus that print uses."""
+    """Return a number with its sign and a typographic minus."""
     return f"{number:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
@@ -72,19 +72,19 @@ def percent(ratio: float, digits: int = 1) -> str:
 
 
 def picture(file: Path, shows: str, caption: str = "") -> str:
-    """Return a picture in the folder that is named like the page.
+    """Return the Markdown of a picture in the folder named like the page.
 
     Args:
         file: the picture.
-        shows: words for those who cannot see it.
-        caption: words below it.
+        shows: alternative text.
+        caption: text below it.
     """
     shown = f"![{' '.join(shows.split())}]({file.parent.name}/{file.name})"
     return f"{shown}\n\n*{caption}*" if caption else shown
 
 
 def save(figure: Figure, file: Path, dpi: int | None = None) -> None:
-    """Save a figure as PNG of at most 256 colours: a third of the size, and no loss to see."""
+    """Save a figure as PNG with at most 256 colours: a third of the size, no visible loss."""
     from PIL import Image
 
     drawn = io.BytesIO()
@@ -95,7 +95,7 @@ def save(figure: Figure, file: Path, dpi: int | None = None) -> None:
 
 
 def machine() -> str:
-    """Return the cores that may be used, and their kind."""
+    """Return the number of usable cores and the machine type."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{cores} cores ({platform.machine()})"
 

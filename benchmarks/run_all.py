@@ -1,4 +1,4 @@
-"""Run benchmarks and write what they print to docs/benchmarks.md: `make bench`.
+"""Run benchmarks and write their output to docs/benchmarks.md: `make bench`.
 
 ``python -m benchmarks.run_all monte_carlo.py`` runs one and keeps the output of the others.
 """
@@ -32,14 +32,14 @@ BENCHMARKS = {
     "backscatter_network.py": "Backscatter coefficients: network, lookup and Hunger-Kuchler "
     "against simulation (training at most 1 min)",
     "startup.py": "Start of the command: `fib --help` (at most 0.3 s), `fib plugins list` (0.6 s)",
-    "ligament_diameter.py": "Mean ligament diameter that `generator/leveled_wave` is asked for, "
-    "and the one that is measured",
+    "ligament_diameter.py": "Mean ligament diameter requested from `generator/leveled_wave`, "
+    "and the measured one",
 }
 
 HEAD = """# Benchmarks
 
 `make bench` runs every script in `benchmarks/` and writes this page. The limits in brackets are
-what the project asks of itself. Times come from a shared machine: compare ratios, not seconds.
+goals of the project. Times are measured on a shared machine: compare ratios, not seconds.
 
 """
 

@@ -1,4 +1,4 @@
-"""Time of the commands that must answer at once, as a user waits for them."""
+"""Time of commands that must respond immediately."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RUNS = 9
 
 def main() -> None:
     fib = str(Path(sys.executable).with_name("fib"))
-    # as for a user: Python keeps compiled modules
+    # as for a user, Python caches compiled modules
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     print(f"{'command':<20}{'median s':>10}{'fastest s':>11}")
     for arguments in COMMANDS:

@@ -3,8 +3,8 @@
 Times a training step against the reference CycleGAN (Zhu et al. 2017: ResNet of nine blocks, 64
 filters, instance normalisation, no noise; single precision), the two in turn, on a GPU with the
 step replayed as a CUDA graph and without; the translation of a stack of 512 x 512 pixels; measures
-memory against the number of slices; and trains all of them for equally long on weighted projections
-and Monte Carlo images of two structures, and judges them on slices that none has seen.
+memory against the number of slices; and trains all of them for the same time on weighted
+projections and Monte Carlo images of two structures, and validates them on other slices.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def steps(device: str, rounds: int, replay: bool) -> None:
 
 
 def taker(translator: Translator, device: str, replay: bool) -> Callable[[int], None]:
-    """Return what takes so many training steps, as training does, of patches that stay the same.
+    """Return a function that takes training steps, as training does, but on the same patches.
 
     Args:
         translator: what is trained.
@@ -124,7 +124,7 @@ def taker(translator: Translator, device: str, replay: bool) -> Callable[[int], 
 
 
 def inference(device: str, slices: int) -> None:
-    """Print the time to translate slices of 512 x 512 pixels, and what `fast` changes."""
+    """Print the time to translate slices of 512 x 512 pixels, and the effect of `fast`."""
     data = np.random.default_rng(1).random((slices, 512, 512), dtype=np.float32)
     images = Images(data, VOXEL_NM, kv=(2.0,))
     print(f"\n{f'translation, {slices} slices of 512 x 512':<44}{'s':>8}")
@@ -174,7 +174,7 @@ def memory_of(slices: int) -> float:
 
 
 def anonymous_mb() -> float:
-    """Return the memory of this process that is no file, in MB."""
+    """Return the anonymous memory of this process in MB."""
     with open("/proc/self/status", encoding="ascii") as status:
         for line in status:
             if line.startswith("RssAnon:"):
@@ -183,7 +183,7 @@ def anonymous_mb() -> float:
 
 
 def with_random_weights(translator: Translator) -> Translator:
-    """Return a translator that was not trained: speed and memory are those of a trained one."""
+    """Return an untrained translator; its speed and memory are those of a trained one."""
     from fib_plugins.adapters.translation.generators import build_generator, network_params
     from fib_plugins.training.weights import weights_of
 
@@ -203,7 +203,7 @@ def translated(translator: Translator, images: Images, device: str) -> np.ndarra
 
 
 def equal_time(seconds: float, device: str) -> None:
-    """Print how good the reference and the default are after equally long trainings."""
+    """Print the distances of the reference and the default after trainings of equal time."""
     from fib_plugins.generators.hierarchical_leveled_wave import HierarchicalLeveledWave
     from fib_plugins.simulators.monte_carlo import MonteCarlo
     from fib_plugins.simulators.weighted_projection import WeightedProjection
@@ -224,7 +224,7 @@ def equal_time(seconds: float, device: str) -> None:
         }  # fmt: skip
         context = Context(0, device=device, report=until(time.monotonic() + seconds))
         given = type(translator)(**{**translator.model_dump(mode="json"), **params})
-        # Training that is stopped leaves a checkpoint; that many epochs are what time allowed.
+        # the checkpoint of the stopped training has the number of finished epochs
         try:
             given.fit(source, target, labels=gold[0], context=context)
         except TimeIsUp:

@@ -2,7 +2,7 @@
 
 A two-phase structure on disk (memory-mapped, as a pipeline reads it) is imaged at one voltage. The
 first call, which compiles or loads the kernels, is timed apart. Memory is the growth of anonymous
-memory of a process of its own, without the files that the system keeps mapped.
+memory of a separate process, without mapped files.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Compact the Mott cross sections into the file that fib ships, and say what that costs.
+"""Compact the Mott cross sections into the file that fib ships, and print the errors.
 
     python tools/compact_mott.py elastic_cross_sections.npz [--out mott.npz]
 
 The input holds Z (n,), energy_ev (m,), theta_deg (k,), total_cm2 and transport_cm2 (n, m), and
 dcs_cm2_per_sr (n, m, k), computed with ELSEPA. The output is read by `fib_plugins.electrons.mott`,
-whose docstring describes the form. Errors are those of what is read back, against splines through
-the input (totals and transport: against the values in it).
+whose docstring describes the form. Errors are those of the values read back, relative to splines
+through the input (totals and transport: relative to its values).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from scipy.interpolate import CubicSpline
 from fib_plugins.electrons import mott
 
 FINE_ANGLES = 6001
-"""Angles of the reference distributions; twice as many change no figure printed."""
+"""Angles of the reference distributions; twice as many do not change the printed errors."""
 
 
 def compact(full: dict[str, np.ndarray], out: Path) -> None:

@@ -4,10 +4,10 @@
     python tools/compact_scattering_factors.py [--out scattering_factors.npz]
 
 f1 and f2 from 40 eV to 30 keV are those of B. L. Henke, E. M. Gullikson and J. C. Davis, At. Data
-Nucl. Data Tables 54 (1993) 181, which the package `periodictable` (public domain) brings, averaged
-over bins of equal width in the logarithm of the energy. What electrons absorb above 30 keV comes
-from f2 of C. T. Chantler, J. Phys. Chem. Ref. Data 24 (1995) 71 (NIST), which the package `xraydb`
-(public domain) brings.
+Nucl. Data Tables 54 (1993) 181, from the package `periodictable` (public domain), averaged
+over bins of equal width in the logarithm of the energy. The oscillator strength above 30 keV is
+computed from f2 of C. T. Chantler, J. Phys. Chem. Ref. Data 24 (1995) 71 (NIST), from the package
+`xraydb` (public domain).
 """
 
 from __future__ import annotations

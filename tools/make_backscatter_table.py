@@ -2,10 +2,10 @@
 
     python tools/make_backscatter_table.py [--out backscatter.npz] [--only Au,2] [--threads 2]
 
-Its rows are what `physics/monte_carlo_table` simulates for these materials, energies and depths
-with the seed `SEED`: none depends on the others, so that a part made with ``--only`` has the same.
-Run it again when the Monte Carlo gives other results. What is finished when the command is stopped
-is kept beside the output and not computed again. The file is described by
+Its rows are results of `physics/monte_carlo_table` for these materials, energies and depths
+with the seed `SEED`. Rows are independent, so a part made with ``--only`` has the same values.
+Run it again when results of the Monte Carlo change. Finished energies are stored next to the output
+and reused if the command was stopped. The file is described in
 `fib_plugins.backscatter.shipped_table`.
 """
 
@@ -31,27 +31,27 @@ SEED = 2025
 ELECTRONS = 100_000
 
 LEFT_OUT = ("He", "Ne", "Ar", "Kr", "Xe", "Rn", "Tc", "Pm", "Po", "At", "Fr", "Ra", "Ac", "Pa")
-"""Elements that no sample consists of: noble gases, and those without a stable isotope but Th and
-U. Other gases are in, for the compounds that they are part of."""
+"""Elements that do not occur as samples: noble gases, and those without a stable isotope except Th
+and U. Other gases are included for their compounds."""
 
 ENERGIES_KEV = (
     *(0.5, 0.6, 0.7, 0.85, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0),
     *(7.0, 10.0, 15.0, 20.0, 30.0),
 )
-"""The usual voltages, and closer where eta bends with energy: heavy elements below 1 keV."""
+"""The usual voltages, with smaller steps where eta is curved: for heavy elements below 1 keV."""
 
 DEPTH_FRACTIONS = tuple(i / 40 for i in range(21))
-"""Depths as fractions of the electron range in epoxy: from beyond one half no electron returns."""
+"""Depths as fractions of the electron range in epoxy; no electron returns from beyond one half."""
 
 
 def materials() -> tuple[str, ...]:
-    """Return what scatters: the built-in materials and the elements."""
+    """Return the names of the built-in materials and the elements."""
     built_in = [material.name for material in MATERIALS if material.composition]
     return (*built_in, *(symbol for symbol in elements() if symbol not in LEFT_OUT))
 
 
 def chosen(only: list[str]) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """Return names and energies among those named; all of a sort where none of it is named."""
+    """Return the selected names and energies; all names, or all energies, if none is selected."""
     names, energies = materials(), ENERGIES_KEV
     unknown = set(only) - set(names) - {f"{energy:g}" for energy in energies}
     if unknown:
@@ -63,7 +63,7 @@ def chosen(only: list[str]) -> tuple[tuple[str, ...], tuple[float, ...]]:
 
 
 def simulated(names: tuple[str, ...], energy_kev: float, context: Context) -> np.ndarray:
-    """Return how many of the electrons of one energy come back, (material, depth)."""
+    """Return the number of backscattered electrons of one energy, (material, depth)."""
     table = MonteCarloTable(
         materials=names,  # type: ignore[arg-type]
         energies_kev=(energy_kev,),

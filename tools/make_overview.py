@@ -1,9 +1,9 @@
-"""Draw the picture of the README: what the quickstart pipeline makes, from structure to figures.
+"""Draw the picture of the README: results of the quickstart pipeline.
 
     python tools/make_overview.py [--out docs/overview.png]
 
 It runs ``examples/quickstart.json`` (a few minutes; finished steps are reused) and draws blocks of
-its volumes: the front is slice 0, the face that is imaged first; z goes back into the sample.
+its volumes: the front is slice 0, the face that is imaged first; z points into the sample.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fibcore.pipeline import RunResult, check_pipeline, read_pipeline, run_pipel
 PIPELINE = Path(__file__).parents[1] / "examples" / "quickstart.json"
 PORE, SOLID, WRONG = (0.23, 0.30, 0.37), (0.93, 0.77, 0.42), (0.84, 0.10, 0.38)
 BACK = (0.42, 0.30)
-"""Where a unit of z goes on the paper, in units of x and y."""
+"""Displacement of a unit of z in the picture, in units of x and y."""
 SHADES = {"front": 1.0, "top": 0.88, "side": 0.72}
 WAYS = {"otsu": "Otsu's threshold", "kmeans": "k-means", "u-net": "U-Net, 2.5-D"}
 
@@ -90,7 +90,7 @@ def block(axes: Axes, colours: np.ndarray) -> None:
 
 
 def heading(axes: Axes, title: str, plugin: str) -> None:
-    """Write what a panel shows, and the plugin that made it, at the top of the figure."""
+    """Write the title of a panel, and the plugin that made it, at the top of the figure."""
     figure = axes.figure
     left = axes.get_position().x0
     figure.text(left, 0.985, title, va="top", fontsize=17, weight="bold")

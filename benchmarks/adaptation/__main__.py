@@ -4,10 +4,10 @@
 ``--page``.
 
 A segmenter is trained on labelled ideal images and applied to twins: stacks of another structure,
-recorded by an instrument that no way of adaptation knows (``adapter/twin``), but for the oracle,
-which trains on images recorded by it. Every run goes through fib's own cache in ``DIR/cache``:
-stopped, it goes on where it was, and more seeds or ways cost only what is new. The second part of
-the page is what `examples/ml_simulation.json` measures.
+recorded by an instrument unknown to all ways of adaptation (``adapter/twin``), except for the
+oracle, which trains on images recorded by it. Every run goes through fib's own cache in
+``DIR/cache``: a stopped comparison resumes, and for further seeds or ways only the new steps are
+computed. The second part of the page shows results of `examples/ml_simulation.json`.
 
 All ways have the same number of training steps. Two cores take three minutes for the images of a
 seed, and one to four for each way and twin.
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def measured(name: str, twin: str, seed: int, steps: list[Step], out: Path) -> Result:
-    """Run one way on one twin and return how it did.
+    """Run one way on one twin and return its result.
 
     Raises:
         FibError: a step failed.

@@ -1,7 +1,7 @@
 """The ways of adaptation, each as steps of a pipeline that end in `solid`, labels of the twin.
 
-Steps of the same name have the same seed in all of them: the network begins with the same weights
-and is shown patches in the same order. What ways share is computed once.
+Steps of the same name have the same seed in all ways: the network starts from the same weights
+and sees patches in the same order. Shared steps are computed once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ TARGET = {"batch_norm": "stack"}
 """Batch-norm statistics of the stack that is segmented in place of those of training."""
 
 PER_SLICE = {"normalization": "slice"}
-"""Each slice by its own mean and standard deviation; the other ways take those of the stack."""
+"""Each slice by its own mean and standard deviation; the other ways use those of the stack."""
 
 GREY = PER_SLICE | {"augment_offset": 0.4, "augment_gain": 0.3}
 """The same in training, and brightness and contrast of patches vary more than by default."""
@@ -45,9 +45,9 @@ def methods(preset: str) -> dict[str, list[Step]]:
             trained("translated", unet),
         ]
 
-    # Per stack the training images are matched to the twin: the other way round, without a new
-    # training, left 0.91 (typical) and 0.96 (bad) of the error where this left 0.89 and 0.88. Per
-    # slice it has to be the twin, since training images have no drift to be taken out.
+    # Per stack the training images are matched to the twin: the reverse, without a new training,
+    # left 0.91 (typical) and 0.96 (bad) of the error, this one 0.89 and 0.88. Per slice the twin
+    # must be matched, since training images have no drift to remove.
     matched_training = [
         fit("match", match, source="train_ideal", target="twin"),
         apply("matched", "match", images="train_ideal"),

@@ -1,4 +1,4 @@
-"""What `examples/ml_simulation.json` measures, from the tables that it leaves."""
+"""Results of `examples/ml_simulation.json`, from its tables."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TRAINED_ON = {
 
 
 def section(out: Path) -> str:
-    """Run the example, or take what is in the cache, and return its section of the page."""
+    """Run the example, or take its results from the cache, and return its section of the page."""
     document = json.loads(EXAMPLE.read_text(encoding="utf-8"))
     result = run_pipeline(check_pipeline(document, base=out), out=out / "runs", cache=out / "cache")
     gap, floor, kept = (_row(result, step) for step in ("gap", "floor", "labels_kept"))

@@ -1,4 +1,4 @@
-"""What the comparison found, as rows and as the table that is printed."""
+"""Results of the comparison, as rows and as the printed table."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .methods import REFERENCE
 
 @dataclass(frozen=True)
 class Result:
-    """How one way did on one twin with one seed.
+    """Result of one way on one twin with one seed.
 
     Attributes:
         mp_percent: misplaced pixels of the whole stack, its ends included.
         mgp_percent: share of the solid that was missed.
         mds: mean Dice score.
-        seconds: time for adaptation and training, of the steps that are not shared by all ways.
+        seconds: time for adaptation and training, without steps shared by all ways.
     """
 
     method: str

@@ -1,4 +1,4 @@
-"""What all ways of adaptation share: structures, ideal images, twins, the network's budget."""
+"""Shared by all ways of adaptation: structures, ideal images, twins, the network's budget."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ TWINS = ("typical", "bad")
 VOLUME = {"shape": [96, 128, 128], "voxel_size_nm": 3.0}
 TRAIN_STRUCTURE = {"ligament_diameters_nm": [60, 15], "solid_fractions": [0.5, 0.5]}
 TWIN_STRUCTURE = {"ligament_diameters_nm": [66, 16], "solid_fractions": [0.48, 0.52]}
-"""The twin's structure differs a little: of a real sample no more is known than about this."""
+"""The twin's structure differs slightly, as a real sample is known about this well."""
 
 PHYSICS = {"energies_kev": [2], "electrons_per_pixel": 128}
-"""The counting noise of ideal images is to be small beside that of the instruments."""
+"""The counting noise of ideal images must be small compared with that of the instruments."""
 
 UNET: dict[str, Any] = {
     "dimensions": "2.5d",
@@ -40,8 +40,8 @@ GAN: dict[str, Any] = {
     "on_label_change": "warn",
 }
 CYCLEGAN = GAN | {"cycle_weight": 3, "identity_weight": 1}
-"""Of translators; the cycle weighs less than in the paper, since there are few steps. One that
-loses the labels is part of the comparison, not its end."""
+"""Of translators. The cycle loss has less weight than in the paper, since there are few steps. A
+translator that loses the labels is part of the comparison and does not end it."""
 
 
 def run(identifier: str, plugin: str, params: dict[str, Any] | None = None, **inputs: str) -> Step:
@@ -55,7 +55,7 @@ def fit(identifier: str, plugin: str, params: dict[str, Any] | None = None, **in
 
 
 def apply(identifier: str, step: str, params: dict[str, Any] | None = None, **inputs: str) -> Step:
-    """Return a step that applies what another one fitted."""
+    """Return a step that applies the plugin fitted by another one."""
     return {"id": identifier, "apply": step, "inputs": inputs, "params": params or {}}
 
 

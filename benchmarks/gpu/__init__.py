@@ -1,6 +1,6 @@
-"""Everything that can be measured on an NVIDIA GPU, by one command: ``make gpu``.
+"""All measurements on an NVIDIA GPU, by one command: ``make gpu``.
 
 The command itself (`start`, `bootstrap`, `machine`, `parts`, `running`, `record`, `result`, `page`)
-runs on the machine's own Python and needs nothing but the standard library. The parts are modules
-of their names; each runs in a process of its own, which `part` begins.
+runs on the machine's own Python and needs only the standard library. The parts are modules of the
+same names; each runs in a separate process, started by `part`.
 """

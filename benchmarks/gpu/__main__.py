@@ -1,7 +1,7 @@
 """The command: ``python -m benchmarks.gpu`` in the checkout, or benchmarks/gpu/start.py.
 
-Nothing is installed where that would last. Ends with 0 if every part ended well and every check
-passed, or if there is no GPU; else with 1.
+Nothing is installed permanently. Returns 0 if all parts have finished and all checks have passed,
+or if there is no GPU; otherwise 1.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .running import run_parts
 SIMULATOR = {
     "NUMBA_ENABLE_CUDASIM": "1",
     "NUMBA_DISABLE_JIT": "1",
-    "PYTHONWARNINGS": "ignore::RuntimeWarning",  # random numbers overflow, and are meant to
+    "PYTHONWARNINGS": "ignore::RuntimeWarning",  # random numbers overflow on purpose
 }
 
 
@@ -33,7 +33,7 @@ def prepared(wheels: Path, folder: Path) -> dict[str, str]:
     """Make a folder from which parts can be run; return their environment.
 
     Raises:
-        SystemExit: something is missing that no wheel brings.
+        SystemExit: a requirement is not met by any wheel.
     """
     needed = bootstrap.project()["project"]["dependencies"]
     at_hand = bootstrap.wheels_in(wheels)
@@ -51,7 +51,7 @@ def prepared(wheels: Path, folder: Path) -> dict[str, str]:
 
 
 def with_toolkit(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment in which Numba finds a CUDA toolkit that lies beside its compiler."""
+    """Return an environment in which Numba finds the CUDA toolkit of the compiler on the path."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/cuda/bin"])
     if compiler := shutil.which("nvcc", path=path):
         return {"CUDA_HOME": str(Path(compiler).resolve().parents[1]), **environment}
@@ -98,7 +98,7 @@ def main() -> None:
 def measure(
     parts: Sequence[Part], record: Record, wheels: Path, folder: Path, factor: float
 ) -> None:
-    """Run parts from a temporary folder, each in a process of its own."""
+    """Run parts from a temporary folder, each in a separate process."""
     environment = prepared(wheels, folder)
 
     def command(part: Part, messages: Path, until: float) -> tuple[list[str], dict[str, str]]:

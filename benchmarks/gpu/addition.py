@@ -1,4 +1,4 @@
-"""The smallest kernel there is: the first thing that Numba compiles for a GPU."""
+"""A minimal kernel: the first one that Numba compiles for a GPU."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numba import cuda
 
 @cuda.jit
 def add(one: Any, other: Any, total: Any) -> None:
-    """Add two arrays, an element to a thread."""
+    """Add two arrays, one element per thread."""
     i = cuda.grid(1)  # type: ignore[call-arg, var-annotated]
     if i < len(total):
         total[i] = one[i] + other[i]

@@ -1,4 +1,4 @@
-"""Whether a GPU finds what a CPU finds."""
+"""Comparison of the results of a GPU with those of a CPU."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from numpy.typing import ArrayLike
 from fibcore import Context
 
 OTHER_FATES = 0.02
-"""Electrons that may end otherwise on a GPU, as a share of those that come back: exp and log differ
-there in the last bit, and what follows a flight depends on it."""
+"""Electrons whose trajectory may differ on a GPU, as a share of those backscattered: exp and log
+differ there in the last bit, and the rest of the trajectory depends on it."""
 
 OTHER_LOSSES = 0.02
-"""How far losses may be off. A GPU rounds the factors of convolutions to 10 bits (TF32), also where
-32 are asked for."""
+"""Allowed relative difference of losses. A GPU rounds the factors of convolutions to 10 bits
+(TF32), even if 32 bits are requested."""
 
 
 def same_fates(one: ArrayLike, other: ArrayLike) -> tuple[str, bool]:
-    """Return in words, and as a verdict, how alike counts from the same random numbers are."""
+    """Compare counts from the same random numbers; return a text and whether they agree."""
     differing = int(np.abs(np.subtract(one, other)).sum())
     counted = int(np.sum(other))
     share = differing / max(1, counted)
@@ -29,7 +29,7 @@ def same_fates(one: ArrayLike, other: ArrayLike) -> tuple[str, bool]:
 
 
 def noise_alone(one: ArrayLike, other: ArrayLike, electrons: int) -> tuple[str, bool]:
-    """Return in words, and as a verdict, whether counts differ by counting noise alone.
+    """Return a text, and whether counts differ by counting noise alone.
 
     Args:
         one: counts of each pixel.
@@ -47,7 +47,7 @@ def noise_alone(one: ArrayLike, other: ArrayLike, electrons: int) -> tuple[str, 
 
 
 def same_losses(device: str, train: Callable[[Context], Any]) -> tuple[str, bool]:
-    """Train on a device and on the CPU; return in words, and as a verdict, how alike losses are.
+    """Train on a device and on the CPU; return a text and whether the losses agree.
 
     Args:
         device: where PyTorch computes.

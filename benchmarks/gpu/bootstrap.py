@@ -1,8 +1,8 @@
-"""What makes the package importable from the checkout, on a machine without a network.
+"""Make the package importable from the checkout, on a machine without a network.
 
-Nothing is built, and nothing is written outside a temporary folder: what is missing is unpacked
-from wheels, the package itself is links into the checkout, with the entry points that
-``pyproject.toml`` declares. Only the standard library is used.
+Nothing is built, and nothing is written outside a temporary folder. Missing libraries are unpacked
+from wheels. The package itself consists of links into the checkout, with the entry points declared
+in ``pyproject.toml``. Only the standard library is used.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ class Wheel:
         return normalised(self.path.name.split("-")[0])
 
     def fits(self) -> bool:
-        """Tell whether the running Python can use it."""
+        """Return whether the running Python can use it."""
         python, abi = self.path.stem.split("-")[-3:-1]
         own = f"cp{sys.version_info.major}{sys.version_info.minor}"
         return abi == "abi3" or bool({"py3", own} & set(python.split(".")))
 
     def requirements(self) -> list[str]:
-        """Return what it needs whatever the machine: requirements without a condition."""
+        """Return its requirements on all machines, that is those without a condition."""
         with zipfile.ZipFile(self.path) as archive:
             (metadata,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
             found = Parser().parsestr(archive.read(metadata).decode()).get_all("Requires-Dist", [])
         return [line for line in found if ";" not in line]
 
     def unpack(self, folder: Path) -> None:
-        """Unpack it: a wheel is an archive of what belongs into the folder."""
+        """Unpack it: a wheel is an archive of the files of the folder."""
         with zipfile.ZipFile(self.path) as archive:
             for member in archive.infolist():
                 # libraries may also lie in a folder of data
@@ -60,7 +60,7 @@ class Wheel:
 
 
 def normalised(name: str) -> str:
-    """Return the name of a distribution in the form that names are compared in."""
+    """Return the name of a distribution in normalised form, for comparison."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -78,7 +78,7 @@ def version() -> str:
 
 
 def installed(name: str) -> str | None:
-    """Return the version of a distribution that this Python has; None if it has it not."""
+    """Return the installed version of a distribution; None if it is not installed."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -86,7 +86,7 @@ def installed(name: str) -> str | None:
 
 
 def meets(version: str, conditions: str) -> bool:
-    """Tell whether a version meets conditions like ``>=1.2,<3``; by its numbers alone."""
+    """Return whether a version meets conditions like ``>=1.2,<3``; only numbers are compared."""
     own = _numbers(version)
     for operator, bound in re.findall(r"(>=|<=|==|!=|~=|<|>)\s*([\w.*+!-]+)", conditions):
         limit = _numbers(bound)
@@ -117,13 +117,13 @@ def chosen_wheels(
     wheels: Mapping[str, Wheel],
     installed: Callable[[str], str | None] = installed,
 ) -> tuple[list[Wheel], list[str]]:
-    """Return the wheels that are needed here, and requirements that nothing here meets.
+    """Return the wheels that are needed, and the requirements that are not met.
 
     Args:
-        requirements: what must be there, as in ``pyproject.toml``; what is there already in a
-            version that does is left alone.
-        wheels: those at hand, by name. What they need in turn is needed, too.
-        installed: returns the version of a package that this Python has.
+        requirements: as in ``pyproject.toml``; packages that are installed in a suitable version
+            are skipped.
+        wheels: the available wheels, by name. Their requirements are needed, too.
+        installed: returns the installed version of a package.
     """
     waiting = deque(requirements)
     taken: dict[str, Wheel] = {}
@@ -149,7 +149,7 @@ def wheels_in(folder: Path) -> dict[str, Wheel]:
 
 
 def install(wheels: Sequence[Wheel], folder: Path) -> str:
-    """Install wheels into a new folder, by pip or, if that fails, by unpacking; return which."""
+    """Install wheels into a new folder, by pip or else by unpacking; return the method."""
     folder.mkdir()
     paths = [str(wheel.path.resolve()) for wheel in wheels]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
@@ -162,7 +162,7 @@ def install(wheels: Sequence[Wheel], folder: Path) -> str:
 
 
 def link_checkout(folder: Path) -> None:
-    """Make a folder that stands for an installation of the checkout: links and metadata."""
+    """Make a folder that acts as an installation of the checkout: links and metadata."""
     content = project()
     tool, own = content["tool"]["setuptools"], content["project"]
     folder.mkdir()
@@ -182,7 +182,7 @@ def link_checkout(folder: Path) -> None:
 
 
 def commit() -> str | None:
-    """Return the commit of the checkout, read without git; None where that is not known."""
+    """Return the commit of the checkout, read without git; None if it is not known."""
     folder = ROOT / ".git"
     try:
         if folder.is_file():  # a further work tree
@@ -204,9 +204,9 @@ def commit() -> str | None:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Return the environment of the parts: the two folders in front, all caches in a third.
+    """Return the environment of the parts: the two folders first, all caches in a third.
 
-    One cache of Numba serves all parts, so that what one has compiled the next ones load.
+    All parts share one cache of Numba, so that later parts load code compiled by earlier ones.
     """
     path = [str(folder / "checkout"), str(folder / "wheels"), os.environ.get("PYTHONPATH", "")]
     for name in ("caches", "temporary"):

@@ -1,6 +1,6 @@
-"""How long the Monte Carlo takes to compile, and to load again; and the first electrons compared.
+"""Times of compiling the Monte Carlo and of loading it again, and a comparison of first electrons.
 
-All that is compiled at all is compiled here, at the same time: parts that follow load it.
+All kernels are compiled here in parallel; later parts load them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TYPES = ("float32", "float64")
 
 
 def measure(part: Part) -> None:
-    """Compile for GPU and CPU in both precisions, load again, compare what is counted."""
+    """Compile for GPU and CPU in both precisions, load again, compare the counts."""
     started = {(on, dtype): _start(part, on, dtype) for dtype in TYPES for on in ("gpu", "cpu")}
     for dtype in TYPES:
         on_cpu, on_gpu = (_ended(part, started[on, dtype]) for on in ("cpu", "gpu"))
@@ -46,7 +46,7 @@ def _start(part: Part, on: str, dtype: str) -> subprocess.Popen[str]:
 
 
 def _ended(part: Part, process: subprocess.Popen[str]) -> dict[str, Any]:
-    """Return what a process has printed.
+    """Return the output of a process.
 
     Raises:
         RuntimeError: it failed; its output is on the terminal.

@@ -1,4 +1,4 @@
-"""The machine: what is installed, whether it can be imported, and whether the GPU computes."""
+"""The machine: versions, imports, and first computations on the GPU."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .part import Part
 from .result import Result
 
 BESIDE = ("numba-cuda", "cuda-bindings", "llvmlite", "pydantic-core", "pytest")
-"""Distributions whose version counts though the package does not ask for them."""
+"""Distributions whose versions are relevant, though the package does not require them."""
 
 
 def measure(part: Part) -> None:
-    """Tell versions, import everything, and let the GPU multiply and add."""
+    """Report versions, import everything, and multiply and add on the GPU."""
     names = [
         bootstrap.normalised(re.split(r"[^\w.-]", line)[0])
         for line in bootstrap.project()["project"]["dependencies"]

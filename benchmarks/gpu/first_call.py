@@ -1,6 +1,6 @@
 """The first image in a process: ``python -m benchmarks.gpu.first_call cpu|gpu TYPE``.
 
-Prints, as JSON, how long it took to be compiled or loaded and computed, and what was counted.
+Prints the time of compiling or loading and computing it, and the counts, as JSON.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the machine is made of, found without any library."""
+"""Properties of the machine, without any library."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def gpus() -> list[str]:
-    """Return the names of the NVIDIA GPUs that the driver finds; none without a driver."""
+    """Return the names of the NVIDIA GPUs found by the driver; none without a driver."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
@@ -33,7 +33,7 @@ def cores() -> int:
 
 
 def cpu() -> str:
-    """Return how many cores the CPU has, and its name or that of its architecture."""
+    """Return the number of usable cores and the name of the CPU or of its architecture."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:

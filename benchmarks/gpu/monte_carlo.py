@@ -28,7 +28,7 @@ from .result import SECONDS, Result
 VOXEL_NM = 3.26
 VOLTAGES = (2, 1, 4)
 RESERVE = 1.15
-"""By how much a forecast may be too short."""
+"""Safety factor for forecasts of time."""
 
 ONE_CORE = "one core"
 
@@ -67,7 +67,7 @@ class Pair:
         )
 
     def gpu_rate(self) -> float:
-        """Return pixels per second of the GPU: of twice as many slices until it takes long."""
+        """Return pixels per second of the GPU; slices are doubled until the time is long enough."""
         window = (0, self.height), (0, self.width)
         list(self.gpu.images([0], *window))  # compiles, or loads
         for slices in (2**n for n in itertools.count()):
@@ -135,7 +135,7 @@ def _wave(part: Part) -> None:
 
 
 def _rates(part: Part, name: str, lattice: Lattice, energy: float) -> tuple[Pair, float]:
-    """Tell the rates of GPU and core; return both imagers, and the core's rate."""
+    """Report the rates of GPU and core; return both imagers, and the core's rate."""
     pair = Pair(part, lattice, [EPOXY, GOLD], energy, part.size(100, 2))
     rows = part.size(max(1, round(6000 / energy / pair.width)), 1)  # less than a second each
     core, check, passed = pair.core(rows)
@@ -170,7 +170,7 @@ def _large(part: Part) -> None:
 
 
 def _whole(part: Part, pair: Pair, core_rate: float) -> None:
-    """Image all slices, or as many as there is time for, evenly spread."""
+    """Image all slices, or as many evenly spread ones as the time allows."""
     rows, columns = (0, pair.height), (0, pair.width)
     forecast = pair.gpu.seconds_per_pixel(rows, columns) * pair.height * pair.width
     wanted = min(pair.depth, max(1, math.floor(part.left() / forecast / RESERVE)))

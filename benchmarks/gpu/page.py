@@ -1,4 +1,4 @@
-"""The page of the documentation with what was measured."""
+"""The page of the documentation with the measurements."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .result import Result, number
 
 HEAD = """# Measured on a GPU
 
-`make gpu` measures all of this and writes this page; the [guide](guide/gpu.md) describes how, and
-how to read it. Each figure is beside that of the CPU of the same machine, measured in the same
+`make gpu` measures these figures and writes this page. The [guide](guide/gpu.md) describes the
+measurements and how to read them. The CPU's figures are measured on the same machine in the same
 run.
 """
 
@@ -20,7 +20,7 @@ DRY = """# Dry run of `make gpu`
 
 !!! warning "Nothing here was measured on a GPU"
     Sizes are tiny, the Monte Carlo ran in Numba's simulator, and networks on the CPU. This page
-    shows that everything runs, and nothing else.
+    only shows that everything runs.
 """
 
 
@@ -56,7 +56,7 @@ def _targets(results: list[dict[str, Any]]) -> Iterable[tuple[str, ...]]:
 
 
 def _part(found: dict[str, Any]) -> Iterable[str]:
-    """Yield what a part has found, and why it has not ended well if so."""
+    """Yield the results of a part, and the reason if it has not finished."""
     if found["status"] != "done":
         yield f"**{found['status'].capitalize()}** after {found['seconds']:.0f} s. {found['why']}\n"
     if found["output"]:
@@ -77,7 +77,7 @@ def _row(result: Result) -> tuple[str, ...]:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table without the columns that are empty."""
+    """Return a table without its empty columns."""
     rows = list(rows)
     kept = [i for i in range(len(head)) if any(row[i] for row in rows)]
     return table([head[i] for i in kept], [[row[i] for i in kept] for row in rows])

@@ -1,6 +1,6 @@
 """The process of one part: ``python -m benchmarks.gpu.part NAME --messages FILE --until TIME``.
 
-A part is a module with a function ``measure(part)``. Whatever it finds it reports at once.
+A part is a module with a function ``measure(part)``, which reports each result immediately.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from .result import Result
 T = TypeVar("T")
 
 TO_END = 3.0
-"""Seconds before the end of its time at which a part begins nothing new."""
+"""A part starts no measurement in so many seconds before the end of its time."""
 
 
 class Part:
-    """What a part is given: where to report results, how much time is left, how large things are.
+    """Where a part reports its results, the time that is left, and the sizes to measure.
 
     Args:
-        messages: the file that messages are appended to, a line each.
-        until: when the part is ended if it has not ended itself, as of `time.time`.
-        dry: whether sizes are tiny and the CPU stands in for the GPU.
+        messages: the file to which messages are appended, one per line.
+        until: time at which the part is ended if it is still running, as of `time.time`.
+        dry: whether sizes are tiny and the CPU replaces the GPU.
     """
 
     def __init__(self, messages: Path, until: float, dry: bool) -> None:
         self.messages, self.until, self.dry = messages, until, dry
         self.device = "cpu" if dry else "cuda"
-        """Where PyTorch computes what counts as done on a GPU."""
+        """The device on which PyTorch computes the results of the GPU."""
 
     def size(self, real: T, dry: T) -> T:
         """Return the size to measure in: the real one, or that of a dry run."""
         return dry if self.dry else real
 
     def left(self) -> float:
-        """Return the seconds in which something may be begun."""
+        """Return the seconds in which a measurement may start."""
         return self.until - TO_END - time.time()
 
     def time_for(self, seconds: float, what: str) -> bool:
@@ -53,14 +53,14 @@ class Part:
         return False
 
     def result(self, result: Result) -> None:
-        """Tell a result."""
-        self._tell({"result": result.to_json()})
+        """Report a result."""
+        self._report({"result": result.to_json()})
 
     def machine(self, **facts: str) -> None:
-        """Tell facts about the machine."""
-        self._tell({"machine": facts})
+        """Report facts about the machine."""
+        self._report({"machine": facts})
 
-    def _tell(self, message: dict[str, object]) -> None:
+    def _report(self, message: dict[str, object]) -> None:
         with self.messages.open("a", encoding="utf-8") as file:
             file.write(json.dumps(message) + "\n")
 
@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--until", type=float, required=True)
     parser.add_argument("--dry", action="store_true")
     args = parser.parse_args()
-    logging.disable(logging.WARNING)  # what is trained here is not meant to be good
+    logging.disable(logging.WARNING)  # trainings here are too short to be good
     module = importlib.import_module(f"benchmarks.gpu.{args.name}")
     module.measure(Part(args.messages, args.until, args.dry))
 

@@ -1,7 +1,7 @@
-"""What is measured, in which order, for how long, and what is aimed at.
+"""The parts of the measurement, their order, time budgets and targets.
 
-The cheapest come first. A part may use its own seconds and what those before it have left over;
-one that takes longer is ended.
+The cheapest come first. A part may use its own seconds and those left over by earlier parts; a part
+that takes longer is ended.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 INSTALLATION = 15.0
-"""Seconds for what happens before the first part."""
+"""Seconds before the first part."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Part:
     """One part.
 
     Attributes:
-        name: the module that measures it, and what it is asked for by.
+        name: its module, and its name on the command line.
         title: its heading.
         seconds: its share of the time.
         simulated: whether a dry run needs Numba's simulator of a GPU for it.
@@ -47,20 +47,20 @@ SLICES = "512 x 512 slices of 512^3, {} kV"
 WHOLE = "512^3 at 2 kV, all slices"
 STEPS = "adapter/cyclegan, batch {}"
 TRANSLATION = "512 slices of 512 x 512, {}"
-"""Names of results that aims, or several parts, ask for."""
+"""Names of results used in targets or several parts."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a result should reach.
+    """The target of a result.
 
     Attributes:
-        words: what is asked for.
+        words: description.
         part: name of the part that measures it.
         result: name of the result.
-        figure: which figure of it: what the GPU does, or how many times the CPU that is.
-        bound: ``least`` or ``most``, what the limit is.
-        limit: the figure that is asked for.
+        figure: the figure of the GPU, or its ratio to that of the CPU.
+        bound: whether the limit is the ``least`` or the ``most`` allowed.
+        limit: the required figure.
     """
 
     words: str
@@ -71,7 +71,7 @@ class Target:
     limit: float
 
     def met_by(self, figure: float) -> bool:
-        """Tell whether a figure is good enough."""
+        """Return whether a figure meets the target."""
         return figure >= self.limit if self.bound == "least" else figure <= self.limit
 
 
@@ -111,9 +111,9 @@ def chosen(names: str) -> list[Part]:
 
 
 def ends(parts: Sequence[Part], factor: float) -> dict[str, float]:
-    """Return when each part must have ended, in seconds after the first one began.
+    """Return when each part must have ended, in seconds after the start of the first one.
 
-    Parts that were not asked for leave their seconds to those after them.
+    Parts that are not run leave their seconds to later ones.
     """
     found, total = {}, 0.0
     for part in PARTS:

@@ -1,4 +1,4 @@
-"""What was found so far, in ``gpu.json`` and ``gpu.md``: both whole after every single result."""
+"""The results so far, in ``gpu.json`` and ``gpu.md``: both are complete after every result."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Record:
         folder: where the files are written.
         version: of fib.
         commit: of the checkout, if it is known.
-        dry: whether nothing is measured in earnest.
+        dry: whether this is a dry run.
     """
 
     def __init__(self, folder: Path, version: str, commit: str | None, dry: bool) -> None:
@@ -34,7 +34,7 @@ class Record:
         self._start = time.monotonic()
 
     def begin(self, part: str, budget: float) -> None:
-        """Note that a part begins, which has so many seconds."""
+        """Record that a part starts, with its budget in seconds."""
         self.parts[part] = {
             "status": "at work", "seconds": 0.0, "budget": round(budget, 1),
             "why": "", "output": [], "results": [],
@@ -42,7 +42,7 @@ class Record:
         self.write()
 
     def add(self, part: str, message: dict[str, Any]) -> None:
-        """Add what a part reports: a result, or facts about the machine."""
+        """Add a report of a part: a result, or facts about the machine."""
         self.machine |= message.get("machine", {})
         if "result" in message:
             self.parts[part]["results"].append(message["result"])
@@ -51,14 +51,14 @@ class Record:
     def end(
         self, part: str, status: str, seconds: float, why: str = "", output: Sequence[str] = ()
     ) -> None:
-        """Note how a part has ended: done, failed, out of time, interrupted.
+        """Record the end of a part: done, failed, out of time, interrupted.
 
         Args:
             part: its name.
-            status: in a word.
-            seconds: how long it took.
-            why: the cause, in words, where it has not ended well.
-            output: the last lines that it has printed, likewise.
+            status: one of these words.
+            seconds: its time.
+            why: the reason, if it has not finished.
+            output: its last lines of output, if it has not finished.
         """
         self.parts[part] |= {
             "status": status, "seconds": round(seconds, 1), "why": why, "output": list(output)
@@ -66,7 +66,7 @@ class Record:
         self.write()
 
     def problems(self) -> list[str]:
-        """Return in words what went wrong: parts that did not end well, checks that failed."""
+        """Return messages for parts that have not finished and checks that have failed."""
         found = []
         for name, part in self.parts.items():
             if part["status"] != "done":
@@ -79,7 +79,7 @@ class Record:
         return found
 
     def content(self) -> dict[str, Any]:
-        """Return what ``gpu.json`` holds."""
+        """Return the content of ``gpu.json``."""
         return {
             "format": FORMAT,
             "dry": self.dry,
@@ -110,7 +110,7 @@ class Record:
         return found
 
     def write(self) -> None:
-        """Write both files anew; a kill at any moment leaves whole ones."""
+        """Rewrite both files; they are complete after a kill at any moment."""
         content = self.content()
         self.folder.mkdir(parents=True, exist_ok=True)
         _replace(self.folder / "gpu.json", json.dumps(content, indent=1) + "\n")

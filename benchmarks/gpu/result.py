@@ -1,4 +1,4 @@
-"""One result: what the GPU does, what the CPU beside it does, and whether the two agree."""
+"""One result: the figure of the GPU, that of the CPU, and whether the two agree."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from typing import Any
 
 SECONDS = "s"
-"""The unit of which less is better; all others are rates."""
+"""The unit for which smaller is better; all others are rates."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured.
+    """One measurement.
 
     Attributes:
-        name: what of.
-        unit: ``s``, or that of a rate; empty if only the check counts.
-        gpu: what the GPU does; None if it was not measured.
-        cpu: what the CPU of the same machine does.
-        cpu_is: how much of a CPU that is, ``one core`` say.
-        check: what was compared, and how it came out, in words.
-        passed: whether it came out well; None if nothing was compared.
-        note: what else is to be known.
+        name: of the measurement.
+        unit: ``s``, or that of a rate; empty if there is only a check.
+        gpu: figure of the GPU; None if it was not measured.
+        cpu: figure of the CPU of the same machine.
+        cpu_is: the part of the CPU that was used, for instance ``one core``.
+        check: text with the result of the comparison.
+        passed: whether the check passed; None if nothing was compared.
+        note: further remarks.
     """
 
     name: str
@@ -36,18 +36,18 @@ class Result:
 
     @property
     def ratio(self) -> float | None:
-        """How many times faster than the CPU the GPU is."""
+        """Speed of the GPU relative to that of the CPU."""
         if not self.gpu or not self.cpu:
             return None
         return self.cpu / self.gpu if self.unit == SECONDS else self.gpu / self.cpu
 
     def to_json(self) -> dict[str, Any]:
-        """Return the result as JSON values, the ratio among them."""
+        """Return the result as JSON values, with the ratio."""
         return {**vars(self), "ratio": self.ratio}
 
     @classmethod
     def of_json(cls, values: Mapping[str, Any]) -> Result:
-        """Return the result that `to_json` gave the values of."""
+        """Return a result from the values of `to_json`."""
         return cls(**{name: value for name, value in values.items() if name != "ratio"})
 
     def line(self) -> str:
@@ -65,7 +65,7 @@ class Result:
 
 
 def number(value: float | None) -> str:
-    """Return a figure with three digits, or all before the point."""
+    """Return a figure with three digits, or with all digits before the point."""
     if value is None:
         return ""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -1,4 +1,4 @@
-"""Parts run one after the other, each in a process of its own that is ended when its time is up."""
+"""Run parts one after the other, each in a separate process that is ended after its time."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from .result import Result
 
 POLL = 0.1
 TO_END = 3.0
-"""Seconds that processes are given to end when they are asked to."""
+"""Seconds that processes have to end after a signal."""
 
 LAST_LINES = 25
 
 Command = Callable[[Part, Path, float], tuple[Sequence[str], Mapping[str, str]]]
-"""What starts a part: from the file for its messages and the time until when it may run (as of
-`time.time`), the command and its environment."""
+"""Returns the command of a part and its environment, from the file for its messages and the time
+until which it may run (as of `time.time`)."""
 
 
 def run_parts(
     parts: Sequence[Part], record: Record, command: Command, folder: Path, factor: float = 1.0
 ) -> None:
-    """Run parts and record what they report and how they end.
+    """Run parts and record their reports and their ends.
 
     Args:
         parts: in their order.
-        record: gets every message at once.
-        command: what starts a part.
+        record: receives every message immediately.
+        command: returns the command of a part.
         folder: for messages.
         factor: of all budgets.
     """
@@ -97,12 +97,12 @@ def _run(
 
 
 def _take(file: IO[str], part: Part, record: Record) -> None:
-    """Record the messages that have come since; a line that is not yet whole is left for later."""
+    """Record new messages; an incomplete line is left for later."""
     while True:
-        place = file.tell()
+        position = file.tell()
         line = file.readline()
         if not line.endswith("\n"):
-            file.seek(place)
+            file.seek(position)
             return
         message = json.loads(line)
         record.add(part.name, message)
@@ -121,7 +121,7 @@ def end_group(process: subprocess.Popen[str]) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
-        except ProcessLookupError:  # nobody is left
+        except ProcessLookupError:  # no process is left
             break
         deadline = time.time() + TO_END
         while time.time() < deadline and _alive(process):

@@ -1,4 +1,4 @@
-"""The time of training steps, taken from outside: by what a training reports of its progress."""
+"""The time of training steps, measured from outside by the progress that a training reports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .part import Part
 
 
 class Enough(Exception):
-    """Raised to end a training that has been watched for long enough."""
+    """Raised to end a training after enough steps were timed."""
 
 
 @dataclass
@@ -21,11 +21,11 @@ class Stopwatch:
     """A progress callback that times some steps of a training and then ends it.
 
     Attributes:
-        device: where networks are; a GPU is waited for before the time is read.
-        warm_up: steps before timing begins, and seconds.
-        steps: at least so many are timed.
-        seconds: and for at least so long.
-        rate: steps per second, once that is known.
+        device: device of the networks; a GPU is synchronised before the time is read.
+        warm_up: least steps and seconds before timing begins.
+        steps: least number of timed steps.
+        seconds: least time of the timed steps.
+        rate: steps per second, None until it is measured.
     """
 
     device: str
@@ -36,10 +36,10 @@ class Stopwatch:
 
     def __post_init__(self) -> None:
         self._marks: list[tuple[float, float]] = []
-        """Steps and time, of the first call and of the one that timing began at."""
+        """Steps and times of the first call and of the call at which timing began."""
 
     def __call__(self, what: str, done: float, total: float | None) -> None:
-        """Take note of so many steps."""
+        """Record the number of finished steps."""
         now = time.perf_counter()
         if not self._marks:
             self._marks.append((done, now))
@@ -60,15 +60,15 @@ class Stopwatch:
 
 
 def steps_per_second(part: Part, device: str, train: Callable[[Context], Any]) -> float:
-    """Return how many steps per second a training makes.
+    """Return the steps per second of a training.
 
     Args:
-        part: knows whether this is a dry run.
+        part: the part, which may be that of a dry run.
         device: where it trains.
-        train: what trains in given surroundings, for longer than anyone looks.
+        train: trains with a given context, for longer than is measured.
 
     Raises:
-        RuntimeError: the training ended by itself.
+        RuntimeError: the training ended before it was measured.
     """
     if device == "cuda":
         watch = Stopwatch(device, warm_up=(20, 2.0), steps=20, seconds=2.5)

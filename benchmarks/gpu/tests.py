@@ -1,6 +1,6 @@
 """The tests of the project that need a GPU.
 
-Those that ask for the fixture ``gpu``, or have a mark ``skipif`` whose reason speaks of a GPU.
+These are the tests with the fixture ``gpu``, or with a mark ``skipif`` whose reason names a GPU.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ASKS = re.compile(
 
 
 def measure(part: Part) -> None:
-    """Run the tests; report how many passed, and each that did not."""
+    """Run the tests; report the number that passed, and each failure."""
     files = [
         str(path.relative_to(ROOT))
         for path in sorted((ROOT / "tests").rglob("test_*.py"))
@@ -38,7 +38,7 @@ def measure(part: Part) -> None:
     command = [sys.executable, "-m", "pytest", "--junitxml", str(report)]
     command += ["--continue-on-collection-errors"]
     command += ["-p", "benchmarks.gpu.tests", "-p", "no:cacheprovider", *files]
-    # Plugins of pytest that this machine happens to have are none of ours.
+    # pytest plugins installed on this machine must not take part
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     subprocess.run(command, cwd=ROOT, env=environment, check=False)
     cases = list(ElementTree.parse(report).iter("testcase"))
@@ -58,7 +58,7 @@ def _short(problem: ElementTree.Element) -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out tests that do without a GPU; pytest calls this, see `measure`."""
+    """Deselect tests that need no GPU; a hook of pytest, see `measure`."""
     needed = [item for item in items if _needs_a_gpu(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in needed])
     items[:] = needed

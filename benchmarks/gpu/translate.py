@@ -20,8 +20,8 @@ FEW = 16
 """Slices that are compared."""
 
 TOLERANCE = 0.02
-"""Of a translation's standard deviation. Factors of convolutions have 10 bits on a GPU (TF32), and
-7 where that is asked for (bfloat16)."""
+"""Allowed difference, as a fraction of a translation's standard deviation. Factors of convolutions
+have 10 bits on a GPU (TF32), and 7 with `fast` (bfloat16)."""
 
 PAPER = "the paper, on an RTX 3090: 20 s"
 
@@ -53,7 +53,7 @@ def measure(part: Part) -> None:
 
 
 def _fitted(part: Part) -> CycleGAN:
-    """Return a translator that was hardly trained: it takes as long as any other."""
+    """Return a translator after a very short training; its speed is that of any other."""
     edge = part.size(256, 48)
     stacks = stack(8, edge, 1)[0], stack(8, edge, 2, bright=0.8)[0]
     params = {"epochs": 1, "steps_per_epoch": 2, "validation_slices": 1, "on_label_change": "warn"}
@@ -62,7 +62,7 @@ def _fitted(part: Part) -> CycleGAN:
 
 
 def _translated(translator: CycleGAN, images: Images, device: str) -> tuple[np.ndarray, float]:
-    """Return the first slices of a translation, and the seconds all of it took."""
+    """Return the first slices of a translation, and the seconds for all of it."""
     context = Context(0, device=device, threads=cores())
     start = time.perf_counter()
     made = translator.transform(images, context)

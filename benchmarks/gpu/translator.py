@@ -1,4 +1,4 @@
-"""Training steps per second of the translator, and of the reference CycleGAN beside it."""
+"""Training steps per second of the translator, and of the reference CycleGAN."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def measure(part: Part) -> None:
 
 
 def _like(part: Part, translator: Translator, **changes: Any) -> Translator:
-    """Return a translator that trains for longer than anyone looks."""
+    """Return a translator that trains for longer than is measured."""
     params: dict[str, Any] = {
         **translator.model_dump(mode="json"), "epochs": 1, "steps_per_epoch": 20_000,
         "validation_slices": 1, "on_label_change": "warn",

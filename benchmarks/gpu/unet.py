@@ -44,7 +44,7 @@ def _training(part: Part, images: Images, labels: Labels) -> None:
 
 
 def _inference(part: Part, name: str) -> None:
-    """Segment a stack by a network that has learned to distinguish its phases."""
+    """Segment a stack with a network trained on its phases."""
     edge, slices, few = part.size(512, 32), part.size(128, 3), part.size(16, 2)
     patches = part.size(60, 20) * _unet(part).batch_size
     unet = _unet(part, learning_rate=3e-3, patches_per_epoch=patches)
@@ -69,7 +69,7 @@ def _unet(part: Part, **params: Any) -> UNet:
 
 
 def _segmented(unet: UNet, images: Images, device: str) -> tuple[np.ndarray, float]:
-    """Return the labels that the network gives, and the seconds it took."""
+    """Return the labels of the network, and its time in seconds."""
     start = time.perf_counter()
     labels = unet.predict(images, Context(0, device=device, threads=cores()))
     return labels.data, time.perf_counter() - start

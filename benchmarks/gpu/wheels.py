@@ -26,24 +26,24 @@ THERE = [
     "scipy", "setuptools", "threadpoolctl", "tifffile", "torch", "typer", "typing-extensions",
     "wheel",
 ]  # fmt: skip
-"""What such a machine has already, with all that this needs."""
+"""Distributions that such a machine already has, with their requirements."""
 
 PLATFORMS = [f"manylinux_2_{n}_x86_64" for n in (35, 34, 31, 28, 27, 24, 17, 12, 5)]
 PLATFORMS += ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64"]
-"""Pip takes wheels for exactly these."""
+"""Pip accepts wheels for exactly these platforms."""
 
 MOST_MB = 60.0
 
 
 def lacking(there: Collection[str], python: str) -> list[str]:
-    """Return the names of distributions to take along, sorted.
+    """Return the sorted names of the distributions to copy.
 
-    Those that fib asks for and that are not there, and what these need in turn: also what is
-    there, if fib does not ask for it itself, since its version there is anyone's guess.
+    These are the missing requirements of fib, and their requirements. The latter are included even
+    if the machine has them, unless fib requires them itself, since their versions are not known.
 
     Args:
-        there: names of what the machine has.
-        python: its version of Python, ``3.12`` say.
+        there: names of the distributions on the machine.
+        python: its version of Python, for instance ``3.12``.
     """
     surroundings = {
         "extra": "", "python_version": python, "python_full_version": f"{python}.0",

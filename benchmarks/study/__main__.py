@@ -1,8 +1,8 @@
-"""Run the paper's study and write docs/explanation/study.md, figures and all.
+"""Run the paper's study and write docs/explanation/study.md with its figures.
 
-``python -m benchmarks.study``. The pipelines are those of examples/paper; everything goes
-through fib's own cache in ``DIR/cache``: stopped, it goes on where it was. Sizes: ``smoke``
-(minutes, to see that it works), ``cpu`` (the page; some three hours on two cores), ``paper``
+``python -m benchmarks.study``. The pipelines are those of examples/paper. All results go
+through fib's own cache in ``DIR/cache``, so a stopped study resumes. Sizes: ``smoke``
+(minutes, for a test), ``cpu`` (the page; some three hours on two cores), ``paper``
 (a GPU).
 """
 
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def _stop(number: int, _frame: object) -> None:
-    """End the runs in progress too: without it they would go on without a parent."""
+    """End the runs in progress, too, which would otherwise continue without a parent."""
     for child in active_children():
         child.terminate()
     raise SystemExit(128 + number)

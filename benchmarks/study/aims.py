@@ -1,4 +1,4 @@
-"""What the study aims at, what it reaches, and by how much it falls short."""
+"""Aims of the study, and the results."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .results import Study, ratio
 
 @dataclass(frozen=True)
 class Aim:
-    """One line: a figure, the paper's, and the bound that ours should keep.
+    """One aim: a quantity, the paper's value, and the bound for ours.
 
     Attributes:
-        words: what is measured.
-        paper: what the paper has.
-        bound: what is aimed at.
+        words: the quantity.
+        paper: the paper's value.
+        bound: the aim.
         ours: mean of our runs.
-        more_is_better: whether ours should be at least the bound, or at most.
-        digits: to print.
+        more_is_better: whether the bound is a lower one.
+        digits: decimals that are printed.
     """
 
     words: str
@@ -36,7 +36,7 @@ class Aim:
 
     @property
     def met(self) -> bool:
-        """Whether the bound is kept."""
+        """Whether the aim is met."""
         return self.ours >= self.bound if self.more_is_better else self.ours <= self.bound
 
     def row(self) -> list[str]:
@@ -53,7 +53,7 @@ class Aim:
 
 
 def aims(study: Study) -> Iterator[Aim]:
-    """Yield the aims that these runs can be held against."""
+    """Yield the aims for which these runs have results."""
     for kv in VOLTAGES:
         mp, _, mds = published.TABLE_3_PLAIN[kv]
         for pipeline, step, words in (
@@ -82,7 +82,7 @@ def aims(study: Study) -> Iterator[Aim]:
 
 
 def _gain_percent(study: Study, cells: list[Cell], name: str) -> float:
-    """Return by how much a way of adapting lowers MP, misplaced solid and 1 - MDS, their mean."""
+    """Return the mean reduction of MP, misplaced solid and 1 - MDS by a way of adapting."""
     left = []
     for column in ("mp_percent", "mgp_percent", "mds"):
         own, plain = (

@@ -1,4 +1,4 @@
-"""Which pipelines are run with which voltage, instrument and seed."""
+"""Runs of the study: pipelines, voltages, instruments and seeds."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Cell:
         return f"{self.pipeline}, {self.kv} kV, {self.preset} twin, seed {self.seed}"
 
     def run(self, size: str, out: Path, threads: int | None = None) -> RunResult:
-        """Run it, or take what is in the cache.
+        """Run it, or take its results from the cache.
 
-        Networks are trained on one thread each: two runs at a time then take less than one after
-        the other, each on two threads.
+        Networks are trained on one thread each: two runs in parallel then take less time than
+        two runs in sequence on two threads each.
 
         Raises:
             FibError: a step failed.
@@ -60,8 +60,8 @@ class Cell:
 def cells(seeds: tuple[int, ...] = SEEDS, voltages: tuple[int, ...] = VOLTAGES) -> Iterator[Cell]:
     """Yield all runs of the study: 2 kV with every seed, other voltages with the first one.
 
-    The first seed's come first. Runs that share steps are not neighbours where that can be: two at
-    a time do not wait for each other.
+    Runs of the first seed come first. Runs that share steps are separated where possible, so that
+    parallel runs do not wait for each other.
     """
     first, *others = seeds
     yield Cell("voltages", seed=first)  # the longest
@@ -89,7 +89,7 @@ def _at_2_kv(seeds: tuple[int, ...]) -> Iterator[Cell]:
 
 
 def computed(cell: Cell, size: str, out: Path, threads: int) -> str:
-    """Run a cell, in a process of its own, and return how long it took.
+    """Run a cell in a separate process, and return a line with its time.
 
     Raises:
         FibError: a step failed; names the run.

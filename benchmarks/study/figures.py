@@ -1,4 +1,4 @@
-"""The pictures of the study page, from the volumes and tables that the runs left."""
+"""The figures of the study page, from the volumes and tables of the runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .cells import Cell
 from .results import SCORES, Study
 
 TEST_SLICE = 0.9
-"""Where in the synthetic stacks the slice is that shows the test part."""
+"""Position of the slice that shows the test part, as a fraction of the synthetic stacks."""
 BINS_TOGETHER = 7
 """Of a histogram, for its curve."""
 COLOURS = ("#1b6ca8", "#d1495b", "#66a182", "#edae49")
@@ -85,8 +85,8 @@ def simulation(study: Study, path: Path) -> str:
         _grey(axis, _plane(result, step), words)
     _save(figure, path)
     return (
-        "One slice (2 kV) as a weighted projection, as CycleGAN makes it look like Monte Carlo, "
-        "and by Monte Carlo. As figure 4 of the paper."
+        "One slice (2 kV) as a weighted projection, translated by a CycleGAN, and by Monte Carlo. "
+        "As figure 4 of the paper."
     )
 
 
@@ -100,8 +100,8 @@ def two_networks(study: Study, path: Path) -> str:
     _errors(axes[2], _plane(result, "twin_by_sml"), truth, "trained on sML")
     _save(figure, path)
     return (
-        "The twin, and what networks trained on either simulation find in it: red solid that was "
-        "missed, blue pore that was taken for solid. As figure A1 of the paper, with the truth."
+        "The twin, segmented by networks trained on either simulation: missed solid is red, pore "
+        "labelled as solid is blue. As figure A1 of the paper, but with the truth."
     )
 
 
@@ -118,7 +118,7 @@ def look(study: Study, path: Path) -> str:
     names = {"before": "sMC", "reference": "twin", "images": "sMCDA"}
     for colour, (stack, words) in zip(COLOURS, names.items(), strict=False):
         chosen = table["stack"] == stack
-        # Yields of a hundred electrons are steps; a few bins together hold as many of them each.
+        # yields of a hundred electrons are discrete; averaging over a few bins smooths them
         share = ndimage.uniform_filter1d(table["share"][chosen], BINS_TOGETHER)
         axes[3].plot(table["grey_value_in_deviations"][chosen], share, color=colour, label=words)
     axes[3].set_xlabel("grey value (standard deviations)")
@@ -143,7 +143,7 @@ def synthetic(study: Study, path: Path) -> str:
         _grey(pair[0], _plane(result, step, z), f"test slice of {words}")
         _errors(pair[1], _plane(result, found, z), _plane(result, "gold", z), "segmented")
     _save(figure, path)
-    return "Test slices of synthetic data and what the networks find in them. As figure B1."
+    return "Test slices of synthetic data and their segmentations. As figure B1."
 
 
 def on_twin(study: Study, path: Path) -> str:
@@ -190,8 +190,8 @@ def reprojection(study: Study, path: Path) -> str:
         _errors(line[2], _plane(result, step, z), truth, "hidden errors")
     _save(figure, path)
     return (
-        "Two reconstructions of one stack, imaged again (left); what of the stack they leave "
-        "unexplained (middle); and their errors, which a user could not see (right)."
+        "Two reconstructions of one stack, imaged again (left); the unexplained part of the "
+        "stack (middle); and their errors, which are hidden from a user (right)."
     )
 
 
@@ -286,7 +286,7 @@ def translators(study: Study, path: Path) -> str:
     _save(figure, path)
     return (
         "Training of the CycleGANs, towards Monte Carlo (above) and towards the twin (below). As "
-        "figures C2 and C3 of the paper; the right column is what ours are judged by."
+        "figures C2 and C3 of the paper; the right column shows our validation."
     )
 
 

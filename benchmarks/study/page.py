@@ -26,7 +26,7 @@ an instrument unknown to all training steps. Further comparisons go beyond the p
 
 
 def write(study: Study, page: Path, size: str) -> None:
-    """Write the page, and the figures in a folder of its name beside it."""
+    """Write the page, and the figures into a folder of the same name."""
     drawn = figures.draw(study, page.with_suffix(""))
     cell = study.cells("simulation")[0]
     gold = study.runs[cell]["gold"]
@@ -58,7 +58,7 @@ def write(study: Study, page: Path, size: str) -> None:
 
 
 def _solid(study: Study) -> dict[str, str]:
-    """Return how solid the test slices are, ours and the paper's."""
+    """Return the share of solid in the test slices, ours and the paper's, in percent."""
     rows = [study.row(cell, "mc_by_smc_long_error") for cell in study.cells("simulation")]
     names = ("true_positives", "false_positives", "false_negatives", "true_negatives")
     ours = [
@@ -82,5 +82,5 @@ def _adapted(study: Study) -> str:
 
 
 def _times_smaller(shape: tuple[int, int, int]) -> float:
-    """Return how many times smaller a volume is than the paper's, in voxels."""
+    """Return the number of voxels of the paper's volume, relative to that of a volume."""
     return 512**3 / (shape[0] * shape[1] * shape[2])

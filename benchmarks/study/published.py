@@ -1,4 +1,4 @@
-"""What the paper reports: Sardhara et al., Mach. Learn.: Sci. Technol. 6 (2025) 025023."""
+"""Results of the paper: Sardhara et al., Mach. Learn.: Sci. Technol. 6 (2025) 025023."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TABLE_4_PLAIN = {1: (0.145, 0.059, 0.030), 2: (0.169, 0.091, 0.037), 4: (0.271, 
 """Real stacks, without."""
 
 AGREEMENT_MDS = 0.83
-"""Section 3.1: overlap of what sML- and sMC-trained networks find in r-2kV."""
+"""Section 3.1: overlap of the results of sML- and sMC-trained networks for r-2kV."""
 
 MEAN_GAIN_PERCENT = 20
 """Abstract: mean improvement by adaptation."""
@@ -30,7 +30,7 @@ OVERLAPS = [row for table in (TABLE_2, TABLE_3_ADAPTED, TABLE_3_PLAIN) for row i
 
 
 def solid_share(mp_percent: float, mgp_percent: float, mds: float) -> float:
-    """Return the share of solid in the test slices that three of the paper's figures imply.
+    """Return the share of solid in the test slices implied by three of the paper's figures.
 
     With a share of solid f, missed solid is MGP f, invented solid MP - MGP f, both shares of all
     voxels; the mean of the Dice scores of both phases that follows grows with f.

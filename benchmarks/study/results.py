@@ -1,4 +1,4 @@
-"""The tables that the runs left, asked for by pipeline, step and column."""
+"""Access to the tables of the runs by pipeline, step and column."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SCORES = {
     "lineal path": ("_isotropy", "e_lpf"),
     "ligament diameter": ("_isotropy", "e_diameter"),
 }
-"""Figures that need no truth: what steps that measure them end in, and the column."""
+"""Scores that need no truth: the suffix of the steps that measure them, and the column."""
 
 
 RANKED = ("adaptation", "ensemble", "segmenters")
-"""Pipelines in which several methods are judged on one twin."""
+"""Pipelines that apply several methods to one twin."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Ranking:
 
     Attributes:
         scores: one for each method.
-        errors: theirs, MP in percent.
+        errors: their MP in percent.
     """
 
     scores: np.ndarray
@@ -66,7 +66,7 @@ class Study:
     """All finished runs.
 
     Attributes:
-        runs: by what was run.
+        runs: results by cell.
     """
 
     runs: Mapping[Cell, RunResult]
@@ -87,12 +87,12 @@ class Study:
         return [float(self.row(cell, step)[column]) for cell in cells]
 
     def seconds(self, cell: Cell, *steps: str) -> float:
-        """Return how long steps took when they were computed."""
+        """Return the time that steps took when they were computed."""
         entries = self.runs[cell].entries
         return sum(float(entries[step].manifest["seconds"]) for step in steps)
 
     def hours(self) -> float:
-        """Return how long all steps took, one after the other, each counted once."""
+        """Return the total time of all steps in hours, each counted once."""
         seconds = {
             entry.folder: float(entry.manifest["seconds"])
             for run in self.runs.values()
@@ -101,16 +101,16 @@ class Study:
         return sum(seconds.values()) / 3600
 
     def methods(self, cell: Cell) -> list[str]:
-        """Return the steps that segmented the twin, without the oracle, which no real stack has."""
+        """Return the steps that segmented the twin, except for the oracle."""
         steps = [step.id for step in self.runs[cell].plan.steps if step.id.startswith("twin_by_")]
         judged = [step.removesuffix("_error") for step in steps if step.endswith("_error")]
         return [step for step in judged if step != "twin_by_oracle"]
 
     def rankings(self) -> dict[str, list[Ranking]]:
-        """Return how each score goes with the hidden error.
+        """Return the rankings by score.
 
-        One ranking for each twin and set of methods that were judged on it: runs of `RANKED`, by
-        the scores that they hold.
+        There is one ranking for each run of `RANKED` that has the score, that is for each twin and
+        set of methods applied to it.
         """
         found: dict[str, list[Ranking]] = {score: [] for score in SCORES}
         for cell in self.runs:

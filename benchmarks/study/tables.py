@@ -1,4 +1,4 @@
-"""The tables of the study page, in Markdown, ours beside the paper's."""
+"""The tables of the study page in Markdown: our results and the paper's."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SEGMENTERS = {
     "3d": "U-Net, volume",
 }
 LEARNING = ("coefficients", "network", "matching", "sml_gan")
-"""What is learnt once for sML."""
+"""Steps of the training for sML."""
 VOLUMES = {"eighth": "1/8", "quarter": "1/4", "half": "1/2", "smc": "1"}
 
 
@@ -66,7 +66,7 @@ def synthetic(study: Study) -> str:
 
 
 def simulations(study: Study) -> str:
-    """Return how sML- and sMC-trained networks agree on the twin, and how right either is."""
+    """Return the agreement of sML- and sMC-trained networks on the twin, and their scores."""
     rows = []
     for kv in _known(study, "simulation"):
         cells = study.cells("simulation", kv)
@@ -108,7 +108,7 @@ def isotropy(study: Study) -> str:
 
 
 def times(study: Study) -> str:
-    """Return what either way of simulation took."""
+    """Return the times of both ways of simulation."""
     rows = []
     for kv in _known(study, "simulation"):
         cell = study.cells("simulation", kv)[0]
@@ -184,7 +184,7 @@ def segmenters(study: Study) -> str:
 
 
 def training_volume(study: Study) -> str:
-    """Return the error by how much of the volume a network was trained on."""
+    """Return the error by training volume."""
     cells = study.cells("training_volume")
     rows = [
         [share, *_figures(study, cells, f"mc_by_{name}_error", OVERLAP)]
@@ -210,7 +210,7 @@ def voltages(study: Study) -> str:
 
 
 def rankings(study: Study) -> str:
-    """Return how well figures without truth rank methods."""
+    """Return how well scores without a truth rank methods."""
     rows = []
     for score, found in study.rankings().items():
         if found:

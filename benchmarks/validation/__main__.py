@@ -46,19 +46,19 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
 HEAD = front_matter(
     "Validation of the Monte Carlo",
     """
-How far can the images of `simulator/monte_carlo` be trusted? This page compares it with
-measurements, with a second implementation, and with itself.
+This page compares `simulator/monte_carlo` with measurements, with a second implementation, and with
+itself.
 """,
     "validation",
     "twenty minutes on two cores",
 )
 
 ABOUT = """
-**The engine** is what `simulator/monte_carlo` and `physics/monte_carlo_table` run: single
+**The engine** is the code of `simulator/monte_carlo` and `physics/monte_carlo_table`: single
 precision, compact tables, exact ranges. **The oracle** is `fib_plugins.electrons.reference`: the
-same physics written as plainly as in a textbook, double precision, none of the engine's devices;
-its tests hold it against transport theory in closed form. Errors given as ± are standard errors,
-and so is the unit \N{GREEK SMALL LETTER SIGMA}; bars in figures are two of them.
+same physics as in a textbook, in double precision and without the engine's optimisations; its
+tests compare it with closed forms of transport theory. Errors given as ± are standard errors,
+and so is the unit \N{GREEK SMALL LETTER SIGMA}; bars in figures show two standard errors.
 """
 
 
@@ -79,9 +79,9 @@ def main() -> None:
     start = time.perf_counter()
     sections = []
     for name in options.sections or SECTIONS:
-        begun = time.perf_counter()
+        begin = time.perf_counter()
         sections.append(SECTIONS[name](bench))
-        print(f"{name:<12}{time.perf_counter() - begun:>7.0f} s", flush=True)
+        print(f"{name:<12}{time.perf_counter() - begin:>7.0f} s", flush=True)
     if not options.sections:
         facts: dict[str, Any] = {}
         for section in sections:
@@ -105,9 +105,10 @@ def _made(minutes: float, bench: Bench) -> str:
     return (
         f"## How this page was made\n\nBy `make validation`{quick}, in {minutes:.0f} minutes on "
         f"{machine()}: fib {fibcore.__version__}, {versions('numpy', 'numba', 'scipy')}. "
-        f"Numbers of electrons stand with each figure. "
+        f"Numbers of electrons are given with each figure. "
         f"`python -m benchmarks.validation --quick --out trial.md` follows a tenth of them. "
-        f"Random numbers are seeded: the same versions give the same page, but for this paragraph."
+        f"Random numbers are seeded: the same versions give the same page, except for this "
+        f"paragraph."
     )
 
 

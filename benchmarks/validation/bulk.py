@@ -23,7 +23,7 @@ GOLD_WINDOWS = {
     1: (0.39, 0.42), 2: (0.425, 0.455), 3: (0.44, 0.47), 4: (0.44, 0.465), 5: (0.44, 0.475),
     20: (0.48, 0.51),
 }  # fmt: skip
-"""What the project asks of gold, from the spread of the best measurements."""
+"""Required coefficients of gold, from the spread of the best measurements."""
 
 Curve = dict[float, Yield]
 
@@ -48,9 +48,9 @@ def section(bench: Bench) -> Section:
     page.text(
         f"""Lines: the engine, {bench.electrons(ELECTRONS):,} electrons per point (standard error
         at most {max(y.error for c in curves.values() for y in c.values()):.4f}). Open circles: the
-        oracle. Small signs: all sets of D. C. Joy's collection; grey ones stand against all
-        others. Dotted, from 4 keV on: the law of Hunger and Küchler, which they fitted to their
-        measurements; of silver there is nothing else here."""
+        oracle. Small markers: all sets of D. C. Joy's collection; grey ones disagree with all
+        others. Dotted, from 4 keV on: the law of Hunger and Küchler, fitted to their
+        measurements; for silver there are no other data."""
     )
     _figure(page, bench, curves, oracle, sets)
     _yields(page, curves)
@@ -166,19 +166,19 @@ def _deviations(page: Section, curves: dict[str, Curve], sets: list[MeasuredSet]
     rows.append(["law of Hunger & Küchler, 4 to 30 keV", *against])
     good = [m for m in sets if not m.outlier]
     total = [cell([m for m in good if m.element == e]) for e in ELEMENTS]
-    rows.append(["**all but °**", *(f"**{c}**" for c in total)])
+    rows.append(["**all except °**", *(f"**{c}**" for c in total)])
     page.table(["measured by", *ELEMENTS], rows)
     outliers = "; ".join(
         f"{element} by {SOURCES[source].label}: {why}"
         for (element, source), why in OUTLIERS.items()
     )
     page.text(
-        f"""° stands against all others: {outliers}. Laboratories differ by about 5 % for gold at
+        f"""° disagrees with all others: {outliers}. Laboratories differ by about 5 % for gold at
         2 keV and above, and by up to a factor of two for carbon at 1 keV. The set of El Gomati and
-        Assad, samples cleaned in ultra-high vacuum, is the preferred one up to 6 keV."""
+        Assad, on samples cleaned in ultra-high vacuum, is preferred up to 6 keV."""
     )
     page.parts.append(
-        '??? note "Where the measurements come from"\n'
+        '??? note "Sources of the measurements"\n'
         + "\n".join(f"    - {s.label}: {s.paper}" for s in SOURCES.values())
         + "\n\n    All as collected by D. C. Joy, A database on electron-solid interactions, "
         "Scanning 17 (1995) 270, revision of 2001; the values are in "
@@ -223,7 +223,7 @@ def _checks(page: Section, bench: Bench, curves: dict[str, Curve], sets: list[Me
 def _explain(
     page: Section, bench: Bench, energy_kev: float, gold: Yield, sets: list[MeasuredSet]
 ) -> None:
-    """Add what gold was measured to have at an energy where it is not what was asked for."""
+    """Add the values measured for gold at an energy at which the simulation misses its window."""
     measured = [
         f"{eta:g} ({SOURCES[m.source].label})"
         for m in sets
@@ -232,8 +232,8 @@ def _explain(
     ]
     other = bench.engine("Au", energy_kev, GOLD_ELECTRONS, energy_loss="dielectric")
     page.text(
-        f"""Gold at {energy_kev:g} keV, {gold.eta:.4f} ± {gold.error:.4f}, is not within the window
-        that was asked for. Measured there: {", ".join(measured)}. With the dielectric model of
+        f"""Gold at {energy_kev:g} keV, {gold.eta:.4f} ± {gold.error:.4f}, is outside the required
+        window. Measured values: {", ".join(measured)}. With the dielectric model of
         energy loss it is {other.eta:.4f}."""
     )
 

@@ -1,4 +1,4 @@
-"""What the numerical choices do: voxel size, cut-off, number of electrons, step rule."""
+"""Effects of the numerical choices: voxel size, cut-off, number of electrons, step rule."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def section(bench: Bench) -> Section:
     least = bench.electrons(min(VOXEL_ELECTRONS.values()))
     page.text(
         f"""Gold in epoxy on voxels of h = {VOXEL_NM:g} nm, and the same geometry on voxels of h/2
-        and h/4 (each repeated along each axis), at least {least:,} electrons each. A voxel boundary
-        inside one material must not matter."""
+        and h/4 (each repeated along each axis), at least {least:,} electrons each. Voxel
+        boundaries inside one material must have no effect."""
     )
     worst, rows = 0.0, []
     for (name, kev), yields in voxels.items():
@@ -84,8 +84,9 @@ def section(bench: Bench) -> Section:
 
     page.heading("Cut-off")
     page.text(
-        f"""Energy at which an electron counts as stopped; by convention what leaves with less than
-        50 eV is a secondary electron. {bench.electrons(CUTOFF_ELECTRONS):,} electrons each."""
+        f"""Energy below which an electron counts as stopped. By convention electrons that
+        leave with less than 50 eV are secondary electrons.
+        {bench.electrons(CUTOFF_ELECTRONS):,} electrons each."""
     )
     rows = [
         [f"{layers}, {kev:g} keV", *(value(y.eta, y.error) for y in yields),
@@ -100,14 +101,14 @@ def section(bench: Bench) -> Section:
         f"""Gold at 2 keV, {REPEATS} runs with each number of electrons: the root mean square
         deviation from the best value is {", ".join(f"{r:.2f}" for r in scatter / expected)} times
         the binomial standard error, for N = {", ".join(f"{n:,}" for n in NUMBERS)} (1 is expected,
-        give or take {spread:.2f})."""
+        with a standard error of {spread:.2f})."""
     )
     _steps(page, bench)
     return page
 
 
 def structures() -> dict[str, Labels]:
-    """Return small structures of gold in epoxy, of which two are three-dimensional."""
+    """Return small structures of gold in epoxy; two of them are three-dimensional."""
     wave = LeveledWave(
         shape=(20, 32, 32), voxel_size_nm=VOXEL_NM, ligament_diameter_nm=50, solid_fraction=0.5,
         waves=500,
@@ -180,7 +181,7 @@ def _draw_cutoffs(axis: Axes, found: dict[tuple[str, float], list[Yield]]) -> No
 
 
 def _scatter(bench: Bench) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rms deviation of many runs by number of electrons, and the binomial law's."""
+    """Return the rms deviation of many runs by number of electrons, and the binomial one."""
     gold = NAMED["Au"]
     eta = bench.engine("Au", 2.0, 4e6).eta
 
@@ -196,12 +197,12 @@ def _scatter(bench: Bench) -> tuple[np.ndarray, np.ndarray]:
 def _steps(page: Section, bench: Bench) -> None:
     page.heading("Step rule")
     page.text(
-        f"""The engine follows the optical depth left until an electron stops, so that energy loss
-        and mean free path along a flight are exact: it has no step rule. The oracle takes steps, by
-        three rules: the stopping power at the start of a flight (Euler), that half-way (midpoint),
-        or half-way in flights so short that none loses more than 0.5 % (fine). Deviation from the
-        engine in percent; {bench.electrons(STEP_ELECTRONS):,} electrons for each rule. Euler steps
-        let too much shine through the epoxy, which bulk coefficients do not show."""
+        f"""The engine tracks the optical depth that remains until an electron stops. Energy loss
+        and mean free path along a flight are therefore exact, and there is no step rule. The oracle
+        takes steps by one of three rules: the stopping power at the start of a flight (Euler), at
+        its middle (midpoint), or at the middle of flights that lose at most 0.5 % (fine).
+        Deviation from the engine in percent; {bench.electrons(STEP_ELECTRONS):,} electrons for each
+        rule. With Euler steps too much shines through the epoxy; bulk coefficients do not show this error."""
     )
     rows = []
     for layers, kev, thickness in STEP_CASES:

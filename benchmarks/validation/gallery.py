@@ -1,4 +1,4 @@
-"""One slice as it is imaged at 1, 2 and 4 kV, beside its truth."""
+"""Images of one slice at 1, 2 and 4 kV, and its truth."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def section(bench: Bench) -> Section:
     page.text(
         f"""One slice of a hierarchical leveled wave, gold in epoxy, {SHAPE[2]} x {SHAPE[1]} pixels
         of {VOXEL_NM:g} nm, {ELECTRONS_PER_PIXEL} electrons per pixel: its truth, its images, and
-        what lies beneath the dashed line. The higher the voltage, the deeper the solid that shines
-        through the epoxy, and the less sharp the edges."""
+        the cut below the dashed line. At higher voltages deeper solid shines through the epoxy,
+        and edges are less sharp."""
     )
     phases = ListedColormap(PHASES[:2])
     row = SHAPE[1] // 2
@@ -65,7 +65,7 @@ def section(bench: Bench) -> Section:
             figure,
             bench.pictures / "gallery.png",
             """A slice of a porous structure, its images at 1, 2 and 4 kV, and a vertical cut
-            through the structure beneath it""",
+            through the structure below it""",
         )
     rows = []
     truth = structure.data[0] > 0
@@ -78,7 +78,7 @@ def section(bench: Bench) -> Section:
         )  # fmt: skip
     page.table(
         ["", "mean yield of solid", "of pores", "correlation with the truth",
-         "pixels that Otsu's threshold takes for the other phase / %"],
+         "pixels misplaced by Otsu's threshold / %"],
         rows,
     )  # fmt: skip
     return page

@@ -25,8 +25,8 @@ def section(bench: Bench) -> Section:
     page = Section("Voxels against layers and against the oracle")
     page.text(
         f"""A film of epoxy over gold, once as flat layers, once as voxels of {VOXEL_NM:g} nm made
-        by `generator/layered`; {bench.electrons(ELECTRONS):,} electrons each, independent of each
-        other."""
+        by `generator/layered`; {bench.electrons(ELECTRONS):,} electrons each, in independent
+        runs."""
     )
     rows, worst = [], 0.0
     for kev, thickness in CASES:
@@ -49,8 +49,8 @@ def section(bench: Bench) -> Section:
 
     page.heading("Three dimensions")
     page.text(
-        f"""The structures of the section on convergence, over epoxy, seen by engine and oracle,
-        which cross the voxels in different ways; the oracle with
+        f"""The structures of the section on convergence, over epoxy, simulated by engine and
+        oracle, which cross the voxels in different ways; the oracle follows
         {bench.electrons(ORACLE_ELECTRONS):,} electrons."""
     )
     rows, sigmas = [], []

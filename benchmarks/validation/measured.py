@@ -1,6 +1,6 @@
-"""Measured backscatter coefficients, and how far they can be trusted.
+"""Measured backscatter coefficients and their reliability.
 
-`backscatter_measured.csv` holds those of C, Al, Si, Cu and Au that D. C. Joy collected (A database
+`backscatter_measured.csv` holds those of C, Al, Si, Cu and Au collected by D. C. Joy (A database
 on electron-solid interactions, Scanning 17 (1995) 270; revision of 2001) from the papers below.
 """
 
@@ -100,16 +100,16 @@ SOURCES = {
 }  # fmt: skip
 
 BEST = ("elgomati1997", "hunger1979", "heinrich1966")
-"""Cleaned samples in ultra-high vacuum up to 6 keV; and the two that agree best above."""
+"""Cleaned samples in ultra-high vacuum up to 6 keV, and the two sets that agree best above."""
 
 OUTLIERS = {
-    ("Au", "bongeler1993"): "below 2 keV it falls away from all others, as a film of contamination "
-    "does to a heavy element",
+    ("Au", "bongeler1993"): "below 2 keV it is lower than all others, as expected for a film of "
+    "contamination on a heavy element",
     ("Cu", "koshikawa1973"): "above all others at every energy",
-    ("C", "bronstein1969"): "nearly twice as high as all others at 1 keV, as a low threshold that "
-    "lets secondary electrons through does to a light element",
+    ("C", "bronstein1969"): "nearly twice as high as all others at 1 keV, as expected for a light "
+    "element and a low threshold that passes secondary electrons",
 }
-"""Sets that stand against all others, and why."""
+"""Sets that disagree with all others, and the reason."""
 
 
 @dataclass(frozen=True)
@@ -130,12 +130,12 @@ class MeasuredSet:
 
     @property
     def outlier(self) -> bool:
-        """Whether it stands against all others."""
+        """Whether it disagrees with all others."""
         return (self.element, self.source) in OUTLIERS
 
 
 def measured_sets(low_kev: float = 0.5, high_kev: float = 30.0) -> list[MeasuredSet]:
-    """Return all sets, cut to a range of energies; those without a point in it are left out."""
+    """Return all sets with points in a range of energies, restricted to that range."""
     rows: dict[tuple[str, str], list[tuple[float, float]]] = {}
     with FILE.open(encoding="utf-8") as file:
         for row in csv.DictReader(file):

@@ -1,4 +1,4 @@
-"""What the choice of elastic model and of energy loss does to the backscatter coefficient."""
+"""Effect of the models of elastic scattering and energy loss on the backscatter coefficient."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def section(bench: Bench) -> Section:
     page = Section("Models of scattering and of energy loss")
     page.text(
         f"""The first of each is the default. {bench.electrons(ELECTRONS):,} electrons per point.
-        Grey signs: the best measurements ({", ".join(SOURCES[s].label for s in BEST)}); tables give
-        deviations from those, in percent, as mean / root mean square."""
+        Grey markers: the best measurements ({", ".join(SOURCES[s].label for s in BEST)}); tables
+        give deviations from those, in percent, as mean / root mean square."""
     )
     page.heading("Elastic scattering")
     _compared(page, bench, "elastic", get_args(ElasticModel))
     page.text(
-        """Screened Rutherford scattering, meant for fast electrons and light atoms, fails for gold
-        at the energies of this field. Browning's closed form was fitted to Mott cross sections, but
-        mixes its angles from two simple laws."""
+        """Screened Rutherford scattering, an approximation for fast electrons and light atoms,
+        fails for gold at the energies of this field. Browning's closed form was fitted to Mott
+        cross sections, but combines its angles from two simple laws."""
     )
     page.heading("Energy loss")
     losses = get_args(EnergyLossModel)
@@ -74,7 +74,7 @@ def _curve(bench: Bench, element: str, **options: Any) -> Curve:
 
 
 def _compared(page: Section, bench: Bench, field: str, models: tuple[str, ...]) -> None:
-    """Add figure and table of what each value of a field gives."""
+    """Add a figure and a table of the results for each value of a field."""
     curves: dict[tuple[str, str], Curve] = {}
     for element in ELEMENTS:
         for model in models:
@@ -116,7 +116,7 @@ def _compared(page: Section, bench: Bench, field: str, models: tuple[str, ...]) 
 
 
 def _atomic_electrons(page: Section, bench: Bench) -> None:
-    """Add what deflection by single electrons does, against measurements at low and high energy."""
+    """Add the effect of deflection by single electrons, at low and high energy."""
     curves = {
         (element, on): _curve(bench, element, atomic_electrons=on)
         for element in ("Au", "Cu", "Si", "Al", "C")
@@ -149,9 +149,10 @@ def _atomic_electrons(page: Section, bench: Bench) -> None:
         rows.append(row)
     page.text(
         f"""Option `atomic_electrons`: single electrons of the atoms deflect, too. Without → with
-        it; mean deviations in percent from the samples that El Gomati and Assad cleaned (up to 6
-        keV), and from all sets but outliers from 8 keV on. It brings {", ".join(towards) or "none"}
-        closer to the cleaned samples, and takes {", ".join(away) or "none"} away from them."""
+        it; mean deviations in percent from the samples cleaned by El Gomati and Assad (up to 6
+        keV), and from all sets except outliers from 8 keV on. With the option
+        {", ".join(towards) or "none"} agrees better with the cleaned samples, and
+        {", ".join(away) or "none"} worse."""
     )
     page.table(
         ["", "cleaned, to 6 keV", "all, from 8 keV", *(f"η at {e} keV" for e in (1, 2, 3, 5))],

@@ -1,4 +1,4 @@
-"""Gold under a film of epoxy: how deep one sees."""
+"""Gold under a film of epoxy: the depth that is visible."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def section(bench: Bench) -> Section:
     law = HungerKuchler()
     page = Section("Gold under epoxy")
     page.text(
-        """This is the test that matters for porous samples: it decides from how deep solid shines
-        through the filled pores, and an error in the energy loss that bulk coefficients hide shows
-        here."""
+        """This test is decisive for porous samples: it determines from which depth solid shines
+        through the filled pores, and reveals errors in the energy loss that bulk coefficients
+        hide."""
     )
     with panels(1, 3, 2.9, sharey=True) as (figure, axes):
         for axis, e in zip(axes, engine, strict=True):
@@ -75,8 +75,8 @@ def section(bench: Bench) -> Section:
     half = {e: half_depth(engine[e]) for e in engine}
     depths = ", ".join(f"{half[e]:.1f} nm at {e} keV" for e in engine)
     page.text(
-        f"""The signal of gold falls to one half under {depths}. `physics/hunger_kuchler`, the
-        analytic law, sees too deep and takes epoxy as too bright."""
+        f"""The signal of gold falls to one half under {depths}. With the analytic law,
+        `physics/hunger_kuchler`, solid is visible from too deep, and epoxy is too bright."""
     )
     rows, deviations = [], []
     for e in oracle:
@@ -95,7 +95,7 @@ def section(bench: Bench) -> Section:
     chance = float(chi2.sf(total, len(deviations)))
     page.text(
         f"""Engine: {bench.electrons(ELECTRONS):,} electrons per point; oracle:
-        {bench.electrons(ORACLE_ELECTRONS):,}, with steps so fine that no error of theirs counts.
+        {bench.electrons(ORACLE_ELECTRONS):,}, with steps so fine that their error is negligible.
         χ² of the differences is {total:.1f} for {len(deviations)} points (chance of a larger one:
         {chance:.2f})."""
     )
@@ -109,13 +109,13 @@ def section(bench: Bench) -> Section:
 
 
 def _lean(page: Section, pairs: dict[tuple[int, int], tuple[Yield, Yield]]) -> None:
-    """Add whether the engine lies above or below the oracle as a rule, in thick films above all.
+    """Add the mean deviation of the engine from the oracle, in particular for thick films.
 
-    A small error of the same sign everywhere does not show in χ².
+    χ² does not reveal a small error of the same sign everywhere.
     """
     groups = {
         "all": list(pairs),
-        "films through which less than half of the gold's signal comes": [
+        "films that transmit less than half of the gold's signal": [
             (e, t) for e, t in pairs if pairs[e, t][1].eta < 0.5 * pairs[e, 0][1].eta
         ],
         "1 keV": [(e, t) for e, t in pairs if e == 1],
@@ -138,7 +138,7 @@ def _lean(page: Section, pairs: dict[tuple[int, int], tuple[Yield, Yield]]) -> N
             f"{percent(mean)} ± {100 * spread:.2f} %, {above} of {len(chosen)} above",
             abs(mean) < 3 * spread,
         )  # fmt: skip
-    page.text("Whether the engine leans to one side:")
+    page.text("Systematic deviation of the engine:")
     page.table(["points", "above", "mean deviation / %", f"in {SIGMA}"], rows)
 
 

@@ -16,13 +16,13 @@ SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was asked for, and what came out.
+    """A requirement and its result.
 
     Attributes:
         what: quantity.
-        wanted: range or condition.
+        wanted: required range or condition.
         found: value.
-        passed: whether `found` is what was wanted.
+        passed: whether `found` meets the requirement.
     """
 
     what: str
@@ -44,7 +44,7 @@ class Section:
         title: heading.
         parts: pieces of Markdown.
         checks: for the table at the beginning of the page.
-        facts: values that other sections quote.
+        facts: values used in other sections.
     """
 
     title: str
@@ -69,7 +69,7 @@ class Section:
         self.parts.append(table(head, rows, right=True))
 
     def figure(self, figure: Figure, file: Path, shows: str) -> None:
-        """Save a figure and add it, with words for those who cannot see it."""
+        """Save a figure and add it, with an alternative text."""
         save(figure, file)
         self.parts.append(picture(file, shows))
 
@@ -79,14 +79,14 @@ class Section:
 
     @property
     def markdown(self) -> str:
-        """The section as it stands on the page."""
+        """The section in Markdown."""
         return "\n\n".join([f"## {self.title}", *self.parts])
 
 
 def checks_table(checks: Iterable[Check]) -> str:
     """Return the table of verdicts."""
     rows = [(check.what, check.wanted, check.found, check.verdict) for check in checks]
-    return table(("what", "wanted", "found", ""), rows)
+    return table(("quantity", "required", "result", ""), rows)
 
 
 def value(eta: float, error: float) -> str:

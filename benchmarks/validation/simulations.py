@@ -43,29 +43,29 @@ class Yield:
 
 @dataclass(frozen=True)
 class Bench:
-    """How much work is done, and where pictures go.
+    """Size of the simulations, and the folder of pictures.
 
     Attributes:
         pictures: folder.
-        quick: whether a tenth of the electrons must do.
+        quick: whether only a tenth of the electrons are followed.
     """
 
     pictures: Path
     quick: bool = False
 
     def electrons(self, number: float) -> int:
-        """Return how many electrons are followed where `number` are wanted."""
+        """Return how many electrons are followed if `number` are requested."""
         return max(1000, int(number / 10)) if self.quick else int(number)
 
     def each(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """Return what a function gives for each item, computed on all cores."""
+        """Return the results of a function for each item, computed on all cores."""
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             return list(pool.map(function, items))
 
     def histograms(
         self, layers: str, energy_kev: float, electrons: float, thickness_nm: float, **options: Any
     ) -> engine_layers.Yield:
-        """Return all that the engine counts from layers, see `engine`."""
+        """Return all counts of the engine for layers; see `engine`."""
         film, bulk = split(layers)
         options.setdefault("seed", seed_of(layers, energy_kev, thickness_nm, "engine", options))
         number = self.electrons(electrons)
@@ -80,7 +80,7 @@ class Bench:
         thickness_nm: float = 0.0,
         **options: Any,
     ) -> Yield:
-        """Return what the engine gives for a bulk (``"Au"``) or a film over it (``"epoxy/Au"``)."""
+        """Return the engine's yield of a bulk (``"Au"``) or a film over it (``"epoxy/Au"``)."""
         found = self.histograms(layers, energy_kev, electrons, thickness_nm, **options)
         return Yield(found.eta, found.standard_error)
 
@@ -93,7 +93,7 @@ class Bench:
         thickness_nm: float = 0.0,
         **options: Any,
     ) -> Electrons:
-        """Return what the oracle gives for the same."""
+        """Return the oracle's result for the same sample."""
         film, bulk = split(layers)
         below = (bulk, float("inf"))
         sample = (

@@ -1,4 +1,4 @@
-"""Energies and directions with which electrons come back."""
+"""Energies and directions of backscattered electrons."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CASES = {
 BINS = 20
 ELECTRONS, ORACLE_ELECTRONS = 2_000_000, 200_000
 HIGH = 0.8
-"""Part of the beam energy above which a detector could be set."""
+"""Lower limit of a possible detector window, as a fraction of the beam energy."""
 
 
 def section(bench: Bench) -> Section:
@@ -26,7 +26,7 @@ def section(bench: Bench) -> Section:
     page = Section("Energies and angles of backscattered electrons")
     page.text(
         f"""{KEV:g} keV, normal incidence. Upper row: energies; lower row: cosines of the angle to
-        the normal, in which the cosine law is a straight line. Engine
+        the normal, for which the cosine law is a straight line. Engine
         ({bench.electrons(ELECTRONS):,} electrons) against oracle
         ({bench.electrons(ORACLE_ELECTRONS):,})."""
     )
@@ -66,9 +66,9 @@ def section(bench: Bench) -> Section:
         ["", "η", "mean E/E₀", f"above {HIGH:g} E₀ / %", "mean cosine (cosine law: 0.667)"], rows
     )
     page.text(
-        """More of the electrons from heavy matter have kept most of their energy: a detector that
-        favours high energies raises the contrast of gold in epoxy, and hides some of what lies
-        deep. That is what the detector window of `simulator/monte_carlo` is for."""
+        """Electrons from heavy materials keep more of their energy. A detector that favours high
+        energies therefore raises the contrast of gold in epoxy, and hides some of the deep solid.
+        The detector window of `simulator/monte_carlo` serves this purpose."""
     )
     page.check(
         "energies and angles, engine against oracle",

@@ -69,13 +69,15 @@ def _mirrors(page: Section, bench: Bench, structure: Labels) -> None:
         rows.append([name, f"{total / first.size:.3f}", f"{chances[-1]:.2f}"])
     page.text(
         f"""A leveled wave of {structure.shape[2]} x {structure.shape[1]} pixels, {per_pixel:,}
-        electrons per pixel at {KEV:g} keV: turning the structure turns the image. χ² per pixel of
-        the difference between the image and the image of the turned structure, turned back, made of
-        other random numbers; and the chance of a larger one."""
+        electrons per pixel at {KEV:g} keV: a transformation of the structure transforms the
+        image. χ² per pixel of the difference between the image and the back-transformed image of
+        the transformed structure, simulated with other random numbers; and the chance of a larger
+        one."""
     )
     page.table(["", "χ² per pixel", "chance"], rows)
     page.check(
-        "images of mirrored and turned structures", "equal within counting noise (chance > 0.001)",
+        "images of mirrored and transposed structures",
+        "equal within counting noise (chance > 0.001)",
         f"least chance of {len(chances)} {min(chances):.2f}", min(chances) > 0.001,
     )  # fmt: skip
 
@@ -102,8 +104,8 @@ def _conserved(page: Section, bench: Bench, structure: Labels) -> None:
     lost = int(np.rint(200 * np.sum(whole - np.sum(parts, axis=0))))
     page.text(
         f"""Engine, gold at {KEV:g} keV with a cut-off of {cutoff:g} eV: of {found.counts:,}
-        electrons that come back {below} have less than that. On the leveled wave, the counts in
-        {len(WINDOWS)} detector windows that share out all energies differ from the count of all by
+        backscattered electrons {below} have less energy. On the leveled wave, the sum of the
+        counts in {len(WINDOWS)} detector windows that cover all energies differs from the total by
         {abs(lost)} of {int(np.rint(200 * whole.sum())):,} electrons."""
     )
     page.check(
@@ -113,7 +115,7 @@ def _conserved(page: Section, bench: Bench, structure: Labels) -> None:
         below == 0 and energy.min() > 50 and energy.max() < 1000 * KEV,
     )  # fmt: skip
     page.check(
-        "counts in detector windows that share out all energies", "add up to all",
+        "counts in detector windows that cover all energies", "add up to all",
         f"{abs(lost)} differ of {int(np.rint(200 * whole.sum())):,}", lost == 0,
     )  # fmt: skip
 
@@ -159,7 +161,7 @@ def _binomial(page: Section, bench: Bench) -> None:
         )  # fmt: skip
     page.text(
         f"""Bare gold, {PIXELS} x {PIXELS} pixels, {PER_PIXEL} electrons each: the variance of the
-        counts is {ratio:.3f} times N η (1 \N{MINUS SIGN} η) (give or take
+        counts is {ratio:.3f} times N η (1 \N{MINUS SIGN} η) (standard error
         {np.sqrt(2 / counts.size):.3f}); χ² of {expected.size} bins {total:.1f}, chance
         {chance:.2f}."""
     )
