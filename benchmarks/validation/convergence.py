@@ -202,7 +202,8 @@ def _steps(page: Section, bench: Bench) -> None:
         takes steps by one of three rules: the stopping power at the start of a flight (Euler), at
         its middle (midpoint), or at the middle of flights that lose at most 0.5 % (fine).
         Deviation from the engine in percent; {bench.electrons(STEP_ELECTRONS):,} electrons for each
-        rule. With Euler steps too much shines through the epoxy; bulk coefficients do not show this error."""
+        rule. With Euler steps too much shines through the epoxy; bulk coefficients do not show this
+        error."""
     )
     rows = []
     for layers, kev, thickness in STEP_CASES:
