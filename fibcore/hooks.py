@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     import typer
 
     from fibcore.events import Observer, RunEvent
-    from fibcore.kinds import Adapter, Generator, Metric, Physics, Segmenter, Simulator
-    from fibcore.materials import Material
-    from fibcore.reader import Reader
 
 PROJECT = "fib"
 ENTRY_POINT_GROUP = "fib.plugins"
@@ -31,42 +28,42 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def fib_register_readers(register: Callable[[type[Reader]], None]) -> None:
+def fib_register_readers(register: Callable[[type], None]) -> None:
     """Register readers of file formats."""
 
 
 @hookspec
-def fib_register_generators(register: Callable[[type[Generator]], None]) -> None:
+def fib_register_generators(register: Callable[[type], None]) -> None:
     """Register structure generators: ``register(MyGenerator)`` for each class."""
 
 
 @hookspec
-def fib_register_physics(register: Callable[[type[Physics]], None]) -> None:
+def fib_register_physics(register: Callable[[type], None]) -> None:
     """Register backscatter coefficient models."""
 
 
 @hookspec
-def fib_register_simulators(register: Callable[[type[Simulator]], None]) -> None:
+def fib_register_simulators(register: Callable[[type], None]) -> None:
     """Register simulators (structure to images)."""
 
 
 @hookspec
-def fib_register_adapters(register: Callable[[type[Adapter]], None]) -> None:
+def fib_register_adapters(register: Callable[[type], None]) -> None:
     """Register adapters (images to images)."""
 
 
 @hookspec
-def fib_register_segmenters(register: Callable[[type[Segmenter]], None]) -> None:
+def fib_register_segmenters(register: Callable[[type], None]) -> None:
     """Register segmenters (images to labels)."""
 
 
 @hookspec
-def fib_register_metrics(register: Callable[[type[Metric]], None]) -> None:
+def fib_register_metrics(register: Callable[[type], None]) -> None:
     """Register metrics."""
 
 
 @hookspec
-def fib_register_materials(register: Callable[[Material], None]) -> None:
+def fib_register_materials(register: Callable[[Any], None]) -> None:
     """Register materials: ``register(Material(name=..., composition=..., ...))`` for each."""
 
 
@@ -76,6 +73,14 @@ def fib_register_commands(app: typer.Typer) -> None:
 
     `app` is the package's own; its commands join those of ``fib`` afterwards. A `FibError` that a
     command raises ends it with one message, as it ends built-in commands.
+    """
+
+
+@hookspec
+def fib_repr_html(item: object) -> str | None:
+    """Return a volume or a table as HTML for a notebook, or None to leave that to other packages.
+
+    Called when a notebook shows one; the first text that a package returns is shown.
     """
 
 

@@ -144,6 +144,15 @@ class Packages:
         """Return the functions of all packages for one hook, each with where it comes from."""
         return [(self._sources[name], found) for name, found in implementations(self._hooks, hook)]
 
+    def first(self, hook: str, **arguments: Any) -> Any:
+        """Return the first that the functions for one hook return; None where all return None."""
+        for source, function in self.implementations(hook):
+            with self.noting(source, f"{hook} failed"):
+                found = function(**arguments)
+                if found is not None:
+                    return found
+        return None
+
     @contextmanager
     def noting(self, source: Source, what: str) -> Iterator[None]:
         """Note whatever a package's code raises, but for an interruption, and go on."""

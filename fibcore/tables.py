@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from fibcore.errors import FibError, did_you_mean
+from fibcore.packages import packages
 from fibcore.roles import Curve, Role
 from fibcore.units import split_unit
 
@@ -84,11 +85,8 @@ class Table:
     def __repr__(self) -> str:
         return f"<Table: {len(self)} x {len(self.names)} (rows, columns): {', '.join(self.names)}>"
 
-    def _repr_html_(self) -> str:
-        from fibcore.show import table_html
-
-        heads = [(split_unit(name)[0], self.unit(name)) for name in self.names]
-        return table_html(heads, self.rows())
+    def _repr_html_(self) -> str | None:
+        return packages().first("fib_repr_html", item=self)
 
     @property
     def names(self) -> list[str]:

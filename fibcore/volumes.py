@@ -141,7 +141,8 @@ class Labels(Volume):
         names = [f"{phase} {material.name}" for phase, material in sorted(self.phases.items())]
         return [super().facts()[0], f"phases {', '.join(names)}"]
 
-    def _meaning(self) -> Meaning:
+    def meaning(self) -> Meaning:
+        """Return what the values stand for."""
         return Meaning("phase", phases=self.phases)
 
     @property
@@ -202,7 +203,8 @@ class Images(Volume):
         channels = f"{len(self.names)} channels: " if len(self.names) > 1 else ""
         return [*super().facts(), channels + ", ".join(self.names), self.quantity]
 
-    def _meaning(self) -> Meaning:
+    def meaning(self) -> Meaning:
+        """Return what the values stand for."""
         return Meaning(self.quantity, self.names, self.kv)
 
     @property

@@ -9,6 +9,7 @@ import numpy as np
 from fibcore.errors import FibError
 from fibcore.grid import slices_of
 from fibcore.meaning import Meaning
+from fibcore.packages import packages
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -78,11 +79,8 @@ class Voxels:
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {', '.join(self.facts())}>"
 
-    def _repr_html_(self) -> str:
-        from fibcore.show import volume_html
-
-        title, facts = type(self).__name__, self.facts()
-        return volume_html(title, facts, self.data, self.voxel_size_nm, self._meaning())
+    def _repr_html_(self) -> str | None:
+        return packages().first("fib_repr_html", item=self)
 
     def to_xarray(self) -> DataArray:
         """Return the voxels as an xarray `DataArray` (no copy); needs the extra ``notebook``.
@@ -97,7 +95,8 @@ class Voxels:
         """
         from fibcore.convert import data_array
 
-        return data_array(self.data, self.voxel_size_nm, self._meaning())
+        return data_array(self.data, self.voxel_size_nm, self.meaning())
 
-    def _meaning(self) -> Meaning:
+    def meaning(self) -> Meaning:
+        """Return what the values stand for."""
         return Meaning()

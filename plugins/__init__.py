@@ -184,6 +184,14 @@ def fib_register_commands(app: typer.Typer) -> None:
 
 
 @hookimpl
+def fib_repr_html(item: object) -> str | None:
+    """Show volumes and tables in notebooks."""
+    from fib_plugins.notebook import html_of
+
+    return html_of(item)
+
+
+@hookimpl
 def fib_observe_run(command: Sequence[str]) -> Observer | None:
     """Have runs of the command line leave a report; those from Python ask for one."""
     from fib_plugins.report import ReportWriter

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = {"fibcore": ROOT / "fibcore", "fib_plugins": ROOT / "plugins"}
 REGISTERING = {
     "commands",
+    "notebook",
     "report",
     *(hook.removeprefix("fib_register_") for hook in REGISTER_HOOKS.values()),
 }

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fib_plugins.notebook import PHASES, SIDE
 from fibcore import Images, Labels, Material, Table, Volume
 from fibcore.elements import element
-from fibcore.show import PHASES, SIDE
 
 CARBON, TUNGSTEN = (Material.of_element(element(symbol)) for symbol in ("C", "W"))
 

@@ -21,7 +21,10 @@ import numpy as np
 from fibcore.errors import sized
 from fibcore.materials import Material
 from fibcore.meaning import Meaning
+from fibcore.tables import Table
 from fibcore.text import shown
+from fibcore.units import split_unit
+from fibcore.volumes import Volume
 
 SIDE = 180
 """Length of a volume's longest edge on the screen, in pixels."""
@@ -42,6 +45,17 @@ class _Plane:
     values: np.ndarray
     width: float
     height: float
+
+
+def html_of(item: object) -> str | None:
+    """Return a volume or a table as HTML; None of anything else."""
+    if isinstance(item, Table):
+        heads = [(split_unit(name)[0], item.unit(name)) for name in item.names]
+        return table_html(heads, item.rows())
+    if isinstance(item, Volume):
+        title, facts = type(item).__name__, item.facts()
+        return volume_html(title, facts, item.data, item.voxel_size_nm, item.meaning())
+    return None
 
 
 def volume_html(
