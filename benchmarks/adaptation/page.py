@@ -25,8 +25,8 @@ another structure (other ligament sizes, another solid fraction), recorded by
 functional forms with [`adapter/acquisition`](../reference/plugins.md#adapter-acquisition), the
 model that domain randomisation uses. Only the oracle trains on images recorded by the twin's
 instrument. All ways have the same number of training steps. MP is the share of misplaced pixels
-against the hidden truth, stack ends included, mean ± standard deviation over {seeds} seeds. *To none* is
-the mean ratio to no adaptation (z-scores per stack).
+against the hidden truth, stack ends included, mean ± standard deviation over {seeds} seeds. *To
+none* is the mean ratio to no adaptation (z-scores per stack).
 
 {table}
 

@@ -45,7 +45,7 @@ def _imports(names: list[str]) -> Result:
     for module in sorted(module for module in wanted if not module.startswith("_")):
         try:
             importlib.import_module(module)
-        except Exception as error:  # whatever it is, other parts may do without it
+        except Exception as error:  # other parts may work without it
             failed.append(f"{module}: {type(error).__name__}: {error}")
     plugins = len(registry().entries())
     check = "; ".join(failed) or f"{len(wanted)} modules, {plugins} plugins and materials"

@@ -226,7 +226,7 @@ CLASS = """
 from fibcore import Adapter, Context, Images
 
 class Invert(Adapter):
-    "Dark and bright exchanged."
+    "Inverted images."
     name = "{name}"
     def transform(self, images: Images, context: Context | None = None) -> Images:
         return images.with_data(255 - images.data)
@@ -245,7 +245,7 @@ def test_an_entry_point_may_name_a_class_which_is_imported_when_it_is_used(tmp_p
         False,
     )
     assert "class_one" not in sys.modules
-    assert found.plugin("adapter/neg").summary() == "Dark and bright exchanged."
+    assert found.plugin("adapter/neg").summary() == "Inverted images."
     assert "class_one" in sys.modules
     assert found.broken == []
 
