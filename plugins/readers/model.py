@@ -95,7 +95,8 @@ def read_model(path: Path) -> Model:
         raise FibError(
             f"{shown(path)} is not a model that fib wrote: {shown(files[0].name)}: {faults(error)}"
         ) from None
-    except (OSError, ValueError, LookupError, TypeError, SafetensorError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError) as error:
+        # safetensors asks numpy for types of 8 bits that it does not have
         raise FibError(
             f"{shown(path)} is not a model that fib wrote ({described(error)}); a model is a "
             f".safetensors file with a .json file of the same name beside it"

@@ -177,6 +177,12 @@ ARRAYS: dict[str, tuple[Any, str]] = {
         ),
         "is not a model|not finite|lacks",
     ),
+    "a type of 8 bits that numpy lacks": (
+        (lambda h: len(h).to_bytes(8, "little") + h + bytes(3))(
+            b'{"levels":{"dtype":"F8_E4M3","shape":[3],"data_offsets":[0,3]}}'
+        ),
+        "is not a model|not finite|lacks",
+    ),
     "overlapping arrays": (
         (lambda h: len(h).to_bytes(8, "little") + h + bytes(24))(
             b'{"levels":{"dtype":"F64","shape":[3],"data_offsets":[0,24]},'
@@ -229,7 +235,10 @@ def test_pipes_and_devices_are_refused_and_not_waited_for(bench, check, name):
         bench.plan(plan)
 
 
-def test_weights_that_no_memory_could_hold_are_refused_before_they_are_read(bench, check):
+def test_weights_that_no_memory_could_hold_are_refused_before_they_are_read(
+    bench, check, monkeypatch
+):
+    monkeypatch.setattr("fibcore.files.HOLLOW_ABOVE_BYTES", 2**62)  # that is another refusal
     check()
     size = 2**42
     header = b'{"levels":{"dtype":"F64","shape":[%d],"data_offsets":[0,%d]}}' % (size // 8, size)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from fib_plugins.readers.pictures.completeness import SIGNATURE, check_complete
 from fib_plugins.readers.slices.units import INCH_NM
 from fib_plugins.readers.stacks import orientation
 from fib_plugins.readers.stacks.found import Found, of_resolution
@@ -21,7 +22,6 @@ MOST_PER_BYTE = 1040
 """How many bytes one byte of deflate can become at most, which PNG is compressed with."""
 
 _ORIENTATION = 274
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TYPES: dict[tuple[str, int], np.dtype] = {
     ("L", 8): np.dtype(np.uint8),
     ("I;16", 16): np.dtype(np.uint16),
@@ -77,7 +77,8 @@ def decode(header: Header) -> np.ndarray:
                 f"{header.path} has its orientation behind its pixels, where it is known too late; "
                 f"save the picture upright, without an orientation"
             )
-        return pixels
+    check_complete(header.path)
+    return pixels
 
 
 @contextmanager
@@ -121,7 +122,7 @@ def _bits(path: Path) -> int:
     """Return the bits of one value: those in the header of a PNG; a JPEG has 8."""
     with path.open("rb") as file:
         head = file.read(26)
-    if not head.startswith(_SIGNATURE):
+    if not head.startswith(SIGNATURE):
         return 8
     return int(struct.unpack(">B", head[24:25])[0])
 

@@ -16,6 +16,10 @@ from fib_plugins.readers.tiff.markup import elements, parse_xml
 from fib_plugins.readers.tiff.pages import Page
 from fibcore.errors import FibError
 
+MOST_CROPPED = 1000
+"""How many times larger than the pages the planes of OME-XML may be: tifffile makes a list of as
+many pages as they would fill."""
+
 
 def check_ome(path: Path, xml: str, pages: list[Page]) -> list[str]:
     """Refuse OME-XML that does not describe the pages of its file.
@@ -95,6 +99,12 @@ def _whole(path: Path, text: str, least: int = 1) -> int:
 
 def _other_size(path: Path, sizes: Mapping[str, int], page: Page) -> str:
     height, width = page.shape[-2:]
+    if sizes["Y"] * sizes["X"] > MOST_CROPPED * height * width:
+        raise FibError(
+            f"{path}: its OME-XML describes planes of {sizes['Y']} x {sizes['X']} pixels, its "
+            f"pages are {height} x {width}: it is that of another file; open it in Fiji and save "
+            f"it again as TIFF"
+        )
     if sizes["C"] * sizes["T"] > 1:
         raise FibError(
             f"{path}: its OME-XML describes planes of {sizes['Y']} x {sizes['X']} pixels in "

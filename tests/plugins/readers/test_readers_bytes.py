@@ -226,6 +226,7 @@ def ome(**sizes: object) -> str:
         ome(inner='<TiffData IFD="0" PlaneCount="1000000000"/>'),
         ome(inner='<TiffData IFD="1000000000"/>'),
         ome(SizeZ="9" * 4000),
+        ome(SizeX=10**9, SizeY=10**9),
         ome(SizeZ=-1),
         ome(SizeZ="three"),
         ome().replace("<Image", '<a:ModuloAlongZ xmlns:a="x" Start="0" End="1e12"/><Image'),

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from reading import probe, read
 
+from fib_plugins.readers.pictures.completeness import check_complete
 from fib_plugins.readers.pictures.reader import Png
 from fibcore import FibError, Labels
 from fibcore.formats import read_volume
@@ -207,3 +208,38 @@ def test_damaged_and_truncated_pictures_are_refused(
     assert "no PNG or JPEG file" in refusal(tmp_path)
     write_twice(tmp_path, b"II*\0" + bytes(100), suffix)
     assert "no PNG or JPEG file" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("bits", [1, 8, 16])
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_rows_that_are_missing_are_not_read_as_black(
+    tmp_path: Path, bits: int, interlaced: bool
+) -> None:
+    rows, columns = 13, 11
+    wide = -(-columns * bits // 8) + 1
+    size = rows * wide
+    if interlaced:  # 7 passes, by hand: (rows, columns) of each
+        passes = [(2, 2), (2, 1), (2, 3), (4, 3), (3, 6), (7, 5), (6, 11)]
+        size = sum(high * (1 + -(-across * bits // 8)) for high, across in passes)
+    head = struct.pack(">IIBBBBB", columns, rows, bits, 0, 0, 0, interlaced)
+
+    def content(missing: int) -> bytes:
+        packed = zlib.compress(bytes(size - missing))
+        data = [chunk(b"IDAT", packed[i : i + 7]) for i in range(0, len(packed), 7)]
+        return b"".join([b"\x89PNG\r\n\x1a\n", chunk(b"IHDR", head), *data, chunk(b"IEND", b"")])
+
+    path = tmp_path / "s.png"
+    path.write_bytes(content(0))
+    check_complete(path)
+    path.write_bytes(content(1))
+    with pytest.raises(FibError, match=f"of its 13 rows {size - 1} are there"):
+        check_complete(path)
+
+
+def test_a_png_with_half_of_its_rows_is_refused(tmp_path: Path, grey: Callable) -> None:
+    whole = grey((1, 64, 64))[0]
+    content = png(whole[:32], size=whole.shape)
+    write_twice(tmp_path, content)
+    assert "is truncated" in refusal(tmp_path)
+    write_twice(tmp_path, png(whole))
+    read(".", READER, base=tmp_path)
