@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+SERIOUS = ("WARNING", "ERROR", "CRITICAL")
+"""Levels of log messages that no user may miss."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunEvent:

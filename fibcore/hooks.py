@@ -8,7 +8,7 @@ and call it with classes (or materials). Importing the module must be quick, sin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -99,10 +99,10 @@ def fib_run_event(event: RunEvent) -> Path | None:
 
 
 @hookspec
-def fib_observe_run(run: Path, command: Sequence[str]) -> Observer | None:
-    """Return an observer of one run, or None.
+def fib_observe_run(run: Path, command: Sequence[str]) -> Iterable[Observer] | None:
+    """Return observers of one run, or None.
 
-    Called once before each run. The observer is an object with a method `fib_run_event`, marked
+    Called once before each run. An observer is an object with a method `fib_run_event`, marked
     with `hookimpl`, that gets the events of this run and of no other.
 
     Args:

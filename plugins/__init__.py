@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -192,8 +192,11 @@ def fib_repr_html(item: object) -> str | None:
 
 
 @hookimpl
-def fib_observe_run(command: Sequence[str]) -> Observer | None:
-    """Have runs of the command line leave a report; those from Python ask for one."""
+def fib_observe_run(command: Sequence[str]) -> Iterable[Observer]:
+    """Have runs of the command line show their progress and leave a report."""
+    if not command:  # those from Python pass the observers that they want
+        return []
+    from fib_plugins.progress import displays
     from fib_plugins.report import ReportWriter
 
-    return ReportWriter() if command else None
+    return [*displays(), ReportWriter()]

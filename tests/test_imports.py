@@ -17,6 +17,7 @@ FOLDERS = {"fibcore": ROOT / "fibcore", "fib_plugins": ROOT / "plugins"}
 REGISTERING = {
     "commands",
     "notebook",
+    "progress",
     "report",
     *(hook.removeprefix("fib_register_") for hook in REGISTER_HOOKS.values()),
 }

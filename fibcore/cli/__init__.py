@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fibcore.cli.options import CacheOption, DebugOption, JsonOption, OutOption
     from fibcore.cli.tables import Column, print_table
-    from fibcore.cli.terminal import echo, echo_wrapped, plain, write, write_json
+    from fibcore.cli.terminal import console, echo, echo_wrapped, plain, write, write_json
 
 _HOMES = {
     "CacheOption": "options",
@@ -23,13 +23,14 @@ _HOMES = {
     "Column": "tables",
     "print_table": "tables",
     "plain": "terminal",
+    "console": "terminal",
     "echo": "terminal",
     "echo_wrapped": "terminal",
     "write": "terminal",
     "write_json": "terminal",
 }
 
-__all__ = ["CacheOption", "Column", "DebugOption", "JsonOption", "OutOption", "echo",
+__all__ = ["CacheOption", "Column", "DebugOption", "JsonOption", "OutOption", "console", "echo",
            "echo_wrapped", "main", "plain", "print_table", "write", "write_json"]  # fmt: skip
 
 

@@ -11,9 +11,9 @@ from typing import Any
 from rich.text import Text
 
 from fibcore.cli.overrides import override
-from fibcore.cli.progress import ProgressDisplay, WarningLines
 from fibcore.cli.tables import Column, print_table
 from fibcore.cli.terminal import console, echo
+from fibcore.cli.warning_lines import WarningLines
 from fibcore.devices import resolve_device
 from fibcore.errors import sized
 from fibcore.observers import EventLog
@@ -64,13 +64,10 @@ def run_command(
     terminal = console()
     warnings = WarningLines(terminal if terminal.is_terminal else console(err=True))
     _show_warnings(plan, warnings)
-    observers: list[object] = [warnings, EventLog()]
-    if terminal.is_terminal:
-        observers.insert(0, ProgressDisplay(terminal))
     try:
         result = run_pipeline(
             plan, out=out, cache=cache, device=device, threads=threads, start=start, stop=stop,
-            force=force, check_memory_and_disk=resource_check, observers=observers,
+            force=force, check_memory_and_disk=resource_check, observers=[warnings, EventLog()],
             command=command,
         )  # fmt: skip
     except StepError as error:

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from rich.console import Console
@@ -31,8 +32,12 @@ class _Console(Console):
         raise  # rich calls it where it has caught the error
 
 
+@cache
 def console(*, err: bool = False) -> Console:
-    """Return the console for results, or for messages."""
+    """Return the console for results, or for messages: the same one each time.
+
+    Lines that are printed while it shows a progress bar appear above the bar.
+    """
     return _Console(stderr=err, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 

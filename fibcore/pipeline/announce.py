@@ -49,8 +49,7 @@ class Announcer:
             self._add(observer)
         for source, make in packages().implementations("fib_observe_run"):
             with self._blaming(source.distribution):
-                observer = make(run=run, command=tuple(command))
-                if observer is not None:
+                for observer in make(run=run, command=tuple(command)) or ():
                     self._add(observer)
 
     def notify(self, event: RunEvent) -> None:

@@ -77,7 +77,7 @@ class ToyObservers:
 
     @hookimpl
     def fib_observe_run(self, command, run):
-        return Counter(run, command)
+        return [Counter(run, command)]
 
     @hookimpl
     def fib_run_event(self, event):

@@ -7,15 +7,12 @@ import io
 import pytest
 from rich.console import Console
 
-from fibcore.cli.progress import ProgressDisplay, WarningLines
+from fibcore.cli.warning_lines import WarningLines
 from fibcore.events import (
     RunFinished,
     RunWarned,
-    StepFailed,
     StepFinished,
     StepLogged,
-    StepProgress,
-    StepStarted,
 )
 
 STEP = {"step": "gan", "index": 3, "plugin": "adapter/cyclegan"}
@@ -91,20 +88,3 @@ def test_warnings_of_the_check_are_all_printed(lines):
 def test_what_the_run_as_a_whole_is_warned_of_is_printed(lines):
     lines.fib_run_event(RunWarned(run="runs/one", message="gold: damaged [b]\x1b[31m"))
     assert messages(lines) == [r"warning: gold: damaged [b]\x1b[31m"]
-
-
-def test_the_display_on_a_terminal_shows_names_as_they_are():
-    console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system=None)
-    display = ProgressDisplay(console)
-    step = {"run": "runs/one", "step": "gan", "index": 3, "plugin": "adapter/[/b]\x1b[2J"}
-    display.fib_run_event(StepStarted(**step, resumed=True))
-    display.fib_run_event(StepProgress(**step, what="[/red] epoch \x07", done=1, total=2))
-    display.fib_run_event(StepLogged(**step, level="INFO", message="[/] \x1b[2J"))
-    display.fib_run_event(StepFinished(**step, seconds=1.0, reused=False, folder="03-gan"))
-    display.fib_run_event(StepFailed(**step, message="x", traceback=""))
-    display.fib_run_event(RunFinished(run="runs/one", status="failed", seconds=1.0))
-    shown = console.file.getvalue()
-    assert r"adapter/[/b]\x1b[2J" in shown
-    assert r"gan: [/] \x1b[2J" in shown
-    assert "\x1b[2J" not in shown.replace(r"\x1b[2J", "")
-    assert "\x07" not in shown

@@ -1,8 +1,6 @@
-"""What ``fib run`` tells while it runs: on a terminal, or into a file or pipe."""
+"""How far a run is, on a terminal."""
 
 from __future__ import annotations
-
-import re
 
 from rich.console import Console
 from rich.progress import (
@@ -17,11 +15,11 @@ from rich.progress import (
 from rich.text import Text
 
 from fibcore import hookimpl
-from fibcore.cli.terminal import plain, print_warning
+from fibcore.cli import console, plain
 from fibcore.events import (
+    SERIOUS,
     RunEvent,
     RunFinished,
-    RunWarned,
     StepFailed,
     StepFinished,
     StepLogged,
@@ -30,53 +28,14 @@ from fibcore.events import (
 )
 from fibcore.text import shown
 
-SERIOUS = ("WARNING", "ERROR", "CRITICAL")
-"""Levels of what a step logs that no user may miss."""
-_NUMBER = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
-_NUMBERS = re.compile(rf"{_NUMBER}(?:, {_NUMBER})*(?:, \.\.\.)?")
 LONGEST_WORK = 100
 """Characters that are shown of what a step is at."""
 
 
-class WarningLines:
-    """What is warned of in a run, the same only once, whichever steps it is about.
-
-    Of warnings of steps that differ in numbers alone (energies, slices) the first one is printed,
-    and at the end how many more there were.
-    """
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self._told: set[str] = set()
-        self._kinds: set[str] = set()
-        self._more = 0
-
-    def warn(self, text: str, step: str = "") -> None:
-        """Print a warning, about a step perhaps, that was not printed before."""
-        if text not in self._told:
-            self._told.add(text)
-            self._kinds.add(_NUMBERS.sub("#", text))
-            print_warning(self.console, f"{step}: {text}" if step else text)
-
-    @hookimpl
-    def fib_run_event(self, event: RunEvent) -> None:
-        """Print an event if it is a warning."""
-        if isinstance(event, StepLogged) and event.level in SERIOUS:
-            self._warn_of_step(event.message, event.step)
-        elif isinstance(event, RunWarned):
-            self.warn(event.message)
-        elif isinstance(event, RunFinished) and self._more:
-            words = "one more warning" if self._more == 1 else f"{self._more} more warnings"
-            print_warning(
-                self.console, f"{words} like those above, with other numbers: see the report"
-            )
-
-    def _warn_of_step(self, text: str, step: str) -> None:
-        if text not in self._told and _NUMBERS.sub("#", text) in self._kinds:
-            self._told.add(text)
-            self._more += 1
-        else:
-            self.warn(text, step)
+def displays() -> list[ProgressDisplay]:
+    """Return what shows a run where standard output is a terminal; nothing elsewhere."""
+    terminal = console()
+    return [ProgressDisplay(terminal)] if terminal.is_terminal else []
 
 
 class ProgressDisplay:
