@@ -82,6 +82,10 @@ def run_cleanly(command_line: Callable[[], typer.Typer]) -> int:
 def _run(app: typer.Typer) -> int:
     try:
         return app(prog_name="fib", standalone_mode=False) or 0
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # rich ends so where nobody reads help
+            raise OutputLost("nobody reads it") from error.__context__
+        raise
     except Exception as error:
         # Typer's own, of a command line that makes no sense; its classes are of click, or of its
         # own copy of click.

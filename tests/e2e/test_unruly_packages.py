@@ -11,6 +11,7 @@ import pytest
 MODULE = """
 import os, sys
 from collections.abc import Callable
+from pydantic import Field
 from typing import ClassVar
 from fibcore import Context, Labels, Metric, Table, hookimpl
 
@@ -96,6 +97,19 @@ def test_parameters_that_no_schema_describes_are_shown_all_the_same(unruly):
     done = shell("plugins", "show", "metric/unruly")
     assert "function" in done.out
     assert done.err == ""
+
+
+def test_parameters_that_end_the_program_do_not_end_it_well(unruly):
+    shell = unruly(field="number: int = Field(default_factory=lambda: sys.exit(0))")
+    shell("plugins", "list")
+    assert "SystemExit" in shell("plugins", "check", code=1).err
+    assert "SystemExit" in shell("run", "p.json", code=2).err
+
+
+def test_help_that_nobody_reads_is_no_failure(shell):
+    code = '"$0" --help | true; exit ${PIPESTATUS[0]}'
+    done = subprocess.run(["bash", "-c", code, *shell.fib], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_folder_that_is_gone_is_one_message(shell, otsu):
