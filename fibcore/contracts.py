@@ -88,8 +88,8 @@ def slots(plugin: type[Plugin], method: str) -> dict[str, Slot]:
     """
     if issubclass(plugin, Reader):  # takes files
         return {}
-    function = _function(plugin, method)
-    hints = _hints(plugin, method)
+    function = function_of(plugin, method)
+    hints = hints_of(plugin, method)
     found = {}
     for parameter in inspect.signature(function).parameters.values():
         if parameter.name in NOT_INPUTS:
@@ -113,39 +113,16 @@ def slots(plugin: type[Plugin], method: str) -> dict[str, Slot]:
     return found
 
 
-def contract_of(plugin: type[Plugin], method: str) -> type[Plugin] | None:
-    """Return the kind (or subclass of one) that fixes what a plugin's method takes and returns.
-
-    It is the nearest class above that declares the method as abstract; None if there is none.
-    """
-    for base in plugin.__mro__[1:]:
-        if getattr(vars(base).get(method), "__isabstractmethod__", False):
-            return base
-    return None
-
-
-def names_its_inputs(kind: type[Plugin], method: str) -> bool:
-    """Return whether a kind leaves the inputs of a method to its plugins: ``**named``."""
-    parameters = inspect.signature(_function(kind, method)).parameters.values()
-    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-
-
-def returns_itself(plugin: type[Plugin]) -> bool:
-    """Return whether `fit` is annotated to return the plugin (or not annotated)."""
-    result = _hints(plugin, "fit").get("return", typing.Self)
-    return result is typing.Self or (isinstance(result, type) and issubclass(plugin, result))
-
-
 def products(plugin: type[Plugin], method: str) -> dict[str, Product]:
     """Return what a step with this method leaves, the main result first: name -> product."""
     if issubclass(plugin, Reader):  # one of these, as the files have it
         return {type_.artefact: Product(type_) for type_ in plugin.holds}
-    kept = getattr(_function(plugin, method), "fib_keeps", {})
+    kept = getattr(function_of(plugin, method), "fib_keeps", {})
     model = {"model": Product(Model, plugin.kind)}
     if method == "fit":
         main = model
     else:
-        result = _hints(plugin, method).get("return")
+        result = hints_of(plugin, method).get("return")
         if not (isinstance(result, type) and issubclass(result, (Volume, Table))):
             raise FibError(
                 f"{plugin.identifier()}.{method} must be annotated to return Labels, Images or "
@@ -157,16 +134,18 @@ def products(plugin: type[Plugin], method: str) -> dict[str, Product]:
     return main | {name: Product(type_) for name, type_ in kept.items()}
 
 
-def _function(plugin: type[Plugin], method: str) -> Any:
+def function_of(plugin: type[Plugin], method: str) -> Any:
+    """Return a plugin's method; raises `FibError` if there is none."""
     function = getattr(plugin, method, None)
     if not callable(function):
         raise FibError(f"{plugin.identifier()} has no method {method!r}")
     return function
 
 
-def _hints(plugin: type[Plugin], method: str) -> dict[str, Any]:
+def hints_of(plugin: type[Plugin], method: str) -> dict[str, Any]:
+    """Return the annotations of a method; raises `FibError` where they cannot be evaluated."""
     try:
-        return typing.get_type_hints(_function(plugin, method))
+        return typing.get_type_hints(function_of(plugin, method))
     except NameError as error:
         raise FibError(
             f"{plugin.identifier()}.{method}: {error}; types in a plugin's method signatures must "

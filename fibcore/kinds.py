@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from fibcore.context import Context
 from fibcore.elements import element
-from fibcore.errors import FibError, UsageError, did_you_mean, listed
+from fibcore.errors import FibError
 from fibcore.materials import Material
 from fibcore.plugin import Forecast, Plugin
 from fibcore.reader import Reader
@@ -237,11 +237,3 @@ class LabelMetric(Metric):
 KINDS: dict[str, type[Plugin]] = {
     cls.kind: cls for cls in (Generator, Physics, Simulator, Adapter, Segmenter, Metric, Reader)
 }
-
-
-def check_kind(kind: str) -> None:
-    """Raise `UsageError` for what is no kind of plugin; it lists the kinds."""
-    if kind not in KINDS:
-        raise UsageError(
-            f"no kind {kind!r}; the kinds: {listed(KINDS)}.{did_you_mean(kind, KINDS)}"
-        )

@@ -9,17 +9,12 @@ from __future__ import annotations
 
 import inspect
 import re
+import typing
 from typing import Any
 
 from pydantic import ValidationError
 
-from fibcore.contracts import (
-    contract_of,
-    names_its_inputs,
-    products,
-    returns_itself,
-    slots,
-)
+from fibcore.contracts import function_of, hints_of, products, slots
 from fibcore.errors import FibError
 from fibcore.kinds import KINDS
 from fibcore.plugin import Plugin, Trainable
@@ -81,14 +76,14 @@ def _check_method(plugin: type[Plugin], method: str) -> list[str]:
     problems = []
     if "context" not in signature.parameters:
         problems.append(f"{plugin.__name__}.{method} does not take `context`")
-    if method == "fit" and not returns_itself(plugin):
+    if method == "fit" and not _returns_itself(plugin):
         problems.append(
             f"{plugin.__name__}.fit must return the plugin itself, fitted: annotate it `-> Self`"
         )
-    base = contract_of(plugin, method)
+    base = _contract_of(plugin, method)
     if base is None:
         return problems
-    if names_its_inputs(base, method):
+    if _names_its_inputs(base, method):
         if not given:
             problems.append(f"{plugin.__name__}.{method} has no inputs; name what it takes")
         wanted = {}
@@ -116,6 +111,29 @@ def _check_method(plugin: type[Plugin], method: str) -> list[str]:
             f"{plugin.__name__}.{method} returns {result}, not {expected}, as {base.__name__} does"
         )
     return problems
+
+
+def _contract_of(plugin: type[Plugin], method: str) -> type[Plugin] | None:
+    """Return the kind (or subclass of one) that fixes what a plugin's method takes and returns.
+
+    It is the nearest class above that declares the method as abstract; None if there is none.
+    """
+    for base in plugin.__mro__[1:]:
+        if getattr(vars(base).get(method), "__isabstractmethod__", False):
+            return base
+    return None
+
+
+def _names_its_inputs(kind: type[Plugin], method: str) -> bool:
+    """Return whether a kind leaves the inputs of a method to its plugins: ``**named``."""
+    parameters = inspect.signature(function_of(kind, method)).parameters.values()
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+
+
+def _returns_itself(plugin: type[Plugin]) -> bool:
+    """Return whether `fit` is annotated to return the plugin (or not annotated)."""
+    result = hints_of(plugin, "fit").get("return", typing.Self)
+    return result is typing.Self or (isinstance(result, type) and issubclass(plugin, result))
 
 
 def _check_defaults(plugin: type[Plugin]) -> list[str]:

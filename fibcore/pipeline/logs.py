@@ -2,7 +2,7 @@
 
 Several runs may be at work in one process, each in a thread of its own. A record of the logger
 ``fib`` belongs to the step in whose context it was logged (a context variable says which;
-`fibcore.threads.in_threads` hands it on). A record from a thread without one goes to all steps.
+threads of plugins should copy it). A record from a thread without one goes to all steps.
 """
 
 from __future__ import annotations

@@ -8,10 +8,10 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 
+from fib_plugins.commands.plugins import check_kind
 from fibcore.cli import echo
 from fibcore.errors import UsageError, did_you_mean, listed
 from fibcore.files import write_whole
-from fibcore.kinds import check_kind
 from fibcore.pipeline.store import make_writable
 
 PIPELINES = {"quickstart": "quickstart.json", "my-stack": "my_stack.json"}

@@ -12,11 +12,20 @@ from rich.text import Text
 from fib_plugins.commands.json_schema import schema_of
 from fibcore.cli import Column, echo, echo_wrapped, plain, print_table, write_json
 from fibcore.contracts import products, slots, verbs
-from fibcore.kinds import check_kind
+from fibcore.errors import UsageError, did_you_mean, listed
+from fibcore.kinds import KINDS
 from fibcore.plugin import Plugin, Trainable
 from fibcore.reader import Reader
 from fibcore.registry import Registered, registry
 from fibcore.text import text_of
+
+
+def check_kind(kind: str) -> None:
+    """Raise `UsageError` for what is no kind of plugin; it lists the kinds."""
+    if kind not in KINDS:
+        raise UsageError(
+            f"no kind {kind!r}; the kinds: {listed(KINDS)}.{did_you_mean(kind, KINDS)}"
+        )
 
 
 def list_command(kind: str | None, as_json: bool) -> None:

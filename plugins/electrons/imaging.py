@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from fib_plugins.threads import in_threads
 from fibcore import FibError, Labels
 from fibcore.errors import listed
-from fibcore.threads import in_threads
 
 from .electron import Beam
 from .lattice import BELOW_FILL, BELOW_MIRROR, BELOW_REPEAT, MIRROR, PERIODIC, Lattice, int32s, pack

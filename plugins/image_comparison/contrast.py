@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from fib_plugins.threads import in_threads
 from fibcore import FibError, Material
-from fibcore.threads import in_threads
 
 
 @dataclass(frozen=True)

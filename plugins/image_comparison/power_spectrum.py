@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fib_plugins.threads import in_threads
 from fibcore import FibError
-from fibcore.threads import in_threads
 
 BINS_PER_RING = 2
 """Width of a ring in frequency steps of the shortest edge: the main lobe of the Hann window."""

@@ -12,9 +12,9 @@ from fib_plugins.image_comparison.contrast import PhaseSums, expected_order
 from fib_plugins.image_comparison.edge_shift import EdgeShift, edge_shift, gradient
 from fib_plugins.image_comparison.label_keeping import LabelKeepingParameters
 from fib_plugins.image_comparison.mutual_information import information_bits, joint_counts
+from fib_plugins.threads import in_threads
 from fibcore import Context, Images, Labels, Table
 from fibcore.roles import Abscissa, Curve, Key, Role
-from fibcore.threads import in_threads
 
 UNKNOWN = float("nan")
 CLEAR = 0.05

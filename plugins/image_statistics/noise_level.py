@@ -19,7 +19,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from fibcore.threads import in_threads
+from fib_plugins.threads import in_threads
 
 GAIN = 6.0
 """Norm of the mask: the square root of the sum of its squared elements."""

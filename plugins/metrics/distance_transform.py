@@ -14,7 +14,7 @@ import numpy as np
 
 from fib_plugins.compiled import compiled
 from fib_plugins.metrics.packed_bits import Phase
-from fibcore.threads import in_threads
+from fib_plugins.threads import in_threads
 
 COLUMNS = 16
 """Columns handled together, so that each cache line of float32 is read once."""

@@ -20,7 +20,7 @@ import numpy as np
 
 from fib_plugins.compiled import compiled
 from fib_plugins.metrics.packed_bits import lowest_bit
-from fibcore.threads import in_threads
+from fib_plugins.threads import in_threads
 
 ONES = np.uint64(2**64 - 1)
 

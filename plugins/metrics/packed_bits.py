@@ -14,7 +14,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from fib_plugins.compiled import compiled
-from fibcore.threads import in_threads
+from fib_plugins.threads import in_threads
 
 Phase = Literal["solid", "pore"]
 

@@ -22,7 +22,7 @@ from functools import cache
 import numpy as np
 from scipy import ndimage, optimize
 
-from fibcore.threads import in_threads
+from fib_plugins.threads import in_threads
 
 MOST_BLUR_PIXELS = 4.0
 BLUR_TOLERANCE_PIXELS = 0.02

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from fib_plugins.threads import in_threads
 from fibcore import Context, FibError, Forecast, Images, Metric, Table, VolumeSpec, keeps
 from fibcore.roles import Abscissa, Curve, Key
-from fibcore.threads import in_threads, one_blas_thread
+from fibcore.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from fib_plugins.metrics.recording_link import LinkedSlice

@@ -22,8 +22,8 @@ import numpy as np
 
 from fib_plugins.compiled import compiled
 from fib_plugins.metrics.packed_bits import SLAB, as_uint8
+from fib_plugins.threads import in_threads
 from fibcore.errors import FibError
-from fibcore.threads import in_threads
 
 DIRECTIONS = np.array([step for step in product((0, 1, -1), repeat=3) if step > (0, 0, 0)])
 """One of each pair of opposite steps (z, y, x) to the 26 neighbours; none goes back in z."""

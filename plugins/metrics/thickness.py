@@ -25,8 +25,8 @@ from fib_plugins.metrics.distance_transform import (
 )
 from fib_plugins.metrics.inscribed_balls import needed_balls, paint
 from fib_plugins.metrics.packed_bits import Phase
+from fib_plugins.threads import in_threads
 from fibcore.errors import FibError
-from fibcore.threads import in_threads
 
 Plane = Literal["xy", "xz", "yz"]
 

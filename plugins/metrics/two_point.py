@@ -13,8 +13,8 @@ import numpy as np
 
 from fib_plugins.compiled import compiled
 from fib_plugins.metrics.packed_bits import SLAB, Phase, pack_bits, popcount
+from fib_plugins.threads import in_threads
 from fibcore.errors import FibError
-from fibcore.threads import in_threads
 
 
 def two_point_correlation(

@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from fib_plugins.backscatter.coefficient_table import roles_of_places
 from fib_plugins.electrons.elastic import ENERGY_RANGE_EV, ElasticModel
 from fib_plugins.electrons.stopping import EnergyLossModel
+from fib_plugins.threads import in_threads
 from fibcore import Context, FibError, Material, Physics, Table
 from fibcore.materials import EPOXY
 from fibcore.params import MaterialParam
 from fibcore.roles import Curve
-from fibcore.threads import in_threads
 
 from .finished_rows import FinishedRows
 

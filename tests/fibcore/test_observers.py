@@ -11,12 +11,12 @@ from typing import ClassVar
 import pytest
 
 import fib_plugins
+from fib_plugins.threads import in_threads
 from fibcore import Adapter, Context, Images, hookimpl
 from fibcore.events import RunFinished, RunStarted, StepFinished, StepLogged, StepProgress
 from fibcore.observers import EventLog
 from fibcore.packages import Packages, Source
 from fibcore.registry import registry
-from fibcore.threads import in_threads
 
 MEETING = threading.Barrier(2, timeout=20)
 KINDS_OF_LINE = ("own", "shared", "thread", "thread", "thread")

@@ -16,6 +16,7 @@ from fib_plugins.segmenters.training_data import (
     check_same_volume,
     class_of_phase,
 )
+from fib_plugins.threads import in_threads
 from fibcore import (
     Context,
     FibError,
@@ -30,7 +31,6 @@ from fibcore import (
 )
 from fibcore.models import Shape
 from fibcore.plugin import Forecast
-from fibcore.threads import in_threads
 
 SLAB_VOXELS = 2**20
 """So many, in whole slices, each thread works on at a time."""
