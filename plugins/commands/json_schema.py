@@ -1,4 +1,4 @@
-"""JSON Schemas of parameters, also of those that JSON has no word for."""
+"""JSON Schemas of parameters, including those that JSON cannot represent."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
-from pydantic_core import PydanticSerializationError
 
 
 class Lenient(GenerateJsonSchema):
-    """Describes a function, an array and the like as any value, and leaves such defaults out."""
+    """Describes functions, arrays and the like as any value, and omits such defaults."""
 
     ignored_warning_kinds: ClassVar[set[JsonSchemaWarningKind]] = {  # type: ignore[misc]
         "skipped-choice",
@@ -22,22 +21,21 @@ class Lenient(GenerateJsonSchema):
         """Return the schema of any value."""
         return {}
 
-    def encode_default(self, dft: Any) -> Any:
-        """Return a default as JSON has it.
+    def default_schema(self, schema: Any) -> dict[str, Any]:
+        """Return the schema of a value that has a default; a default that is not JSON is omitted.
 
-        Raises:
-            PydanticSerializationError: it cannot be written as JSON.
+        pydantic omits some of them, but not NaN and infinity.
         """
-        default = super().encode_default(dft)
+        found = super().default_schema(schema)
         try:
-            json.dumps(default, allow_nan=False).encode()
-        except (TypeError, ValueError) as error:
-            raise PydanticSerializationError(str(error)) from error
-        return default
+            json.dumps(found.get("default"), allow_nan=False)
+        except (TypeError, ValueError):
+            del found["default"]
+        return found
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any] | None:
-    """Return the JSON Schema of a model; None if the model has its own way, and that fails."""
+    """Return the JSON Schema of a model; None if the model generates its own, and that fails."""
     try:
         return model.model_json_schema(schema_generator=Lenient)
     except KeyboardInterrupt:
