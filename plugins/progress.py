@@ -1,4 +1,4 @@
-"""How far a run is, on a terminal."""
+"""Progress of a run, shown on a terminal."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from fibcore.events import (
 from fibcore.text import shown
 
 LONGEST_WORK = 100
-"""Characters that are shown of what a step is at."""
+"""Number of characters shown of what a step is doing."""
 
 
 def displays() -> list[ProgressDisplay]:
-    """Return what shows a run where standard output is a terminal; nothing elsewhere."""
+    """Return a progress display if standard output is a terminal; else nothing."""
     terminal = console()
     return [ProgressDisplay(terminal)] if terminal.is_terminal else []
 
 
 class ProgressDisplay:
-    """One line for each finished step, a bar for the present one; for a terminal."""
+    """One line for each finished step and a progress bar for the current one; for a terminal."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -60,7 +60,7 @@ class ProgressDisplay:
         if isinstance(event, StepStarted):
             label = plain(f"{event.index:>2} {event.step} ", "bold") + plain(event.plugin, "dim")
             if event.resumed:
-                label += Text(" (goes on)", "yellow")
+                label += Text(" (resumed)", "yellow")
             self.task = self.progress.add_task("", total=None, label=label, work=Text())
             self.progress.start()
         elif isinstance(event, StepProgress) and self.task is not None:
@@ -90,7 +90,7 @@ class ProgressDisplay:
 
 
 class _Label(ProgressColumn):
-    """Text that a task carries under a name; no markup is read in it."""
+    """A named field of a task, shown as plain text without markup."""
 
     def __init__(self, name: str) -> None:
         self._name = name

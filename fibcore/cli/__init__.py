@@ -1,6 +1,6 @@
 """The command line: ``fib``.
 
-What commands of packages need of the terminal is public here; it is loaded at first use.
+The functions that commands of packages use are public here. They are loaded at first use.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ __all__ = ["CacheOption", "Column", "DebugOption", "JsonOption", "OutOption", "c
 
 def main() -> None:
     """Run the ``fib`` command."""
-    # Idle OpenMP threads of torch must soon sleep, not spin: where other programs run besides,
-    # training on two threads is otherwise ten times slower. Read when torch is imported.
+    # Idle OpenMP threads of torch must sleep soon, not spin: with other programs running, training
+    # on two threads is otherwise ten times slower. The variable is read when torch is imported.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     from fibcore.cli.errors import run_cleanly
@@ -46,7 +46,7 @@ def main() -> None:
     sys.exit(run_cleanly(command_line))
 
 
-if not TYPE_CHECKING:  # which would take every name for one of the package
+if not TYPE_CHECKING:  # a type checker would accept every name
 
     def __getattr__(name: str) -> Any:
         if name in _HOMES:

@@ -1,4 +1,4 @@
-"""The commands of the core. Bodies import what they need, so that ``--help`` is quick."""
+"""The commands of the core. They import what they need when called: ``--help`` is fast."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def run(
     settings: SettingsOption = None,
     set_: SetOption = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Say what would run and why; run nothing.")
+        bool, typer.Option("--dry-run", "-n", help="Show what would run and why; run nothing.")
     ] = False,
     from_: Annotated[
         StepOption, typer.Option("--from", metavar="ID", help="First step that may run.")
@@ -75,11 +75,11 @@ def run(
     ] = None,
     resource_check: Annotated[
         bool,
-        typer.Option("--resource-check/--no-resource-check", help="Refuse runs that will not fit."),
+        typer.Option("--resource-check/--no-resource-check", help="Refuse runs that do not fit."),
     ] = True,
     debug: DebugOption = False,
 ) -> None:
-    """Run a pipeline: reuse what is finished, compute the rest, write a report."""
+    """Run a pipeline: reuse finished steps, compute the others, write a report."""
     from fibcore.cli.run import run_command
 
     run_command(
@@ -97,7 +97,7 @@ def check(
     seed: SeedOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Check a pipeline without running it: every problem at once, each with its place."""
+    """Check a pipeline without running it: report all problems at once, with their places."""
     from fibcore.cli.run import check_command
 
     check_command(pipeline, settings or [], set_ or [], seed)

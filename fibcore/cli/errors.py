@@ -1,4 +1,4 @@
-"""How commands end when something is wrong: one message, an exit code, no traceback."""
+"""How commands end on an error: with one message and an exit code, without a traceback."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ FAILED = 1
 
 
 def ends_cleanly(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn a `FibError` and what the operating system refuses into a message and an exit code.
+    """Turn a `FibError` or an `OSError` of a command into a message and an exit code.
 
-    With ``--debug`` the error is raised as it is.
+    With ``--debug`` the error is raised unchanged.
     """
 
     @functools.wraps(command)
@@ -38,10 +38,10 @@ def ends_cleanly(command: Callable[..., Any]) -> Callable[..., Any]:
             if kwargs.get("debug"):
                 raise
             where = "" if error.filename is None else f"{shown(error.filename)}: "
-            print_error(f"{where}{error.strerror or error}; nothing that was finished is lost")
+            print_error(f"{where}{error.strerror or error}; finished steps are kept")
             raise typer.Exit(FAILED) from None
-        except SystemExit as error:  # commands of fib's own return their code
-            print_error(f"a package called for the end of the program ({described(error)})")
+        except SystemExit as error:  # fib's own commands return their code
+            print_error(f"a package tried to end the program ({described(error)})")
             raise typer.Exit(FAILED) from None
         except KeyboardInterrupt as error:
             echo("interrupted", err=True)
@@ -54,25 +54,23 @@ def run_cleanly(command_line: Callable[[], typer.Typer]) -> int:
     """Run a program's command line and return its exit code.
 
     Args:
-        command_line: returns it; what it imports may be interrupted, or print, as commands may.
+        command_line: returns the application; what it imports may print or be interrupted.
     """
     prepare()
     obey_signals()
     exits_raise()
-    logging.raiseExceptions = False  # a log call of a library that does not fit its arguments
+    logging.raiseExceptions = False  # no traceback for log calls whose arguments do not fit
     try:
         os.getcwd()
     except OSError:
-        print_error(
-            "the folder that fib was started in is not there any more; change to another one"
-        )
+        print_error("the working folder does not exist any more; change to another one")
         return UsageError.exit_code
     try:
         code = true_code(_run(command_line()))
         flush()
     except (OutputLost, OSError) as error:
         code = _output_lost(error)
-    except KeyboardInterrupt as error:  # outside of a command: while modules are read, say
+    except KeyboardInterrupt as error:  # outside of a command, such as during imports
         echo("interrupted", err=True)
         code = exit_code(error)
     abandon()
@@ -87,8 +85,8 @@ def _run(app: typer.Typer) -> int:
             raise OutputLost("nobody reads it") from error.__context__
         raise
     except Exception as error:
-        # Typer's own, of a command line that makes no sense; its classes are of click, or of its
-        # own copy of click.
+        # An error that Typer found in the command line. Its classes are those of click, or of
+        # Typer's own copy of click.
         if not hasattr(error, "format_message"):
             raise
         context = getattr(error, "ctx", None)
@@ -102,7 +100,7 @@ def _run(app: typer.Typer) -> int:
 
 def _output_lost(error: Exception) -> int:
     cause = error.__cause__ or error
-    if isinstance(cause, BrokenPipeError):  # the reader has what it wants, as `| head` does
+    if isinstance(cause, BrokenPipeError):  # the reader closed the pipe, as `| head` does
         return 0
     reason = getattr(cause, "strerror", None) or cause
     print_error(f"cannot write to standard output: {reason}")

@@ -22,7 +22,7 @@ Added = CommandInfo | TyperInfo
 
 @cache
 def command_line() -> typer.Typer:
-    """Return the whole of ``fib``: its own commands and those of installed packages."""
+    """Return the application ``fib``: its own commands and those of installed packages."""
     add_commands(app, packages())
     for broken in packages().broken:
         if broken.distribution == OWN:  # the command that lists what is broken is among them
@@ -34,9 +34,9 @@ def command_line() -> typer.Typer:
 def add_commands(app: typer.Typer, packages: Packages) -> None:
     """Add the commands of packages to an app.
 
-    Those of fib's own plugins come first. Those of other packages have a panel in the help each.
-    Of a package whose hook fails, or one of whose commands could not be shown, none is added;
-    a command whose name is taken is left out. Both are noted in ``packages.broken``.
+    The commands of fib's own plugins come first. Each other package has a panel in the help.
+    If the hook of a package fails, or the help of a command cannot be shown, none of its commands
+    is added. A command whose name is taken is left out. Both are noted in ``packages.broken``.
     """
     owners = dict.fromkeys(get_group(app).commands, "fib")
     found = packages.implementations("fib_register_commands")
@@ -45,7 +45,7 @@ def add_commands(app: typer.Typer, packages: Packages) -> None:
             own = typer.Typer()
             register(app=own)
             if own.registered_callback is not None:
-                raise FibError("the options of `fib` are its own: add commands, no callback")
+                raise FibError("packages cannot add options to `fib`: add commands, not a callback")
             for added, names in [(added, _names(added)) for added in _all(own)]:
                 taken = next((name for name in names if name in owners), None)
                 if taken is not None:
@@ -60,7 +60,7 @@ def _all(app: typer.Typer) -> list[Added]:
 
 
 def _names(added: Added) -> list[str]:
-    """Return the names under which a command or a group would stand; it is built to see them.
+    """Build a command or a group, and return the names that it would have.
 
     Raises:
         Exception: it cannot be built, or its help cannot be shown.

@@ -22,8 +22,8 @@ SettingsOption = Annotated[
     typer.Option(
         "--settings",
         metavar="FILE",
-        help="Set the parameters that a JSON file lists (STEP.PARAM: value); --set wins over it. "
-        "May be repeated: later files win.",
+        help="Set the parameters that a JSON file lists (STEP.PARAM: value); --set overrides it. "
+        "May be repeated: later files override earlier ones.",
     ),
 ]
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="Folder for run folders.")]
@@ -31,7 +31,7 @@ CacheOption = Annotated[
     Path, typer.Option("--cache", envvar="FIB_CACHE", help="Folder of finished steps.")
 ]
 SeedOption = Annotated[
-    int | None, typer.Option("--seed", min=0, help="Instead of the pipeline's own seed.")
+    int | None, typer.Option("--seed", min=0, help="Replaces the seed of the pipeline.")
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

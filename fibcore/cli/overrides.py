@@ -17,9 +17,9 @@ class Overridden:
     """A pipeline with parameters set from the command line.
 
     Attributes:
-        document: its content, as set.
-        origins: place in the document -> where its value comes from, of what was set.
-        remarks: what the user should know of the settings.
+        document: content of the pipeline, with the settings.
+        origins: place of each value that was set -> name of its setting.
+        remarks: remarks on the settings for the user.
     """
 
     def __init__(self, document: Mapping[str, Any], base: Path) -> None:
@@ -35,10 +35,10 @@ class Overridden:
         }
 
     def use_file(self, given: SettingsFile) -> None:
-        """Set what a file says, from top to bottom; it may also be for other pipelines.
+        """Apply a file of settings in its order; entries for other pipelines are passed over.
 
         Raises:
-            UsageError: patterns that fit steps without such a parameter; names all of them.
+            UsageError: patterns that match only steps without the parameter; names all of them.
         """
         if given.seed is not None:
             self.document["seed"] = given.seed
@@ -60,15 +60,15 @@ class Overridden:
             )
 
     def use_option(self, option: str) -> None:
-        """Set what ``--set STEP.PARAM=VALUE`` says.
+        """Apply ``--set STEP.PARAM=VALUE``.
 
         Raises:
-            UsageError: not of this form, or for no step of the pipeline.
+            UsageError: the option has another form, or matches no step of the pipeline.
         """
         setting = setting_of_option(option)
         steps = self._meant(setting)
         if not steps:
-            none = "no step fits" if setting.is_pattern else "there is no step"
+            none = "no step matches" if setting.is_pattern else "there is no step"
             hint = did_you_mean(setting.step, self._steps) or f" The steps: {listed(self._steps)}."
             raise UsageError(f"--set {option}: {none} {setting.step!r}.{hint}")
         try:
@@ -85,12 +85,12 @@ class Overridden:
             if setting.name == "load" and "load" in step:
                 step["load"] = setting.files
                 self.origins["steps", index, "load"] = setting.origin
-            elif isinstance(step.setdefault("params", {}), dict):  # else the check says so
+            elif isinstance(step.setdefault("params", {}), dict):  # else the check reports it
                 step["params"][setting.name] = copy.deepcopy(setting.value)
                 self.origins["steps", index, "params", setting.name] = setting.origin
 
     def _taking(self, setting: Setting, steps: Sequence[str]) -> list[str]:
-        """Return those of the steps that a pattern fits which have the parameter."""
+        """Return those of the matching steps that have the parameter."""
         contents = {step_id: step for step_id, (_, step) in self._steps.items()}
         names = {
             step_id: step_parameters(contents[step_id], contents, self._base) for step_id in steps
@@ -98,9 +98,9 @@ class Overridden:
         taking = [step_id for step_id, allowed in names.items() if setting.name in (allowed or ())]
         if steps and not taking and None not in names.values():
             known = sorted({name for allowed in names.values() for name in allowed or ()})
-            hint = did_you_mean(setting.name, known) or f" Theirs: {listed(known)}."
+            hint = did_you_mean(setting.name, known) or f" Their parameters: {listed(known)}."
             raise UsageError(
-                f"none of the steps that fit {setting.step!r} ({listed(steps)}) has a parameter "
+                f"none of the steps that match {setting.step!r} ({listed(steps)}) has a parameter "
                 f"{setting.name!r} to set.{hint}"
             )
         return taking
@@ -114,14 +114,14 @@ def override(
     options: Sequence[str] = (),
     seed: int | None = None,
 ) -> Overridden:
-    """Return a pipeline with what the command line sets; what comes later wins.
+    """Apply the settings of the command line to a pipeline; later settings override earlier ones.
 
     Args:
         document: content of the pipeline file.
         base: folder that paths in it are relative to.
-        files: of ``--settings``, first.
-        options: texts of ``--set``, then.
-        seed: of ``--seed``, last.
+        files: values of ``--settings``, applied first.
+        options: values of ``--set``, applied second.
+        seed: value of ``--seed``, applied last.
 
     Raises:
         UsageError: a setting that cannot be read or used.

@@ -24,7 +24,7 @@ from fibcore.tables import Table
 
 
 def plan_of(path: Path, files: Sequence[Path], options: Sequence[str], seed: int | None) -> Plan:
-    """Return the plan of a pipeline file, with settings from files and the command line."""
+    """Return the plan of a pipeline file with the settings of files and of the command line."""
     located = read_pipeline(path)
     base = path.absolute().parent
     changed = override(located.data, base=base, files=files, options=options, seed=seed)
@@ -49,7 +49,7 @@ def run_command(
     threads: int | None,
     resource_check: bool,
 ) -> None:
-    """Run a pipeline, or say what a run would do."""
+    """Run a pipeline, or show what a run would do."""
     if device != "auto":
         resolve_device(device)
     plan = plan_of(path, files, options, seed)
@@ -74,14 +74,14 @@ def run_command(
         again = shlex.join(_without_force(command))
         error.args = (
             f"step {error.step.id!r} ({error.step.identifier}) failed: {error}\n"
-            f"finished steps are kept, the log is {error.folder / 'log.jsonl'}\n"
-            f"go on with: {again}",
+            f"finished steps are kept; the log is {error.folder / 'log.jsonl'}\n"
+            f"resume with: {again}",
         )
         raise
     except KeyboardInterrupt:
         again = shlex.join(_without_force(command))
         echo(
-            f"finished steps are kept, the present one goes on where it was with:\n  {again}",
+            f"finished steps are kept; resume the current step with:\n  {again}",
             err=True,
         )
         raise
@@ -94,7 +94,7 @@ def run_command(
 def check_command(
     path: Path, files: Sequence[Path], options: Sequence[str], seed: int | None
 ) -> None:
-    """Check a pipeline and say what it would need."""
+    """Check a pipeline and print how much memory and disk it would need."""
     plan = plan_of(path, files, options, seed)
     _show_warnings(plan, WarningLines(console(err=True)))
     memory = max(step.expected.memory_bytes for step in plan.steps)
@@ -128,7 +128,7 @@ def _show_warnings(plan: Plan, lines: WarningLines) -> None:
 
 
 def _show_results(result: RunResult) -> None:
-    """Print the main figures of all steps that have some: one table a plugin, one column a step."""
+    """Print the main figures of steps: one table for each plugin, one column for each step."""
     groups: dict[str, dict[str, dict[str, Any]]] = {}
     headlines: dict[str, tuple[str, ...]] = {}
     for step in result.plan.steps:
@@ -157,7 +157,7 @@ def _cell(value: Any) -> str:
 
 
 def _without_force(command: Sequence[str]) -> list[str]:
-    """Return a command line that goes on: what was forced is not to be computed once more."""
+    """Return the command line without ``--force``, so that forced steps are not computed again."""
     kept, skip = [], False
     for word in command:
         if skip:

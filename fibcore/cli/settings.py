@@ -1,4 +1,4 @@
-"""Values for the parameters of steps: one given with ``--set``, many in a file of settings."""
+"""Values for the parameters of steps: one with ``--set``, several in a file of settings."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ IGNORED = ("$schema", "description")
 
 @dataclass(frozen=True)
 class Setting:
-    """A value for one parameter of a step, or of every step whose id fits a pattern.
+    """A value for one parameter of a step, or of every step whose id matches a pattern.
 
     Attributes:
-        step: a step's id, or a shell-style pattern (``*``, ``?``, ``[...]``) over ids.
-        name: of the parameter; ``load`` is the files of a load step.
+        step: id of a step, or a shell-style pattern (``*``, ``?``, ``[...]``) for ids.
+        name: name of the parameter; ``load`` means the files of a load step.
         value: JSON value.
-        files: what ``load`` is set to: the value as an absolute path.
-        origin: what to call it in messages, e.g. ``--set unet.epochs``.
+        files: value for ``load``: the value as an absolute path.
+        origin: name of the setting in messages, e.g. ``--set unet.epochs``.
     """
 
     step: str
@@ -41,23 +41,23 @@ class Setting:
 
     @property
     def is_pattern(self) -> bool:
-        """Whether it may mean several steps; the ids of steps hold none of these characters."""
+        """Whether `step` is a pattern; ids of steps contain none of these characters."""
         return any(character in self.step for character in "*?[")
 
     def means(self, step_id: str) -> bool:
-        """Return whether it is for this step; upper and lower case differ."""
+        """Return whether the setting is for this step; case matters."""
         return fnmatchcase(step_id, self.step) if self.is_pattern else step_id == self.step
 
 
 @dataclass(frozen=True)
 class SettingsFile:
-    """What a file of settings says.
+    """The content of a file of settings.
 
     Attributes:
         settings: in the order of the file.
-        seed: the pipeline's, if it is set.
-        text: for the places of what is wrong.
-        source: what to call the file in messages.
+        seed: seed of the pipeline, if the file sets it.
+        text: the located text, for the places of problems.
+        source: name of the file in messages.
     """
 
     settings: tuple[Setting, ...]
@@ -67,12 +67,12 @@ class SettingsFile:
 
 
 def setting_of_option(option: str) -> Setting:
-    """Return what ``--set STEP.PARAM=VALUE`` says; VALUE is JSON, or else text.
+    """Parse ``--set STEP.PARAM=VALUE``; a VALUE that is not JSON is text.
 
-    Files given as ``STEP.load=...`` are relative to the working folder, as a shell completes them.
+    Files in ``STEP.load=...`` are relative to the working folder, as a shell completes them.
 
     Raises:
-        UsageError: something else is written, or a value that cannot be kept.
+        UsageError: the option has another form, or its value cannot be stored.
     """
     target, equals, text = option.partition("=")
     step, dot, name = target.partition(".")
@@ -89,14 +89,14 @@ def setting_of_option(option: str) -> Setting:
 
 
 def read_settings(path: Path) -> SettingsFile:
-    """Return what a file of settings says: a JSON object of STEP.PARAM -> value.
+    """Read a file of settings: a JSON object of STEP.PARAM -> value.
 
-    Beside these it may say ``seed``; ``description`` and ``$schema`` are for its readers. Files
-    given as ``STEP.load`` are relative to the folder of the settings.
+    It may also set ``seed``; ``description`` and ``$schema`` are ignored. Files in ``STEP.load``
+    are relative to the folder of the settings.
 
     Raises:
-        UsageError: missing, not JSON, or with keys that are none of these; every problem is told
-            with its place.
+        UsageError: the file is missing, not JSON, or has other keys; all problems are reported
+            with their places.
     """
     source = f"settings {path}"
     text = read_object(path, 'settings are a JSON object: {"STEP.PARAM": value, ...}')

@@ -1,8 +1,8 @@
 """Tables for terminals, files and pipes of any width.
 
-A number is never broken over lines. Words of a column of text are. Where the columns do not fit
-beside one another, those that do not go below the others, with the first column again; where not
-even two fit, each cell gets a line of its own.
+Numbers are never broken over lines; columns of text are wrapped between words. Columns that do not
+fit beside the others are printed below them, with the first column again. If not even two columns
+fit, each cell has a line of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fibcore.cli.terminal import console, echo, plain
 
 GAP = "  "
 NARROWEST = 14
-"""Width that a column of text is not made narrower than, unless it needs less."""
+"""Smallest width of a column of text, unless it needs less."""
 
 Cell = str | Text
 
@@ -27,10 +27,10 @@ class Column:
     """A column.
 
     Attributes:
-        head: what stands above it.
-        right: whether its cells end, rather than begin, below one another.
-        text: whether its cells may be broken between words.
-        style: of its cells.
+        head: heading.
+        right: whether its cells are aligned to the right.
+        text: whether its cells may be wrapped between words.
+        style: rich style of its cells.
     """
 
     head: str
@@ -40,7 +40,7 @@ class Column:
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
-    """Print a table; the first column names its rows."""
+    """Print a table whose first column names the rows."""
     for line in table_lines(columns, rows, console().width):
         echo(line)
 
@@ -48,7 +48,7 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> No
 def table_lines(
     columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int
 ) -> Iterator[Text]:
-    """Yield the lines of a table that is at most `width` wide, if its numbers are not wider."""
+    """Yield the lines of a table; they are wider than `width` only if its numbers are."""
     cells = [
         [cell if isinstance(cell, Text) else plain(cell, column.style) for cell, column in found]
         for found in (zip(row, columns, strict=True) for row in rows)
@@ -74,7 +74,7 @@ def table_lines(
 
 
 def _groups(least: Sequence[int], width: int) -> Iterator[list[int]]:
-    """Yield the numbers of the columns that fit beside one another, the first one always."""
+    """Yield the indices of columns that fit beside one another, always with the first column."""
     group, used = [0], least[0]
     for number in range(1, len(least)):
         wide = len(GAP) + least[number]
@@ -92,7 +92,7 @@ def _widths(
     least: Sequence[int],
     width: int,
 ) -> list[int]:
-    """Return widths of a group's columns: what is left over goes where most is lacking."""
+    """Return the widths of a group's columns; spare width goes to those that lack most."""
     found = {number: least[number] for number in group}
     spare = width - sum(found.values()) - len(GAP) * (len(group) - 1)
     while spare > 0:

@@ -1,7 +1,7 @@
-"""The one way by which text reaches a terminal, a file or a pipe.
+"""Output to a terminal, a file or a pipe; all text of the command line is printed here.
 
-Nothing here reads markup: a name such as ``q[/b].json`` is shown as it is, with control characters
-written as escapes. Where output cannot be written, that is `OutputLost`, and no traceback.
+Markup is never interpreted: a name such as ``q[/b].json`` is shown as it is, with control
+characters written as escapes. Output that cannot be written raises `OutputLost`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class OutputLost(Exception):
 
 
 class _Console(Console):
-    """A console that says when nobody reads it any more, rather than end the program."""
+    """A console that raises an error when its pipe is closed; rich's own ends the program."""
 
     def on_broken_pipe(self) -> None:
-        """Let the error through, to whom it concerns."""
+        """Raise the error again, for the caller."""
         raise  # rich calls it where it has caught the error
 
 
@@ -42,36 +42,36 @@ def console(*, err: bool = False) -> Console:
 
 
 def plain(text: object, style: str = "") -> Text:
-    """Return text from anywhere as it may be shown."""
+    """Return text of any origin with control characters escaped."""
     return Text(escaped(str(text)), style)
 
 
 def echo(*parts: str | Text, err: bool = False) -> None:
-    """Print a line; it is not broken at the edge, so that paths and commands can be copied."""
+    """Print a line without wrapping it, so that paths and commands can be copied."""
     line = Text.assemble(*(part if isinstance(part, Text) else plain(part) for part in parts))
     with _writing(err):
         console(err=err).print(line)
 
 
 def echo_wrapped(text: str | Text) -> None:
-    """Print text that is broken between words at the edge."""
+    """Print text, wrapped between words."""
     with _writing(err=False):
         console().print(text if isinstance(text, Text) else plain(text), soft_wrap=False)
 
 
 def print_error(text: str) -> None:
-    """Print what is wrong."""
+    """Print an error message."""
     echo(Text("error: ", "bold red"), message(text), err=True)
 
 
 def print_warning(to: Console, text: str) -> None:
-    """Print a warning in the one way that all of them look."""
+    """Print a warning."""
     with _writing(err=True):
         to.print(Text("warning: ", "yellow") + Text(message(text)), soft_wrap=True)
 
 
 def write(text: str) -> None:
-    """Print text for programs, JSON say, to the letter."""
+    """Print text for programs, such as JSON, unchanged."""
     with _writing(err=False):
         sys.stdout.write(text)
 
@@ -82,10 +82,10 @@ def write_json(value: Any) -> None:
 
 
 def flush() -> None:
-    """See that what was printed has arrived.
+    """Flush both streams.
 
     Raises:
-        OutputLost: it has not.
+        OutputLost: what was printed cannot be written.
     """
     with _writing(err=True):
         sys.stderr.flush()
@@ -94,26 +94,25 @@ def flush() -> None:
 
 
 def prepare() -> None:
-    """Make standard streams such that printing can do no harm.
+    """Make the standard streams safe to print to.
 
-    One that is closed would have its number given to the next file that is opened, and a result
-    would get what is meant for the terminal. Characters that a stream's encoding lacks are written
-    as escapes.
+    The number of a closed stream would be given to the next file that is opened, so that terminal
+    output would be written into a result. Characters that a stream cannot encode are escaped.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
-        with contextlib.suppress(AttributeError):  # not a stream of files
+        with contextlib.suppress(AttributeError):  # not a file
             getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 def abandon() -> None:
-    """Have nothing more written to streams that do not take it, at the end of the program too."""
+    """Discard output that a stream cannot take, also at the end of the program."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for number, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:

@@ -29,7 +29,7 @@ def check_kind(kind: str) -> None:
 
 
 def list_command(kind: str | None, as_json: bool) -> None:
-    """List plugins and what could not be used."""
+    """List plugins, and those that cannot be used."""
     if kind is not None:
         check_kind(kind)
     found = registry().entries(kind)
@@ -74,7 +74,7 @@ def list_command(kind: str | None, as_json: bool) -> None:
 
 
 def _summary(entry: Registered) -> str:
-    """Return what a plugin does, unless a package would have to be imported for it."""
+    """Return the summary of a plugin that is imported."""
     return entry.item.summary() if entry.imported else "(imported when it is used)"
 
 
@@ -138,7 +138,7 @@ def parameters_of(plugin: type[Plugin]) -> list[dict[str, Any]]:
         if field.is_required():
             default = "required"
         elif field.default_factory is not None:
-            default = "made anew each time"
+            default = "created for each use"
         else:
             default = json.dumps(_jsonable(field.default), default=text_of)
         rows.append(
@@ -153,7 +153,7 @@ def parameters_of(plugin: type[Plugin]) -> list[dict[str, Any]]:
 
 
 def check_plugins_command(name: str | None, as_json: bool) -> None:
-    """Check one plugin, or all of them and what could not be used."""
+    """Check one plugin; or all of them, and report those that cannot be used."""
     from fib_plugins.testing import check_plugin
 
     entries = registry().usable() if name is None else [registry().entry(name)]
@@ -173,7 +173,7 @@ def check_plugins_command(name: str | None, as_json: bool) -> None:
 
 
 def _plain(plugin: type[Plugin]) -> str:
-    """Return the docstring with each paragraph on one line, for the terminal to wrap."""
+    """Return the docstring with each paragraph on one line, to be wrapped by the terminal."""
     import inspect
 
     paragraphs = (inspect.getdoc(plugin) or "").strip().split("\n\n")

@@ -56,7 +56,7 @@ def test_a_stopped_run_says_so_in_its_provenance_and_keeps_what_was_finished(
     assert record["status"] == "interrupted"
     assert record["ended"]
     assert [s["outcome"] for s in record["steps"]] == ["finished", "interrupted"]
-    assert "goes on where it was with:\n  fib run p.json" in err
+    assert "resume the current step with:\n  fib run p.json" in err
     assert "Traceback" not in err
     assert "reuse   finished before" in shell("run", "p.json", "--dry-run").out
 

@@ -90,7 +90,7 @@ def test_a_failing_step_ends_with_code_1_and_the_command_that_goes_on(shell, ots
     tifffile.imwrite(shell.folder / "flat.tif", flat, photometric="minisblack")
     done = shell("run", shell.write("p.json", otsu), code=1)
     assert "step 'flat' (load) failed" in done.err
-    assert "go on with: fib run p.json" in done.err
+    assert "resume with: fib run p.json" in done.err
     assert (newest(shell) / "report.html").exists()
     debug = shell("run", "p.json", "--debug", code=None)
     assert "Traceback" in debug.err

@@ -66,8 +66,8 @@ def test_settings_that_cannot_be_used_end_with_code_2_before_anything_runs(shell
     assert "Did you mean 'small.json'" in refused("--settings", "smal.json")
     shell.write("near.json", {"sem*.slises": 3})
     said = refused("--settings", "near.json")
-    assert "line 2, sem*.slises: none of the steps that fit 'sem*' (sem, sem_low)" in said
+    assert "line 2, sem*.slises: none of the steps that match 'sem*' (sem, sem_low)" in said
     assert "Did you mean 'slices'" in said
-    assert "no step fits 'zem_*'" in refused("--set", "zem_*.slices=3")
+    assert "no step matches 'zem_*'" in refused("--set", "zem_*.slices=3")
     assert "Did you mean 'slices'" in refused("--set", "sem*.slises=3")
     assert not (shell.folder / "runs").exists()

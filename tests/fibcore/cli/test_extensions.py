@@ -119,7 +119,7 @@ def takes_over(app):
     [
         (failing, "SystemExit: no licence"),
         (unfit, "Union types"),
-        (takes_over, "the options of `fib` are its own"),
+        (takes_over, "packages cannot add options to `fib`"),
         (command("weigh", help="a [/b] c"), "MarkupError"),
         (lambda app, more: None, "missing 1 required positional argument"),
     ],
@@ -193,7 +193,7 @@ def test_a_command_of_a_package_that_ends_the_program_has_failed(fib):
     extended(fib, command("leave", lambda: sys.exit(0)))
     done = CliRunner().invoke(fib, ["leave"])
     assert done.exit_code == 1
-    assert "called for the end of the program (SystemExit: 0)" in done.stderr
+    assert "tried to end the program (SystemExit: 0)" in done.stderr
 
 
 def test_without_the_plugins_of_fib_itself_every_command_warns_and_the_core_works():

@@ -107,7 +107,7 @@ def test_a_pattern_sets_the_files_of_load_steps(document, changed, settings, tmp
 
 
 def test_case_counts_in_patterns(changed):
-    with pytest.raises(UsageError, match="no step fits 'SEM"):
+    with pytest.raises(UsageError, match="no step matches 'SEM"):
         changed(options=["SEM*.noise=0"])
 
 
@@ -143,10 +143,10 @@ def test_patterns_whose_steps_lack_the_parameter_are_told_all_at_once(changed, s
         changed(file)
     said = str(caught.value).splitlines()
     assert said[0] == f"settings {file}: 2 problems, nothing was run"
-    assert said[1].startswith("  line 3, sem*.nois: none of the steps that fit 'sem*' (sem, sem_")
+    assert said[1].startswith("  line 3, sem*.nois: none of the steps that match 'sem*' (sem, sem_")
     assert said[1].endswith("Did you mean 'noise'?")
     assert said[2].startswith("  line 4, *_seen.rounds: ")
-    assert said[2].endswith("Theirs: offset.")
+    assert said[2].endswith("Their parameters: offset.")
 
 
 def test_a_pattern_over_steps_of_unknown_plugins_is_left_to_the_check(changed, document, tmp_path):
