@@ -1,4 +1,4 @@
-"""Pipelines: the file, its check, its plan, its run.
+"""Pipelines: file, check, plan and run.
 
 >>> from pathlib import Path
 >>> from fibcore.pipeline import check_pipeline, run_pipeline

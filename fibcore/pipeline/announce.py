@@ -1,4 +1,4 @@
-"""What happens in a run, handed to its observers."""
+"""Passes the events of a run to its observers."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ PROGRESS_EVERY_S = 0.1
 
 
 class Announcer:
-    """Hands the events of one run to its observers.
+    """Passes the events of one run to its observers.
 
     Args:
         run: folder of the run.
-        warnings: list that warnings of the run as a whole are added to.
-        observers: of this run; those that packages bring join them.
-        command: the command line that started the run.
+        warnings: list to which warnings of the run as a whole are appended.
+        observers: observers of this run, besides those of installed packages.
+        command: command line that started the run.
 
     Attributes:
-        files: what observers have written for the user.
+        files: files that observers have written for the user.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Announcer:
                     self._add(observer)
 
     def notify(self, event: RunEvent) -> None:
-        """Hand an event to every observer; one that raises is noted and disturbs nothing."""
+        """Pass an event to every observer; an observer that raises does not affect the others."""
         for listener in self._listeners():
             with self._blaming(listener.owner):
                 written = listener(event=event)
@@ -78,7 +78,7 @@ class Announcer:
             yield listener
 
     def warn(self, text: str) -> None:
-        """Tell of something that the user should know of the run as a whole."""
+        """Warn the user about the run as a whole."""
         text = message(text)
         self.warnings.append(text)
         self.notify(RunWarned(run=self.run, message=text))
@@ -97,11 +97,11 @@ class Announcer:
                 self.warn(f"observer {observer} failed: {described(error)}")
 
     def about(self, step: PlannedStep) -> dict[str, Any]:
-        """Return what every event about a step says."""
+        """Return the attributes that all events of a step have."""
         return {"run": self.run, "step": step.id, "index": step.index, "plugin": step.identifier}
 
     def progress_of(self, step: PlannedStep) -> Callable[[str, float, float | None], None]:
-        """Return the progress callback of a step's context; it passes on ten calls a second."""
+        """Return the progress callback of a step; it passes on at most ten calls a second."""
         about = self.about(step)
         last = 0.0
 
@@ -117,7 +117,7 @@ class Announcer:
 
     @contextmanager
     def logging_of(self, step: PlannedStep, warnings: list[str]) -> Iterator[logging.Logger]:
-        """Give the step's logger: observers get its records, `warnings` each warning once."""
+        """Return the logger of a step; observers get its records, `warnings` each warning once."""
         about = self.about(step)
 
         def take(record: logging.LogRecord) -> None:
@@ -133,10 +133,10 @@ class Announcer:
 
 
 def _text_of(record: logging.LogRecord) -> str:
-    """Return what a plugin logged; where it does not fit its arguments, what there is of it."""
+    """Return the message of a log record, even if its arguments do not fit."""
     try:
         return record.getMessage()
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        return f"{text_of(record.msg)} (a log call with unfit arguments: {described(error)})"
+        return f"{text_of(record.msg)} (log call with wrong arguments: {described(error)})"

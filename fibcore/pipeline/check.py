@@ -1,4 +1,4 @@
-"""The check of a pipeline before anything runs: all problems at once, each with its place."""
+"""Checks a pipeline before any step runs, and reports all problems with their places."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from fibcore.pipeline.steps import plan_step
 
 
 def read_pipeline(path: Path) -> LocatedJson:
-    """Return the text of a pipeline file as located JSON.
+    """Read a pipeline file as located JSON.
 
     Raises:
-        PipelineError: missing, unreadable, or not a JSON object.
+        PipelineError: the file is missing, unreadable, or not a JSON object.
     """
     document = read_object(
         path, 'a pipeline is a JSON object: {"version": 1, "name": ..., "steps": [...]}'
@@ -44,11 +44,11 @@ def check_pipeline(
     Args:
         document: content of a pipeline file.
         base: folder that paths in it are relative to.
-        source: what to call it in messages.
-        located: the text it came from, for line numbers.
+        source: name of the pipeline in messages.
+        located: the text that it was read from, for line numbers.
 
     Raises:
-        PipelineError: with every problem that was found.
+        PipelineError: reports all problems.
     """
     findings = Findings(base, located)
     pipeline = _parsed(document, findings)
@@ -73,9 +73,9 @@ def check_pipeline(
 
 
 def _parsed(document: Mapping[str, Any], findings: Findings) -> Pipeline:
-    """Return the pipeline; if it is not valid as a whole, one with those steps that are.
+    """Return the pipeline; if it is invalid, one of its valid steps.
 
-    So the valid steps are checked as well, and all problems are reported at once.
+    The valid steps are then checked as well, so that all problems are reported at once.
     """
     try:
         pipeline = Pipeline.model_validate(document)

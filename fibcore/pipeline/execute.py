@@ -1,4 +1,4 @@
-"""The work of one step: its inputs read, its plugin called, its results checked."""
+"""Executes one step: reads its inputs, calls its plugin, checks its results."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from fibcore.volumes import Images, Volume
 def execute(
     step: PlannedStep, finished: Mapping[str, Entry], context: Context
 ) -> dict[str, Artefact]:
-    """Do a step's work and return what it leaves: name -> artefact, the main one first.
+    """Execute a step and return its artefacts: name -> artefact, the main one first.
 
     Args:
-        step: what to do.
-        finished: step id -> its results, of all steps that it reads.
-        context: surroundings of the step.
+        step: the step.
+        finished: step id -> results, of all steps that it reads.
+        context: context of the step.
 
     Raises:
-        TypeError: the plugin returned something else than its signature declares.
-        Exception: whatever the plugin raised.
+        TypeError: the plugin returned another type than its signature declares.
+        Exception: any error of the plugin.
     """
     work = step.work
     plugin: Any = work.plugin
@@ -55,7 +55,7 @@ def execute(
 
 
 def _further(work: Work, plugin: Any, kept: Mapping[str, Any]) -> dict[str, Artefact]:
-    """Return what a step leaves beside its main artefact."""
+    """Return the further artefacts of a step, after its main one."""
     _, *others = work.products.items()
     made: dict[str, Any] = {}
     for name, product in others:
@@ -94,7 +94,7 @@ def _read(ref: InputRef, finished: Mapping[str, Entry]) -> Any:
     entry = finished[ref.step.id]
     if ref.artefact not in entry.manifest["artefacts"]:
         raise FibError(
-            f"step {ref.step.id!r} left no {ref.artefact!r} this time; its parameters decide "
-            f"whether it is kept"
+            f"step {ref.step.id!r} did not keep {ref.artefact!r}; its parameters decide whether "
+            f"it does"
         )
     return entry.read(ref.artefact, ref.product.type)

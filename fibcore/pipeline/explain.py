@@ -1,4 +1,4 @@
-"""Validation errors in words: what was given, what is allowed, the nearest name."""
+"""Messages for validation errors: what was given, what is allowed, the nearest name."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Location = tuple[str | int, ...]
 def explain(
     error: ValidationError, model: type[BaseModel], data: Any
 ) -> Iterator[tuple[Location, str]]:
-    """Yield (location in `data`, message), one for each thing that is wrong.
+    """Yield (location in `data`, message) for each problem.
 
-    pydantic reports one error for every member of a union; here they are joined into one message
-    at the value that the user wrote.
+    pydantic reports one error for each member of a union; these are joined into one message at the
+    value that the user wrote.
     """
     messages: dict[Location, list[str]] = {}
     items = error.errors(include_url=False)
@@ -30,7 +30,7 @@ def explain(
             len(other["loc"]) > len(item["loc"]) and other["loc"][: len(item["loc"])] == item["loc"]
             for other in items
         ):
-            continue  # pydantic counts the valid members alone; the others are reported anyway
+            continue  # pydantic counts only valid members; the invalid ones are reported anyway
         location = _in_data(item["loc"], data, item["type"] in ("extra_forbidden", "missing"))
         message = _message(item, model)
         known = messages.setdefault(location, [])
@@ -69,7 +69,7 @@ def _in_data(location: Location, data: Any, keep_last: bool) -> Location:
         ):
             data = data[part]
         elif not (keep_last and number == len(location) - 1):
-            continue  # a step inside pydantic (a union's member, a list made of one value)
+            continue  # internal to pydantic (a member of a union, a list made from one value)
         path.append(part)
     return tuple(path)
 
@@ -97,7 +97,7 @@ def _message(item: Any, model: type[BaseModel]) -> str:
 
 
 def parameter_names(model: type[BaseModel] | None) -> list[str]:
-    """Return the names of a model's fields as a pipeline file writes them."""
+    """Return the names of a model's fields as written in a pipeline file."""
     if model is None:
         return []
     return [field.alias or name for name, field in model.model_fields.items()]

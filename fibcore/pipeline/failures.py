@@ -1,4 +1,4 @@
-"""Why a step failed, in words: what is the user's to mend, the machine's, or a plugin's fault."""
+"""Explains why a step failed: an error of the user, of the machine, or of a plugin."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ MACHINE = (
     errno.EIO, errno.EROFS, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.EMFILE, errno.ENFILE,
     errno.EACCES, errno.EPERM, errno.EFBIG, errno.ENOMEM, errno.EAGAIN,
 )  # fmt: skip
-"""What the operating system refuses for reasons of its own."""
+"""Errors of the operating system that neither the user's input nor a plugin causes."""
 
 NUMBA_CACHE = "numba.core.caching"
-"""Module that writes what a function of a package with ``njit(cache=True)`` was compiled to."""
+"""Module of Numba that writes compiled functions of ``njit(cache=True)`` to disk."""
 
 
 def explain_failure(step: PlannedStep, error: BaseException, vanished: Path | None) -> str:
@@ -27,8 +27,8 @@ def explain_failure(step: PlannedStep, error: BaseException, vanished: Path | No
 
     Args:
         step: the step.
-        error: what it raised.
-        vanished: a folder of the run or the cache that is not there any more.
+        error: the error that it raised.
+        vanished: a folder of the run or of the cache that does not exist any more.
     """
     return message(_explained(step, error, vanished))
 
@@ -36,8 +36,8 @@ def explain_failure(step: PlannedStep, error: BaseException, vanished: Path | No
 def _explained(step: PlannedStep, error: BaseException, vanished: Path | None) -> str:
     if vanished is not None:
         return (
-            f"{shown(vanished)} vanished while the run was going on: it was deleted or moved, or "
-            f"its disk was taken away. What is left is whole; run the pipeline again"
+            f"{shown(vanished)} disappeared during the run: it was deleted or moved, or its disk "
+            f"was removed. The remaining files are intact; run the pipeline again"
         )
     if isinstance(error, FibError):
         return text_of(error)
@@ -45,19 +45,19 @@ def _explained(step: PlannedStep, error: BaseException, vanished: Path | None) -
         if _raised_in(error, NUMBA_CACHE):
             return (
                 "the disk on which Numba keeps compiled functions is full; finished steps are "
-                "whole. Free some space there, or name another folder with the environment "
+                "kept. Free some space there, or set another folder with the environment "
                 "variable NUMBA_CACHE_DIR"
             )
         where = "" if error.filename is None else f" ({shown(error.filename)})"
         return (
-            f"the disk is full{where}; finished steps are whole. Free some space, or choose "
+            f"the disk is full{where}; finished steps are kept. Free some space, or choose "
             f"another disk with --cache"
         )
     if isinstance(error, OSError) and error.errno in MACHINE:
         where = "" if error.filename is None else f" ({shown(error.filename)})"
         return (
-            f"the operating system refused: {error.strerror}{where}; finished steps are whole. "
-            f"See to the cause and run the pipeline again"
+            f"the operating system reported: {error.strerror}{where}; finished steps are kept. "
+            f"Remove the cause and run the pipeline again"
         )
     if isinstance(error, MemoryError):
         return f"not enough memory ({error}); make the volume smaller or cut the step's inputs"

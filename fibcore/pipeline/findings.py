@@ -1,4 +1,4 @@
-"""What a check finds, and what it has settled so far."""
+"""The findings of a check: problems, and steps planned so far."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Findings:
     Attributes:
         base: folder that paths in the pipeline are relative to.
         ids: ids of all steps in the order of the file.
-        problems: what is wrong.
-        done: id -> planned step, of those checked and found valid.
-        broken: ids of steps with a problem; what refers to them is not reported again.
+        problems: all problems so far.
+        done: id -> planned step, of valid steps.
+        broken: ids of steps with a problem; references to them are not reported again.
     """
 
     def __init__(self, base: Path, located: LocatedJson | None) -> None:
@@ -45,7 +45,7 @@ class Findings:
             self.problems.append(Problem(place_of(path), message))
 
     def plugin(self, path: Location, identifier: str) -> type[Plugin] | None:
-        """Return the plugin of a name, or report what is wrong with it."""
+        """Return the plugin of an identifier, or report why it cannot be used."""
         try:
             return registry().plugin(identifier)
         except FibError as error:
@@ -53,7 +53,7 @@ class Findings:
             return None
 
     def params(self, model: type[BaseModel], values: Mapping[str, Any], path: Location) -> Any:
-        """Return an object made of parameters, or report what is wrong with each of them."""
+        """Return an object made from parameters, or report the problems of each of them."""
         try:
             made = model.model_validate(dict(values))
             if not self.refuse_booleans(values, made, path):
@@ -64,7 +64,7 @@ class Findings:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a third party's validator
-            self.add(path, f"{model.__name__} refused them: {described(error)}")
+            self.add(path, f"{model.__name__} rejected them: {described(error)}")
         return None
 
     def refuse_booleans(self, given: Mapping[str, Any], made: BaseModel, path: Location) -> bool:
@@ -76,7 +76,7 @@ class Findings:
 
     @contextmanager
     def reporting(self, path: Location, what: str) -> Iterator[None]:
-        """Report whatever is raised while a step is checked, faults of plugins included."""
+        """Report all errors raised while a step is checked, including those of plugins."""
         try:
             yield
         except KeyboardInterrupt:
@@ -91,7 +91,7 @@ class Findings:
             )
 
     def earlier(self, path: Location, name: str, own: str) -> PlannedStep | None:
-        """Return the earlier step that step `own` names, or report why there is none."""
+        """Return the earlier step to which step `own` refers, or report why there is none."""
         if name in self.done:
             return self.done[name]
         if name == own:

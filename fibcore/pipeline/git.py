@@ -1,8 +1,8 @@
 """The commit of a git checkout, read from its files.
 
-The ``git`` command is not called: a repository's own configuration can make it run programs
-(``core.fsmonitor``, filters), and a pipeline's folder may come from anywhere. Therefore it is not
-known whether files were changed since the commit.
+The ``git`` command is not called: the configuration of a repository can make it run programs
+(``core.fsmonitor``, filters), and the folder of a pipeline may not be trusted. Therefore changes
+since the commit are not detected.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from fibcore.errors import FibError
 from fibcore.files import read_whole
 
 SMALL_BYTES = 4096
-"""Size of HEAD and the like, of which git itself reads no more."""
+"""Largest size of files such as HEAD; git itself reads no more."""
 PACKED_BYTES = 64 * 2**20
-"""Size of ``packed-refs``: about a million of them."""
+"""Largest size of ``packed-refs``: about a million references."""
 MOST_HOPS = 5
-"""References that lead to one another; git follows no more either."""
+"""Most references followed from one to the next; git has the same limit."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REFERENCE = re.compile(r"refs/(?!.*\.\.)[^\x00-\x20\x7f~^:?*\[\\]+")
 
 
 def commit_of(folder: Path) -> str | None:
-    """Return the commit that is checked out where a folder lies; None if none can be told."""
+    """Return the commit that is checked out in a folder; None if unknown."""
     try:
         found = _git_folder(folder.resolve())
         return None if found is None else _commit(*found)
-    except (OSError, ValueError, FibError, RuntimeError):  # whatever stands there is no checkout
+    except (OSError, ValueError, FibError, RuntimeError):  # not a valid checkout
         return None
 
 
 def _git_folder(folder: Path) -> tuple[Path, Path] | None:
-    """Return git's folder of a checkout and, for one of several work trees, that of all of them."""
+    """Return git's folder of a work tree, and the folder that all its work trees share."""
     for place in (folder, *folder.parents):
         own = place / ".git"
         leads_elsewhere = own.is_file()
@@ -44,7 +44,7 @@ def _git_folder(folder: Path) -> tuple[Path, Path] | None:
         if (own / "HEAD").is_file():
             common = own / "commondir"
             return own, own / _text(common).strip() if common.is_file() else own
-        if leads_elsewhere:  # a work tree whose repository is gone is none of the one around it
+        if leads_elsewhere:  # its repository is gone; the one around it is another
             return None
     return None
 
@@ -62,7 +62,7 @@ def _commit(own: Path, common: Path) -> str | None:
 
 
 def _target(own: Path, common: Path, reference: str) -> str:
-    """Return what a reference leads to; an empty text if there is none of this name."""
+    """Return what a reference points to; an empty text if it does not exist."""
     for folder in (own, common):
         if (folder / reference).is_file():
             return _text(folder / reference).strip()
@@ -76,4 +76,4 @@ def _target(own: Path, common: Path, reference: str) -> str:
 
 
 def _text(path: Path) -> str:
-    return os.fsdecode(read_whole(path, SMALL_BYTES))  # branches have names as files have
+    return os.fsdecode(read_whole(path, SMALL_BYTES))  # branch names are encoded as file names

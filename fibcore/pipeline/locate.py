@@ -1,4 +1,4 @@
-"""Where things stand in a JSON text, so that a message can name the line."""
+"""JSON with the position of each value, so that messages can name the line."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from fibcore.text import shown
 Path = tuple[str | int, ...]
 
 LARGEST_BYTES = 2**20
-"""Size of a file that is read with places; a pipeline of a hundred steps has 50 kB."""
+"""Largest size of a file; a pipeline of a hundred steps has 50 kB."""
 
 LONGEST_NAME = 100
-"""Characters of a key that are shown."""
+"""Number of characters shown of a key."""
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
 
@@ -30,8 +30,8 @@ class LocatedJson:
 
     Attributes:
         data: the parsed document; None if the text is not JSON.
-        problems: syntax errors and keys that stand twice in one object.
-        origins: place -> where its value comes from, of values that are not from this text.
+        problems: syntax errors and duplicate keys.
+        origins: place -> origin, for values that are not from this text.
     """
 
     def __init__(self, text: str) -> None:
@@ -50,7 +50,7 @@ class LocatedJson:
         self._walk()
 
     def line_column(self, path: Path) -> tuple[int, int] | None:
-        """Return line and column, from 1, of the value at `path` or the nearest one around it."""
+        """Return line and column, from 1, of the value at `path` or of the nearest around it."""
         while path not in self._starts:
             if not path:
                 return None
@@ -86,7 +86,7 @@ class LocatedJson:
                     inner = (*path, key)
                     self._starts[inner] = key_token.start()
                     if key in seen and len(self.problems) < MOST_PROBLEMS:
-                        message = f"{shown(key, 60)!r} stands twice in the same object; keep one"
+                        message = f"duplicate key {shown(key, 60)!r} in one object; keep one"
                         self.problems.append(self.problem(inner, message))
                     seen.add(key)
                     position += 2
@@ -105,11 +105,11 @@ class LocatedJson:
 
 
 def read_object(path: pathlib.Path, wanted: str) -> LocatedJson:
-    """Return the JSON object in a file; what is wrong with the file is among its problems.
+    """Read a file that holds a JSON object; problems with the file are added to its `problems`.
 
     Args:
         path: the file.
-        wanted: message for JSON that is no object.
+        wanted: message for JSON that is not an object.
     """
     document = LocatedJson("{}")
     try:

@@ -1,8 +1,8 @@
 """Log records of a step, from its own logger and from the logger ``fib`` of the process.
 
-Several runs may be at work in one process, each in a thread of its own. A record of the logger
-``fib`` belongs to the step in whose context it was logged (a context variable says which;
-threads of plugins should copy it). A record from a thread without one goes to all steps.
+Several runs may work in one process, each in its own thread. A record of the logger ``fib`` belongs
+to the step in whose context it was logged; a context variable holds that step, and threads of
+plugins should copy it. A record without such a context goes to all steps.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Take = Callable[[logging.LogRecord], None]
 
 
 class _ToOne(logging.Handler):
-    """Hands every record to one function."""
+    """Passes all records to one function."""
 
     def __init__(self, take: Take) -> None:
         super().__init__()
@@ -30,9 +30,9 @@ class _ToOne(logging.Handler):
 
 
 class _ByContext(logging.Handler):
-    """Hands each record to the function of the step that it belongs to.
+    """Passes each record to the function of the step that it belongs to.
 
-    While any step is at work, the logger ``fib`` has this handler, and its records go nowhere else.
+    While any step is running, the logger ``fib`` has this handler and does not propagate.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class _ByContext(logging.Handler):
 
     @contextmanager
     def to(self, take: Take) -> Iterator[None]:
-        """Hand the records of this context to `take`."""
+        """Pass the records of this context to `take`."""
         log = logging.getLogger(NAME)
         with self._guard:
             if not self._all:
@@ -76,7 +76,7 @@ _by_context = _ByContext()
 
 @contextmanager
 def logger(take: Take) -> Iterator[logging.Logger]:
-    """Return a logger for one step, whose records `take` gets, like those of the logger ``fib``."""
+    """Return a logger for one step; `take` gets its records and those of the logger ``fib``."""
     own = logging.Logger(NAME, logging.INFO)
     own.addHandler(_ToOne(take))
     with _by_context.to(take):

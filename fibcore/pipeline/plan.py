@@ -1,7 +1,7 @@
 """A checked pipeline: every step with its work, its inputs, its key, and what is expected of it.
 
-A step is planned in stages, each complete when it is made and never changed: its `Work`, settled by
-the step itself; its inputs; what is `Expected` of it, once the inputs are known.
+A step is planned in stages, which are immutable: its `Work`, which depends only on the step; its
+inputs; and what is `Expected` of it, which depends on the inputs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from fibcore.volumes import VolumeSpec
 
 @dataclass(frozen=True, eq=False)
 class InputRef:
-    """One source of one input: an artefact of an earlier step, perhaps cut."""
+    """One source of an input: an artefact of an earlier step, or a part of it."""
 
     step: PlannedStep
     artefact: str
@@ -39,13 +39,13 @@ class InputRef:
 
     @property
     def spec(self) -> VolumeSpec | None:
-        """What is known of a volume that is read: cut, channels chosen."""
+        """Spec of the volume that is read, with cut and chosen channels; None if unknown."""
         spec = self.step.expected.specs.get(self.artefact)
         return None if spec is None else spec.cut(self.source.cut, self.source.kv)
 
     @property
     def key_parts(self) -> dict[str, Any]:
-        """What of it enters the key of the step that reads it."""
+        """Its part of the key of the step that reads it."""
         parts: dict[str, Any] = {"step": self.step.key, "artefact": self.artefact}
         parts |= {axis: list(cut) for axis, cut in self.source.cut.items()}
         if self.source.kv is not None:
@@ -54,7 +54,7 @@ class InputRef:
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """What ``resolved.json`` records of it."""
+        """Its record in ``resolved.json``."""
         return {"from": self.step.id, **self.key_parts}
 
 
@@ -67,10 +67,10 @@ class Files:
     """Files that a step loads.
 
     Attributes:
-        source: what names them in the pipeline.
+        source: file, folder or pattern in the pipeline.
         sha256: hash of their contents.
-        read: reads them.
-        forecast: of the volume, if they hold one.
+        read: function that reads them.
+        forecast: forecast of the volume, if they hold one.
         model: the model, if they hold one.
     """
 
@@ -83,21 +83,21 @@ class Files:
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What a step does: a method of a plugin, or the reading of files.
+    """The work of a step: a method of a plugin, or the reading of files.
 
     Attributes:
-        identifier: ``kind/name`` of the plugin; where files are read, see `Reader.key_name`.
-        method: method of the plugin; empty where files are read.
-        result_version: of the plugin, or of what reads the files.
-        params: parameters as JSON values, defaults filled in; where a model is applied, only those
-            that are changed.
+        identifier: ``kind/name`` of the plugin; for files see `Reader.key_name`.
+        method: method of the plugin; empty for files.
+        result_version: that of the plugin or the reader.
+        params: parameters as JSON values with defaults; if a model is applied, only those that are
+            changed.
         seed: seed of the step.
         products: artefact name -> type, the main one first.
         plugin: the plugin with its parameters, and with what is known of a model that is applied;
-            None where files are read.
+            None for files.
         slots: input name -> what it takes.
-        model: the model that is applied.
-        files: the files that are read.
+        model: the model that is applied, or None.
+        files: the files that are read, or None.
     """
 
     identifier: str
@@ -117,11 +117,11 @@ class Expected:
     """What a step is expected to leave and to need.
 
     Attributes:
-        specs: artefact name -> what is known of the volume.
+        specs: artefact name -> spec of the volume, if known.
         model: what is known of the model; see `Forecast.model`.
-        memory_bytes: peak memory, inputs included.
+        memory_bytes: peak memory, including inputs.
         disk_bytes: size of its volumes.
-        warnings: what the user should know but need not change.
+        warnings: warnings for the user.
     """
 
     specs: Mapping[str, VolumeSpec] = field(default_factory=dict)
@@ -136,11 +136,11 @@ class PlannedStep:
     """One step, checked and ready to run.
 
     Attributes:
-        index: place in the pipeline, from 1.
-        id: its name.
+        index: position in the pipeline, from 1.
+        id: id of the step.
         verb: ``run``, ``fit``, ``apply`` or ``load``.
         work: what it does.
-        inputs: what it reads; several sources of an input become channels, or a list.
+        inputs: what it reads; several sources of an input become channels or a list.
         expected: what it is expected to leave and to need.
     """
 
@@ -168,13 +168,13 @@ class PlannedStep:
 
     @property
     def sources(self) -> list[InputRef]:
-        """Every artefact that the step reads."""
+        """All artefacts that the step reads."""
         refs = [ref for group in self.inputs.values() for ref in group]
         return refs if self.work.model is None else [self.work.model, *refs]
 
     @cached_property
     def key_parts(self) -> dict[str, Any]:
-        """Everything that the result depends on, as JSON values."""
+        """All that the result depends on, as JSON values."""
         work = self.work
         parts: dict[str, Any] = {
             "plugin": work.identifier,
@@ -223,10 +223,10 @@ class Plan:
     """A whole pipeline, checked.
 
     Attributes:
-        pipeline: the file's content.
-        document: the same as plain JSON, with what the command line set.
+        pipeline: content of the file.
+        document: the same as plain JSON, with the settings of the command line.
         base: folder that paths in the pipeline are relative to.
-        steps: in run order.
+        steps: steps in run order.
     """
 
     pipeline: Pipeline
@@ -239,7 +239,7 @@ class Plan:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the user should know but need not change: ``step: text``."""
+        """Warnings of all steps, as ``step: text``."""
         return tuple(f"{step.id}: {text}" for step in self.steps for text in step.expected.warnings)
 
     def resolved(self) -> dict[str, Any]:
@@ -254,7 +254,7 @@ class Plan:
 
 
 def step_seed(pipeline_seed: int, step_id: str) -> int:
-    """Return the seed of a step: it depends on the pipeline's seed and the step's id alone."""
+    """Return the seed of a step; it depends only on the pipeline's seed and the step's id."""
     digest = hashlib.sha256(f"{pipeline_seed}/{step_id}".encode()).digest()
     return int.from_bytes(digest[:7], "big")  # 56 bits: exact in JSON and in every library
 

@@ -1,4 +1,4 @@
-"""``provenance.json``: what made a result, written anew after every step."""
+"""``provenance.json``: how the results of a run were made; written again after each step."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ class Provenance:
         }
 
     def add_step(self, record: dict[str, Any]) -> None:
-        """Add what is to be said of one step, and write."""
+        """Add the record of a step, and write the file."""
         self.record["steps"].append(record)
         self.write()
 
     def close(self, status: str) -> None:
-        """Note how the run ended, and write."""
+        """Record how the run ended, and write the file."""
         self.record["status"] = status
         self.record["ended"] = now()
         self.write()
@@ -76,7 +76,7 @@ class Provenance:
         except OSError as error:
             raise FibError(
                 f"cannot write {shown(self.path)}: {error.strerror or error}; finished steps are "
-                f"whole"
+                f"kept"
             ) from error
 
 
@@ -86,7 +86,7 @@ def now() -> str:
 
 
 def peak_memory_bytes() -> int:
-    """Return the largest resident size that this process has had; 0 where it cannot be told."""
+    """Return the largest resident size that this process has had; 0 if unknown."""
     try:
         import resource
     except ImportError:  # Windows
@@ -118,6 +118,6 @@ def _processor() -> str:
 
 
 def _platform() -> str:
-    """Return system, release and architecture; `platform.platform` would start a program."""
+    """Return system, release and architecture; `platform.platform` would start a process."""
     system = platform.uname()
     return f"{system.system}-{system.release}-{system.machine}"

@@ -1,7 +1,7 @@
-"""What fib writes down of steps and runs, as it is read back: checked, since disks are shared.
+"""Models of the records of steps and runs; since disks are shared, records are checked when read.
 
-``step.json`` is the record of a finished step, ``resolved.json`` and ``provenance.json`` are those
-of a run. Fields that are not named here may hold anything; nobody reads them.
+``step.json`` is the record of a finished step; ``resolved.json`` and ``provenance.json`` are those
+of a run. Fields that are not defined here are ignored.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ RESOLVED = "resolved.json"
 PROVENANCE = "provenance.json"
 
 Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=255)]
-"""Of an artefact, a file or a folder: no way out of the folder that it is in."""
+"""Name of an artefact, a file or a folder; it cannot lead out of the folder that it is in."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Bounds = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
 class Record(BaseModel):
-    """Base: values have their types to the letter, names of no use to us are passed over."""
+    """Base: types are strict, unknown names are ignored."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -43,11 +43,10 @@ class ArtefactRecord(Record):
 
 
 class StepRecord(Record):
-    """``step.json``: what a finished step left and from what.
+    """``step.json``: what a finished step made, and from what.
 
-    `roles` are those of the columns of tables (`fibcore.roles`); `seen` is what the file system
-    said of each file when its hash was taken: see `verification`. `sha256` is the hash of all the
-    rest of the record.
+    `roles` are those of the columns of tables (`fibcore.roles`). `seen` is the status of each file
+    when its hash was taken (see `verification`). `sha256` is the hash of the rest of the record.
     """
 
     key: str
@@ -121,7 +120,7 @@ class PipelineRecord(Record):
 
 
 class Times(Record):
-    """When results were computed, and what was warned of."""
+    """When results were computed, and with which warnings."""
 
     started: str | None = None
     seconds: float | None = None
@@ -129,7 +128,7 @@ class Times(Record):
 
 
 class FilesRecord(Record):
-    """What a load step has read."""
+    """Files that a load step has read."""
 
     source: str = ""
     sha256: str = ""
@@ -177,25 +176,25 @@ class ProvenanceRecord(Record):
 
 
 def read_record(path: Path, shape: type[Record]) -> dict[str, Any]:
-    """Return the content of a record; raises as `read_text_and_record` does."""
+    """Return the content of a record; raises the errors of `read_text_and_record`."""
     return read_text_and_record(path, shape)[1]
 
 
 def read_text_and_record(path: Path, shape: type[Record]) -> tuple[str, dict[str, Any]]:
-    """Return a record as it is written, and its content, which has the given shape.
+    """Return the text of a record and its content, which has the given shape.
 
     Raises:
         OSError: it cannot be read.
-        FibError: it is no JSON.
+        FibError: it is not JSON.
         UsageError: it is JSON of another shape.
     """
-    text, content = read_text_and_json(path, writable=False)  # it holds what plugins have said
+    text, content = read_text_and_json(path, writable=False)  # it holds messages of plugins
     try:
         shape.model_validate(content)
     except ValidationError as error:
         raise UsageError(
-            f"{shown(path)} is not what this version of fib writes there: {faults(error, 1)}. It "
-            f"was changed, or comes from another version; remove the folder that it is in, and it "
-            f"is made again"
+            f"{shown(path)} is not what this version of fib writes: {faults(error, 1)}. It was "
+            f"changed, or written by another version; remove its folder, and it will be computed "
+            f"again"
         ) from None
     return text, content

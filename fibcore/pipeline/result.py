@@ -1,4 +1,4 @@
-"""How a run ends: with its results, or with the step that failed."""
+"""The result of a run: its finished steps, or the step that failed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fibcore.text import shown
 
 
 class StepError(FibError):
-    """A step failed; what was finished before is kept."""
+    """A step failed; finished steps are kept."""
 
     def __init__(self, step: PlannedStep, message: str, folder: Path) -> None:
         self.step = step
@@ -27,10 +27,10 @@ class RunResult:
     """A finished run.
 
     Attributes:
-        folder: its folder.
-        plan: what was run.
-        entries: step id -> finished step, of the steps that ran or were reused.
-        files: what observers have written for the user.
+        folder: folder of the run.
+        plan: the plan that was run.
+        entries: step id -> finished step, for steps that ran or were reused.
+        files: files that observers have written for the user.
     """
 
     folder: Path
@@ -42,7 +42,7 @@ class RunResult:
         return f"<RunResult of {listed(self.entries)} in {shown(self.folder)}>"
 
     def __getitem__(self, reference: str) -> Artefact:
-        """Return the main artefact of a step, or another one as ``step.artefact``."""
+        """Return the main artefact of a step (``"step"``), or another (``"step.artefact"``)."""
         identifier, _, artefact = reference.partition(".")
         step = next((s for s in self.plan.steps if s.id == identifier), None)
         if step is None or identifier not in self.entries:

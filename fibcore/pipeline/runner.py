@@ -1,4 +1,4 @@
-"""The run of a checked pipeline, step by step."""
+"""Runs a checked pipeline step by step."""
 
 from __future__ import annotations
 
@@ -52,25 +52,25 @@ def run_pipeline(
     observers: Sequence[object] = (),
     command: Sequence[str] = (),
 ) -> RunResult:
-    """Run a plan: reuse what is finished, compute the rest, leave a run folder.
+    """Run a plan: reuse finished steps, compute the others, write a run folder.
 
     Args:
-        plan: as `check_pipeline` returned it.
-        out: folder for run folders; this run's is ``<out>/<name>/<time>-<id>``.
-        cache: folder of finished steps; runs at the same time may share it.
+        plan: plan returned by `check_pipeline`.
+        out: folder for run folders; that of this run is ``<out>/<name>/<time>-<id>``.
+        cache: folder of finished steps; several runs may share it at the same time.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        threads: CPU threads; default all.
+        threads: number of CPU threads; default: all.
         start: first step that may run.
         stop: last step that runs.
         force: steps to run again.
-        check_memory_and_disk: refuse a run for which they will not do.
-        observers: of this run: objects with a ``fib_run_event`` hook, besides the installed ones.
+        check_memory_and_disk: refuse a run that needs more than is free.
+        observers: objects with a ``fib_run_event`` hook, besides the installed observers.
         command: command line to record.
 
     Raises:
-        UsageError, PipelineError: nothing was run.
+        UsageError, PipelineError: no step was run.
         StepError: a step failed; finished steps are kept.
-        KeyboardInterrupt: interrupted; finished steps are kept, the present one goes on next time.
+        KeyboardInterrupt: interrupted; finished steps are kept, the current one can be resumed.
     """
     store = Store(cache)
     make_writable(out.absolute())
@@ -141,7 +141,7 @@ class _Run:
                 self._close(status)
 
     def _close(self, status: str) -> None:
-        """Write how the run ended; an error here does not replace the one that ended the run."""
+        """Record how the run ended; an error here does not replace the one that ended the run."""
         with held_back():
             try:
                 self.provenance.close(status)
@@ -163,7 +163,7 @@ class _Run:
         except KeyboardInterrupt:
             self._ended(record, "interrupted", clock)
             raise
-        except BaseException as error:  # a plugin may raise SystemExit, or one of its own
+        except BaseException as error:  # plugins may raise SystemExit or errors of their own
             record["error"] = message = self._explained(step, error)
             self._ended(record, "failed", clock)
             details = "".join(traceback.format_exception(error))
@@ -200,7 +200,7 @@ class _Run:
         return explain_failure(step, error, gone)
 
     def _reusable(self, item: StepStatus) -> Entry | None:
-        """Return the step's result if it is there, perhaps from a run that just ended."""
+        """Return the finished result of the step, which another run may just have made."""
         if item.forced:
             return None
         entry = self.store.find(item.step.key)
@@ -282,7 +282,7 @@ def _new_folder(runs: Path) -> Path:
 
 
 def _link(place: Path, target: Path) -> None:
-    """Link a finished step into the run folder; where links are not to be had, copy."""
+    """Link a finished step into the run folder; copy it if links are not supported."""
     try:
         place.symlink_to(os.path.relpath(target, place.parent), target_is_directory=True)
     except (OSError, ValueError, NotImplementedError):

@@ -1,4 +1,4 @@
-"""The pipeline file as a pydantic model: structure only, no plugin is looked up here."""
+"""The pipeline file as a pydantic model: structure only, plugins are not looked up here."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 VERBS = ("run", "fit", "apply", "load")
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
 MOST_STEPS, MOST_INPUTS = 1000, 100
-"""Of a pipeline and of a step: bounds for files that are none of a user's."""
+"""Limits of a pipeline and of a step; no sensible file reaches them."""
 LONGEST_ID = 100
-"""Ids and names become names of folders, which file systems cut at 255 bytes."""
+"""Ids and names become names of folders, which file systems limit to 255 bytes."""
 
 FractionRange = Annotated[
     tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]],
@@ -21,14 +21,14 @@ FractionRange = Annotated[
 
 
 class Source(BaseModel):
-    """Where an input comes from: an earlier step, perhaps one artefact of it, perhaps a part."""
+    """Source of an input: an earlier step, or one of its artefacts, or a part of it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     step: str = Field(alias="from", description="id of an earlier step")
     artefact: str | None = Field(
         default=None,
-        description="which of its artefacts, e.g. 'probability'; default: the one that fits",
+        description="one of its artefacts, e.g. 'probability'; default: the one that fits",
     )
     z: FractionRange | None = Field(default=None, description="part along z, as fractions 0 to 1")
     y: FractionRange | None = Field(default=None, description="part along y, as fractions 0 to 1")
@@ -39,7 +39,7 @@ class Source(BaseModel):
 
     @property
     def cut(self) -> dict[str, tuple[float, float]]:
-        """The cut as axis -> (start, stop), of the axes that are cut."""
+        """Axis -> (start, stop), for the axes that are cut."""
         ranges = {"z": self.z, "y": self.y, "x": self.x}
         return {axis: part for axis, part in ranges.items() if part is not None}
 
@@ -60,7 +60,7 @@ Sources = Annotated[
 
 
 class Step(BaseModel):
-    """One entry of a pipeline: it runs a plugin, fits one, applies a fitted one, or loads files."""
+    """One step of a pipeline: runs a plugin, fits one, applies a fitted one, or loads files."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -79,7 +79,7 @@ class Step(BaseModel):
     inputs: dict[str, Sources] = Field(
         default_factory=dict,
         max_length=MOST_INPUTS,
-        description="input name -> earlier step (or part of it, or a list)",
+        description="input name -> earlier step, a part of it, or a list of these",
     )
     note: str = Field(default="", description="free text for readers")
 
@@ -107,7 +107,7 @@ class Step(BaseModel):
 
 
 class Pipeline(BaseModel):
-    """An ordered list of steps; inputs name earlier ones, so file order is run order."""
+    """An ordered list of steps. Inputs name earlier steps: the file is in run order."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -119,5 +119,5 @@ class Pipeline(BaseModel):
         description="name of the pipeline, and of its run folder",
     )
     description: str = Field(default="", description="what the pipeline is for")
-    seed: int = Field(default=0, ge=0, description="where the randomness of all steps comes from")
+    seed: int = Field(default=0, ge=0, description="seed of the random numbers of all steps")
     steps: tuple[Step, ...] = Field(min_length=1, max_length=MOST_STEPS)

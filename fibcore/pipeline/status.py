@@ -1,4 +1,4 @@
-"""Which steps of a plan will run, which are reused, and why."""
+"""Decides which steps of a plan run and which are reused, and gives the reasons."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class StepStatus:
     Attributes:
         step: the step.
         action: ``reuse``, ``run``, ``resume``, or ``leave`` (outside --from / --to).
-        reason: why, in words.
+        reason: reason for the action.
         forced: whether it runs again although it is finished.
     """
 
@@ -55,11 +55,11 @@ def statuses(
         previous: ``resolved.json`` of the last run of this pipeline, for the reasons.
         start: first step that may run; earlier ones must be finished.
         stop: last step that runs.
-        force: steps that run again even though they are finished.
+        force: steps that run again although they are finished.
 
     Raises:
-        UsageError: an unknown id, an unfinished step before `start`, or links and records of
-            another shape where the store keeps things.
+        UsageError: an id is unknown, a step before `start` is not finished, or the store contains
+            links or records of another shape.
     """
     ids = [step.id for step in plan.steps]
     for option, name in [("--from", start), ("--to", stop), *(("--force", f) for f in force)]:
@@ -85,7 +85,7 @@ def statuses(
         elif entry is not None and is_current(step, entry, store):
             if redone_inputs:
                 reason = (
-                    f"finished before; runs again if {listed(redone_inputs)} comes out different"
+                    f"finished before; runs again if the result of {listed(redone_inputs)} changes"
                 )
             else:
                 reason = "finished before"
@@ -96,7 +96,7 @@ def statuses(
                 f"run the pipeline without --from"
             )
         elif store.interrupted(step.key):
-            status = StepStatus(step, "resume", "was interrupted; goes on where it was")
+            status = StepStatus(step, "resume", "interrupted before; will be resumed")
         elif step.key in store.damaged:
             status = StepStatus(step, "run", f"damaged: {store.damaged[step.key]}")
         else:
@@ -108,10 +108,10 @@ def statuses(
 
 
 def is_current(step: PlannedStep, entry: Entry, store: Store) -> bool:
-    """Return whether a finished step left what it would, from the results that its inputs have now.
+    """Return whether a finished step has the result that it would have with its present inputs.
 
-    Keys show this but for two cases: a step that was forced and came out different, and a plugin
-    whose result is of another type now.
+    The keys show this except in two cases: an input was forced to run again and its result changed,
+    or the plugin now makes a result of another type.
     """
     main, product = next(iter(step.products.items()))
     if not entry.leaves(main, product.type):
@@ -126,10 +126,10 @@ def is_current(step: PlannedStep, entry: Entry, store: Store) -> bool:
 
 
 def check_resources(planned: Sequence[StepStatus], store: Store, source: str) -> None:
-    """Refuse a run for which memory or disk will not do, by the plugins' own estimates.
+    """Refuse a run that needs more memory or disk than is free, as estimated by the plugins.
 
     Raises:
-        PipelineError: naming each step that needs too much.
+        PipelineError: names each step that needs too much.
     """
     import psutil
 
@@ -141,17 +141,17 @@ def check_resources(planned: Sequence[StepStatus], store: Store, source: str) ->
             message = (
                 f"needs about {sized(step.expected.memory_bytes)} of memory, "
                 f"{sized(memory)} are free: make the volume smaller, cut the inputs, close "
-                f"other programs, or pass --no-resource-check if you know better"
+                f"other programs, or pass --no-resource-check to run anyway"
             )
             problems.append(Problem(f"step {step.id!r}", message))
     free = shutil.disk_usage(store.root).free
     needed = sum(step.expected.disk_bytes for step in working)
     largest = max((step.expected.disk_bytes for step in working), default=0)
-    if needed + largest > free:  # while a step is written, its scratch copy may be there as well
+    if needed + largest > free:  # a step's scratch copy may exist while its result is written
         message = (
             f"the results need about {sized(needed + largest)} in {store.root}, "
             f"{sized(free)} are free: free some, choose another disk with --cache, or pass "
-            f"--no-resource-check if you know better"
+            f"--no-resource-check to run anyway"
         )
         problems.append(Problem("disk", message))
     if problems:
@@ -159,7 +159,7 @@ def check_resources(planned: Sequence[StepStatus], store: Store, source: str) ->
 
 
 def previous_run(folder: Path) -> dict[str, Any] | None:
-    """Return ``resolved.json`` of the newest run in a pipeline's run folder; None if none."""
+    """Return ``resolved.json`` of the newest run of a pipeline; None if there is none."""
     for path in sorted(folder.glob(f"*/{RESOLVED}"), reverse=True):
         with contextlib.suppress(OSError, FibError):
             return read_record(path, ResolvedRecord)
@@ -170,8 +170,8 @@ def _why(step: PlannedStep, before: Mapping[str, Any] | None, entry: Entry | Non
     if entry is not None:
         main, product = next(iter(step.products.items()))
         if not entry.leaves(main, product.type):
-            return f"its plugin makes {product} now"
-        return "an input was computed again and came out different"
+            return f"its plugin now makes {product}"
+        return "the result of an input changed"
     if before is None:
         return "not run before"
     now = step.resolved()

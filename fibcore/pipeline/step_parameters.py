@@ -1,4 +1,4 @@
-"""The parameters that a step takes, from the content of a pipeline before it is checked."""
+"""The parameters that a step takes, found before the pipeline is checked."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Steps = Mapping[str, Mapping[str, Any]]
 def step_parameters(step: Mapping[str, Any], steps: Steps, base: Path) -> list[str] | None:
     """Return the names of the parameters that a step takes.
 
-    ``run`` and ``fit`` take every parameter of their plugin; ``apply`` those that may change once
-    the plugin is fitted (`Plugin.apply_params`); ``load`` takes what may be said of files of that
-    type, and ``load`` itself, which names them.
+    ``run`` and ``fit`` take all parameters of their plugin; ``apply`` takes those that may change
+    after the fit (`Plugin.apply_params`); ``load`` takes the parameters of the reader, and ``load``
+    itself, which names the files.
 
     Args:
         step: the step as written.
@@ -28,8 +28,8 @@ def step_parameters(step: Mapping[str, Any], steps: Steps, base: Path) -> list[s
         base: folder that paths in the pipeline are relative to.
 
     Returns:
-        The names; None where they are unknown for a cause that the check reports: an unknown
-        plugin, a model that cannot be read, a step that is not sound.
+        The names; None if they are unknown for a reason that the check reports: an unknown plugin,
+        a model that cannot be read, an invalid step.
     """
     given = {verb: step[verb] for verb in VERBS if step.get(verb) is not None}
     try:
@@ -48,7 +48,7 @@ def step_parameters(step: Mapping[str, Any], steps: Steps, base: Path) -> list[s
 
 def _plugin_behind(name: str, steps: Steps, base: Path) -> str:
     """Return the ``kind/name`` of the plugin whose model a step leaves."""
-    for _ in steps:  # a chain of steps that apply one another is no longer than that
+    for _ in steps:  # a chain of ``apply`` steps is not longer than the pipeline
         match steps.get(name):
             case {"run": str(plugin)} | {"fit": str(plugin)}:
                 return plugin

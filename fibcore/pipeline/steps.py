@@ -1,4 +1,4 @@
-"""Each step of a pipeline checked by itself: its plugin, its parameters, the files it loads."""
+"""Plans each step of a pipeline: its plugin, its parameters, the files that it loads."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from fibcore.reader import Reader
 
 
 def plan_step(findings: Findings, seed: int, index: int, step: Step) -> PlannedStep | None:
-    """Return a step ready to run, or report in `findings` what is wrong with it.
+    """Return a step ready to run, or add its problems to `findings`.
 
     Args:
-        findings: what is known of the earlier steps.
+        findings: findings on the earlier steps.
         seed: seed of the pipeline.
-        index: place of the step in the file, from 0.
+        index: position of the step in the file, from 0.
         step: the step as written.
     """
     path: Location = ("steps", index)
@@ -59,9 +59,9 @@ def _plugin_work(findings: Findings, path: Location, step: Step, seed: int) -> W
     if method is None:
         findings.add(
             place,
-            f'{name} has nothing to learn; write "run" instead of "fit"'
+            f'{name} is not trainable; write "run" instead of "fit"'
             if step.fit
-            else f'{name} must learn first: a step {{"fit": "{name}"}}, then one with '
+            else f'{name} must be fitted first: a step {{"fit": "{name}"}}, then one with '
             f'{{"apply": <id of that step>}}',
         )
         return None
@@ -93,8 +93,8 @@ def _applied_work(findings: Findings, path: Location, step: Step, seed: int) -> 
             allowed = sorted(plugin_class.apply_params)
             findings.add(
                 (*path, "params", name),
-                f"{name!r} is settled when {identifier} is fitted (step {fitted.id!r}); "
-                f"here you may change: {listed(allowed)}",
+                f"{name!r} is fixed when {identifier} is fitted (step {fitted.id!r}); "
+                f"this step can change: {listed(allowed)}",
             )
             return None
     base = known.params if known else fitted.work.params
@@ -117,7 +117,7 @@ def _loading_work(findings: Findings, path: Location, step: Step, seed: int) -> 
         return None
     opened = reader.open(step.load, findings.base)
     if opened.model is not None:
-        plugin_of(opened.model, {})  # refuses what its plugin cannot use
+        plugin_of(opened.model, {})  # raises if its plugin cannot use it
     sha256 = reader.content_hash(opened.files)
     read = partial(_read, reader, step.load, findings.base)
     product = Product(opened.type, "" if opened.model is None else opened.model.kind)
@@ -133,7 +133,7 @@ def _loading_work(findings: Findings, path: Location, step: Step, seed: int) -> 
 
 
 def _read(reader: Reader, source: str, base: Path, context: Context) -> Artefact:
-    """Read files as they are when the step runs."""
+    """Open the files when the step runs, and read them."""
     return reader.open(source, base).read(context)
 
 

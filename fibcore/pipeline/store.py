@@ -1,7 +1,8 @@
-"""Finished steps on disk, under their keys: ``.fib-cache/<key>/``.
+"""Finished steps on disk, in folders named by their keys: ``.fib-cache/<key>/``.
 
-A step works in ``<key>.partial``, which is renamed when it is whole, so that a kill at any moment
-leaves either a finished step or one that goes on. A lock per key lets several runs share a store.
+A step works in ``<key>.partial``, which is renamed when it is complete. If the process is killed,
+the step is therefore either finished or can be resumed. One lock for each key lets several runs
+share a store.
 """
 
 from __future__ import annotations
@@ -48,21 +49,20 @@ class Entry:
     """A finished step.
 
     Attributes:
-        folder: where its artefacts are.
-        manifest: what ``step.json`` records: files with hashes, roles of columns, times, what was
-            read.
+        folder: folder of its artefacts.
+        manifest: content of ``step.json``: files with hashes, roles of columns, times, inputs.
     """
 
     folder: Path
     manifest: dict[str, Any]
 
     def hash_of(self, artefact: str) -> str:
-        """Return the SHA-256 over the files of one artefact; an empty text if there is none."""
+        """Return the SHA-256 over the files of an artefact; an empty text if there is none."""
         record = self.manifest["artefacts"].get(artefact)
         return "" if record is None else record["sha256"]
 
     def leaves(self, artefact: str, type_: type) -> bool:
-        """Return whether an artefact of this name and type is there."""
+        """Return whether there is an artefact of this name and type."""
         record = self.manifest["artefacts"].get(artefact)
         return record is not None and record["type"] == type_.__name__
 
@@ -70,30 +70,30 @@ class Entry:
         """Read one artefact.
 
         Raises:
-            FibError: it is not what was written any more.
+            FibError: its files have changed since they were written.
         """
         if problem := damage(self.folder, self.manifest, artefact):
             raise FibError(
                 f"{shown(self.folder)}: {problem}. It was changed or deleted while it was in use; "
-                f"run the pipeline again: what is wrong is computed again"
+                f"run the pipeline again to compute it again"
             )
         roles = self.manifest.get("roles", {}).get(artefact)
         return read_artefact(self.folder, artefact, type_, roles)
 
 
 class Store:
-    """A folder of finished steps; it may be a link, what is in it may not.
+    """A folder of finished steps. The folder may be a link, its contents may not.
 
     Args:
         root: the folder.
-        writable: make it if it is missing; False where it is only looked at.
+        writable: whether to create the folder if it is missing.
 
     Attributes:
         root: the folder.
-        damaged: key -> what is wrong with it, of steps that were found to be damaged.
+        damaged: key -> problem, of damaged steps.
 
     Raises:
-        UsageError: if the folder cannot be made or written.
+        UsageError: the folder cannot be created or written.
     """
 
     def __init__(self, root: Path, *, writable: bool = True) -> None:
@@ -104,7 +104,7 @@ class Store:
             tidy(self.root)
 
     def check(self, key: str) -> None:
-        """Refuse links and the like where a step keeps its things.
+        """Refuse links in place of the files and folders of a step.
 
         Raises:
             LinkError: names the first one.
@@ -119,7 +119,7 @@ class Store:
         """Return the finished step of this key; None if there is none or it is damaged.
 
         Raises:
-            UsageError: it is a link, or its record is of another shape.
+            UsageError: it is a link, or its record has another shape.
         """
         folder = self.root / key
         if not check_own(folder, folder=True):
@@ -130,14 +130,14 @@ class Store:
         return entry
 
     def examine(self, folder: Path, *, thorough: bool = False) -> tuple[Entry | None, str]:
-        """Return a finished step, or None and what is wrong with it.
+        """Return a finished step, or None and its problem.
 
         Args:
-            folder: of the step.
-            thorough: take all hashes anew.
+            folder: folder of the step.
+            thorough: take all hashes again.
 
         Raises:
-            UsageError: its record is of another shape.
+            UsageError: its record has another shape.
         """
         record = folder / MANIFEST
         try:
@@ -148,26 +148,26 @@ class Store:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             return None, f"{MANIFEST} cannot be read ({reason})"
         if manifest.get("sha256", "") not in ("", hash_of_record(manifest)):
-            return None, f"{MANIFEST} holds something else than was written"
+            return None, f"{MANIFEST} has changed since it was written"
         if manifest["key"] != folder.name:
             return None, f"{MANIFEST} is that of another step"
         before = manifest.get("seen")
         if problem := damage(folder, manifest, thorough=thorough):
             return None, problem
         if manifest.get("seen") != before:
-            with contextlib.suppress(OSError):  # then hashes are taken again next time
+            with contextlib.suppress(OSError):  # hashes are then taken again next time
                 write_whole(record, _text(manifest), lasting=False)
         return Entry(folder, manifest), ""
 
     def lock_file(self, name: str) -> Path:
-        """Return the file whose lock means that a key, or a run, is in work."""
+        """Return the file that is locked while a step or a run is in progress."""
         return self.root / LOCKS / f"{name}.lock"
 
     @contextmanager
     def lock(self, key: str, waiting: Callable[[], None]) -> Iterator[None]:
         """Hold the lock of a key; `waiting` is called once if another run holds it.
 
-        The operating system frees the lock when a process dies, however it dies.
+        The operating system releases the lock when the process ends for any reason.
         """
         lock = self._lock(key)
         try:
@@ -182,7 +182,7 @@ class Store:
 
     @contextmanager
     def lock_if_free(self, name: str) -> Iterator[bool]:
-        """Hold the lock of a key or a run; yield False where somebody else holds it."""
+        """Hold the lock of a key or a run; yield False if another process holds it."""
         lock = self._lock(name)
         try:
             lock.acquire(timeout=0)
@@ -201,10 +201,11 @@ class Store:
 
     @contextmanager
     def run_at_work(self, run: Path) -> Iterator[None]:
-        """Note that a run uses the store, for good, and that it is at work while this lasts.
+        """Record that a run uses the store, and mark it as running inside the block.
 
         Args:
-            run: its folder; it is noted from here, so that both may be moved together.
+            run: folder of the run; its path is stored relative to the store, so that both can be
+                moved together.
         """
         with self.lock_if_free(run.name):
             note = self.root / LOCKS / RUNS
@@ -218,17 +219,17 @@ class Store:
                     self.lock_file(run.name).unlink()
 
     def used(self, entry: Entry) -> None:
-        """Note that a finished step is of use still: the time of its record is that of last use."""
+        """Record the use of a finished step in the modification time of its record."""
         with contextlib.suppress(OSError):
             os.utime(entry.folder / MANIFEST)
 
     def vanished(self, entries: Iterable[Entry]) -> Path | None:
-        """Return the store, or a finished step, if it is not there any more."""
+        """Return the folder of the store or of a finished step if it does not exist any more."""
         places = (self.root, self.root / LOCKS, *(entry.folder for entry in entries))
         return next((place for place in places if not place.is_dir()), None)
 
     def work_folder(self, key: str) -> Path:
-        """Return the folder that an unfinished step works in; its scratch may be there already."""
+        """Return the folder of an unfinished step; it may already contain a scratch folder."""
         folder = own_folder(self.root / f"{key}{PARTIAL}")
         check_own_tree(folder)
         for path in folder.iterdir():
@@ -240,7 +241,7 @@ class Store:
         return folder
 
     def interrupted(self, key: str) -> bool:
-        """Return whether an unfinished step of this key left something to go on from."""
+        """Return whether an unfinished step of this key can be resumed."""
         scratch = self.root / f"{key}{PARTIAL}" / "scratch"
         return scratch.is_dir() and any(scratch.iterdir())
 
@@ -249,21 +250,21 @@ class Store:
     ) -> Entry:
         """Write the artefacts of a step and make them its finished result.
 
-        All of it is on the disk before it takes its name, so that a power cut leaves no step that
-        looks finished and is not.
+        All files are flushed to disk before the folder is renamed, so that a power failure cannot
+        leave an incomplete step that looks finished.
 
         Args:
-            key: of the step; its lock is held.
-            artefacts: name -> what to write, the main one first.
-            record: what else the manifest says.
+            key: key of the step; its lock is held.
+            artefacts: name -> artefact, the main one first.
+            record: further entries of the manifest.
         """
         folder = self.work_folder(key)
-        written, told = {}, {}
+        written, states = {}, {}
         for name, artefact in artefacts.items():
             files = write_artefact(folder, name, artefact)
             for file in files:
                 have_on_disk(folder / file)
-                told[file] = seen(folder / file)
+                states[file] = seen(folder / file)
             written[name] = {
                 "type": type(artefact).__name__,
                 "files": {file: (folder / file).stat().st_size for file in files},
@@ -274,7 +275,7 @@ class Store:
             for name, artefact in artefacts.items()
             if isinstance(artefact, Table) and artefact.roles
         }
-        manifest = {"key": key, "artefacts": written, "roles": roles, **record, "seen": told}
+        manifest = {"key": key, "artefacts": written, "roles": roles, **record, "seen": states}
         write_whole(folder / MANIFEST, _text(manifest))
         shutil.rmtree(folder / "scratch", ignore_errors=True)
         have_on_disk(folder)
@@ -287,18 +288,18 @@ class Store:
 
 
 def make_writable(folder: Path) -> None:
-    """Make a folder if it is not there, and see that files can be made in it.
+    """Create a folder if it is missing, and check that files can be written in it.
 
     Raises:
-        UsageError: if not; says which folder and what to do.
+        UsageError: they cannot.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        there = isinstance(error, FileExistsError)  # mkdir's word for a file of this name
-        reason = "it is no folder" if there else error.strerror or error
+        there = isinstance(error, FileExistsError)  # mkdir raises it for a file of this name
+        reason = "it is not a folder" if there else error.strerror or error
         raise UsageError(
             f"cannot write in {shown(folder)}: {reason}; choose another folder with --out or "
             f"--cache"
@@ -308,7 +309,7 @@ def make_writable(folder: Path) -> None:
 def _from(start: Path, path: Path) -> str:
     try:
         return os.path.relpath(path, start)
-    except ValueError:  # another drive of Windows
+    except ValueError:  # another drive on Windows
         return str(path)
 
 

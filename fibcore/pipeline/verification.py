@@ -1,8 +1,8 @@
-"""Whether the files of a finished step still hold the bytes that were written.
+"""Checks whether the files of a finished step still hold the bytes that were written.
 
-The hash of an artefact is taken once. After that it is enough that the file system says the same of
-its files as it did then: size, times of the last change of content and of status, and identity. The
-time of the last change of status cannot be set back by those who set back the other.
+The hash of an artefact is taken once. After that, it is sufficient that the status of its files has
+not changed: size, modification time, status change time, inode and device. Programs can set back
+the modification time, but not the status change time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fibcore.files import hash_files
 
 
 def seen(path: Path) -> str:
-    """Return what the file system says of a file.
+    """Return the status of a file as text.
 
     Raises:
         OSError: there is no such file.
@@ -34,20 +34,19 @@ def seen(path: Path) -> str:
 
 
 def hash_of_record(manifest: dict[str, Any]) -> str:
-    """Return the SHA-256 over the content of ``step.json``, without the entry that keeps it."""
+    """Return the SHA-256 over the content of ``step.json`` without its entry `sha256`."""
     content = {name: value for name, value in manifest.items() if name != "sha256"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def damage(folder: Path, manifest: dict[str, Any], *names: str, thorough: bool = False) -> str:
-    """Return what is wrong with the files of a finished step; an empty text if nothing is.
+    """Return the first problem with the files of a finished step; an empty text if none.
 
     Args:
-        folder: where they are.
-        manifest: content of ``step.json``; where hashes had to be taken, its entry `seen` is
-            brought up to date.
-        names: artefacts to look at; default: all.
-        thorough: take all hashes, whatever the file system says.
+        folder: folder of the step.
+        manifest: content of ``step.json``; its entry `seen` is updated where hashes were taken.
+        names: artefacts to check; default: all.
+        thorough: take all hashes, even of files whose status has not changed.
     """
     known: dict[str, str] = manifest.get("seen", {})
     for name in names or manifest["artefacts"]:
@@ -60,10 +59,10 @@ def damage(folder: Path, manifest: dict[str, Any], *names: str, thorough: bool =
             except OSError as error:
                 return f"{file} cannot be read ({error.strerror})"
             if not stat.S_ISREG(status.st_mode):
-                return f"{file} is no file but something else, a link perhaps"
+                return f"{file} is not a regular file; it may be a link"
             if status.st_size != size:
                 return f"{file} has {status.st_size} bytes, {size} were written"
-        if not thorough and all(known.get(file) == told for file, told in now.items()):
+        if not thorough and all(known.get(file) == state for file, state in now.items()):
             continue
         try:
             found = hash_files(folder / file for file in record["files"])

@@ -1,4 +1,4 @@
-"""The inputs of a step: which artefacts they are, whether their types fit, what will come out."""
+"""The inputs of a step: their artefacts, their types, and what the step will make of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fibcore.volumes import Images, Volume, VolumeSpec
 
 
 def connect(findings: Findings, path: Location, step: Step, work: Work) -> Inputs | None:
-    """Return the inputs of a step, or report what is wrong with them and return None."""
+    """Return the inputs of a step; or report their problems, and return None."""
     valid = True
     inputs = {}
     for name, sources in step.inputs.items():
@@ -94,7 +94,7 @@ def _input(
 
 
 def expect(findings: Findings, path: Location, work: Work, inputs: Inputs) -> Expected | None:
-    """Return what is expected of a step, or report why it cannot work and return None."""
+    """Return what is expected of a step; or report why it cannot work, and return None."""
     try:
         specs = {name: _spec(work, name, refs) for name, refs in inputs.items()}
     except FibError as error:
@@ -112,7 +112,7 @@ def expect(findings: Findings, path: Location, work: Work, inputs: Inputs) -> Ex
         reason = f"{work.identifier} cannot forecast what it will make ({described(error)})"
         return Expected(warnings=(reason,))
     if min(memory, disk) < 0:
-        findings.add(path, "it would make more than can be counted: make the volume smaller")
+        findings.add(path, "the result would be too large to address: make the volume smaller")
         return None
     read = (ref.spec for refs in inputs.values() for ref in refs)
     memory += sum(spec.nbytes for spec in read if spec is not None)
@@ -130,7 +130,7 @@ def _forecast(work: Work, known: Mapping[str, Any]) -> Forecast:
 
 
 def plugin_of(model: Model, changes: Mapping[str, Any]) -> Plugin:
-    """Return the plugin that a model stands for, with some parameters changed."""
+    """Return the plugin of a model, with some parameters changed."""
     plugin_class = registry().plugin(model.plugin)
     if issubclass(plugin_class, Trainable):
         return plugin_class.from_model(model, **changes)
@@ -138,7 +138,7 @@ def plugin_of(model: Model, changes: Mapping[str, Any]) -> Plugin:
 
 
 def _plugins_among(work: Work, inputs: Inputs) -> dict[str, Any]:
-    """Return the inputs of a step that are plugins, as far as they are known before the run."""
+    """Return the inputs of a step that are plugins, as far as known before the run."""
     found: dict[str, Any] = {}
     for name, refs in inputs.items():
         slot = work.slots[name]
@@ -149,7 +149,7 @@ def _plugins_among(work: Work, inputs: Inputs) -> dict[str, Any]:
 
 
 def _plugin_left_by(step: PlannedStep) -> Plugin | None:
-    """Return the plugin that the model of a step stands for, as far as it is known."""
+    """Return the plugin of the model that a step leaves, as far as known."""
     model = step.expected.model
     return step.work.plugin if model is None else plugin_of(model, {})
 
@@ -157,10 +157,10 @@ def _plugin_left_by(step: PlannedStep) -> Plugin | None:
 def _spec(
     work: Work, name: str, refs: tuple[InputRef, ...]
 ) -> VolumeSpec | list[VolumeSpec | None] | None:
-    """Return what is known of an input: a list where it takes one, else stacks as channels of one.
+    """Return what is known of an input: a list if it takes one, else one stack with all channels.
 
     Raises:
-        FibError: a cut that leaves nothing, or stacks that do not go together.
+        FibError: a cut leaves nothing, or stacks do not fit together.
     """
     specs = [ref.spec for ref in refs]
     if work.slots[name].several:
@@ -180,7 +180,7 @@ def _spec(
 
 
 def check_references(findings: Findings, path: Location, step: Step) -> None:
-    """Report inputs that name no earlier step, of a step that is wrong in itself."""
+    """Report inputs that name no earlier step; for a step that has other problems."""
     for name, sources in step.inputs.items():
         for source in sources:
             findings.earlier((*path, "inputs", name), source.step, step.id)

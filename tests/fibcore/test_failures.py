@@ -179,8 +179,8 @@ def test_log_calls_that_do_not_fit_their_arguments_do_no_harm(bench, bad):
 
     result = bench.run(bad(deed="log"), observers=[Listens()])
     texts = [event.message for event in heard if isinstance(event, StepLogged)]
-    assert texts[0].startswith("%d of %s (a log call with unfit arguments: TypeError")
-    assert texts[1].startswith("too many (a log call")
+    assert texts[0].startswith("%d of %s (log call with wrong arguments: TypeError")
+    assert texts[1].startswith("too many (log call")
     assert "ZeroDivisionError" in texts[2] or "cannot be written" in texts[2]
     assert texts[3:] == ["plain words", r"red \x1b[31m and \ud800 and \x00"]
     again = bench.run(bad(deed="log"))
@@ -273,7 +273,7 @@ def deleting(what):
 
 
 def test_a_cache_that_vanishes_is_named_as_the_cause(bench, steps):
-    with pytest.raises(StepError, match=r"cache.* vanished while the run was going on") as caught:
+    with pytest.raises(StepError, match=r"cache.* disappeared during the run") as caught:
         bench.run(steps, observers=[deleting(lambda run: bench.folder / "cache")])
     assert str(bench.folder / "cache") in str(caught.value)
     assert provenance(caught.value.folder)["status"] == "failed"
@@ -281,12 +281,12 @@ def test_a_cache_that_vanishes_is_named_as_the_cause(bench, steps):
 
 
 def test_a_finished_step_that_vanishes_is_named_as_the_cause(bench, steps):
-    with pytest.raises(StepError, match="vanished while the run was going on"):
+    with pytest.raises(StepError, match="disappeared during the run"):
         bench.run(steps, observers=[deleting(lambda run: (run / "02-sem").resolve())])
 
 
 def test_a_run_folder_that_vanishes_is_named_as_the_cause(bench, steps):
-    with pytest.raises(StepError, match=r"runs/toy/\S+ vanished while the run was going on"):
+    with pytest.raises(StepError, match=r"runs/toy/\S+ disappeared during the run"):
         bench.run(steps, observers=[deleting(lambda run: run)])
 
 
@@ -296,5 +296,5 @@ def test_what_the_machine_refuses_is_no_bug_of_a_plugin(bench, bad, monkeypatch,
         raise OSError(number, "no way", "/scratch/a")
 
     monkeypatch.setitem(DEEDS, "refuse", refuse)
-    with pytest.raises(StepError, match=r"operating system refused: no way \(/scratch/a\)"):
+    with pytest.raises(StepError, match=r"operating system reported: no way \(/scratch/a\)"):
         bench.run(bad(deed="refuse"))

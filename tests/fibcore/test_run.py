@@ -126,7 +126,7 @@ def test_warnings_of_a_plugin_are_recorded(bench, steps):
         ("fib", "upside down"),
         ("bug", "ZeroDivisionError: oops .*adapter/toy_trouble of fib-toys 1.0"),
         ("memory", "not enough memory"),
-        ("disk", "the disk is full; finished steps are whole"),
+        ("disk", "the disk is full; finished steps are kept"),
         ("wrong type", "transform returned memmap, not Images"),
         ("undeclared", "'surprise' was kept but is not declared"),
     ],

@@ -266,7 +266,7 @@ def test_a_record_that_was_edited_is_damaged(bench, steps, calls, number):
     calls.clear()
     again = bench.run(steps)
     assert calls == ["simulate"]
-    assert any("step.json holds something else" in w for w in provenance(again)["warnings"])
+    assert any("step.json has changed since" in w for w in provenance(again)["warnings"])
     assert json.loads(record.read_text())["artefacts"] == before["artefacts"]
 
 

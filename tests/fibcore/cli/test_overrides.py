@@ -191,7 +191,7 @@ def test_a_pattern_passes_over_steps_that_are_not_sound(document, tmp_path, brok
         ('{"seed": "3"}', "line 1, seed: must be a whole number, 0 or above, not '3'"),
         ('{"seed": true}', "not True"),
         ('{"seed": -1}', "not -1"),
-        ('{"gold.block": 2,\n "gold.block": 3}', "line 2, gold.block: 'gold.block' stands twice"),
+        ('{"gold.block": 2,\n "gold.block": 3}', "line 2, gold.block: duplicate key 'gold.block'"),
         ('{"gold.block": NaN}', "NaN is not a number in JSON"),
     ],
 )
