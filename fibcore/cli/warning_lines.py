@@ -15,22 +15,22 @@ _NUMBERS = re.compile(rf"{_NUMBER}(?:, {_NUMBER})*(?:, \.\.\.)?")
 
 
 class WarningLines:
-    """What is warned of in a run, the same only once, whichever steps it is about.
+    """Prints the warnings of a run, each text once for all steps.
 
-    Of warnings of steps that differ in numbers alone (energies, slices) the first one is printed,
-    and at the end how many more there were.
+    Of warnings of steps that differ only in numbers (energies, slices), the first is printed; the
+    others are counted, and their number is printed at the end.
     """
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self._told: set[str] = set()
+        self._printed: set[str] = set()
         self._kinds: set[str] = set()
         self._more = 0
 
     def warn(self, text: str, step: str = "") -> None:
-        """Print a warning, about a step perhaps, that was not printed before."""
-        if text not in self._told:
-            self._told.add(text)
+        """Print a warning, of a step or of the whole run, unless it was printed before."""
+        if text not in self._printed:
+            self._printed.add(text)
             self._kinds.add(_NUMBERS.sub("#", text))
             print_warning(self.console, f"{step}: {text}" if step else text)
 
@@ -48,8 +48,8 @@ class WarningLines:
             )
 
     def _warn_of_step(self, text: str, step: str) -> None:
-        if text not in self._told and _NUMBERS.sub("#", text) in self._kinds:
-            self._told.add(text)
+        if text not in self._printed and _NUMBERS.sub("#", text) in self._kinds:
+            self._printed.add(text)
             self._more += 1
         else:
             self.warn(text, step)
