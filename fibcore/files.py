@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -204,11 +204,6 @@ def tidy(folder: Path) -> None:
                 shutil.rmtree(aside, ignore_errors=True)
 
 
-def size_of(folder: Path) -> int:
-    """Return the size of all files in a folder, in bytes."""
-    return sum(path.lstat().st_size for path in _below(folder))
-
-
 def _written_bytes(path: Path) -> int:
     """Return how much of a file is data and not a hole, as far as the file system tells."""
     size = path.stat().st_size
@@ -234,11 +229,6 @@ def _written_bytes(path: Path) -> int:
 def _require_regular(path: Path, mode: int) -> None:
     if not stat.S_ISREG(mode):
         raise FibError(f"{shown(path)} is no file but {_kind(mode)}; name a file")
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    for place, _, files in os.walk(folder):
-        yield from (Path(place, name) for name in files)
 
 
 def _kind(mode: int) -> str:

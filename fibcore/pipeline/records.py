@@ -1,7 +1,7 @@
 """Models of the records of steps and runs; since disks are shared, records are checked when read.
 
-``step.json`` is the record of a finished step; ``resolved.json`` and ``provenance.json`` are those
-of a run. Fields that are not defined here are ignored.
+``step.json`` is the record of a finished step, ``resolved.json`` that of a run. Fields that are not
+defined here are ignored.
 """
 
 from __future__ import annotations
@@ -103,76 +103,6 @@ class ResolvedRecord(Record):
     name: str
     description: str | None = None
     steps: list[ResolvedStep]
-
-
-class WrittenStep(Record):
-    """A step in ``pipeline.json``."""
-
-    id: str
-    params: dict[str, Any] = {}
-    note: str = ""
-
-
-class PipelineRecord(Record):
-    """``pipeline.json``: the pipeline as it was run."""
-
-    steps: list[WrittenStep]
-
-
-class Times(Record):
-    """When results were computed, and with which warnings."""
-
-    started: str | None = None
-    seconds: float | None = None
-    warnings: list[str] | None = None
-
-
-class FilesRecord(Record):
-    """Files that a load step has read."""
-
-    source: str = ""
-    sha256: str = ""
-
-
-class RunStep(Times):
-    """A step in ``provenance.json``."""
-
-    id: str
-    outcome: str
-    error: str | None = None
-    seed: int | None = None
-    peak_memory_bytes: int | None = None
-    computed: Times | None = None
-    files: FilesRecord | None = None
-
-
-class GitRecord(Record):
-    """The commit of the pipeline's folder."""
-
-    commit: str
-
-
-class ProvenanceRecord(Record):
-    """``provenance.json``: what made the results of a run."""
-
-    status: str = "unknown"
-    fib: str | None = None
-    started: str | None = None
-    ended: str | None = None
-    command: list[str] = []
-    pipeline: str | None = None
-    seed: int | None = None
-    device: str | None = None
-    threads: int | None = None
-    python: str | None = None
-    platform: str | None = None
-    processor: str | None = None
-    cpu_count: int | None = None
-    packages: dict[str, str] = {}
-    plugins: dict[str, str] = {}
-    git: GitRecord | None = None
-    warnings: list[str] = []
-    steps: list[RunStep] = []
 
 
 def read_record(path: Path, shape: type[Record]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from fibcore.pipeline.execute import execute
 from fibcore.pipeline.failures import explain_failure
 from fibcore.pipeline.plan import InputRef, Plan, PlannedStep
 from fibcore.pipeline.provenance import Provenance, now, peak_memory_bytes
-from fibcore.pipeline.records import PROVENANCE, RESOLVED
+from fibcore.pipeline.records import PIPELINE, PROVENANCE, RESOLVED
 from fibcore.pipeline.result import RunResult, StepError
 from fibcore.pipeline.status import StepStatus, check_resources, is_current, previous_run, statuses
 from fibcore.pipeline.store import Entry, Store, make_writable
@@ -81,7 +81,7 @@ def run_pipeline(
     if check_memory_and_disk:
         check_resources(planned, store, plan.pipeline.name)
     folder = _new_folder(runs)
-    write_whole(folder / "pipeline.json", document_text(plan.document), lasting=False)
+    write_whole(folder / PIPELINE, document_text(plan.document), lasting=False)
     write_whole(folder / RESOLVED, json.dumps(plan.resolved(), indent=1) + "\n", lasting=False)
     threads = threads or os.cpu_count() or 1
     provenance = Provenance(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fibcore.errors import FibError, UsageError
-from fibcore.files import check_own, discard, read_whole, size_of
+from fibcore.files import check_own, discard, read_whole
 from fibcore.jsontext import decoded, parse_json
 from fibcore.pipeline.records import MANIFEST, RESOLVED, ResolvedRecord, StepRecord, read_record
 from fibcore.pipeline.store import LOCKS, PARTIAL, RUNS, Store, make_writable
@@ -91,7 +91,7 @@ class Cache:
                 return None
             record = folder / MANIFEST
             used = (record if record.exists() else folder).stat().st_mtime
-            size = size_of(folder)
+            size = _size_of(folder)
         except OSError:  # somebody else has just removed it
             return None
         if finished:
@@ -200,6 +200,12 @@ def superfluous(
         found.append(item)
         size -= item.nbytes
     return found
+
+
+def _size_of(folder: Path) -> int:
+    """Return the size of all files in a folder, in bytes."""
+    files = (Path(place, name) for place, _, names in os.walk(folder) for name in names)
+    return sum(path.lstat().st_size for path in files)
 
 
 def _keys_of(run: Path) -> set[str]:

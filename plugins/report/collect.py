@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fib_plugins.report.artefact import Artefact
+from fib_plugins.report.records import PipelineRecord, ProvenanceRecord
 from fib_plugins.report.wording import DASH
 from fibcore.errors import FibError, UsageError
 from fibcore.grid import AXES
@@ -17,8 +18,6 @@ from fibcore.pipeline.records import (
     PIPELINE,
     PROVENANCE,
     RESOLVED,
-    PipelineRecord,
-    ProvenanceRecord,
     Record,
     ResolvedRecord,
     StepRecord,
