@@ -275,7 +275,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         that estimates miss: some edge brightening, charging, curtaining and line noise are always
         added (in quadrature), drawn from none to 2 * spread times that of the preset bad.
 
-        Lateral drift and variation of slice thickness are off, whatever the spread: labels of the
+        Lateral drift and variation of slice thickness are off at any spread, so that labels of the
         images fit.
 
         Args:

@@ -1,1 +1,1 @@
-"""What every training of a network needs: device, threads, weights, progress, checkpoints."""
+"""Shared parts of network training: device, threads, weights, progress, checkpoints."""

@@ -1,4 +1,4 @@
-"""The file from which a training goes on after an interruption."""
+"""The file from which a training resumes after an interruption."""
 
 from __future__ import annotations
 
@@ -19,37 +19,38 @@ from fibcore import Context
 DIGEST_BYTES = 32
 
 State = dict[str, Any]
-"""What a checkpoint holds, or a part of it: tensors and plain values by name."""
+"""The content of a checkpoint, or of a part of it: tensors and plain values by name."""
 
 
 class Stateful(Protocol):
-    """What can tell its state, in tensors and plain values, and take it up again."""
+    """An object whose state can be saved, as tensors and plain values, and restored."""
 
     def state_dict(self) -> State:
         """Return the state."""
 
     def load_state_dict(self, state: State, /) -> Any:
-        """Take up a state."""
+        """Restore a state."""
 
 
 class Checkpoint:
-    """The state of a training on disk; replaced as a whole with every `save`.
+    """The state of a training on disk; `save` replaces it as a whole.
 
-    The file ends with the SHA-256 of what comes before: with a bit that has flipped, training would
-    go on, to other weights than those that the step's key stands for.
+    The file ends with the SHA-256 of its content: with a flipped bit, training would resume but
+    arrive at other weights than those that the step's key identifies.
 
     Args:
         path: the file.
-        fingerprint: a digest of what decides the course of the training, to know its file by.
+        fingerprint: a digest of all that determines the training; a file with another one is not
+            used.
         parts: what changes while training, each part under a name of its own (not `progress`):
-            networks, optimisers, schedulers, and whatever else keeps a state.
+            networks, optimisers, schedulers, and anything else that keeps a state.
     """
 
     def __init__(self, path: Path, fingerprint: str, **parts: nn.Module | Stateful) -> None:
         self.path, self.fingerprint, self.parts = path, fingerprint, parts
 
     def save(self, progress: Progress) -> None:
-        """Write the state; a kill at any moment leaves the old file or the new one."""
+        """Write the state atomically: a kill leaves either the old file or the new one."""
         beside = self.path.with_suffix(".part")
         state = {
             "fingerprint": self.fingerprint,
@@ -57,7 +58,7 @@ class Checkpoint:
             **{name: _state_of(part) for name, part in self.parts.items()},
         }
         with beside.open("wb") as file:
-            hashed: Any = _Hashed(file)  # has what torch asks of a file
+            hashed: Any = _Hashed(file)  # has the methods of a file that torch uses
             torch.save(state, hashed)
             file.write(hashed.digest.digest())
             file.flush()
@@ -69,13 +70,13 @@ class Checkpoint:
         context: Context,
         shared: Callable[[Callable[[], State | None]], State | None] = lambda read: read(),
     ) -> Progress:
-        """Set all parts to the saved state; return the progress.
+        """Restore all parts to the saved state; return the progress.
 
-        Where there is no checkpoint, or it belongs to another training, that is the beginning.
+        If there is no checkpoint, or it belongs to another training, training starts again.
 
         Args:
-            context: where it is logged if a checkpoint is of no use.
-            shared: returns what the first of the processes that train together reads
+            context: where an unusable checkpoint is logged.
+            shared: gives all processes that train together what the first of them reads
                 (`Team.by_first`); by default there is one process.
         """
         state = shared(lambda: self._read(context))
@@ -89,12 +90,12 @@ class Checkpoint:
         """Return the saved state, if there is one of this training."""
         if not self.path.exists():
             return None
-        whole = self.path.read_bytes()  # what the disk refuses is no fault of it
+        whole = self.path.read_bytes()  # outside `try`: an error of the disk is no damage
         content, digest = whole[:-DIGEST_BYTES], whole[-DIGEST_BYTES:]
         if hashlib.sha256(content).digest() != digest:
             context.log.warning(
                 "checkpoint %s cannot be read (it is damaged: its content does not match its "
-                "digest): training begins anew",
+                "digest): training starts again",
                 self.path,
             )
             return None
@@ -103,7 +104,7 @@ class Checkpoint:
         if state["fingerprint"] != self.fingerprint:
             context.log.warning(
                 "checkpoint %s belongs to a training with other parameters or data: training "
-                "begins anew",
+                "starts again",
                 self.path,
             )
             return None
@@ -123,7 +124,7 @@ class _Hashed:
         return self._file.write(data)
 
     def flush(self) -> None:
-        """Hand on what is waiting."""
+        """Flush the file's buffer."""
         self._file.flush()
 
 

@@ -1,9 +1,10 @@
-"""Training steps that a GPU repeats by itself.
+"""Training steps recorded as CUDA graphs, which a GPU replays by itself.
 
-A step of a small network is thousands of short operations. Told each of them anew, a GPU mostly
-waits for the host. A CUDA graph holds them all: recorded once, it is started with one call. It does
-the very operations that it has seen, so that results are those of the step itself; and recording
-takes about as long as a step, where compiling the networks (``torch.compile``) takes minutes.
+A step of a small network is thousands of short operations. Launched one by one, they leave a GPU
+mostly waiting for the host. A CUDA graph holds them all: recorded once, it is started with one
+call. It does exactly the operations that were recorded, so that results are those of the step
+itself. Recording takes about as long as a step; compiling the networks (``torch.compile``) takes
+minutes.
 """
 
 from __future__ import annotations
@@ -16,19 +17,20 @@ import torch
 Tensors = dict[str, torch.Tensor]
 
 WARM_UP = 3
-"""Steps that are taken one operation at a time first: libraries choose their algorithms, and
-optimisers make their state."""
+"""Steps launched operation by operation before recording: libraries choose their algorithms, and
+optimisers create their state."""
 
 
 class Replayed:
     """A step that is recorded on a GPU after a few calls, and replayed from then on.
 
-    On other devices it is called as it is. The same holds for inputs of other shapes than those of
-    the first call, such as the last batch of an epoch; and where recording fails, which is logged.
+    On other devices it is called unrecorded. The same holds for inputs of other shapes than those
+    of the first call, such as the last batch of an epoch, and where recording fails, which is
+    logged.
 
     Args:
-        step: what takes tensors by name and returns others. It may change tensors in place; what
-            it does must not depend on anything else that changes, nor read anything back.
+        step: takes tensors by name and returns others. It may change tensors in place; it must not
+            depend on anything else that changes, nor read anything back to the host.
         device: where it is computed.
         log: where it is logged that a step cannot be recorded.
     """
@@ -43,10 +45,10 @@ class Replayed:
         self._outputs: Tensors = {}
 
     def __call__(self, inputs: Tensors) -> Tensors:
-        """Take a step; what it returns holds until the next call.
+        """Take a step; the returned tensors are valid until the next call.
 
         Args:
-            inputs: tensors on the device, of the same names at every call.
+            inputs: tensors on the device, with the same names at every call.
         """
         if not self._recordable:
             return self._step(inputs)
@@ -65,7 +67,7 @@ class Replayed:
         return self._outputs
 
     def _aside(self, inputs: Tensors) -> Tensors:
-        """Take a step on a stream of its own, as what is recorded next must have been."""
+        """Take a step on a side stream, which CUDA requires of steps before recording."""
         here, aside = torch.cuda.current_stream(self._device), torch.cuda.Stream(self._device)
         aside.wait_stream(here)
         with torch.cuda.stream(aside):
@@ -77,14 +79,14 @@ class Replayed:
         """Record the step without taking it; return whether that succeeded."""
         graph = torch.cuda.CUDAGraph()
         try:
-            # thread_local: threads that prepare batches may take pinned memory meanwhile
+            # thread_local: threads that prepare batches may allocate pinned memory meanwhile
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self._outputs = self._step(self._inputs)
         except RuntimeError as error:
             reason = str(error).partition("\n")[0]
             self._log.warning(
-                "training steps cannot be recorded as a CUDA graph (%s): each operation is started "
-                "by the host, which is slower",
+                "training steps cannot be recorded as a CUDA graph (%s): the host launches each "
+                "operation, which is slower",
                 reason,
             )
             self._recordable = False

@@ -1,7 +1,7 @@
-"""Adam on any device: on a GPU nothing of it is told from the host, step by step.
+"""Adam on any device; on a GPU its steps need nothing from the host.
 
-There its state, its learning rate among it, lies on the GPU, and one kernel updates many tensors.
-So a step needs no word from the host, and can be recorded as a CUDA graph (see `cuda_graphs`).
+There its state, including the learning rate, is on the GPU, and one kernel updates many tensors.
+A step can therefore be recorded as a CUDA graph (see `cuda_graphs`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def adam(
     """Return Adam (Kingma, Ba, ICLR 2015) for parameters that are, or will be, on a device.
 
     Args:
-        parameters: what it changes.
+        parameters: the parameters to optimise.
         rate: learning rate.
         device: where the parameters are used.
         betas: decay of the running means of gradients and of their squares.
@@ -35,9 +35,9 @@ def adam(
 
 
 def on_device(optimizer: torch.optim.Adam, device: torch.device) -> None:
-    """Have an optimiser work on a device, whichever its state was loaded for.
+    """Set an optimiser up for a device after its state was loaded.
 
-    A checkpoint brings the settings of the device that it was written on.
+    A checkpoint holds the settings for the device that it was written on.
     """
     on_gpu = device.type == "cuda"
     for group in optimizer.param_groups:

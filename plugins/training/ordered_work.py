@@ -18,7 +18,7 @@ def in_order(
 ) -> Iterator[Result]:
     """Yield work(item) in order, computed by some workers of `threads` torch threads each.
 
-    Items do not touch one another: unlike torch's own threads, workers cannot change a result.
+    Items are independent: unlike torch's own threads, the number of workers cannot change a result.
     """
     if workers <= 1 or len(items) == 1:
         yield from map(work, items)
@@ -32,9 +32,9 @@ def in_order(
 def ordered(
     pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item], most: int
 ) -> Iterator[Result]:
-    """Yield work(item) in order, with at most so many items begun before they are asked for.
+    """Yield work(item) in order; at most so many items are started before they are requested.
 
-    An error is raised where its item would have come. The pool ends with the generator.
+    An error is raised in place of its item. The pool ends with the generator.
     """
     waiting: deque[Future[Result]] = deque()
     try:

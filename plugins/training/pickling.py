@@ -1,7 +1,7 @@
-"""Pickles for other processes of this machine, in which large arrays are files to be mapped.
+"""Pickles for other processes of this machine, in which large arrays are memory-mapped files.
 
-What is mapped already is mapped there, too; any other large array is written to a file once, and
-all processes share what the operating system holds of it.
+An array that is mapped already is mapped there, too. Any other large array is written to a file
+once, and all processes share the operating system's pages of it.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 
 LARGE_BYTES = 2**20
-"""Arrays of fewer bytes are part of the pickle."""
+"""Arrays of fewer bytes are pickled."""
 
 
 def pack(value: Any, folder: Path) -> bytes:
-    """Return what `unpack` makes `value` of again, in another process.
+    """Return bytes from which `unpack` restores `value` in another process.
 
     Args:
-        value: anything that can be pickled; large arrays anywhere in it cannot be written to there.
-        folder: where files are written, to be deleted when no process needs them any more.
+        value: anything that can be pickled; large arrays in it are read-only there.
+        folder: where files are written; delete it when no process needs them any more.
     """
     packed = io.BytesIO()
     _Packer(packed, folder).dump(value)

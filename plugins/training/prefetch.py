@@ -1,4 +1,4 @@
-"""Host and GPU at work at the same time: batches made ahead, copies that hold nobody up."""
+"""Host and GPU at work at the same time: batches made ahead, copies that do not block."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 BATCHES = 4
-"""Batches that are made ahead for a GPU: enough to make up for one that takes long to read."""
+"""Batches that are made ahead for a GPU: enough to cover one that is slow to read."""
 
 
 def ahead(
@@ -22,13 +22,13 @@ def ahead(
 ) -> Generator[Made, None, None]:
     """Yield make(item) in order, made up to `depth` items ahead by a thread of its own.
 
-    An error is raised where its item would have come. The thread ends with the generator: close it
-    (`contextlib.closing`) where the loop over it may be left early.
+    An error is raised in place of its item. The thread ends with the generator: close it
+    (`contextlib.closing`) where the loop over it may end early.
 
     Args:
-        make: what makes an item; it runs in another thread than the caller, but for depth 0.
-        items: what it is made of.
-        depth: how many are made before they are asked for; 0: each when it is asked for.
+        make: makes a result of an item, in another thread than the caller's unless depth is 0.
+        items: the items.
+        depth: how many results are made before they are requested; 0: each on request.
     """
     if depth == 0:
         yield from map(make, items)
@@ -40,15 +40,15 @@ def ahead(
 def depth_for(device: torch.device) -> int:
     """Return how many batches to make ahead for networks on a device.
 
-    On the CPU none: the thread would only take time from the networks.
+    None on the CPU: the thread would only take time from the networks.
     """
     return BATCHES if device.type == "cuda" else 0
 
 
 def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Return a tensor of the host on a device, in the memory layout that it has.
+    """Return a tensor of the host on a device, in the same memory layout.
 
-    A GPU copies it, by way of pinned memory, while the host goes on.
+    A GPU copies it from pinned memory while the host continues.
     """
     if device.type != "cuda":
         return tensor.to(device)
@@ -56,7 +56,7 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 
 def to_host(tensor: torch.Tensor) -> torch.Tensor:
-    """Return a tensor on the host, waiting for it alone and not for what comes after it."""
+    """Return a tensor on the host; wait for this tensor only, not for later work."""
     if tensor.device.type != "cuda":
         return tensor.cpu()
     copy = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)

@@ -1,4 +1,4 @@
-"""How far a training has come: its history, the best weights so far, and whether to go on."""
+"""The progress of a training: its history, its best weights so far, and when to stop."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from fib_plugins.training.schedule import Schedule
 
 BETTER = 1e-4
-"""A validation loss is better if it is lower by this fraction; else training at a rate too small
-to matter would never stop."""
+"""A validation loss is better if it is lower by this fraction; otherwise training at a negligible
+rate would never stop."""
 
 
 @dataclass
 class Progress:
-    """What a checkpoint holds beside networks and optimisers.
+    """What a checkpoint holds besides networks and optimisers.
 
     Attributes:
         epoch: epochs done.
@@ -38,11 +38,11 @@ class Progress:
     best: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def add(self, row: dict[str, Any], loss: float, network: nn.Module) -> None:
-        """Note that an epoch is done.
+        """Record an epoch.
 
         Args:
-            row: what the history tells of it; the column `epoch` comes first of itself.
-            loss: what epochs are compared by, at least 0, lower is better.
+            row: its row in the history, without the column `epoch`, which is added first.
+            loss: what epochs are compared by, at least 0; lower is better.
             network: its weights are kept if no earlier epoch was as good.
         """
         self.epoch += 1
@@ -52,14 +52,14 @@ class Progress:
             self.best = {n: t.detach().clone() for n, t in tensors_of(network).items()}
 
     def exhausted(self, patience: int) -> bool:
-        """Tell whether so many epochs have gone by since the best one."""
+        """Return whether at least this many epochs have passed since the best one."""
         return self.epoch - self.best_epoch >= patience
 
 
 def plateau(
     optimizer: torch.optim.Optimizer, schedule: Schedule
 ) -> torch.optim.lr_scheduler.ReduceLROnPlateau:
-    """Return what lowers the learning rate when validation has not become better for long."""
+    """Return a scheduler that lowers the learning rate when validation stops improving."""
     return torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimizer,
         factor=schedule.learning_rate_factor,

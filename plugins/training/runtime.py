@@ -1,9 +1,9 @@
 """Where a network is computed, and what keeps its results the same from run to run.
 
-Lightning Fabric places networks and optimisers on the device and carries mixed precision. Fabric
-rather than Lightning's Trainer: the loop stays ours, so that a checkpoint holds all there is to
-resume from to the last bit, Ctrl-C ends training at once, and no folder, logger or signal handler
-appears that nobody asked for.
+Lightning Fabric places networks and optimisers on the device and handles mixed precision. Fabric is
+used rather than Lightning's Trainer because the loop stays ours: a checkpoint holds all that is
+needed to resume to the last bit, Ctrl-C ends training at once, and no unwanted folder, logger or
+signal handler is created.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ def fabric_on(device: str, precision: str) -> Fabric:
         precision: see `mixed_precision`.
 
     Raises:
-        FibError: a precision that the device does not have.
+        FibError: a precision that the device does not support.
     """
     from lightning.fabric import Fabric
     from lightning.fabric.plugins.environments import LightningEnvironment
 
     accelerator, _, number = device.partition(":")
-    # Named, so that Fabric does not look for a cluster: one process is what this is about.
+    # Named, so that Fabric does not look for a cluster: there is one process.
     plugins = [LightningEnvironment(), *mixed_precision(accelerator, precision)]
     return Fabric(accelerator=accelerator, devices=[int(number)] if number else 1, plugins=plugins)
 
 
 def mixed_precision(accelerator: str, precision: str) -> list[Any]:
-    """Return the plugins with which Fabric computes convolutions with some number of bits.
+    """Return the plugins that make Fabric compute convolutions at a precision.
 
-    Plugins rather than their names, which Fabric would announce on the terminal.
+    These are plugins rather than their names, which Fabric would print to the terminal.
 
     Args:
         accelerator: ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto``, ``32``, ``bf16`` or ``16``; auto is 32 except on cuda.
 
     Raises:
-        FibError: a precision that the device does not have.
+        FibError: a precision that the device does not support.
     """
     from lightning.fabric.plugins import MixedPrecision
 
@@ -68,18 +68,18 @@ def mixed_precision(accelerator: str, precision: str) -> list[Any]:
 def items_at_once(device: torch.device, bytes_each: int, most: int) -> int:
     """Return how many tiles or windows to give a network at a time.
 
-    On the CPU one: its cores are as busy with one, and memory stays small. On a GPU as many as fit
-    in half of the memory that is free there: small batches leave most of it idle.
+    On the CPU one: it keeps all cores busy, and memory stays small. On a GPU as many as fit in half
+    of its free memory: small batches leave most of it idle.
 
     Args:
         device: where the network is.
-        bytes_each: memory that one of them takes, with all that is computed from it.
-        most: no more than these, on a GPU; at least 1.
+        bytes_each: memory that one of them takes, including all that is computed from it.
+        most: upper limit on a GPU; at least 1.
     """
     if device.type != "cuda":
         return 1
     free, _ = torch.cuda.mem_get_info(device)
-    # What torch holds without using it is free for what it allocates next.
+    # Memory that torch has reserved but does not use is free for its next allocations.
     free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return max(1, min(most, free // 2 // bytes_each))
 
@@ -89,8 +89,8 @@ def cpu_threads(number: int) -> Iterator[None]:
     """Let torch use this many CPU threads inside the block.
 
     Sums of floating-point numbers depend on how they are split: the gradients of convolutions
-    differ in their last bits between one thread and two, and training amplifies that. A number
-    that belongs to the parameters, not to the machine, keeps the bytes the same.
+    differ in their last bits between one thread and two, and training amplifies that. A number set
+    by the parameters, not by the machine, keeps the bytes the same.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(number)

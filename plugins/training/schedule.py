@@ -1,6 +1,6 @@
-"""Parameters that every training has: how long, at what rate, on how many threads.
+"""Parameters of every training: how long, at what rate, on how many threads.
 
-Defaults are those of the paper's table 1, which holds for all its networks.
+Defaults are those of the paper's table 1, which applies to all its networks.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from pydantic import BaseModel, Field, model_validator
 class Schedule(BaseModel):
     """When the learning rate falls, and when training ends."""
 
-    epochs: int = Field(default=100, ge=1, description="most epochs to train for")
+    epochs: int = Field(default=100, ge=1, description="maximum number of epochs")
     learning_rate_patience: int = Field(
         default=10,
         ge=0,
-        description="epochs without a better validation before the learning rate is lowered",
+        description="epochs without a better validation loss before the learning rate is lowered",
     )
     learning_rate_factor: float = Field(
-        default=0.1, gt=0, lt=1, description="what the learning rate is then multiplied by"
+        default=0.1, gt=0, lt=1, description="factor by which it is then lowered"
     )
     early_stopping_patience: int = Field(
         default=25,
         ge=1,
-        description="epochs without a better validation before training ends",
+        description="epochs without a better validation loss before training ends",
     )
 
 
@@ -34,22 +34,22 @@ class Computing(BaseModel):
 
     precision: Literal["auto", "32", "bf16", "16"] = Field(
         default="auto",
-        description="bits of floating-point numbers, less than 32 in convolutions only; auto: "
-        "32, on cuda bf16 or else 16",
+        description="precision of floating-point numbers, below 32 bits in convolutions only; "
+        "auto: 32; on cuda bf16, or 16 where that is not supported",
     )
     cpu_threads: int = Field(
         default=2,
         ge=1,
         description="CPU threads of each torch operation, on any machine: the last bits of the "
-        "result depend on it. Raise it to train faster on more cores; what is trained is applied "
-        "on all cores anyway",
+        "result depend on it. Raise it to train faster on more cores; a trained network is applied "
+        "on all cores in any case",
     )
     devices: int = Field(
         default=1,
         ge=1,
-        description="training: on how many GPUs (on cuda) or processes of `cpu_threads` threads "
-        "each (on the CPU) it runs, each of which takes its share of every batch. The last bits "
-        "of the result depend on it",
+        description="number of GPUs (on cuda) or of processes with `cpu_threads` threads each (on "
+        "the CPU) that training runs on, each with its share of every batch. The last bits of the "
+        "result depend on it",
     )
 
     @model_validator(mode="after")

@@ -1,10 +1,10 @@
 """Trainings on several devices: each has a process that takes a share of every batch.
 
-The step's own process is the first. It alone validates, writes checkpoints, logs and reports. The
-others are started for the training, draw the same random numbers, and end with it. Gradients are
-averaged in one message for each time that an optimiser learns, rather than by wrapping networks
-(``DistributedDataParallel``): a step of a GAN runs a network several times before it learns, and
-runs others that do not learn at all.
+The step's own process is the first. Only it validates, writes checkpoints, logs and reports
+progress. The others are started for the training, draw the same random numbers, and end with it.
+Gradients are averaged in one message per step of an optimiser, rather than by wrapping networks
+(``DistributedDataParallel``): a training step of a GAN runs a network several times before its
+weights are updated, and runs others whose weights are not updated at all.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ Result = TypeVar("Result")
 
 THIS_MACHINE = "127.0.0.1"
 MEETING = timedelta(minutes=5)
-"""How long processes wait for each other at the beginning."""
+"""How long processes wait for each other at the start."""
 PATIENCE = timedelta(days=30)
-"""How long they wait later: longer than any validation. One that is gone is noticed otherwise."""
+"""How long they wait later: longer than any validation. Lost processes are detected otherwise."""
 
 
 class Team:
-    """The processes of a training, as one of them sees them.
+    """The processes of a training, as seen by one of them.
 
     Attributes:
         fabric: runs networks on this process's device.
         rank: number of this process, from 0.
         size: number of processes.
-        share: which patches of a batch are this process's; some batches may have none.
+        share: which patches of a batch belong to this process; it may have none of a small batch.
 
     Args:
         fabric: that of this process.
@@ -62,7 +62,7 @@ class Team:
         self.share = slice(self.rank, None, self.size)
 
     def by_first(self, work: Callable[[], Result]) -> Result:
-        """Return what the first process, which alone does the work, finds; it can be pickled."""
+        """Return the result of work that only the first process does; it must be picklable."""
         if self.size == 1:
             return work()
         found: Any = work() if self.rank == 0 else None
@@ -73,7 +73,7 @@ class Team:
         if self.rank > 0:
             return
         if self.size > 1 and self.fabric.device.type == "cuda":
-            # A GPU may yet wait for another; sums with one that is gone are not worth keeping.
+            # A GPU may still wait for another; sums that lack a lost process are not kept.
             torch.cuda.synchronize(self.fabric.device)
         self._check()
         checkpoint.save(progress)
@@ -85,7 +85,7 @@ class Team:
         return tensor
 
     def whole(self, own: torch.Tensor, items: int) -> torch.Tensor:
-        """Return a batch of so many items, given this process's share of it, as all see it."""
+        """Return the whole batch of so many items, given this process's share of it."""
         if self.size == 1:
             return own
         batch = own.new_zeros(items, *own.shape[1:])
@@ -97,7 +97,7 @@ class Team:
 
         Args:
             losses: by name, the same names in all processes.
-            patches: how many patches those of this process are the mean of.
+            patches: how many patches the losses of this process are the mean of.
         """
         if self.size == 1:
             return losses
@@ -105,11 +105,11 @@ class Team:
         return dict(zip(losses, self._mean(own, patches), strict=True))
 
     def average_gradients(self, parameters: Iterable[nn.Parameter], patches: int) -> None:
-        """Make the gradients of all processes those of the whole batch: the mean over its patches.
+        """Set the gradients in all processes to those of the whole batch: means over its patches.
 
         Args:
             parameters: the same in all processes, and not empty.
-            patches: how many patches the gradients of this process are the mean of. Without any it
+            patches: how many patches the gradients of this process are the mean of; with 0 it
                 needs no gradients.
         """
         if self.size == 1:
@@ -121,11 +121,11 @@ class Team:
         own = [parameter.grad.reshape(-1) for parameter in parameters]  # type: ignore[union-attr]
         means = self._mean(torch.cat(own), patches).split([len(part) for part in own])
         for parameter, mean in zip(parameters, means, strict=True):
-            # Into the gradient that is there, which lies in memory as its parameter does.
+            # Into the existing gradient, which has the memory layout of its parameter.
             parameter.grad.copy_(mean.reshape(parameter.shape))  # type: ignore[union-attr]
 
     def _mean(self, own: torch.Tensor, patches: int) -> torch.Tensor:
-        """Return the mean over a batch of numbers that are means over each process's patches."""
+        """Return the mean over a batch, given the means over the patches of each process."""
         total = self.sum(torch.cat([own, torch.ones_like(own[:1])]) * patches)
         return total[:-1] / total[-1]
 
@@ -133,20 +133,20 @@ class Team:
 def in_team(
     train: Callable[..., Result], params: Computing, context: Context, *given: Any
 ) -> Result:
-    """Return train(params, *given, context, team), called on as many devices as `params` say.
+    """Return train(params, *given, context, team), called on as many devices as `params` set.
 
-    Every process calls it, with a context and a team of its own; those of other processes report
-    and log nothing. What `train` returns elsewhere is dropped.
+    Every process calls it, with a context and a team of its own; the other processes report and log
+    nothing, and what `train` returns there is discarded.
 
     Args:
         train: a function that can be imported.
         params: devices, precision and threads; can be pickled.
         context: surroundings of the step.
-        given: what else it takes; can be pickled.
+        given: further arguments of `train`; can be pickled.
 
     Raises:
-        FibError: more devices than there are, a precision that they do not have, what `train`
-            raises in any process, or a process that ended before.
+        FibError: more devices than there are, a precision that they do not support, an error raised
+            by `train` in any process, or a process that ended too early.
     """
     if params.devices == 1:
         return train(params, *given, context, Team(fabric_on(context.device, params.precision)))
@@ -180,7 +180,7 @@ def _help(
         log=logging.Logger("fib.team", logging.CRITICAL),
     )
     store = dist.TCPStore(THIS_MACHINE, port, is_master=False, timeout=MEETING)
-    torch.empty(1, device=devices[rank])  # a GPU that is of no use is told of before all wait
+    torch.empty(1, device=devices[rank])  # an unusable GPU fails here, before all wait
     ready()
     with cpu_threads(params.cpu_threads), _team(rank, devices, params, store) as team:
         train(params, *given, context, team)
@@ -223,10 +223,10 @@ def _team(
     store: dist.Store,
     check: Callable[[], None] = lambda: None,
 ) -> Iterator[Team]:
-    """Join the other processes; leave them after a block that ends without error."""
+    """Join the group of processes; leave it after a block that ends without error."""
     device = devices[rank]
     on_gpu = device.type == "cuda"
-    if on_gpu:  # else NCCL would abort a process that waits for one that is gone
+    if on_gpu:  # else NCCL would abort a process that waits for a lost one
         os.environ.setdefault("TORCH_NCCL_ASYNC_ERROR_HANDLING", "0")
     with torch.cuda.device(device) if on_gpu else nullcontext():
         dist.init_process_group(
@@ -251,7 +251,7 @@ def _team(
 
 @contextmanager
 def _group_left_behind() -> Iterator[None]:
-    """Leave the other processes, which are gone, if the block has ended by an error."""
+    """Leave the group, whose other processes are gone, if the block ends with an error."""
     try:
         yield
     finally:
@@ -262,20 +262,20 @@ def _group_left_behind() -> Iterator[None]:
 
 
 def _abort() -> None:
-    """End all waiting of this process for others on a GPU; elsewhere a lost one is an error."""
+    """Stop this process waiting for others on a GPU; on the CPU a lost process is an error."""
     group = dist.group.WORLD
     if group is not None and dist.get_backend() == "nccl":
         group.abort()
 
 
 class _Sharing(DDPStrategy):
-    """Processes that exchange what they are told to; networks and threads stay as they are."""
+    """A strategy that only exchanges tensors; networks and threads are left as they are."""
 
     def _configure_launcher(self) -> None:
-        """Launch nothing: the processes are there."""
+        """Launch nothing: the processes run already."""
 
     def setup_environment(self) -> None:
-        """Set up nothing: they have met, each on its device."""
+        """Set up nothing: the process group exists, each process on its device."""
 
     def setup_module(self, module: nn.Module) -> nn.Module:  # type: ignore[override]
         return module
@@ -283,13 +283,13 @@ class _Sharing(DDPStrategy):
     def all_reduce(
         self, tensor: torch.Tensor, group: Any = None, reduce_op: Any = "sum"
     ) -> torch.Tensor:
-        """Return the sum; unlike Lightning's, without a meeting of the processes before."""
+        """Return the sum; unlike Lightning's method, without a barrier before it."""
         dist.all_reduce(tensor, group=group)
         return tensor
 
 
 class _Place(LightningEnvironment):
-    """A process that knows its number, whatever cluster it runs on."""
+    """A process with a given rank; the environment of a cluster is ignored."""
 
     def __init__(self, rank: int) -> None:
         super().__init__()

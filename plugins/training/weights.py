@@ -15,7 +15,7 @@ from fibcore.text import described
 def tensors_of(network: nn.Module) -> dict[str, torch.Tensor]:
     """Return all weights and running statistics by name: the network's own, not copies.
 
-    Each is there once, under its first name, however many the network gives it.
+    Each tensor appears once, under its first name, even if the network has several names for it.
     """
     return {**dict(network.named_parameters()), **dict(network.named_buffers())}
 
@@ -28,18 +28,18 @@ def set_tensors(network: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None
 
 
 def shapes_of(build: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]]:
-    """Return name -> shape of the weights of a network that is built without its numbers.
+    """Return name -> shape of the weights of a network, built without allocating them.
 
     Raises:
-        FibError: there can be no network of such a size.
+        FibError: a network of this size cannot be built.
     """
     try:
         with torch.device("meta"):
             network = build()
     except (RuntimeError, OverflowError, TypeError, ValueError) as error:
         raise FibError(
-            f"the model's parameters describe no network that can be built ({described(error)}): "
-            f"it is damaged; restore its files, or train another network"
+            f"the model's parameters describe a network that cannot be built ({described(error)}): "
+            f"the model is damaged; restore its files, or train another network"
         ) from error
     return {name: tuple(tensor.shape) for name, tensor in tensors_of(network).items()}
 

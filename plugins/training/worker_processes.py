@@ -1,4 +1,4 @@
-"""Processes that help the one that starts them, are watched by it, and end with it."""
+"""Helper processes, which are monitored by the process that starts them and end with it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from typing import Any, cast
 from fibcore import FibError
 
 LOST_SECONDS = 5.0
-"""How long to wait for the reason when an error here may come from a helper that is gone."""
+"""How long to wait for the cause when an error here may be due to a lost helper."""
 END_SECONDS = 60.0
-"""How long helpers may take to end after all work is done."""
+"""How long helpers may take to exit after all work is done."""
 
 Work = Callable[..., None]
 
@@ -28,20 +28,20 @@ Work = Callable[..., None]
 def helped_by(
     work: Work, arguments: Sequence[tuple[Any, ...]], on_loss: Callable[[], None]
 ) -> Iterator[Callable[[], None]]:
-    """Have other processes do their parts of some work while the block does its own.
+    """Run parts of some work in other processes while the block does its own part.
 
-    The block begins when all of them have called `ready`, and gets a function that raises an error
-    if one has failed. If the block ends by an error, so do they.
+    The block starts when all of them have called `ready`, and gets a function that raises an error
+    if one has failed. If the block ends with an error, they are ended, too.
 
     Args:
         work: called as work(ready, *arguments) in each process; a function that can be imported.
         arguments: those of each process, which can be pickled.
-        on_loss: called in a thread when one has failed: what makes the block fail, too, should it
-            be waiting for that one.
+        on_loss: called in a thread when one has failed; makes the block fail, too, in case it is
+            waiting for that one.
 
     Raises:
-        FibError: a process has raised it, or has ended before its work was done.
-        RuntimeError: a process has raised another error, with its traceback.
+        FibError: a process raised it, or ended before its work was done.
+        RuntimeError: a process raised another error; the message holds its traceback.
     """
     helpers = _Helpers(on_loss)
     try:
@@ -69,14 +69,14 @@ class _Helpers:
         self._ending = False
 
     def start(self, work: Work, arguments: Sequence[tuple[Any, ...]]) -> None:
-        """Start them, and wait until each is ready."""
+        """Start the helpers, and wait until each is ready."""
         spawn = multiprocessing.get_context("spawn")
         for own in arguments:
             here, there = spawn.Pipe(duplex=False)
             given = pickle.dumps((work, own))
             process = spawn.Process(target=_run, args=(there, given), daemon=True)
             process.start()
-            there.close()  # the process alone holds this end now, as long as it lives
+            there.close()  # only the process holds this end now, until it exits
             self._processes[here] = process
         self._watch.start()
         for _ in arguments:
@@ -85,16 +85,16 @@ class _Helpers:
                 raise failure
 
     def check(self) -> None:
-        """Raise what was wrong with a helper."""
+        """Raise the error of a helper that has failed."""
         if self._failure is not None:
             raise self._failure
 
     def finish(self) -> None:
-        """Let them end, after work that is done."""
+        """Wait for the helpers to exit after their work is done."""
         self._watch.join(END_SECONDS)
 
     def end(self) -> None:
-        """End those that are still there."""
+        """Kill the helpers that are still running."""
         self._ending = True
         for process in self._processes.values():
             process.kill()
@@ -105,30 +105,30 @@ class _Helpers:
             here.close()
 
     def failure_behind(self, error: Exception) -> Exception | None:
-        """Return what was wrong with a helper, if that may be why there was an error here."""
+        """Return the error of a failed helper if it may have caused an error here."""
         self._failed.wait(LOST_SECONDS if isinstance(error, RuntimeError) else 0.0)
         return self._failure
 
     def _listen(self) -> None:
-        """Hear what they tell until all have ended: that they are ready, or why they failed."""
+        """Receive messages until all helpers have exited: that one is ready, or its error."""
         left = dict(self._processes)
         ready: set[Connection] = set()
         while left:
             for here in wait(list(left)):
-                report = cast(Connection, here)
+                pipe = cast(Connection, here)
                 try:
-                    told = report.recv()
+                    message = pipe.recv()
                 except (EOFError, OSError):
-                    process = left.pop(report)
+                    process = left.pop(pipe)
                     process.join()
                     if process.exitcode:
-                        self._fail(_ended(process.exitcode, began=report in ready))
+                        self._fail(_ended(process.exitcode, began=pipe in ready))
                     continue
-                if told is None:
-                    ready.add(report)
+                if message is None:
+                    ready.add(pipe)
                     self._started.put(None)
                 else:
-                    self._fail(told)
+                    self._fail(message)
 
     def _fail(self, failure: Exception) -> None:
         if self._failed.is_set() or self._ending:
@@ -143,12 +143,12 @@ def _ended(exitcode: int, began: bool) -> FibError:
     how = f"exit code {exitcode}" if exitcode > 0 else f"signal {-exitcode}"
     if not began:
         return FibError(
-            f"a training process ended before the training began ({how}). In a script, what "
+            f"a training process ended before the training started ({how}). In a script, code that "
             f"starts a training on several devices belongs under `if __name__ == '__main__':`"
         )
     return FibError(
         f"a training process ended before the training did ({how}). If memory ran out, use fewer "
-        f"devices or a smaller batch_size; otherwise start again: training goes on from its last "
+        f"devices or a smaller batch_size; otherwise run again: training resumes from its last "
         f"checkpoint"
     )
 

@@ -33,8 +33,8 @@ class Game:
     def __init__(self, path: Path, fingerprint: str = "game", seed: int = 0) -> None:
         torch.manual_seed(seed)
         self.generator = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 3))
-        self.judge = nn.Linear(3, 1)
-        self.networks = self.generator, self.judge
+        self.discriminator = nn.Linear(3, 1)
+        self.networks = self.generator, self.discriminator
         self.optimizers = [torch.optim.Adam(net.parameters(), lr=0.1) for net in self.networks]
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.optimizers[0], patience=0)
         self.pool = Pool()
@@ -42,9 +42,9 @@ class Game:
             path,
             fingerprint,
             generator=self.generator,
-            judge=self.judge,
+            discriminator=self.discriminator,
             generator_optimizer=self.optimizers[0],
-            judge_optimizer=self.optimizers[1],
+            discriminator_optimizer=self.optimizers[1],
             plateau=self.plateau,
             pool=self.pool,
         )
@@ -54,9 +54,9 @@ class Game:
             noise = torch.Generator().manual_seed(progress.epoch)
             fake = self.generator(torch.randn(8, 3, generator=noise))
             self.pool.images.append(fake.detach())
-            apart = sum((self.judge(image) ** 2).mean() for image in self.pool.images)
+            apart = sum((self.discriminator(image) ** 2).mean() for image in self.pool.images)
             for optimizer, loss in zip(
-                self.optimizers, (self.judge(fake).abs().mean(), apart), strict=True
+                self.optimizers, (self.discriminator(fake).abs().mean(), apart), strict=True
             ):
                 optimizer.zero_grad()
                 loss.backward(retain_graph=True, inputs=optimizer.param_groups[0]["params"])
@@ -182,7 +182,7 @@ def test_a_file_that_is_no_checkpoint_is_told_and_its_code_not_run(
     with caplog.at_level(logging.WARNING):
         assert game.checkpoint.load(Context()) == Progress()
     assert "cannot be read" in caplog.text
-    assert "training begins anew" in caplog.text
+    assert "training starts again" in caplog.text
     assert game.state() == before
     assert not path.with_name("boom").exists()
 

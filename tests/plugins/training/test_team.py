@@ -73,7 +73,7 @@ def test_all_have_the_inputs_and_seed_and_follow_the_first(
     [
         ("its", "^wrong in another$"),
         ("mine", "^wrong in the first$"),
-        ("killed", "a training process ended before the training did .signal 9.*start again"),
+        ("killed", "a training process ended before the training did .signal 9.*run again"),
     ],
 )
 def test_whatever_goes_wrong_in_one_ends_all_in_time(tmp_path: Path, how: str, text: str) -> None:

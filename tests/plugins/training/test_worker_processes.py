@@ -78,9 +78,9 @@ def test_an_error_in_the_block_is_told_as_it_is_and_ends_helpers_at_once(
     tmp_path: Path, error: BaseException
 ) -> None:
     began = time.monotonic()
-    with pytest.raises(type(error)) as told, helped_by(sleep, [(tmp_path / "pid",)], nothing):
+    with pytest.raises(type(error)) as raised, helped_by(sleep, [(tmp_path / "pid",)], nothing):
         raise error
-    assert told.value is error
+    assert raised.value is error
     assert time.monotonic() - began < 20
     assert gone(int((tmp_path / "pid").read_text()))
 
@@ -135,13 +135,13 @@ def test_ctrl_c_reaches_the_one_that_started_them_alone(tmp_path: Path) -> None:
         time.sleep(0.2)
         assert not gone(helper)
         parent.send_signal(signal.SIGINT)
-        _, told = parent.communicate(timeout=30)
-    assert told.count("Traceback") == 1
+        _, output = parent.communicate(timeout=30)
+    assert output.count("Traceback") == 1
     assert gone(helper)
 
 
 def test_a_script_that_every_process_would_begin_anew_is_told_what_to_do(tmp_path: Path) -> None:
     unguarded = PARENT.replace('if __name__ == "__main__":', "if True:")
     with script(tmp_path, unguarded) as parent:
-        _, told = parent.communicate(timeout=60)
-    assert "belongs under `if __name__ == '__main__':`" in told.rpartition("FibError")[2]
+        _, output = parent.communicate(timeout=60)
+    assert "belongs under `if __name__ == '__main__':`" in output.rpartition("FibError")[2]

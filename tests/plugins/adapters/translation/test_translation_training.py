@@ -226,7 +226,7 @@ def test_a_checkpoint_of_another_training_is_not_continued(
     context = Context(3, scratch=tmp_path, report=lambda what, done, total: steps.append(done))
     with caplog.at_level(logging.WARNING):
         tiny(**change).fit(source, target, context=context)
-    assert ("training begins anew" in caplog.text) is anew
+    assert ("training starts again" in caplog.text) is anew
     assert bool(steps) is anew
 
 
@@ -237,7 +237,7 @@ def test_nor_one_of_other_images(
     data = target.data.copy()
     data[0, 3, 10, 10] += 1
     tiny().fit(source, target.with_data(data), context=Context(3, scratch=tmp_path))
-    assert "training begins anew" in caplog.text
+    assert "training starts again" in caplog.text
 
 
 def test_nor_one_that_an_older_version_has_left(
@@ -248,7 +248,7 @@ def test_nor_one_that_an_older_version_has_left(
         patched.setattr(training, "LAYOUT", training.LAYOUT - 1)
         tiny().fit(source, target, context=Context(3, scratch=tmp_path))
     tiny().fit(source, target, context=Context(3, scratch=tmp_path))
-    assert "training begins anew" in caplog.text
+    assert "training starts again" in caplog.text
 
 
 @BOTH

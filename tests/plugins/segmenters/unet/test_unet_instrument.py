@@ -220,7 +220,7 @@ def test_a_checkpoint_of_another_instrument_is_not_continued(
     other = bad_instrument().model_copy(update={"curtain_width_nm": 50.0})
     with caplog.at_level(logging.WARNING):
         unet.model_copy().fit(images, structure, Context(3, scratch=tmp_path), instrument=other)
-    assert "training begins anew" in caplog.text
+    assert "training starts again" in caplog.text
 
 
 def test_what_the_instrument_warns_of_is_said_once(

@@ -179,7 +179,7 @@ def test_a_checkpoint_of_another_training_is_not_continued(
     small(**TINY, epochs=1).fit(images, structure, context=Context(3, scratch=tmp_path))
     with caplog.at_level(logging.WARNING):
         other = small(**TINY, epochs=2).fit(images, structure, context=Context(3, scratch=tmp_path))
-    assert "training begins anew" in caplog.text
+    assert "training starts again" in caplog.text
     assert same_weights(other, small(**TINY, epochs=2).fit(images, structure, context=Context(3)))
 
 
