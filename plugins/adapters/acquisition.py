@@ -1,4 +1,4 @@
-"""An instrument model: ideal images degraded as a FIB-SEM does, in physical units."""
+"""An instrument model: degrades ideal images as a FIB-SEM does, in physical units."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from fibcore.models import ModelInfo, Shape
 BYTES_PER_PIXEL = 64
 """Memory of a thread per pixel of a slice: float64 and int64 arrays of splines and counts."""
 FIT_BYTES = 500 * 2**20
-"""Slices of target and source that are looked at: at most 48 of 768 x 768 pixels of each."""
+"""Memory for the slices of target and source in use: at most 48 of 768 x 768 pixels of each."""
 LEAST_PIXELS = 32
 """Shortest edge of slices that parameters are estimated from."""
 VOXEL_SIZE_TOLERANCE = 0.05
 
 
 class InstrumentInfo(ModelInfo):
-    """What the info of a model of `adapter/acquisition` holds; nothing where nothing was fitted."""
+    """The info of a model of `adapter/acquisition`; empty where nothing was fitted."""
 
     kv: list[float | None] | None = None
     voxel_size_nm: Annotated[list[float], Field(min_length=3, max_length=3)] | None = None
@@ -52,21 +52,22 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
     `white_level`: a backscatter yield, for images of a simulator. Then, in this order, each effect
     off by default:
 
-    1. of the sample, alike in all channels: slice thickness (slices between slices, by linear
+    1. of the sample, the same in all channels: slice thickness (slices between slices, by linear
        interpolation along z), lateral drift, edge brightening, charging, curtaining;
     2. of the beam: Gaussian blur;
     3. of the detector: counting noise, gain and offset with their drift from slice to slice, read
        noise, line noise, saturation, gamma, quantisation.
 
-    Ideal images should be free of noise of their own, of which little is left after the blur.
-    Labels of a stack still fit its degraded images but for lateral drift and slice thickness; the
-    table `slices` has the place of each slice.
+    Ideal images should be free of noise; the blur would remove most of it. Labels of a stack still
+    fit its degraded images, except for lateral drift and slice thickness; the table `slices` has
+    the place of each slice.
 
-    Every random number comes from a stream that belongs to its effect, slice and channel: results
-    do not depend on threads, and switching an effect off changes no other. Slices are made one by
-    one; memory does not grow with their number.
+    Every random number comes from a stream of its effect, slice and channel: results do not depend
+    on threads, and switching an effect off changes no other. Slices are made one by one; memory
+    does not grow with their number.
 
-    `preset` fills what is not given. Typical and bad are chosen by experience, not measured:
+    `preset` sets the parameters that are not given. Typical and bad are based on experience, not
+    measured:
 
     {presets}
 
@@ -105,14 +106,14 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
 
     @property
     def estimated(self) -> Acquisition:
-        """The instrument with the parameters that `fit` has estimated; itself before.
+        """The instrument with the parameters that `fit` has estimated; before a fit, itself.
 
         The plugin's own parameters stay as they were given.
         """
         return self if self._fitted is None else self._fitted
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Refuse channels that parameters do not fit; return the type of the result and memory."""
+        """Refuse channels that do not match the parameters; return the result's type and memory."""
         if method == "fit":
             return self._forecast_fit(inputs)
         if self._fitted is not None:
@@ -173,7 +174,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
 
     @keeps(slices=Table)
     def transform(self, images: Images, context: Context | None = None) -> Images:
-        """Return the images as the instrument would record them; keeps what differed per slice.
+        """Return the images as the instrument would record them; keeps the variation per slice.
 
         The result is uint8 or uint16 with `bits`, else float32 on the grey scale of the input. The
         table `slices` has the columns slice, position_slices (where along z the slice was, in
@@ -192,7 +193,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         self._check_channels(len(images.data))
         if self.is_clean:
             context.log.warning(
-                "every effect of the acquisition is off, so that images stay what they are: set a "
+                "every effect of the acquisition is off: images are returned unchanged; set a "
                 "preset (typical, bad) or single effects"
             )
         if self.fitted:
@@ -202,7 +203,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         return recorded
 
     def weight_shapes(self) -> Mapping[str, Shape]:
-        """Return none: all that is estimated are parameters."""
+        """Return no shapes: all estimates are parameters."""
         return {}
 
     def _warn_of_differences(self, images: Images, context: Context) -> None:
@@ -234,16 +235,16 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
     ) -> Self:
         """Estimate the parameters that the target was recorded with; return the plugin, fitted.
 
-        `estimated` is the instrument with these parameters. Estimated is what `estimate` names;
-        everything else stays as given. Without a target nothing is estimated: the model is the
-        instrument as given. The table `estimates` has the columns parameter, channel (-1: all),
+        `estimated` is the instrument with these parameters. Only the parameters named in `estimate`
+        are estimated; all others stay as given. Without a target nothing is estimated: the model is
+        the instrument as given. The table `estimates` has the columns parameter, channel (-1: all),
         value, given.
 
         Args:
-            target: stack of the instrument to be imitated; one slice is enough for all but drift.
-            source: ideal images such as will be degraded, of a structure like the target's. Gain
+            target: stack of the instrument to be imitated; one slice is enough except for drift.
+            source: ideal images like those to be degraded, of a structure like the target's. Gain
                 and offset need it; blur, noise and drift of grey values are more accurate with it.
-                Without it images to be degraded are taken to be on the target's grey scale.
+                Without it, images to be degraded are assumed to be on the target's grey scale.
             context: surroundings of the step.
 
         Raises:
@@ -271,9 +272,9 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
 
         Every strength, length and number is multiplied by a factor of its own, log-uniform from
         1 / (1 + spread) to 1 + spread. Offsets move by up to spread / 5 of the full scale. Presets,
-        levels, saturation, bits and the milling axis stay. What is off stays off but for effects
-        that estimates miss: some edge brightening, charging, curtaining and line noise are always
-        added (in quadrature), drawn from none to 2 * spread times that of the preset bad.
+        levels, saturation, bits and the milling axis stay. Effects that are off stay off, except
+        those that estimates miss: some edge brightening, charging, curtaining and line noise are
+        always added (in quadrature), drawn from none to 2 * spread times that of the preset bad.
 
         Lateral drift and variation of slice thickness are off at any spread, so that labels of the
         images fit.

@@ -1,4 +1,4 @@
-"""Unpaired image translation by contrasts between places: one generator in place of two."""
+"""Unpaired image translation by contrastive learning (CUT): one generator instead of two."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 class CUT(ContrastiveParameters, Translator):
     """Gives images the look of others that show something else (CUT), faster than CycleGAN.
 
-    Contrastive unpaired translation, Park et al., ECCV 2020 (arXiv:2007.15651). In place of a
-    second generator and the way back, the encoder's features at each place of the translation must
-    be told apart from those of other places by those of the input. One generator and one
-    discriminator make a training step about half as long as a CycleGAN's. Networks, noise and the
-    learning rate are those of `adapter/cyclegan`, so that either can replace the other.
+    Contrastive unpaired translation, Park et al., ECCV 2020 (arXiv:2007.15651). There is no second
+    generator that translates back. Instead, the encoder's features at each place of the translation
+    must be closer to those of the same place of the input than to those of other places. With one
+    generator and one discriminator, a training step takes about half as long as a CycleGAN's.
+    Networks, noise and the learning rate are those of `adapter/cyclegan`, so that either can
+    replace the other.
     """
 
     name: ClassVar[str] = "cut"

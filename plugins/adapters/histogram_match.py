@@ -1,4 +1,4 @@
-"""Histogram matching: grey values of one stack given the distribution of another."""
+"""Histogram matching: gives one stack the grey-value distribution of another."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OUTSIDE = 0.01
 
 
 class MatchInfo(ModelInfo):
-    """What the info of a model of `adapter/histogram_match` holds."""
+    """The info of a model of `adapter/histogram_match`."""
 
     kv: Annotated[list[float | None], Field(min_length=1)]
     range: list[Annotated[list[float], Field(min_length=2, max_length=2)]]
@@ -34,14 +34,14 @@ class MatchInfo(ModelInfo):
 class HistogramMatch(Trainable, Adapter):
     """Gives images the grey-value distribution of a target, by a monotone map of grey values.
 
-    Quantile q of the source becomes quantile q of the target, channel by channel. It is the honest
-    baseline of image translation: noise, blur and shine-through stay what they are, bright stays
-    bright, and no edge moves. Results have the target's element type. Nothing but histograms is
-    kept in memory, at any number of slices.
+    Quantile q of the source becomes quantile q of the target, channel by channel. This is the
+    baseline of image translation: noise, blur and shine-through are unchanged, bright stays bright,
+    and no edge moves. Results have the target's element type. Only histograms are kept in memory,
+    at any number of slices.
 
-    With `scope` ``stack`` the map is settled in training, and one grey value becomes the same
-    everywhere. With ``slice`` each slice is given the target's distribution by itself: that takes
-    out brightness drift, but also differences in solid fraction between slices, which are real.
+    With `scope` ``stack`` the map is fixed in training, and a grey value is mapped to the same one
+    everywhere. With ``slice`` each slice is given the target's distribution by itself: that removes
+    brightness drift, but also real differences in solid fraction between slices.
     """
 
     name: ClassVar[str] = "histogram_match"
@@ -56,11 +56,11 @@ class HistogramMatch(Trainable, Adapter):
         default=1024,
         ge=16,
         le=65536,
-        description="number of quantiles that a distribution is kept as",
+        description="number of quantiles that describe a distribution",
     )
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Refuse source and target of different channel counts; warn of other voltages."""
+        """Refuse source and target with different channel counts; warn of different voltages."""
         if method != "fit":
             images = inputs.get("images")
             if images is not None and self.fitted:
@@ -76,8 +76,8 @@ class HistogramMatch(Trainable, Adapter):
         if len(source.kv) != len(target.kv):
             raise FibError(
                 f"the source has {len(source.kv)} channels ({list(source.kv)} kV), the target "
-                f"{len(target.kv)} ({list(target.kv)} kV); they are matched one by one: choose as "
-                f'many of each with "kv" in the inputs'
+                f"{len(target.kv)} ({list(target.kv)} kV); they are matched one by one: choose the "
+                f'same number of each with "kv" in the inputs'
             )
         if source.kv != target.kv:
             text = (
@@ -157,16 +157,16 @@ class HistogramMatch(Trainable, Adapter):
             if self.scope == "stack" and share > OUTSIDE:
                 context.log.warning(
                     "%.0f %% of the %s images is darker or brighter than anything in the source "
-                    "that adapter/histogram_match was fitted on: it is set to the target's "
-                    "darkest or brightest; fit on a source that looks like these images, or set "
-                    "scope to 'slice'",
+                    "that adapter/histogram_match was fitted on, and is set to the target's "
+                    "darkest or brightest value; fit on a source that looks like these images, or "
+                    "set scope to 'slice'",
                     100 * share,
                     name,
                 )
         return images.with_data(data, quantity=info["quantity"])
 
     def weight_shapes(self) -> Mapping[str, Shape]:
-        """Return the shapes of the knots, of what they are carried to, and of the quantiles."""
+        """Return the shapes of the knots, of their mapped values, and of the quantiles."""
         shape = (len(self.model.info["kv"]), self.quantiles)
         return dict.fromkeys(("source", "matched", "target"), shape)
 
@@ -180,7 +180,7 @@ class HistogramMatch(Trainable, Adapter):
             )
 
     def _map(self, number: int, plane: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return the knots of the map for one slice, and refuse values that are not finite."""
+        """Return the knots of the map for one slice; refuse values that are not finite."""
         weights = self.model.weights
         if self.scope == "stack":
             if plane.dtype.kind == "f" and not np.isfinite(plane).all():
@@ -198,7 +198,7 @@ class HistogramMatch(Trainable, Adapter):
 def _carried(
     plane: np.ndarray, knots: np.ndarray, carried: np.ndarray, dtype: np.dtype
 ) -> np.ndarray:
-    """Return a slice with each grey value carried along the map, in another element type."""
+    """Return a slice with each grey value mapped, in another element type."""
     if plane.dtype.kind == "u":
         table = np.interp(np.arange(np.iinfo(plane.dtype).max + 1), knots, carried)
         values = _as(table, dtype)

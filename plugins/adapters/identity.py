@@ -1,4 +1,4 @@
-"""No adaptation: what every other adapter has to beat."""
+"""No adaptation: the baseline of all adapters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fibcore import Adapter, Context, Images
 
 
 class Identity(Adapter):
-    """Returns the images unchanged: the null of every adaptation study."""
+    """Returns the images unchanged: the baseline of adaptation studies."""
 
     name: ClassVar[str] = "identity"
 

@@ -1,4 +1,4 @@
-"""The instrument of twins: it records stacks with hidden truth that stand in for real ones."""
+"""The instrument of twins: it records stacks with hidden truth in place of real ones."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ BYTES_PER_PIXEL = 96
 class Twin(TwinParameters, Adapter):
     """Records ideal images as a microscope that no method has seen in training.
 
-    Methods that adapt to a stack, or train over a range of instruments, know
-    `adapter/acquisition`; a test on images of that would overrate them. This is another model of a
+    Methods that adapt to a stack, or train over a range of instruments, use
+    `adapter/acquisition`; a test on its images would overrate them. This is another model of a
     FIB-SEM, with other effects and other functional forms. Use it to make a stack whose truth is
-    known but kept from every training step: a twin of a real stack. Do not train with it, but for
-    the oracle that knows the true instrument.
+    known but hidden from every training step: a twin of a real stack. Do not train with it, except
+    for an oracle that knows the true instrument.
 
     Axes are (channel, z, y, x): x is the scan direction, y runs down the face, along the ion beam.
     In this order, each effect off by default:
@@ -30,17 +30,18 @@ class Twin(TwinParameters, Adapter):
     2. beam: a core whose focus changes down the tilted face and wanders from slice to slice, with
        astigmatism, and an exponential skirt;
     3. detector: flicker of the beam, counting noise with a spread of single-electron responses,
-       limited bandwidth along x, brightness and contrast that wander until they are put right,
+       limited bandwidth along x, brightness and contrast that drift until they are reset,
        amplifier noise, an S-shaped response, 8 bits. Some slices are out of focus or dim.
 
     Nothing is moved: slices keep their place and thickness, the beam is symmetric about its axis
-    and the detector's delay is allowed for. Labels of the ideal stack stay exactly aligned.
+    and the detector's delay is corrected. Labels of the ideal stack stay exactly aligned.
 
-    Every random number comes from a stream that belongs to its effect, slice and channel: results
-    do not depend on threads. Slices are made one by one; memory does not grow with their number.
-    Ideal images should have little noise of their own.
+    Every random number comes from a stream of its effect, slice and channel: results do not depend
+    on threads. Slices are made one by one; memory does not grow with their number. Ideal images
+    should have little noise of their own.
 
-    `preset` fills what is not given. Typical and bad are chosen by experience, not measured:
+    `preset` sets the parameters that are not given. Typical and bad are based on experience, not
+    measured:
 
     {presets}
     """
@@ -57,7 +58,7 @@ class Twin(TwinParameters, Adapter):
 
     @keeps(slices=Table)
     def transform(self, images: Images, context: Context | None = None) -> Images:
-        """Return the images as recorded; keeps what differed from slice to slice.
+        """Return the images as recorded; keeps the variation from slice to slice.
 
         The result is uint8 or uint16, or with `bits` none float32 levels, 1 at full scale. The
         table `slices` has the columns slice, defocus_nm (in the middle of the face), dimming

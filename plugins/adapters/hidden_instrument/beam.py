@@ -1,4 +1,4 @@
-"""The electron probe: an astigmatic core that is focused at one height, and an exponential skirt.
+"""The electron probe: an astigmatic core, focused at one height, and an exponential skirt.
 
 Probes measured on particles have a core and wide tails (Nevins, Quoi, Hailstone, Lifshin,
 Microsc. Microanal. 25 (2019), on point spread functions of the scanning electron microscope).
@@ -49,18 +49,18 @@ def core_kernels(covariances_px: np.ndarray) -> np.ndarray:
         covariances_px: of each row, pixels^2, axes (row, 2, 2) over (y, x).
 
     Raises:
-        FibError: a beam that is too wide to be an image's.
+        FibError: a beam that is too wide for an image.
     """
     variances = covariances_px[:, [0, 1], [0, 1]].max(axis=0)
     ry, rx = (math.ceil(CORE_REACH * math.sqrt(variance)) for variance in variances)
     if max(ry, rx) > MOST_PIXELS:
         raise FibError(
             f"the beam reaches {max(ry, rx)} pixels from its axis; at most {MOST_PIXELS} are "
-            f"allowed: lower probe_nm, convergence_mrad, or what puts the face out of focus "
+            f"allowed: lower probe_nm, convergence_mrad, or the parameters of the focus "
             f"(defocus_nm, focus_tilt_deg, astigmatism_nm, defocus_step_nm, bad_defocus_nm)"
         )
     y, x = np.meshgrid(np.arange(-ry, ry + 1.0), np.arange(-rx, rx + 1.0), indexing="ij")
-    floor = 1e-6 * np.eye(2)  # a point beam, too, has an inverse
+    floor = 1e-6 * np.eye(2)  # makes the covariance of a point beam invertible
     inverse = np.linalg.inv(covariances_px + floor)[:, :, :, None, None]
     distance = inverse[:, 0, 0] * y**2 + 2 * inverse[:, 0, 1] * y * x + inverse[:, 1, 1] * x**2
     kernels = np.exp(-0.5 * distance)
@@ -68,7 +68,7 @@ def core_kernels(covariances_px: np.ndarray) -> np.ndarray:
 
 
 def convolved(signal: np.ndarray, kernels: np.ndarray) -> np.ndarray:
-    """Return the signal under kernels that differ from row to row (point symmetric ones)."""
+    """Return the signal convolved with point-symmetric kernels that differ from row to row."""
     from fib_plugins.adapters.hidden_instrument.row_convolution import convolve_rows
 
     ry, rx = (n // 2 for n in kernels.shape[1:])
@@ -79,7 +79,7 @@ def convolved(signal: np.ndarray, kernels: np.ndarray) -> np.ndarray:
 def exponentially_spread(
     signal: np.ndarray, length_nm: float, pixel_nm: tuple[float, float]
 ) -> np.ndarray:
-    """Return the signal under a spot exp(-r / L) / (2 pi L^2), by its transfer function.
+    """Return the signal convolved with exp(-r / L) / (2 pi L^2), by its transfer function.
 
     That is (1 + (L k)^2)^(-3/2), the Hankel transform of the spot (Bracewell, The Fourier
     Transform and Its Applications). Its integral is 1, its variance along each axis 3 L^2.

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 RESPONSE_REACH = 12.0
-"""Time constants after which the response of the detector is over."""
+"""Time constants after which the response of the detector is cut off."""
 
 
 def beam_flicker(strength: float, lines: int, rng: np.random.Generator) -> np.ndarray:
@@ -23,7 +23,7 @@ def beam_flicker(strength: float, lines: int, rng: np.random.Generator) -> np.nd
 def counted(
     signal: np.ndarray, electrons: float, spread: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return the signal as a detector counts it whose response differs between electrons.
+    """Return the signal as counted by a detector whose response differs between electrons.
 
     Electrons arrive at random (Poisson); each gives a charge of mean 1 and variance `spread`,
     gamma distributed: the limit of the Polya distribution by which multipliers are described (J.
@@ -39,15 +39,15 @@ def counted(
 
 
 def response_weights(time_constant: float) -> tuple[np.ndarray, int]:
-    """Return the weights of a pixel and its predecessors in what is read, and where 0 lies.
+    """Return the weights of a pixel and its predecessors in a reading, and the index of delay 0.
 
     A single pole, exp(-t / tau) / tau, for a signal that is constant during the dwell time of each
-    pixel and averaged over it. Scanning allows for the mean delay tau, so that edges stay where
-    they are: the first moment of the weights is zero, exactly. With T the delay beyond the mean,
-    the weight of the signal k pixels before is the second difference of the mean of max(k - T, 0).
+    pixel and averaged over it. Scanning corrects for the mean delay tau, so that edges do not move:
+    the first moment of the weights is exactly zero. With T the delay beyond the mean, the weight of
+    the signal k pixels before is the second difference of the mean of max(k - T, 0).
 
     Returns:
-        weights, which belong to the delays -index, -index + 1, ...; index.
+        weights of the delays -index, -index + 1, ...; index.
     """
     tau = time_constant
     index = math.ceil(tau) + 1
@@ -70,7 +70,7 @@ def band_limited(signal: np.ndarray, time_constant: float) -> np.ndarray:
 
 
 def s_shaped(level: np.ndarray, steepness: float) -> np.ndarray:
-    """Return levels after a logistic response that leaves 0, 1/2 and 1 where they are."""
+    """Return levels after a logistic response that leaves 0, 1/2 and 1 unchanged."""
     if steepness == 0:
         return level
     curve = 0.5 * np.tanh(0.5 * steepness * (level - 0.5))
@@ -79,7 +79,7 @@ def s_shaped(level: np.ndarray, steepness: float) -> np.ndarray:
 
 
 def digitised(level: np.ndarray, bits: Literal[8, 16]) -> np.ndarray:
-    """Return levels as whole numbers: as many steps from 0 to 1 as there are grey levels."""
+    """Return levels from 0 to 1 as integers over all grey levels of so many bits."""
     steps = 2**bits
     grey = np.floor(np.clip(level, 0.0, 1.0) * steps)
     return np.minimum(grey, steps - 1).astype(np.uint8 if bits == 8 else np.uint16)

@@ -12,7 +12,7 @@ from fib_plugins.adapters.instrument_base.signal_scale import SignalScale
 from fibcore import Context, FibError, Images
 
 OPERATOR_SLICES = 32
-"""Number of slices that the operator sets brightness and contrast by."""
+"""Number of slices from which the operator sets brightness and contrast."""
 
 
 class Recording:
@@ -58,14 +58,14 @@ class Recording:
         deviation = max(squares / count - mean**2, 0.0) ** 0.5
         if deviation < 1e-6:
             raise FibError(
-                f"the {self.images.names[channel]} images are constant: there is no contrast that "
-                f"contrast_level could be brought to; leave out mean_level and contrast_level"
+                f"the {self.images.names[channel]} images are constant: there is no contrast to "
+                f"bring to contrast_level; leave out mean_level and contrast_level"
             )
         gain = contrast_level / deviation
         return gain, mean_level - gain * mean
 
     def _curtains(self) -> list[sample.Curtain]:
-        """Return all curtains of the stack; those of slices before it begin in its first one."""
+        """Return all curtains of the stack; those of earlier slices begin in its first one."""
         before = 2 * self.settings.curtain_slices
 
         def begin(z: int) -> list[sample.Curtain]:
@@ -99,7 +99,7 @@ class Recording:
         return self.images.with_data(recorded, quantity="grey value")
 
     def _transmission(self, z: int) -> np.ndarray | None:
-        """Return what curtains and the trench leave of the signal of a slice."""
+        """Return the fraction of a slice's signal that curtains and the trench leave."""
         settings, shape = self.settings, self.images.shape[1:]
         left = None
         if settings.curtains_per_um:
@@ -146,9 +146,9 @@ class Recording:
         return core + share * (skirt - core)
 
     def _detected(self, signal: np.ndarray, z: int, channel: int) -> np.ndarray:
-        """Return what the detector makes of a signal, as a fraction of full scale."""
+        """Return the detected signal, as a fraction of full scale."""
         settings, context, variation = self.settings, self.context, self.variation
-        beneath = signal  # what noise lies on
+        beneath = signal  # the signal without noise
         if settings.flicker:
             rng = context.rng_on(beneath, "twin flicker", z, channel)
             lines = detector.beam_flicker(settings.flicker, len(signal), rng)

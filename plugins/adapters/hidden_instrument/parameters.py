@@ -13,10 +13,10 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class TwinParameters(InstrumentParameters):
-    """What the twin's instrument does to ideal images; every effect is off by default.
+    """The effects of the twin's instrument on ideal images; all are off by default.
 
     Shares and levels without a unit in their name are fractions: of the signal, or of the full
-    scale of the detector, as their descriptions say. All channels share all parameters.
+    scale of the detector, see their descriptions. All channels share all parameters.
     """
 
     presets: ClassVar[Presets] = PRESETS
@@ -48,13 +48,13 @@ class TwinParameters(InstrumentParameters):
         description="brightness of edges that face the detector, as a fraction of their step",
     )
     halo_length_nm: Positive = Field(
-        default=6.0, description="over what distance edges are rounded, nm"
+        default=6.0, description="distance over which edges are rounded, nm"
     )
     detector_deg: float = Field(
         default=-70.0,
         ge=-360,
         le=360,
-        description="in which direction of the image the detector is: 0 is +x, 90 +y (down)",
+        description="direction of the detector in the image: 0 is +x, 90 +y (down)",
     )
     curtains_per_um: float = Field(
         default=0.0, ge=0, le=1000, description="curtains per micrometre of the width of a slice"
@@ -70,7 +70,7 @@ class TwinParameters(InstrumentParameters):
         default=2.0,
         gt=1,
         le=20,
-        description="exponent of the Pareto distribution: the smaller, the more deep curtains",
+        description="exponent of the Pareto distribution: the smaller, the more curtains are deep",
     )
     curtain_width_nm: Positive = Field(
         default=8.0, description="half width of a curtain at half its depth, nm"
@@ -85,7 +85,7 @@ class TwinParameters(InstrumentParameters):
         description="angle between curtains and the y axis, the same in all slices, degrees",
     )
     curtain_slices: int = Field(
-        default=4, ge=1, le=200, description="mean number of slices that a curtain lasts for"
+        default=4, ge=1, le=200, description="mean number of slices that a curtain lasts"
     )
     shadowing: float = Field(
         default=0.0,
@@ -94,13 +94,15 @@ class TwinParameters(InstrumentParameters):
         description="fraction of the signal lost at the bottom of the face, in the trench",
     )
     shadow_slices: float = Field(
-        default=150.0, gt=1, description="number of slices in which the shadow changes and returns"
+        default=150.0, gt=1, description="period of the change of the shadow, slices"
     )
     probe_nm: float = Field(
         default=0.0, ge=0, le=1000, description="diameter of the beam in focus (FWHM), nm"
     )
     convergence_mrad: Positive = Field(
-        default=10.0, le=100, description="half angle of the beam, which defocus acts by, mrad"
+        default=10.0,
+        le=100,
+        description="half angle of the beam, which sets the effect of defocus, mrad",
     )
     defocus_nm: float = Field(
         default=0.0, ge=-1e5, le=1e5, description="defocus in the middle of the face, nm"
@@ -138,7 +140,7 @@ class TwinParameters(InstrumentParameters):
         "first to its last line, as a fraction of the current",
     )
     beam_electrons: Positive | None = Field(
-        default=None, description="mean number of electrons per pixel; none: no noise of counting"
+        default=None, description="mean number of electrons per pixel; none: no counting noise"
     )
     electron_spread: float = Field(
         default=0.0,
@@ -156,7 +158,7 @@ class TwinParameters(InstrumentParameters):
         default=0.0,
         ge=0,
         le=0.5,
-        description="standard deviation of what the amplifier adds, as a fraction of full scale",
+        description="standard deviation of amplifier noise, as a fraction of full scale",
     )
     mean_level: float | None = Field(
         default=None,
@@ -187,8 +189,8 @@ class TwinParameters(InstrumentParameters):
     readjust_slices: Positive = Field(
         default=30.0,
         ge=1,
-        description="mean number of slices until the operator brings brightness, contrast and "
-        "focus back, all of a sudden",
+        description="mean number of slices until the operator resets brightness, contrast and "
+        "focus",
     )
     bad_slices: float = Field(
         default=0.0,
@@ -215,7 +217,7 @@ class TwinParameters(InstrumentParameters):
     def _mean_and_contrast_belong_together(self) -> Self:
         if (self.mean_level is None) != (self.contrast_level is None):
             raise ValueError(
-                "mean_level and contrast_level belong together: give both, or neither for signals "
-                "as they are"
+                "mean_level and contrast_level belong together: give both, or neither to keep "
+                "signals unchanged"
             )
         return self

@@ -1,7 +1,7 @@
-"""Two instruments that a stack with hidden truth can be recorded with: values of adapter/twin.
+"""Two instruments for recording stacks with hidden truth: values of adapter/twin.
 
-They are choices, made by what stacks of porous materials between 1 and 5 kV look like; no
-particular microscope was measured.
+They are chosen by the look of stacks of porous materials between 1 and 5 kV; no particular
+microscope was measured.
 """
 
 from __future__ import annotations
@@ -59,4 +59,4 @@ PRESETS: Presets = {
         "bits": 8,
     },
 }
-"""What each preset sets; parameters that are not named keep their defaults (off)."""
+"""The values of each preset; parameters that are not named keep their defaults (off)."""

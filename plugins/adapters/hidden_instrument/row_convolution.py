@@ -9,7 +9,7 @@ from fib_plugins.compiled import compiled
 
 @compiled
 def convolve_rows(padded: np.ndarray, kernels: np.ndarray, result: np.ndarray) -> np.ndarray:
-    """Add to `result` what each row's kernel makes of the signal, and return it.
+    """Add the signal convolved with each row's kernel to `result`, and return it.
 
     Args:
         padded: signal with a margin of half a kernel, axes (y, x), float32.

@@ -1,4 +1,4 @@
-"""What happens at the sample: edges that face the detector, curtains, the shadow of the trench.
+"""Effects at the sample: edges that face the detector, curtains, the shadow of the trench.
 
 Signals are float32 in axes (y, x): y runs down the face, along the ion beam, into the trench.
 """
@@ -15,7 +15,7 @@ from fib_plugins.adapters.hidden_instrument.beam import exponentially_spread
 from fib_plugins.adapters.hidden_instrument.parameters import TwinParameters
 
 EDGE_NM = 6.0
-"""Edges that curtains begin at are looked for on this scale: counting noise has none."""
+"""Scale on which the edges where curtains begin are detected: counting noise has none."""
 FROM_ABOVE = 0.3
 """Share of curtains that begin above the face."""
 PROFILE_REACH = 8.0
@@ -23,7 +23,7 @@ PROFILE_REACH = 8.0
 QUADRATIC = 0.4
 """Share of the quadratic term in the shadow; the rest is linear in the depth."""
 SWING = 0.4
-"""How much the shadow changes with z, as a fraction of it, and how much it leans to a side."""
+"""Variation of the shadow with z, as a fraction of it, and its slope along x."""
 
 
 def with_halo(
@@ -33,11 +33,11 @@ def with_halo(
     detector_deg: float,
     pixel_nm: tuple[float, float],
 ) -> np.ndarray:
-    """Return the signal with edges that fall off towards the detector made bright.
+    """Return the signal with brightened edges where it falls off towards the detector.
 
-    The ion beam rounds edges; a surface that is tilted towards the detector is bright, one tilted
+    The ion beam rounds edges. A surface that is tilted towards the detector is bright, one tilted
     away is not seen (topographic contrast: Reimer, Scanning Electron Microscopy). The slope is
-    that of the signal spread by exp(-r / L). Across a straight step of height h it is
+    that of the signal convolved with exp(-r / L). Across a straight step of height h it is
     h |d| / (pi L^2) K1(|d| / L) at distance d, times the cosine of the angle to the detector;
     pi L times that is added, so that the halo is strength * h at the step.
     """
@@ -51,7 +51,7 @@ def with_halo(
 
 @dataclass(frozen=True)
 class Curtain:
-    """A groove that begins at a place of the face and runs down.
+    """A groove that begins somewhere on the face and runs down.
 
     Attributes:
         first_slice: slice in which it appears.
@@ -69,7 +69,7 @@ class Curtain:
     width_nm: float
 
     def strength(self, z: int) -> float:
-        """Return the depth in a slice: it grows and fades with half a sine."""
+        """Return the depth in a slice: it grows and fades as half a sine."""
         age = (z - self.first_slice + 0.5) / self.slices
         return self.depth * math.sin(math.pi * age) if 0 < age < 1 else 0.0
 
@@ -116,7 +116,7 @@ def curtain_transmission(
     shape: tuple[int, int],
     pixel_nm: tuple[float, float],
 ) -> np.ndarray:
-    """Return what curtains multiply the signal of a slice by: exp(-sum of their densities).
+    """Return the transmission of a slice's curtains: exp(-sum of their densities).
 
     Across, the density of each is depth / (1 + (d / w)^2) at distance d from its middle; down, it
     fades exponentially.
@@ -145,11 +145,11 @@ def curtain_transmission(
 def shadow(
     settings: TwinParameters, z: int, phases: tuple[float, float], shape: tuple[int, int]
 ) -> np.ndarray:
-    """Return what the trench multiplies the signal by: less from below, where walls hide it.
+    """Return the factor by which the trench reduces the signal: most at the bottom of the face.
 
     At depth t (0 to 1) a share (1 - q) t + q t^2 of `shadowing` is lost; that and a slope across
-    swing slowly with z. The effect: Fager et al., Microsc. Microanal. 26 (2020), on optimising
-    FIB-SEM tomography of porous materials.
+    vary slowly with z. The effect is described by Fager et al., Microsc. Microanal. 26 (2020), on
+    optimising FIB-SEM tomography of porous materials.
     """
     turn = 2.0 * math.pi * z / settings.shadow_slices
     deep = settings.shadowing * (1.0 + SWING * math.sin(turn + phases[0]))

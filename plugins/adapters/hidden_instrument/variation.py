@@ -1,4 +1,4 @@
-"""What differs from slice to slice: random walks that are reset now and then, and bad slices.
+"""Variation from slice to slice: random walks that are reset now and then, and bad slices.
 
 The random numbers of a slice come from its own stream; walks sum them up.
 """
@@ -24,7 +24,7 @@ class SliceVariation:
         contrast: factor on the contrast, axes (channel, slice).
         defocus_nm: in the middle of the face.
         dimming: fraction of the signal that is lost.
-        shadow_phases: where in its swings the shadow begins, radians.
+        shadow_phases: phases of the shadow's variation at the first slice, radians.
     """
 
     brightness: np.ndarray
@@ -75,7 +75,7 @@ class SliceVariation:
 
 
 def restarted_walks(steps: np.ndarray, restarts: np.ndarray) -> np.ndarray:
-    """Return sums of steps, axes (slice, walk), which begin anew with zero where restarts are.
+    """Return cumulative sums of steps, axes (slice, walk), reset to zero at restarts.
 
     The first slice is a restart, too.
     """

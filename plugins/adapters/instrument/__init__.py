@@ -1,1 +1,1 @@
-"""The parts of the instrument model: its effects, and how they are estimated from a stack."""
+"""The parts of the instrument model: its effects, and their estimation from a stack."""

@@ -1,4 +1,4 @@
-"""What an instrument does to one ideal slice: each effect a function of an array.
+"""Effects of an instrument on one ideal slice, each a function of an array.
 
 Slices are float32 signals in axes (y, x): 0 is black, 1 is every electron coming back. x is the
 fast scan direction. Lengths are in pixels, as (y, x) where the two differ.
@@ -17,7 +17,7 @@ LANCZOS = 4
 
 
 def blurred(signal: np.ndarray, sigma: tuple[float, float]) -> np.ndarray:
-    """Return the signal under a Gaussian beam with standard deviations `sigma`, pixels (y, x)."""
+    """Return the signal under a Gaussian beam of standard deviations `sigma`, pixels (y, x)."""
     from scipy.ndimage import gaussian_filter
 
     return gaussian_filter(signal, sigma, mode="reflect")
@@ -26,7 +26,7 @@ def blurred(signal: np.ndarray, sigma: tuple[float, float]) -> np.ndarray:
 def shifted(signal: np.ndarray, shift: tuple[float, float]) -> np.ndarray:
     """Return the signal moved towards larger y and x by `shift`, pixels (y, x).
 
-    Lanczos interpolation (a sinc under a wider sinc); at the borders the slice is mirrored.
+    Lanczos interpolation (a sinc windowed by a wider sinc); the slice is mirrored at the borders.
     """
     from scipy.ndimage import correlate1d
 
@@ -48,10 +48,10 @@ def with_bright_edges(
 
     Adds 2 * strength * max(s - blur(s), 0). Beside a straight step of height h that is
     strength * h * erfc(d / (sqrt(2) sigma)), d the distance from the step: strength * h at the
-    step itself. It is a picture of the edge effect, not its physics.
+    step itself. It imitates the look of the edge effect, not its physics.
 
     Args:
-        signal: ideal signal, free of noise: bright specks have seams, too.
+        signal: ideal signal, free of noise: bright specks would get seams, too.
         strength: height of the seam as a fraction of the step.
         sigma: width of the seam, pixels (y, x).
     """
@@ -59,13 +59,13 @@ def with_bright_edges(
 
 
 def charged(signal: np.ndarray, strength: float, length_px: float, height_px: float) -> np.ndarray:
-    """Return the signal with trails of charge behind what is brighter than the slice's mean.
+    """Return the signal with trails of charge behind pixels brighter than the slice's mean.
 
-    The charge gained at a pixel is how much brighter it is; it drains exponentially over
-    `length_px` along the scan (+x), starts from none in each line, and spreads across lines by a
+    The charge gained at a pixel is the difference from the mean; it drains exponentially over
+    `length_px` along the scan (+x), starts from zero in each line, and spreads across lines by a
     Gaussian of standard deviation `height_px`. Its level after a long bright stretch is that of
-    the stretch, so that `strength` is the brightness added there per brightness. A picture of
-    charging, not its physics.
+    the stretch, so that `strength` is the brightness added there per brightness. This imitates the
+    look of charging, not its physics.
     """
     from scipy.ndimage import gaussian_filter1d
     from scipy.signal import lfilter
@@ -82,7 +82,7 @@ def stripe_profile(white: np.ndarray, sigma_px: float) -> np.ndarray:
 
     Args:
         white: normal random numbers, `stripe_margin` more than the profile on either side.
-        sigma_px: standard deviation of the Gaussian that makes stripes of single numbers.
+        sigma_px: standard deviation of the Gaussian that smooths them into stripes.
     """
     radius = stripe_margin(sigma_px)
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma_px) ** 2)
@@ -113,7 +113,7 @@ def counted(
 
 
 def quantised(level: np.ndarray, bits: int) -> np.ndarray:
-    """Return levels from 0 to 1 as whole numbers of so many bits; what lies beyond is cut."""
+    """Return levels from 0 to 1 as integers of so many bits; values beyond are clipped."""
     top = 2**bits - 1
     dtype = np.uint8 if bits == 8 else np.uint16
     return np.rint(np.clip(level, 0.0, 1.0) * top).astype(dtype)

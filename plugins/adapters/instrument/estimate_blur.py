@@ -1,4 +1,4 @@
-"""How wide the beam was, from the power spectrum of a stack."""
+"""Estimation of the beam's width from the power spectrum of a stack."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from fib_plugins.adapters.instrument.effects import FWHM_PER_SIGMA
 
 RINGS = 32
-"""Rings of equal width that frequencies are gathered in, up to the Nyquist frequency."""
+"""Rings of equal width into which frequencies are binned, up to the Nyquist frequency."""
 FIRST_RING = 3
-"""Rings below hold size and arrangement of the structure, charging and uneven brightness."""
+"""The rings below hold size and arrangement of the structure, charging and uneven brightness."""
 AXIS = 3
-"""Frequencies this near to an axis hold scan line offsets and stripes, and are left out."""
+"""Frequencies this close to an axis hold scan line offsets and stripes, and are left out."""
 POROD = -3.0
 """Exponent of the spectrum of sharp interfaces in a section (Porod's law, two dimensions)."""
 
@@ -51,7 +51,7 @@ def ring_spectrum(
 def beam_fwhm_nm(
     power: np.ndarray, noise: float, borders: np.ndarray, ideal: np.ndarray | None = None
 ) -> float | None:
-    """Return the FWHM of a Gaussian beam in nm that makes one spectrum of another.
+    """Return the FWHM in nm of the Gaussian beam that turns one spectrum into another.
 
     Fits ln(G P exp(-(2 pi sigma f)^2) + n) to the logarithm of the power, P the ideal power, with
     the free parameters G, sigma and n.

@@ -1,7 +1,7 @@
-"""What can be estimated about the instrument from one channel of a recorded stack.
+"""Estimation of the instrument from one channel of a recorded stack.
 
-A run of consecutive slices in the middle of each stack is looked at; brightness and contrast are
-followed over the whole of it.
+It uses a run of consecutive slices in the middle of each stack; brightness and contrast are
+measured over the whole stack.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from fib_plugins.image_statistics.histogram import Histogram
 from fibcore import Context, FibError
 
 FEWEST_SLICES = 3
-"""Drift from slice to slice is not estimated from fewer."""
+"""Fewest slices from which drift is estimated."""
 LEVEL_SHARES = np.linspace(0.05, 0.95, 19)
 """Quantiles at which source and target are compared for gain and offset."""
 LEVEL_SMOOTHING_PX = 2.0
 LEVEL_STRIDE = 2
-"""Every so many pixels of smoothed slices go into quantiles."""
+"""Step in pixels at which smoothed slices are sampled for quantiles."""
 SPIKE = 4.0
-"""The brightest grey value shows saturation if it is so much more frequent than those below it."""
+"""The brightest grey value shows saturation if it is this much more frequent than those below."""
 SPIKE_SHARE = 1e-3
 NOISY_STEPS = 2.0
 """Saturation is recognised if noise spreads grey values over more grey levels than this."""
@@ -40,18 +40,18 @@ NOISY_STEPS = 2.0
 
 @dataclass(frozen=True)
 class ChannelEstimate:
-    """What was found for one channel.
+    """The estimates for one channel.
 
     Attributes:
         saturation: as a fraction of the full scale; None where there is none.
         blur_fwhm_nm: of the beam.
-        gain: what the signal is multiplied by.
+        gain: factor on the signal.
         offset: level of no signal.
         per_electrons: 1 / electrons per pixel.
         read_noise: standard deviation.
         line_noise: standard deviation.
-        curtains: stripes along the milling direction; None where not asked for.
-        grey: drift of brightness and contrast; None where not asked for, or for too few slices.
+        curtains: stripes along the milling direction; None if not requested.
+        grey: drift of brightness and contrast; None if not requested, or for too few slices.
         steps: covariance of neighbouring displacements between slices, nm^2; None likewise.
     """
 
@@ -73,10 +73,10 @@ def estimate_channel(
     source: Recording | None,
     context: Context,
 ) -> ChannelEstimate:
-    """Return what a channel of the target, beside that of the source, shows of the instrument.
+    """Return estimates from a channel of the target, compared with that of the source.
 
-    What the source shows of noise and drift by itself is taken off. Parameters that are not to be
-    estimated are taken as given where others depend on them.
+    Noise and drift of the source itself are subtracted. Parameters that are not estimated are used
+    as given where others depend on them.
 
     Raises:
         FibError: constant images, values that are not finite or far outside black and white.
@@ -187,7 +187,7 @@ def _blur(
     found = beam_fwhm_nm(power, floor, borders, ideal)
     if found is None:
         context.log.warning(
-            "the spectrum of the %s images does not show how wide the beam was; blur_fwhm_nm "
+            "the spectrum of the %s images does not show the width of the beam; blur_fwhm_nm "
             "stays %g",
             target.images.names[target.channel],
             fallback,
@@ -197,10 +197,10 @@ def _blur(
 
 
 def _levels(planes: Sequence[np.ndarray], ideal: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Return gain and offset by which the quantiles of ideal slices become those recorded.
+    """Return gain and offset that map the quantiles of ideal slices to those recorded.
 
-    Both are smoothed, so that noise does not widen them. It takes the structures to have about
-    the same solid fraction.
+    Both stacks are smoothed, so that noise does not widen their histograms. The structures are
+    assumed to have about the same solid fraction.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -216,16 +216,16 @@ def _levels(planes: Sequence[np.ndarray], ideal: Sequence[np.ndarray]) -> tuple[
     )
     if np.ptp(signal) == 0 or np.ptp(recorded) == 0:
         raise FibError(
-            "nine tenths of the source (or of the target) have one grey value, from which "
-            "gain and offset cannot be estimated: give images with more contrast, or leave levels "
-            "out of estimate and set gain and offset"
+            "nine tenths of the source (or of the target) have one grey value, so that gain and "
+            "offset cannot be estimated: give images with more contrast, or leave levels out of "
+            "estimate and set gain and offset"
         )
     gain, offset = np.polyfit(signal, recorded, 1)
     return float(gain), float(offset)
 
 
 def _saturation(histogram: Histogram, noise: NoiseCurve, target: Recording) -> float | None:
-    """Return the level that noise does not pass, if there is one below the full scale."""
+    """Return the level that noise does not exceed, if there is one below the full scale."""
     counts = histogram.counts
     if noise.mean <= (NOISY_STEPS * target.step) ** 2:
         return None  # without noise a bright phase has one grey value anyway

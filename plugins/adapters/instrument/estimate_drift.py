@@ -1,4 +1,4 @@
-"""What wanders from slice to slice: position, brightness and contrast."""
+"""Estimation of drift from slice to slice: of position, brightness and contrast."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from itertools import pairwise
 import numpy as np
 
 QUANTILES = (0.1, 0.9)
-"""Dark and bright level of a slice."""
+"""Quantiles that are the dark and the bright level of a slice."""
 SMOOTHING_PX = 2.0
-"""Gaussian that takes the noise off before quantiles are read."""
+"""Gaussian that removes noise before quantiles are measured."""
 LOW_PASS = 0.1
 """Correlation weighs frequencies by a Gaussian of this deviation, cycles per pixel."""
 WHITENING = 0.75
-"""Power of the amplitude that correlation divides by; 1 is phase correlation, 0 none."""
+"""Power of the amplitude that correlation divides by; 1 is phase correlation, 0 plain."""
 OUTLIER = 3.0
-"""Values further from the median than so many standard deviations are pulled in to there."""
+"""Values further from the median than this many standard deviations are clipped to it."""
 
 
 def displacement(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """Return by how many pixels (y, x) the second slice lies further than the first.
+    """Return the displacement of the second slice from the first, pixels (y, x).
 
     Phase correlation (Kuglin and Hines, Proc. Int. Conf. Cybernetics and Society, IEEE 1975,
-    163-165), not quite whitened, so that noise counts less, and with a Gaussian low-pass, which
-    makes the peak nearly a Gaussian: a parabola through the logarithm of its three highest values
-    gives parts of a pixel. Frequencies along the axes, where stripes and line offsets are, do not
-    take part.
+    163-165), not fully whitened, so that noise counts less. A Gaussian low-pass makes the peak
+    nearly Gaussian, so that a parabola through the logarithm of its three highest values gives
+    subpixel positions. Frequencies along the axes, where stripes and line offsets are, are left
+    out.
     """
     height, width = first.shape
     window = np.hanning(height)[:, np.newaxis] * np.hanning(width)
@@ -57,10 +57,10 @@ def displacement(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
 def step_covariance(steps: np.ndarray) -> float:
     """Return the covariance of neighbouring steps, mean over y and x, in their unit squared.
 
-    Where each slice lies by itself, a slice that lies too far makes the step before it longer and
-    the next one shorter: the covariance is -v (1 - r)^2, v the variance of positions and r the
+    If slices are displaced independently, a slice that is too far makes the step before it longer
+    and the next one shorter: the covariance is -v (1 - r)^2, v the variance of positions and r the
     correlation of neighbouring ones. Errors of the steps do not enter. Structure that moves slowly
-    with z adds a positive covariance of its own.
+    with z adds a positive covariance.
 
     Args:
         steps: displacement of each slice from the one before, axes (step, (y, x)).
@@ -76,8 +76,8 @@ def lateral_drift(covariance: float, slices: float) -> float:
     Steady drift in one direction looks like an inclined structure and is missed.
 
     Args:
-        covariance: that of the stack, less that of its structure where it is known.
-        slices: over how many slices positions stay alike.
+        covariance: that of the stack, minus that of its structure where it is known.
+        slices: correlation length of positions, in slices.
     """
     alike = np.exp(-1.0 / slices) if slices else 0.0
     return float(np.sqrt(max(-covariance, 0.0)) / (1.0 - alike))
@@ -85,7 +85,7 @@ def lateral_drift(covariance: float, slices: float) -> float:
 
 @dataclass(frozen=True)
 class GreyDrift:
-    """Variances of brightness and contrast from slice to slice, and how long they last.
+    """Variances of brightness and contrast from slice to slice, and their persistence.
 
     Attributes:
         brightness: variance of the level of no signal.
@@ -115,7 +115,7 @@ class GreyDrift:
         return cls(float(variances[0]), float(variances[1]), (float(kept[0]), float(kept[1])))
 
     def beyond(self, other: GreyDrift) -> GreyDrift:
-        """Return what is left of the variances when those of ideal images are taken off."""
+        """Return the variances minus those of ideal images."""
         return GreyDrift(
             max(self.brightness - other.brightness, 0.0),
             max(self.contrast - other.contrast, 0.0),
@@ -124,7 +124,7 @@ class GreyDrift:
 
     @property
     def slices(self) -> float | None:
-        """Over how many slices brightness and contrast stay alike; None where there is no drift."""
+        """Correlation length of brightness and contrast, in slices; None without drift."""
         parts = [
             kept / variance
             for kept, variance in zip(self.kept, (self.brightness, self.contrast), strict=True)

@@ -1,9 +1,9 @@
-"""How much noise a stack has, and how it grows with brightness.
+"""Estimation of the noise of a stack, and of its growth with brightness.
 
 J. Immerkaer, Fast noise variance estimation, Comput. Vis. Image Underst. 64 (1996) 300-302: the
-difference of two Laplacians is blind to what is constant or linear along a row or a column, so to
-smooth structure, scan line offsets and stripes, but not to noise of single pixels. Here medians
-take the place of means, in flat parts only, separately for dark and bright parts.
+difference of two Laplacians ignores all that is constant or linear along a row or a column, and
+therefore smooth structure, scan line offsets and stripes, but not noise of single pixels. Here
+medians are used instead of means, in flat parts only, separately for dark and bright parts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 LEVELS = 12
-"""Groups of pixels by brightness."""
+"""Number of groups of pixels by brightness."""
 FLAT = 0.5
 """Share of the pixels, those of least gradient, that count as flat."""
 NORMAL_MEDIAN = 0.6744898
@@ -42,7 +42,7 @@ class NoiseCurve:
 
         Args:
             planes: levels.
-            step: distance of grey levels, whose rounding (variance step^2 / 12) is taken off.
+            step: distance of grey levels; its rounding noise (variance step^2 / 12) is subtracted.
         """
         found = [_samples(plane) for plane in planes]
         level = np.concatenate([one[0] for one in found])
@@ -58,9 +58,9 @@ class NoiseCurve:
         return float(self.variance.mean())
 
     def within(self, low: float, high: float) -> NoiseCurve:
-        """Return the part that saturation at `low` and `high` does not touch; all if too little.
+        """Return the part that saturation at `low` and `high` does not affect; all if too little.
 
-        Noise is cut where the level comes within two standard deviations of where grey values end.
+        Noise is clipped where the level is within two standard deviations of these limits.
         """
         reach = 2.0 * np.sqrt(self.variance)
         whole = (self.level - reach > low) & (self.level + reach < high)
@@ -71,7 +71,7 @@ class NoiseCurve:
     def split(
         self, gain: float, offset: float, counting: Literal["binomial", "poisson"]
     ) -> tuple[float, float]:
-        """Return what part of the variance grows with the signal, and what is constant.
+        """Split the variance into a part that grows with the signal and a constant part.
 
         The variance is fitted with gain^2 q(p) / N + constant, p = (level - offset) / gain, where
         q is p (1 - p) for binomial and p for Poisson counting.

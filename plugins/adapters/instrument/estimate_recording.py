@@ -1,4 +1,4 @@
-"""A channel of a stack as estimates look at it: levels of its middle part.
+"""A channel of a stack as used for estimates: levels of its middle part.
 
 Levels are grey values as fractions of the full scale, before gamma.
 """
@@ -16,9 +16,9 @@ from fib_plugins.image_statistics.histogram import Histogram
 from fibcore import Images
 
 MOST_SLICES = 48
-"""Consecutive slices in the middle of a stack that are looked at."""
+"""Number of consecutive slices in the middle of a stack that are used."""
 MOST_PIXELS = 768
-"""Edge of the middle part of larger slices that is looked at."""
+"""Edge of the middle part of larger slices that is used."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Recording:
         channel: which channel.
         scale: grey values of black and full scale.
         gamma: that of the instrument.
-        blur_fwhm_nm: of a beam that its slices are blurred with.
+        blur_fwhm_nm: of the beam that its slices are blurred with.
     """
 
     images: Images

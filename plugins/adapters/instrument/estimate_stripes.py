@@ -1,4 +1,4 @@
-"""Scan line offsets and curtains: what is the same all along a row or a column.
+"""Estimation of scan line offsets and curtains, which are constant along a row or a column.
 
 Rows (or columns) are cut into blocks. Structure and noise differ from block to block, an offset of
 the whole row does not: the covariance of different blocks is the variance of the offsets, without
@@ -17,11 +17,11 @@ from fib_plugins.adapters.instrument.effects import FWHM_PER_SIGMA
 LINE_BLOCKS = 8
 CURTAIN_BLOCKS = 5
 SECOND_DIFFERENCE = 1.5
-"""Variance of a - (b + c) / 2 of independent numbers, in units of theirs."""
+"""Variance of a - (b + c) / 2, in units of that of the independent numbers a, b, c."""
 SMOOTHING_PX = 1.25
-"""Gaussian that takes noise off before slopes across curtains are looked at."""
+"""Gaussian that removes noise before slopes across curtains are measured."""
 DARKEST = 0.05
-"""Slopes are relative to the signal, but not to less than this quantile of it."""
+"""Slopes are relative to the signal, or to this quantile of it where it is lower."""
 FLAT = 0.3
 FLAT_OF_NORMAL = 0.385
 """The quantile FLAT of absolute slopes shows the noise in flat parts: that of a normal number."""
@@ -32,15 +32,15 @@ ENOUGH = 10.0
 """More weight than this makes a mean no better: what is left is not noise."""
 THINNEST_PX = 0.5
 SIGNIFICANT = 3.0
-"""Curtains count if their covariance is above so many standard errors."""
+"""Curtains count if their covariance is above this many standard errors."""
 SHARED = 4.0
-"""Covariances of pairs of blocks share blocks and structure: so many count as one."""
+"""Covariances of pairs of blocks share blocks and structure: this many count as one."""
 
 
 def line_noise(planes: Sequence[np.ndarray]) -> float:
     """Return the standard deviation of scan line offsets in slices (y, x); lines are rows.
 
-    Each row is compared with the mean of its neighbours; medians of blocks look past edges.
+    Each row is compared with the mean of its neighbours; medians of blocks ignore edges.
     """
     covariances = []
     for plane in planes:
@@ -60,7 +60,7 @@ class Curtains:
     Attributes:
         deviation: standard deviation, as a fraction of the signal; 0 where none is visible.
         width_nm: FWHM; None where there are none.
-        slices: over how many slices they stay; None likewise.
+        slices: number of slices over which they persist; None likewise.
     """
 
     deviation: float
@@ -73,10 +73,10 @@ def curtains(
 ) -> Curtains:
     """Return the stripes along the first axis of slices.
 
-    Looked at is the relative slope of the signal across the stripes. Stripes made by a Gaussian of
-    deviation s and blurred to S have slopes with the covariance
+    The estimate uses the relative slope of the signal across the stripes. Stripes made by a
+    Gaussian of deviation s and blurred to S have slopes with the covariance
     v s / S (1 - lag^2 / (2 S^2)) exp(-lag^2 / (4 S^2)) / (2 S^2), v their variance before the
-    blur: zero at lag sqrt(2) S. On images made with known stripes the deviation comes out by
+    blur: zero at lag sqrt(2) S. On images made with known stripes the estimated deviation is
     a sixth to a quarter too low, because some slopes of stripes are taken for edges.
 
     Args:
@@ -110,11 +110,11 @@ def curtains(
 
 
 def _slopes(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the relative slope across the stripes in blocks, and how well it is known.
+    """Return the relative slope across the stripes in blocks, and its weight.
 
-    For each block and pixel across it is a mean over the pixels along the stripes that drops
+    For each block and pixel across the stripes it is a mean over the pixels along them, without
     edges: Tukey's biweight about itself, on the scale of slopes across the stripes. Pixels with
-    steep slopes along them, to which stripes add nothing, have less weight, too.
+    steep slopes along the stripes, which cannot come from them, have less weight, too.
 
     Returns:
         slopes per pixel and sums of weights, both in axes (block, pixel).
@@ -155,8 +155,8 @@ def _covariance(
 
     Args:
         first: slopes and weights, each in axes (slice, block, pixel).
-        second: what to pair them with, block by other block of the same slice.
-        lag: by how many pixels `first` is ahead.
+        second: their partners; each block is paired with other blocks of the same slice.
+        lag: number of pixels by which `first` is ahead.
     """
     blocks, pixels = first[0].shape[1:]
     ahead = [part[:, :, lag:] for part in first]

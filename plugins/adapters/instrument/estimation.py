@@ -1,4 +1,4 @@
-"""Parameters of the instrument model, estimated from a stack that a real instrument recorded."""
+"""Estimation of the instrument model's parameters from a stack recorded by a real instrument."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ def estimate_parameters(
     if source is None and "levels" in settings.estimate:
         context.log.warning(
             "without a source, gain and offset cannot be estimated and stay as given: give images "
-            "such as will be degraded as source"
+            "like those to be degraded as source"
         )
     return _gathered(settings, target, source, found)
 
 
 def table_of(given: AcquisitionParameters, estimates: Mapping[str, Any]) -> Table:
-    """Return parameter, channel (-1: all), value and given (before) of each estimate.
+    """Return parameter, channel (-1: all), value and given (value before) of each estimate.
 
-    A range that was given is two parameters, ``<name>_low`` and ``<name>_high``.
+    A range has two rows, ``<name>_low`` and ``<name>_high``.
     """
     rows: list[dict[str, Any]] = [
         {
@@ -82,7 +82,7 @@ def _numbers(
 
 
 def _full_scale(settings: AcquisitionParameters, target: Images) -> SignalScale:
-    """Return the grey values of a recorded stack that are 0 and full scale."""
+    """Return the grey values of a recorded stack at 0 and at full scale."""
     if target.data.dtype.kind == "f":
         return SignalScale.of(settings, target.data.dtype)
     return SignalScale(0.0, float(np.iinfo(target.data.dtype).max))

@@ -13,7 +13,7 @@ from fib_plugins.image_statistics.histogram import Histogram
 from fibcore import FibError, Images
 
 EXPOSED = (0.01, 0.99)
-"""Shares of the grey values of a stack that an operator sets brightness and contrast by."""
+"""Quantiles of the grey values of a stack from which an operator sets brightness and contrast."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Exposure:
         """Return gain and offset as set, or as an operator would set them for this stack.
 
         Raises:
-            FibError: the exposure is to be found, and the images are constant or not finite.
+            FibError: the exposure depends on the images, which are constant or not finite.
         """
         channels = range(len(images.data))
         if settings.exposure_range is None:
@@ -42,8 +42,8 @@ class Exposure:
             found = scale.signal(histogram.values[np.searchsorted(shares, EXPOSED)])
             if found[0] == found[1]:
                 raise FibError(
-                    f"98 % of the {images.names[channel]} images have one grey value, which gives "
-                    f"exposure_range nothing to go by; set gain and offset instead"
+                    f"98 % of the {images.names[channel]} images have one grey value, so that "
+                    f"exposure_range cannot be applied; set gain and offset instead"
                 )
             gains.append(float((wanted[1] - wanted[0]) / (found[1] - found[0])))
             offsets.append(float(wanted[0] - gains[-1] * found[0]))

@@ -18,7 +18,7 @@ from fibcore import Context, Images
 def acquire(
     settings: AcquisitionParameters, images: Images, context: Context
 ) -> tuple[Images, SliceVariation]:
-    """Return the images as the instrument records them, and what differed from slice to slice."""
+    """Return the images as the instrument records them, and the table of slices."""
     depth, channels = images.shape[0], len(images.data)
     scale = SignalScale.of(settings, images.data.dtype)
     exposure = Exposure.of(settings, images, scale)
@@ -29,7 +29,7 @@ def acquire(
 
     def work(z: int) -> None:
         for channel in range(channels):
-            if clean:  # not through the signal and back, which costs the last bit
+            if clean:  # conversion to a signal and back would change the last bit
                 recorded[channel, z] = images.data[channel, z]
                 continue
             ideal = _ideal(images, channel, float(variation.position[z]), scale)
@@ -65,7 +65,7 @@ def _beam(
     channel: int,
     drawn: Sequence[Context],
 ) -> np.ndarray:
-    """Return the signal that leaves the sample: what happens to it, and under the beam."""
+    """Return the signal after the effects of the sample and of the beam."""
     _, y_nm, x_nm = images.voxel_size_nm
     shift_y, shift_x = variation.shift_nm[z]
     if shift_y or shift_x:
@@ -104,8 +104,8 @@ def _detector(
     channel: int,
     context: Context,
 ) -> np.ndarray:
-    """Return what the detector makes of the signal, as a fraction of the full scale."""
-    beneath = signal  # what noise lies on
+    """Return the detected signal, as a fraction of the full scale."""
+    beneath = signal  # the signal without noise
     electrons = settings.of_channel("electrons_per_pixel", channel)
     if electrons is not None:
         rng = context.rng_on(beneath, "counting", z, channel)

@@ -58,10 +58,10 @@ PER_CHANNEL = ("blur_fwhm_nm", "electrons_per_pixel", "gain", "offset", "read_no
 
 
 class AcquisitionParameters(InstrumentParameters):
-    """What the instrument does to ideal images; every effect is off by default.
+    """The effects of the instrument on ideal images; all are off by default.
 
     Standard deviations and levels without a unit in their name are fractions: of the slice
-    thickness, of the signal, or of the full scale, as their descriptions say.
+    thickness, of the signal, or of the full scale, see their descriptions.
     """
 
     presets: ClassVar[Presets] = PRESETS
@@ -89,8 +89,8 @@ class AcquisitionParameters(InstrumentParameters):
         default=0.0,
         ge=0,
         le=0.5,
-        description="standard deviation of the slice thickness, as a fraction of it; slices do "
-        "not wander from where they should be",
+        description="standard deviation of the slice thickness, as a fraction of it; errors do "
+        "not add up from slice to slice",
     )
     drift_nm: float = Field(
         default=0.0,
@@ -101,14 +101,14 @@ class AcquisitionParameters(InstrumentParameters):
         default=0.0,
         ge=0,
         le=200,
-        description="over how many slices lateral positions stay alike (correlation falls to 1/e); "
-        "0: each slice by itself, as alignment leaves them",
+        description="number of slices over which the correlation of lateral positions falls to "
+        "1/e; 0: independent slices, as alignment leaves them",
     )
     edge_brightening: float = Field(
         default=0.0,
         ge=0,
         le=2,
-        description="how much brighter the bright side of an edge is, as a fraction of its step",
+        description="added brightness on the bright side of an edge, as a fraction of its step",
     )
     edge_width_nm: Positive = Field(
         default=10.0, description="distance from the edge over which edge brightening fades, nm"
@@ -117,8 +117,8 @@ class AcquisitionParameters(InstrumentParameters):
         default=0.0,
         ge=-2,
         le=2,
-        description="brightness that trails what is brighter than the mean of its slice, as a "
-        "fraction of how much brighter; negative: darkens",
+        description="brightness of trails behind pixels brighter than the mean of their slice, as "
+        "a fraction of the difference; negative: darkens",
     )
     charging_length_nm: Positive = Field(
         default=200.0, description="distance along the scan (x) over which charge drains, nm"
@@ -126,8 +126,8 @@ class AcquisitionParameters(InstrumentParameters):
     charging_height_nm: float = Field(
         default=20.0,
         ge=0,
-        description="how far charge spreads across scan lines (y; standard deviation), nm; 0: "
-        "streaks in the line that made them",
+        description="spread of charge across scan lines (y; standard deviation), nm; 0: streaks "
+        "stay in their line",
     )
     curtaining: float = Field(
         default=0.0,
@@ -141,7 +141,7 @@ class AcquisitionParameters(InstrumentParameters):
         default=0.0,
         ge=0,
         le=50,
-        description="over how many slices stripes stay where they are (correlation falls to 1/e)",
+        description="number of slices over which the correlation of stripes falls to 1/e",
     )
     milling_axis: Literal["y", "x"] = Field(
         default="y", description="axis of the images that stripes run along: that of the ion beam"
@@ -163,16 +163,16 @@ class AcquisitionParameters(InstrumentParameters):
     )
     exposure_range: tuple[NotNegative, NotNegative] | None = Field(
         default=None,
-        description="set gain and offset as an operator does, for each channel: the darkest and "
-        "brightest percent of the ideal stack come to lie here, as fractions of the full scale",
+        description="set gain and offset as an operator does, for each channel: the levels of the "
+        "darkest and brightest percent of the ideal stack, as fractions of the full scale",
     )
     gain: Gains = Field(
         default=(1.0,),
-        description="what the signal is multiplied by; one number, or one for each channel",
+        description="factor on the signal; one number, or one for each channel",
     )
     offset: Offsets = Field(
         default=(0.0,),
-        description="what is then added, as a fraction of the full scale; one number, or one for "
+        description="added after the gain, as a fraction of the full scale; one number, or one for "
         "each channel",
     )
     brightness_drift: float = Field(
@@ -192,13 +192,13 @@ class AcquisitionParameters(InstrumentParameters):
         default=0.0,
         ge=0,
         le=200,
-        description="over how many slices brightness and contrast stay alike (correlation falls "
-        "to 1/e); 0: each slice by itself",
+        description="number of slices over which the correlation of brightness and contrast falls "
+        "to 1/e; 0: independent slices",
     )
     read_noise: Amounts = Field(
         default=(0.0,),
-        description="standard deviation of what electronics add to each pixel, as a fraction of "
-        "the full scale; one number, or one for each channel",
+        description="standard deviation of electronic noise in each pixel, as a fraction of the "
+        "full scale; one number, or one for each channel",
     )
     line_noise: float = Field(
         default=0.0,
@@ -211,14 +211,14 @@ class AcquisitionParameters(InstrumentParameters):
         default=None,
         gt=0,
         le=1,
-        description="where the detector saturates, as a fraction of the full scale; none: only "
-        "where bits end",
+        description="level at which the detector saturates, as a fraction of the full scale; "
+        "none: only at the full scale",
     )
     gamma: float = Field(
         default=1.0,
         gt=0,
         le=5,
-        description="grey values become their power, on the full scale; above 1 darkens",
+        description="exponent of grey values, as fractions of the full scale; above 1 darkens",
     )
     bits: Literal[8, 16] | None = Field(
         default=None,
@@ -227,12 +227,12 @@ class AcquisitionParameters(InstrumentParameters):
     )
     estimate: tuple[EstimateName, ...] = Field(
         default=get_args(EstimateName),
-        description="what fit takes from the target; all other parameters stay as they are",
+        description="parameters that fit estimates from the target; all others stay as given",
     )
 
     @classmethod
     def preset_values(cls, preset: PresetName, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a preset sets beside the parameters that are given."""
+        """Return the values that a preset sets besides the parameters that are given."""
         values = super().preset_values(preset, given)
         if "gain" in given or "offset" in given:
             values.pop("exposure_range", None)  # the two set the same
@@ -244,8 +244,8 @@ class AcquisitionParameters(InstrumentParameters):
             low, high = self.exposure_range
             if low >= high:
                 raise ValueError(
-                    f"exposure_range [{low:g}, {high:g}] is upside down; give the darker level "
-                    f"first, e.g. [0.15, 0.8]"
+                    f"exposure_range [{low:g}, {high:g}] is in the wrong order; give the darker "
+                    f"level first, e.g. [0.15, 0.8]"
                 )
             if any(gain != 1 for gain in self.gain) or any(self.offset):
                 raise ValueError(
@@ -266,12 +266,12 @@ class AcquisitionParameters(InstrumentParameters):
         return self
 
     def channels_of(self, name: str) -> int:
-        """Return how many channels a parameter is given for; 1 stands for any number."""
+        """Return how many channels a parameter is given for; 1 means any number."""
         value = getattr(self, name)
         return 1 if value is None else len(value)
 
     def of_channel(self, name: str, channel: int) -> Any:
-        """Return a parameter's value for a channel; None where it is none."""
+        """Return a parameter's value for a channel; None where it has none."""
         value = getattr(self, name)
         if value is None:
             return None

@@ -1,8 +1,7 @@
 """Three instruments to start from: values of the parameters of adapter/acquisition.
 
-They are choices, made by what stacks of porous materials between 1 and 5 kV look like; they were
-not measured on a particular microscope. Estimate the parameters from a stack of your own where
-there is one.
+They are chosen by the look of stacks of porous materials between 1 and 5 kV; no particular
+microscope was measured. Estimate the parameters from your own stack where there is one.
 """
 
 from __future__ import annotations
@@ -48,4 +47,4 @@ PRESETS: Presets = {
         "bits": 8,
     },
 }
-"""What each preset sets; parameters that are not named keep their defaults (off)."""
+"""The values of each preset; parameters that are not named keep their defaults (off)."""

@@ -13,12 +13,12 @@ OFFSET_PER_SPREAD = 0.2
 """How far offsets move per spread, as a fraction of the full scale."""
 
 UNSEEN = ("edge_brightening", "charging", "curtaining", "line_noise")
-"""Effects that estimates miss, all of it or in part. Variants have some of each, at a spread of
-`USUAL` up to that of the preset bad, so that what is trained on them does not count on absence."""
+"""Effects that estimates miss, wholly or in part. Variants have some of each, at a spread of
+`USUAL` up to that of the preset bad, so that networks trained on them do not rely on absence."""
 USUAL = 0.5
 
 MOVES = ("thickness_variation", "drift_nm")
-"""Effects that put structure elsewhere than labels are; variants are free of them."""
+"""Effects that move structure away from its labels; variants are free of them."""
 
 FACTORS = (
     "edge_brightening",
@@ -39,7 +39,7 @@ FACTORS = (
     "line_noise",
     "gamma",
 )
-"""Parameters that a random factor multiplies; several channels share it."""
+"""Parameters multiplied by a random factor, which all channels share."""
 
 GAIN = FACTORS.index("gain")
 
@@ -49,10 +49,10 @@ def randomised_values(
 ) -> dict[str, Any]:
     """Return the parameters of an instrument around another one, as JSON values.
 
-    What moves slices is off: labels of the images fit what the instrument records.
+    Effects that move slices are off: labels of the images fit the recorded images.
 
-    The numbers of random draws do not depend on what is off, so that the same generator gives the
-    same factors to instruments that differ in one effect.
+    The number of random draws does not depend on which effects are off, so that the same generator
+    gives the same factors to instruments that differ in one effect.
     """
     values = {**centre.model_dump(mode="json"), **dict.fromkeys(MOVES, 0.0)}
     factors = (1.0 + spread) ** rng.uniform(-1.0, 1.0, len(FACTORS))
@@ -80,7 +80,7 @@ def _times(value: Any, factor: float) -> Any:
 
 
 def _within(name: str, value: Any) -> Any:
-    """Return a value within what the parameter allows."""
+    """Return a value clipped to the range that the parameter allows."""
     if value is None:
         return None
     if name == "electrons_per_pixel":

@@ -1,7 +1,7 @@
-"""What differs from slice to slice: positions, brightness, contrast, stripes.
+"""Variation from slice to slice: positions, brightness, contrast, stripes.
 
-Every random number belongs to one slice and comes from that slice's own stream, so that slices can
-be made in any order, on any number of threads.
+Every random number comes from the stream of one slice, so that slices can be made in any order, on
+any number of threads.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class SliceVariation:
     """Scalars of each slice.
 
     Attributes:
-        position: where along z each slice lies, in slices of the ideal stack.
+        position: of each slice along z, in slices of the ideal stack.
         shift_nm: lateral displacement, axes (slice, (y, x)).
         brightness: change of the offset, axes (channel, slice), fractions of the full scale.
         contrast: factor on the gain, axes (channel, slice).
@@ -47,9 +47,9 @@ class SliceVariation:
     ) -> SliceVariation:
         """Draw the variation of a stack; see `wander` for `drawn`.
 
-        Thickness is the distance of neighbours: positions that vary by sigma / sqrt(2) about
-        their places, each by itself, give thicknesses with standard deviation sigma and the right
-        mean over any number of slices.
+        Thickness is the distance of neighbours: positions that vary independently by
+        sigma / sqrt(2) about their places give thicknesses with standard deviation sigma and the
+        right mean over any number of slices.
         """
         depth = len(drawn)
 
@@ -84,15 +84,14 @@ class SliceVariation:
 def wander(
     drawn: Sequence[Context], name: str, slices: range, size: int, correlation: float
 ) -> np.ndarray:
-    """Return normal random numbers, axes (slice, size), that stay alike over some slices.
+    """Return normal random numbers, axes (slice, size), that are correlated over some slices.
 
     They have mean 0 and variance 1; the correlation of slices k apart is exp(-k / correlation),
-    up to what is cut off at four correlation lengths. Each is a weighted sum of independent
-    numbers, those of its own slice and of the ones before, so that the slices behind it do not
-    matter.
+    cut off at four correlation lengths. Each is a weighted sum of independent numbers of its own
+    slice and of those before, so that later slices do not matter.
 
     Args:
-        drawn: where the stream of each slice of the stack comes from; those before the stack are
+        drawn: the source of the stream of each slice of the stack; slices before the stack use that
             of its first one.
         name: of the streams.
         slices: which slices.
@@ -117,7 +116,7 @@ def wander(
 def curtain(
     settings: AcquisitionParameters, z: int, pixels: int, pixel_nm: float, drawn: Sequence[Context]
 ) -> np.ndarray:
-    """Return what the stripes of slice `z` multiply the signal by, along the axis they cross."""
+    """Return the factor of the stripes of slice `z` on the signal, along the axis they cross."""
     sigma_px = settings.curtain_width_nm / FWHM_PER_SIGMA / pixel_nm
     size = pixels + 2 * stripe_margin(sigma_px)
     white = wander(drawn, "curtain", range(z, z + 1), size, settings.curtain_slices)[0]

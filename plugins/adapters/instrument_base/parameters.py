@@ -1,4 +1,4 @@
-"""Parameters that every model of an instrument has, and how presets fill them."""
+"""Parameters of every model of an instrument, and presets for them."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ Presets = Mapping[PresetName, Mapping[str, Any]]
 
 
 class InstrumentParameters(BaseModel):
-    """Preset and grey levels; a subclass adds its effects, every one off by default.
+    """Preset and grey levels; a subclass adds its effects, all off by default.
 
-    In the docstring of a subclass ``{presets}``, in a line of its own, becomes a table of the
-    values that presets set.
+    In the docstring of a subclass, a line ``{presets}`` is replaced with a table of the presets'
+    values.
     """
 
     presets: ClassVar[Presets]
-    """What each preset sets; parameters that are not named keep their defaults."""
+    """The values of each preset; parameters that are not named keep their defaults."""
     effects: ClassVar[tuple[str, ...]]
-    """Parameters whose default is off; the others define how an effect looks."""
+    """Parameters whose default is off; the others define the form of an effect."""
 
     preset: PresetName = Field(
         default="clean",
-        description="fills the parameters that are not given: clean (every effect off), typical "
-        "or bad; what is given has precedence, and a record of a run gives all of them",
+        description="sets the parameters that are not given: clean (every effect off), typical or "
+        "bad; given parameters take precedence, and the record of a run lists all values",
     )
     black_level: float | None = Field(
         default=None,
@@ -57,7 +57,7 @@ class InstrumentParameters(BaseModel):
 
     @classmethod
     def preset_values(cls, preset: PresetName, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a preset sets beside the parameters that are given."""
+        """Return the values that a preset sets besides the parameters that are given."""
         return dict(cls.presets[preset])
 
     @model_validator(mode="after")
@@ -78,7 +78,7 @@ class InstrumentParameters(BaseModel):
 
 
 def _preset_table(instrument: type[InstrumentParameters]) -> Iterator[str]:
-    """Yield the lines of a Markdown table of what the presets set, in the order of the fields."""
+    """Yield the lines of a Markdown table of the presets' values, in the order of the fields."""
     names = get_args(PresetName)
     yield f"| parameter | {' | '.join(names)} |"
     yield f"|{'---|' * (1 + len(names))}"

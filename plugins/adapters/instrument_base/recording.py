@@ -49,7 +49,7 @@ def forecast_recording(
 def each_on(images: Images, context: Context) -> list[Context]:
     """Return a context for each slice, whose random numbers depend on the slice.
 
-    For what is drawn for a slice as a whole, all channels alike.
+    It is used for numbers that are drawn for a slice as a whole, the same for all channels.
     """
     return [context.on(images.data[:, z]) for z in range(images.shape[0])]
 
@@ -57,7 +57,7 @@ def each_on(images: Images, context: Context) -> list[Context]:
 def each_slice(work: Callable[[int], T], slices: range, threads: int) -> Iterator[T]:
     """Yield ``work(z)`` of each slice, in order, from several threads.
 
-    After an error, or if the generator is closed, slices that have not begun are left out.
+    After an error, or if the generator is closed, slices that have not started are left out.
     """
     with ThreadPoolExecutor(threads, thread_name_prefix="fib") as pool:
         futures = [pool.submit(work, z) for z in slices]

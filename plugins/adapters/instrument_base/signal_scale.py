@@ -15,7 +15,7 @@ SIGNAL_RANGE = (-0.5, 1.5)
 
 @dataclass(frozen=True)
 class SignalScale:
-    """The grey values that stand for signal 0 and 1."""
+    """The grey values of signal 0 and 1."""
 
     black: float
     white: float

@@ -1,6 +1,6 @@
-"""What the networks are given in each training step: patches, and all that is random.
+"""The inputs of the networks in each training step: patches, and all random numbers.
 
-Everything of a step comes from a stream that is named by epoch and step, so that steps can be
+The random numbers of a step come from a stream named by epoch and step, so that steps can be
 prepared ahead, and again after an interruption.
 """
 
@@ -28,8 +28,8 @@ class Batches:
         per_epoch: steps of an epoch.
         augment: whether patches of the source are mirrored and turned at random.
         square: whether pixels are square, so that patches may be turned by quarters.
-        method: what the inputs are for.
-        context: seed of all that is random.
+        method: the method that learns from the inputs.
+        context: seed of all random numbers.
     """
 
     source: Patches
@@ -42,10 +42,10 @@ class Batches:
     context: Context
 
     def of_epoch(self, epoch: int) -> Callable[[int], dict[str, torch.Tensor]]:
-        """Return what makes the inputs of a step of this epoch (from 1), given its number (from 0).
+        """Return a function from a step's number (from 0) to its inputs in this epoch (from 1).
 
-        They are as `Method.learn` takes them, but on the host. All processes of a team draw the
-        same, and take their shares of it.
+        The inputs are those of `Method.learn`, but on the host. All processes of a team draw the
+        same ones, and take their shares of them.
         """
         size, share = self.method.shape[0], self.method.team.share
         order = _order(

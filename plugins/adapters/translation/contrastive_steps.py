@@ -1,9 +1,8 @@
-"""One training step of CUT: one translator, one discriminator, and contrasts between places.
+"""One training step of CUT: a generator, a discriminator, and a contrastive loss.
 
-Park et al., ECCV 2020 (arXiv:2007.15651): what the encoder finds at a place of the translation
-must be more like what it finds at the same place of the input than at other places (their
-equation 3, PatchNCE). The same is asked of images of the target, which keeps them as they are
-(equation 4).
+Park et al., ECCV 2020 (arXiv:2007.15651): the encoder's features at a place of the translation
+must be closer to those at the same place of the input than to those at other places (their
+equation 3, PatchNCE). The same loss for images of the target keeps them unchanged (equation 4).
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from fib_plugins.adapters.translation.parameters import ContrastiveParameters
 
 EMBEDDING = 256
-"""Numbers that describe a place (Park et al., section 3)."""
+"""Length of the vector that describes a place (Park et al., section 3)."""
 
 
 class ContrastiveSteps(Method):
@@ -39,7 +38,7 @@ class ContrastiveSteps(Method):
     of_each_patch: ClassVar[frozenset[str]] = frozenset({"noise"})
 
     def build(self, channels: int, seed_of: Callable[[str], int]) -> dict[str, nn.Module]:
-        """Return a generator, what embeds the features of its encoder, and a discriminator."""
+        """Return a generator, an embedding of its encoder's features, and a discriminator."""
         generator = self._generator(channels, seed_of("generator"))
         return {
             "generator": generator,
@@ -85,9 +84,9 @@ class ContrastiveSteps(Method):
             self._learn("generator", total)
 
         shown = self._exchanged("target_discriminator", made, inputs)
-        doubt = discriminator_loss(discriminator, target, shown)
-        self._learn("discriminator", doubt)
-        losses["generator_loss"], losses["discriminator_loss"] = total, doubt
+        loss = discriminator_loss(discriminator, target, shown)
+        self._learn("discriminator", loss)
+        losses["generator_loss"], losses["discriminator_loss"] = total, loss
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _contrast(
@@ -95,19 +94,19 @@ class ContrastiveSteps(Method):
     ) -> torch.Tensor:
         """Return the PatchNCE loss of a stack's patches, mean over the encoder's resolutions."""
         generator, embedding = self.modules["generator"], self.modules["embedding"]
-        # In single precision: Fabric's holds for what a network makes, not for its features.
+        # In single precision: Fabric converts a network's output, not its features.
         found = generator.features(made.mean), generator.features(inputs[stack])
         places = [inputs[f"{stack}_places_{level}"] for level in range(len(found[0]))]
         own, other = (embedding(levels, places) for levels in found)
         losses = [
-            places_told_apart(queries, keys.detach(), self.params.temperature)
+            patch_nce_loss(queries, keys.detach(), self.params.temperature)
             for queries, keys in zip(own, other, strict=True)
         ]
         return torch.stack(losses).mean()
 
 
 class Embedding(nn.Module):
-    """Two layers per resolution that make unit vectors of the encoder's features at some places.
+    """Two layers per resolution that map the encoder's features at some places to unit vectors.
 
     Args:
         widths: feature channels of each resolution.
@@ -136,15 +135,13 @@ class Embedding(nn.Module):
         return vectors
 
 
-def places_told_apart(
-    queries: torch.Tensor, keys: torch.Tensor, temperature: float
-) -> torch.Tensor:
+def patch_nce_loss(queries: torch.Tensor, keys: torch.Tensor, temperature: float) -> torch.Tensor:
     """Return the cross entropy of finding each query's own key among those of its patch.
 
     Args:
         queries: unit vectors in axes (patch, place, number).
         keys: those of the same places before translation.
-        temperature: how sharply likeness decides (Park et al.: 0.07).
+        temperature: divides similarities; lower values make the loss sharper (Park et al.: 0.07).
     """
     likeness = queries @ keys.transpose(1, 2) / temperature
     own = torch.arange(likeness.shape[1], device=likeness.device).expand(likeness.shape[0], -1)

@@ -1,4 +1,4 @@
-"""One training step of a CycleGAN: two translators and two discriminators.
+"""One training step of a CycleGAN: two generators and two discriminators.
 
 Zhu et al., ICCV 2017: least-squares adversarial loss, 10 times the cycle loss (their equation 2
 with lambda 10), 5 times the identity loss (their section 5.2).
@@ -34,7 +34,7 @@ class CycleSteps(Method):
     of_each_patch: ClassVar[frozenset[str]] = frozenset({"noise_there", "noise_back"})
 
     def build(self, channels: int, seed_of: Callable[[str], int]) -> dict[str, nn.Module]:
-        """Return two generators, there and back, and a discriminator of either look."""
+        """Return two generators, forward and backward, and a discriminator for either look."""
         networks: dict[str, nn.Module] = {
             name: self._generator(channels, seed_of(name)) for name in self.learners["generator"]
         }
@@ -44,7 +44,7 @@ class CycleSteps(Method):
         }
 
     def draw(self, rng: np.random.Generator, done: int) -> dict[str, torch.Tensor]:
-        """Return the noise of translations there and back, and exchanges with the pools."""
+        """Return the noise of translations in either direction, and exchanges with the pools."""
         return {
             "noise_there": white_noise(self.shape, rng),
             "noise_back": white_noise(self.shape, rng),
@@ -83,11 +83,11 @@ class CycleSteps(Method):
 
         shown_target = self._exchanged("target_discriminator", made_target, inputs)
         shown_source = self._exchanged("source_discriminator", made_source, inputs)
-        doubt = discriminator_loss(of_target, target, shown_target) + discriminator_loss(
+        loss = discriminator_loss(of_target, target, shown_target) + discriminator_loss(
             of_source, source, shown_source
         )
-        self._learn("discriminator", doubt)
-        losses["generator_loss"], losses["discriminator_loss"] = total, 0.5 * doubt
+        self._learn("discriminator", loss)
+        losses["generator_loss"], losses["discriminator_loss"] = total, 0.5 * loss
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _translations(
@@ -95,7 +95,7 @@ class CycleSteps(Method):
     ) -> tuple[Translation, Translation | None]:
         """Return translations of images, and of others that have the wanted look already.
 
-        Both at once, which is faster than one after the other. The others only where they count.
+        Both are computed at once, which is faster; the others only if the identity loss counts.
         """
         if not self.params.identity_weight:
             return self.modules[name](images), None

@@ -1,4 +1,4 @@
-"""Diagnostics of translators: labels that a translation loses, trainings that achieved nothing."""
+"""Diagnostics of translators: labels that a translation loses, trainings without effect."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from fib_plugins.adapters.translation.training import Trained
 
 CHECKED_SLICES = 16
-"""Slices of a translated stack whose structure is compared with that before."""
+"""Number of slices whose structure is compared before and after translation."""
 IDENTITY_CYCLE_LOSS = 0.02
 WINNING_DISCRIMINATOR = 0.1
-"""Below these two losses the translator has learned that changing nothing costs least. The
-discriminator's loss is 0.25 if it guesses and 0 if it is always right."""
+"""Below these two losses the translator has learned to return its input. The discriminator's loss
+is 0.25 if it guesses and 0 if it is always right."""
 NO_CLOSER = 0.9
-"""A useful translation leaves a smaller share than this of the distance before it."""
+"""A useful translation reduces the distance to less than this share of it."""
 
 
 def labels_not_kept(
     made: Images, images: Images, labels: Labels | None, context: Context
 ) -> tuple[str, ...]:
-    """Return descriptions of what the images show and their translation does not.
+    """Return descriptions of the structure that a translation has lost.
 
     Args:
         made: the translation.
-        images: the images before.
+        images: the images before translation.
         labels: of the images; without them Otsu's threshold separates bright from dark.
         context: surroundings of the step.
     """
@@ -45,8 +45,8 @@ def labels_not_kept(
     return problems
 
 
-def doubts_about(trained: Trained) -> list[str]:
-    """Return descriptions of why a translator may be useless although its training ended."""
+def training_warnings(trained: Trained) -> list[str]:
+    """Return the reasons why a trained translator may be useless."""
     last = trained.history[-1]
     found = []
     cycle = last.get("cycle_loss", np.inf)
@@ -58,7 +58,7 @@ def doubts_about(trained: Trained) -> list[str]:
             f"learned nothing. Lower cycle_weight and identity_weight, keep noise at 'measured', "
             f"or raise learning_rate"
         )
-    before, after = sum(trained.before.values()), trained.judged.score
+    before, after = sum(trained.before.values()), trained.quality.score
     if after > NO_CLOSER * before:
         found.append(
             f"translations are no closer to the target than the source was: the distances of "
@@ -67,6 +67,6 @@ def doubts_about(trained: Trained) -> list[str]:
         )
     found += [
         f"translations of the best epoch do not keep their labels: {problem}"
-        for problem in trained.judged.problems
+        for problem in trained.quality.problems
     ]
     return found

@@ -1,11 +1,11 @@
 """The discriminator of the translators: MONAI's PatchGAN, with least-squares losses.
 
-A PatchGAN (Isola et al., CVPR 2017) judges overlapping patches of 70 pixels rather than whole
-images; least squares in place of the logarithm train steadily (Mao et al., ICCV 2017).
+A PatchGAN (Isola et al., CVPR 2017) classifies overlapping patches of 70 pixels rather than whole
+images; least-squares losses instead of logarithms make training stable (Mao et al., ICCV 2017).
 
-Instance normalisation takes mean and contrast out of what the discriminator sees, so that grey
-values and the strength of noise hardly count. Spectral normalisation leaves them in and keeps
-training steady; in first trials translations came closer to the target in as many steps.
+Instance normalisation removes mean and contrast from the discriminator's features, so that grey
+values and the strength of noise hardly count. Spectral normalisation keeps them and training
+stable; in first trials translations came closer to the target in the same number of steps.
 """
 
 from __future__ import annotations
@@ -49,17 +49,17 @@ def build_discriminator(channels: int, width: int, norm: DiscriminatorNorm, seed
 
 
 def generator_loss(discriminator: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Return the mean square distance of the verdicts on `images` from 1, which stands for real."""
-    return (_verdict(discriminator, images) - 1.0).square().mean()
+    """Return the mean square distance of the outputs for `images` from 1, that of real ones."""
+    return (_output(discriminator, images) - 1.0).square().mean()
 
 
 def discriminator_loss(
     discriminator: nn.Module, real: torch.Tensor, made: torch.Tensor
 ) -> torch.Tensor:
-    """Return the mean square error of the verdicts: 0 if all are right, 0.25 for guesses."""
-    right, wrong = _verdict(discriminator, torch.cat([real, made.detach()])).chunk(2)
+    """Return half the mean square error of the outputs: 0 if all are right, 0.25 for guesses."""
+    right, wrong = _output(discriminator, torch.cat([real, made.detach()])).chunk(2)
     return 0.5 * ((right - 1.0).square().mean() + wrong.square().mean())
 
 
-def _verdict(discriminator: nn.Module, images: torch.Tensor) -> torch.Tensor:
+def _output(discriminator: nn.Module, images: torch.Tensor) -> torch.Tensor:
     return cast(torch.Tensor, discriminator(images)[-1]).float()

@@ -23,7 +23,7 @@ class EpochState:
     samples: list[torch.Tensor] = field(default_factory=list)
 
     def add(self, losses: dict[str, torch.Tensor]) -> None:
-        """Count a step and add its losses up, on the device where they are."""
+        """Count a step and add its losses to the sums, on their device."""
         self.step += 1
         for name, loss in losses.items():
             self.sums[name] = (

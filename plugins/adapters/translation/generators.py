@@ -1,6 +1,6 @@
 """The networks that translate: a U-Net with residual blocks, and the reference ResNet.
 
-Both make an image without noise and tell how strong the noise is that belongs on it.
+Both return an image without noise and the strength of the noise to be added.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ GeneratorName = Literal["unet", "resnet"]
 
 
 class Translation(NamedTuple):
-    """What a generator makes of images: axes (patch, channel, y, x) both.
+    """The output of a generator, both in axes (patch, channel, y, x).
 
     Attributes:
         mean: without noise; the range of most grey values is -1 to 1.
@@ -72,7 +72,7 @@ def build_generator(
         torch.manual_seed(seed)
         generator = network(channels, base_channels, depth, blocks, norm, noise)
         generator.apply(_initialise)
-    # channels_last is what PixelNorm and the CPU's convolutions are fast with.
+    # channels_last is faster for PixelNorm and for the CPU's convolutions.
     return generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -84,11 +84,11 @@ def _initialise(layer: nn.Module) -> None:
 
 
 class Generator(nn.Module, ABC):
-    """What both generators share: the head that makes an image of features, and its noise.
+    """Base of both generators: the head that turns features into an image, and the noise.
 
     Attributes:
         widths: feature channels of each resolution, from fine to coarse.
-        reach: how many pixels away another pixel can still make a difference.
+        reach: largest distance in pixels at which a pixel can influence another.
         multiple: edges of images must be multiples of this.
     """
 
@@ -105,11 +105,11 @@ class Generator(nn.Module, ABC):
 
     @abstractmethod
     def features(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """Return what the encoder finds, axes (patch, feature, y, x), from fine to coarse."""
+        """Return the encoder's features, axes (patch, feature, y, x), from fine to coarse."""
 
     @abstractmethod
     def decode(self, features: list[torch.Tensor]) -> torch.Tensor:
-        """Return what the head makes images of, axes (patch, feature, y, x), full resolution."""
+        """Return the head's input at full resolution, axes (patch, feature, y, x)."""
 
     def forward(self, images: torch.Tensor) -> Translation:
         """Translate images in axes (patch, channel, y, x), most grey values from -1 to 1."""
@@ -118,11 +118,11 @@ class Generator(nn.Module, ABC):
 
 
 class UNetGenerator(Generator):
-    """The paper's: a U-Net encoder with residual blocks, the decoder of Zhu et al. 2017.
+    """The paper's generator: a U-Net encoder with residual blocks, the decoder of Zhu et al. 2017.
 
-    Each level halves the resolution by a strided convolution and goes on with a residual block;
-    the decoder doubles it by transposed convolutions, and is shown the encoder's features of the
-    same resolution beside its own (Ronneberger et al., MICCAI 2015).
+    Each level halves the resolution by a strided convolution, followed by a residual block. The
+    decoder doubles it by transposed convolutions, and receives the encoder's features of the same
+    resolution in addition to its own (Ronneberger et al., MICCAI 2015).
     """
 
     def __init__(
@@ -141,8 +141,8 @@ class UNetGenerator(Generator):
             for wide in reversed(widths[1:])
         )
         self.multiple = 2**depth
-        # Stem and head reach 3 pixels each, other convolutions one of their level, halving and
-        # doubling half of one; a pixel of level n is 2^n pixels.
+        # Stem and head reach 3 pixels each, other convolutions 1 pixel of their level, halving and
+        # doubling 1/2; a pixel of level n is 2^n pixels.
         levels = sum(2**level for level in range(1, depth + 1))
         self.reach = 6 + (1 + 2) * levels + 2 * blocks * self.multiple
 
@@ -193,7 +193,7 @@ class ResNetGenerator(Generator):
         return found
 
     def decode(self, features: list[torch.Tensor]) -> torch.Tensor:
-        """Return features at full resolution, made of the coarsest alone."""
+        """Return features at full resolution, computed from the coarsest only."""
         made = features[-1]
         for level in self.up:
             made = level(made)
@@ -201,7 +201,7 @@ class ResNetGenerator(Generator):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions whose result is added to what came in (He et al., CVPR 2016)."""
+    """Two 3 x 3 convolutions whose result is added to their input (He et al., CVPR 2016)."""
 
     def __init__(self, width: int, norm: NormName) -> None:
         super().__init__()
@@ -214,7 +214,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return the features with what the block adds."""
+        """Return the features plus the result of the convolutions."""
         return features + self.change(features)
 
 
@@ -245,14 +245,14 @@ def _doubling(before: int, after: int, norm: NormName) -> nn.Sequential:
 
 @torch.no_grad()
 def set_upright(generator: Generator, images: torch.Tensor) -> None:
-    """Turn an untrained generator so that it does not begin with bright and dark swapped.
+    """Invert an untrained generator if it swaps bright and dark.
 
-    Whether random weights do is luck, and training often ends where it began: for a GAN, a
-    structure and its negative may look alike.
+    Whether random weights do is chance, and training often keeps the swap: for a GAN, a structure
+    and its negative may look alike.
 
     Args:
         generator: network with random weights.
-        images: some patches to tell by, axes (patch, channel, y, x).
+        images: some patches to test it with, axes (patch, channel, y, x).
     """
     made = generator(images).mean
     for channel in range(generator.channels):

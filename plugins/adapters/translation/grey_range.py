@@ -1,4 +1,4 @@
-"""Grey values of each channel brought to a range of about -1 to 1, and back."""
+"""Scaling of each channel's grey values to a range of about -1 to 1, and back."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from fibcore import FibError, Images
 class GreyRange:
     """The grey values that become -1 and 1: between them lie the inner 99.8 % of a stack.
 
-    Quantiles rather than extremes, so that a hot pixel does not squeeze all others; nothing is
-    clipped, values beyond them become less than -1 or more than 1.
+    The range is between quantiles rather than extremes, so that a hot pixel does not compress it.
+    Nothing is clipped: values beyond become less than -1 or more than 1.
 
     Attributes:
         low: float64, grey value of each channel that becomes -1.
-        high: that which becomes 1.
+        high: float64, grey value of each channel that becomes 1.
     """
 
     low: np.ndarray
@@ -32,7 +32,7 @@ class GreyRange:
 
         Args:
             images: the stack.
-            what: what it is, for messages, e.g. ``the source``.
+            what: its name in messages, e.g. ``the source``.
 
         Raises:
             FibError: values that are not finite, or (almost) the same everywhere.
@@ -54,7 +54,7 @@ class GreyRange:
         return (slices.astype(np.float32) - low) * (2.0 / (high - low)) - np.float32(1.0)
 
     def restored(self, scaled: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-        """Return the grey values of scaled ones; whole numbers are rounded, and cut to fit."""
+        """Return the grey values of scaled ones; integers are rounded and clipped."""
         low, high = self._for(scaled)
         values = (scaled + np.float32(1.0)) * (0.5 * (high - low)) + low
         if dtype.kind == "u":
@@ -62,7 +62,7 @@ class GreyRange:
         return values.astype(dtype)
 
     def overlaps(self, other: GreyRange) -> bool:
-        """Tell whether the ranges of each channel have grey values in common."""
+        """Return whether the ranges of each channel have grey values in common."""
         return bool(np.all((self.low < other.high) & (other.low < self.high)))
 
     def to_json(self) -> list[list[float]]:
@@ -71,7 +71,7 @@ class GreyRange:
 
     @classmethod
     def from_json(cls, pairs: list[list[float]]) -> GreyRange:
-        """Return the range that `to_json` gave."""
+        """Return the range from the result of `to_json`."""
         return cls(*np.array(pairs, float).T)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Translations of earlier steps, shown to the discriminator in place of the newest half the time.
+"""Pool of translations of earlier steps, shown to the discriminator in half of the cases.
 
 Shrivastava et al., CVPR 2017; 50 images as in Zhu et al. 2017.
 """
@@ -11,14 +11,14 @@ from torch import nn
 
 
 class ImagePool(nn.Module):
-    """Images that stay where the networks are; which are exchanged is decided on the host.
+    """Images on the device of the networks; the host decides which are exchanged.
 
     Attributes:
         images: axes (place, channel, y, x): `size` places of the pool, then one for each image of
-            a batch. That of an image of the batch which the pool does not keep is of no meaning.
+            a batch, which is only used if the pool does not keep the image.
 
     Args:
-        size: images that are kept, at least 1.
+        size: number of images that are kept, at least 1.
         shape: of a batch of images, (patch, channel, y, x).
     """
 
@@ -31,19 +31,19 @@ class ImagePool(nn.Module):
         self.register_buffer("images", room.contiguous(memory_format=torch.channels_last))
 
     def draw(self, rng: np.random.Generator, before: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Decide about the images of a batch, one after the other, as `forward` takes it.
+        """Decide about the images of a batch, one after the other, for `forward`.
 
-        As long as the pool is not full, an image is kept and given back as well. Then half of the
-        images are kept in place of one of the pool, which is given back instead; it may be one
-        that the same batch has put in.
+        While the pool is not full, each image is both kept and returned. Later, half of the images
+        are kept in place of one of the pool, which is returned instead; it may be from the same
+        batch.
 
         Args:
-            rng: where the decisions come from.
-            before: images that were put in before these.
+            rng: random generator of the decisions.
+            before: number of images added before these.
 
         Returns:
-            given: int64 in axes (patch): the place of each image that is given back.
-            kept: int64 in axes (patch): the place that each image of the batch is put in.
+            given: int64 in axes (patch): the place of each image that is returned.
+            kept: int64 in axes (patch): the place where each image of the batch is stored.
         """
         holds: dict[int, int] = {}  # the image of the batch at a place of the pool, by own place
         given, wanted = [], []
@@ -65,11 +65,11 @@ class ImagePool(nn.Module):
     def forward(
         self, images: torch.Tensor, given: torch.Tensor, kept: torch.Tensor
     ) -> torch.Tensor:
-        """Put images (patch, channel, y, x) in; return as many, new ones or old ones.
+        """Store images (patch, channel, y, x); return the same number of new or earlier ones.
 
         Args:
             images: a batch.
-            given: what `draw` returned, on the device of the images.
+            given: from `draw`, on the device of the images.
             kept: likewise.
         """
         images = images.detach()

@@ -1,12 +1,12 @@
-"""Translation of whole stacks: slice by slice, in tiles that do not show.
+"""Translation of whole stacks: slice by slice, in tiles without visible borders.
 
 No layer of the generators looks further than `reach` pixels, and none depends on statistics of
-what is shown at a time. So a tile with a margin of `reach` gives the very pixels that the whole
-slice would give (to the rounding of floating-point numbers), whatever the tile size; and slices
-keep the grey scale of the stack, however much solid they hold. Noise is drawn for whole slices.
+its input. A tile with a margin of `reach` therefore gives the same pixels as the whole slice (up to
+floating-point rounding) at any tile size, and slices keep the grey scale of the stack at any solid
+fraction. Noise is drawn for whole slices.
 
-On a GPU the tiles at one place of several slices go through the network together. While it is busy
-with them, other threads read slices and finish those before.
+On a GPU the tiles at the same place of several slices go through the network together. Meanwhile
+other threads read slices and finish the previous ones.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from fib_plugins.adapters.translation.parameters import TranslationParameters
 
 STATISTICS_PATCHES = 64
-"""Patches that instance normalisation takes its statistics from."""
+"""Number of patches for the statistics of instance normalisation."""
 PIXELS_AT_ONCE = 2**21
 """Pixels of the slices that a GPU translates together: 8 of 512 x 512 are enough to fill it."""
 
@@ -51,9 +51,9 @@ def translated(
         params: the adapter.
         generator: the network that translates; left in evaluation mode.
         images: the stack to be translated.
-        grey_range: what becomes -1 to 1 of it.
+        grey_range: its grey values that become -1 to 1.
         context: device, threads, and the seed of the noise.
-        slices: which ones; default: all.
+        slices: the slices to translate; default: all.
     """
     fabric = fabric_on(context.device, "bf16" if params.fast else "32")
     device = fabric.device
@@ -65,9 +65,8 @@ def translated(
         take_statistics(module, _statistics_patches(patches, device))
 
     rows, columns = (_spans(length, generator, params.tile) for length in images.shape[1:])
-    # One batch per worker, each worker computing with one thread. On the CPU, where a batch is one
-    # slice, that is faster than all threads on one slice, and the last bits do not depend on their
-    # number.
+    # One batch per worker, each with one thread. On the CPU, where a batch is one slice, that is
+    # faster than all threads on one slice, and the last bits do not depend on their number.
     workers = min(context.threads, MOST_WORKERS) if device.type in ("cpu", "cuda") else 1
     tile_bytes = INFERENCE_BYTES * params.base_channels * _longest(rows) * _longest(columns)
     most = max(1, PIXELS_AT_ONCE // math.prod(images.shape[1:]))
@@ -98,7 +97,7 @@ def _statistics_patches(patches: Patches, device: torch.device) -> Iterator[torc
 
 
 class _Span:
-    """A stretch of an axis: what a tile is responsible for, and what it is shown beside it."""
+    """A stretch of an axis: the pixels that a tile yields, and its margins."""
 
     def __init__(self, start: int, stop: int, margin: int, length: int) -> None:
         begin, end = max(0, start - margin), min(length, stop + margin)
@@ -108,7 +107,7 @@ class _Span:
 
 
 def _spans(length: int, generator: Generator, tile: int) -> list[_Span]:
-    """Return how an axis of so many pixels, padded as the network needs it, is cut into tiles."""
+    """Return the tiles of an axis of so many pixels, padded as the network needs it."""
     multiple = generator.multiple
     padded = length + -length % multiple
     margin = -(-generator.reach // multiple) * multiple
@@ -134,8 +133,8 @@ def _in_tiles(
     Args:
         module: the network as Fabric runs it.
         generator: the network.
-        planes: slices, scaled float32 in axes (slice, channel, y, x), as are both results.
-        tiles: how rows are cut, and columns.
+        planes: slices, scaled float32 in axes (slice, channel, y, x), like both results.
+        tiles: spans of rows, and of columns.
         device: where the network is.
     """
     height, width = planes.shape[2:]

@@ -1,4 +1,4 @@
-"""What translators check of their inputs: sizes, channels, voltages, grey values."""
+"""Checks of the inputs of translators: sizes, channels, voltages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ VOXEL_SIZE_TOLERANCE = 0.05
 LEAST_PIXELS = 12
 """Shortest edge of slices whose structure can be compared before and after."""
 LEAST_SLICES = 4
-"""Of fewer, none is kept out of training."""
+"""Of fewer slices, none is kept out of training."""
 
 
 def check_pair(source: VolumeSpec, target: VolumeSpec) -> None:
@@ -19,7 +19,7 @@ def check_pair(source: VolumeSpec, target: VolumeSpec) -> None:
         raise FibError(
             f"the source has {len(source.kv)} channels ({list(source.kv)} kV), the target "
             f"{len(target.kv)} ({list(target.kv)} kV); they are translated together: choose "
-            f'as many of each with "kv" in the inputs'
+            f'the same number of each with "kv" in the inputs'
         )
 
 
@@ -35,7 +35,7 @@ def check_patch(what: str, spec: VolumeSpec, patch: int, depth: int) -> None:
 
 
 def check_slices(images: VolumeSpec, depth: int) -> None:
-    """Refuse slices too small to be translated and watched."""
+    """Refuse slices too small to be translated and validated."""
     least = max(LEAST_PIXELS, 2 * 2**depth)
     if min(images.shape[1:]) < least:
         raise FibError(
@@ -63,13 +63,13 @@ def check_channels(images: VolumeSpec, trained: list[float | None]) -> None:
         )
 
 
-def doubts_about_pair(source: VolumeSpec, target: VolumeSpec) -> list[str]:
-    """Return in words what about source and target may mislead a translator."""
+def pair_warnings(source: VolumeSpec, target: VolumeSpec) -> list[str]:
+    """Return warnings of differences of source and target that may mislead a translator."""
     found = []
     if source.kv != target.kv:
         found.append(
-            f"the source is at {list(source.kv)} kV, the target at {list(target.kv)} kV: a "
-            f"translator would have to learn another shine-through than it is shown"
+            f"the source is at {list(source.kv)} kV, the target at {list(target.kv)} kV: the "
+            f"translator would have to change the shine-through"
         )
     if not alike(source.voxel_size_nm[1:], target.voxel_size_nm[1:]):
         found.append(
@@ -81,29 +81,29 @@ def doubts_about_pair(source: VolumeSpec, target: VolumeSpec) -> list[str]:
         if spec.shape[0] < LEAST_SLICES:
             found.append(
                 f"the {what} has {spec.shape[0]} slice(s): none is kept out of training, so "
-                f"the validation score looks at what was trained on"
+                f"the validation score is measured on training slices"
             )
     return found
 
 
-def doubts_about_images(images: VolumeSpec, info: dict[str, object]) -> list[str]:
-    """Return in words how images differ from those that a model was trained on."""
+def image_warnings(images: VolumeSpec, info: dict[str, object]) -> list[str]:
+    """Return warnings of differences from the images that a model was trained on."""
     found = []
     if list(images.kv) != info["kv"]:
         found.append(
             f"the translator was trained on images at {info['kv']} kV, these are at "
-            f"{list(images.kv)} kV: it may change what it should not; train one on images at this "
+            f"{list(images.kv)} kV: it may change structure; train one on images at this "
             f"voltage"
         )
     if not alike(images.voxel_size_nm, info["voxel_size_nm"]):
         found.append(
             f"the translator was trained on voxels of {info['voxel_size_nm']} nm, these are "
-            f"{list(images.voxel_size_nm)} nm (z, y, x): blur and noise it has learned do not "
-            f"fit; train one on images of this voxel size"
+            f"{list(images.voxel_size_nm)} nm (z, y, x): the blur and noise that it has learned do "
+            f"not fit; train one on images of this voxel size"
         )
     return found
 
 
 def alike(one: object, other: object) -> bool:
-    """Tell whether two voxel sizes are the same for all that matters."""
+    """Return whether two voxel sizes are equal within the tolerance."""
     return bool(np.allclose(one, other, rtol=VOXEL_SIZE_TOLERANCE, atol=0))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What the ways to train a translator share: networks on a device, optimisers, one step."""
+"""Base of the methods that train a translator: networks on a device, optimisers, one step."""
 
 from __future__ import annotations
 
@@ -35,33 +35,33 @@ ADAM_BETAS = (0.5, 0.999)
 class Method(ABC):
     """Networks that learn to translate, step by step.
 
-    A subclass defines the networks, which of them translate and which discriminate, and a step:
-    `draw` makes on the host all that is random in it, `learn` does the rest where the networks
-    are, and `step_done` follows it.
+    A subclass defines the generators, the discriminators and a step: `draw` makes all its random
+    numbers on the host, `learn` does the rest on the device of the networks, and `step_done`
+    follows it.
 
     Attributes:
         shape: of the patches of a step: (patch, channel, y, x).
         networks: by name; the one that translates is ``generator``.
         modules: the same, as Fabric runs them.
-        generator: the network that translates, with the running mean of the weights. The two
-            networks of a GAN chase each other; the mean of where the generator has been is better
-            than where it is (Yazici et al., ICLR 2019).
+        generator: the network that translates, with the running mean of the weights. The weights
+            of a GAN oscillate; their running mean translates better than the weights of a single
+            step (Yazici et al., ICLR 2019).
         pools: translations of earlier steps, by the discriminator that sees them; of size 0 none.
         optimizers: ``generator`` and ``discriminator``.
-        plateaus: what lowers their learning rates.
+        plateaus: schedulers of their learning rates.
 
     Args:
         params: the adapter.
         channels: number of voltages.
         seed_of: seed of a network's weights, by its name.
         team: the processes that train together.
-        noise: that of source and of target; none: translations get none.
+        noise: the noise of source and target; None: translations get no noise.
     """
 
     learners: ClassVar[dict[str, tuple[str, ...]]]
     """Names of the networks of each optimiser, ``generator`` and ``discriminator``."""
     of_each_patch: ClassVar[frozenset[str]]
-    """Names of what `draw` returns an entry of for each patch."""
+    """Names of the results of `draw` that have an entry for each patch."""
 
     def __init__(
         self,
@@ -107,37 +107,37 @@ class Method(ABC):
 
     @abstractmethod
     def build(self, channels: int, seed_of: Callable[[str], int]) -> dict[str, nn.Module]:
-        """Return the networks by name; those that translate come first, the way there before."""
+        """Return the networks by name: ``generator``, other generators, then the rest."""
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, done: int) -> dict[str, torch.Tensor]:
-        """Return all that is random in a step, by name, on the host.
+        """Return all random numbers of a step, by name, on the host.
 
         Args:
-            rng: where it comes from.
-            done: steps before this one. Nothing else that changes counts, so that steps can be
-                drawn ahead.
+            rng: random generator.
+            done: steps before this one. The result depends on nothing else that changes, so that
+                steps can be drawn ahead.
         """
 
     @abstractmethod
     def learn(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Learn from patches of either stack, and return the losses, each a tensor of one number.
 
-        All is computed on the device, nothing is read back, and no operation depends on the number
-        of steps: what `cuda_graphs.Replayed` asks for.
+        As `cuda_graphs.Replayed` requires, all is computed on the device, nothing is read back, and
+        no operation depends on the number of steps.
 
         Args:
             inputs: on the device: ``source`` and ``target``, patches in axes (patch, channel, y,
-                x), each on its own scale with most grey values from -1 to 1; and what was drawn.
-                Of all that there is for each patch, the share of this process.
+                x), each on its own scale with most grey values from -1 to 1; and the results of
+                `draw`. Of all entries per patch, the share of this process.
         """
 
     @torch.no_grad()
     def step_done(self, done: int) -> None:
-        """Take the weights after a step up into their running mean.
+        """Update the running mean of the weights after a step.
 
         Args:
-            done: steps until now, this one included.
+            done: number of steps, including this one.
         """
         means = [mean.detach() for mean in self.generator.parameters()]
         weights = [weight.detach() for weight in self.networks["generator"].parameters()]
@@ -147,39 +147,39 @@ class Method(ABC):
             torch._foreach_lerp_(means, weights, 1.0 - share_kept(self.params.averaging, done - 1))
 
     def translators(self) -> list[Generator]:
-        """Return all networks that translate, there and back."""
+        """Return all generators, forward and backward."""
         return [network for network in self.networks.values() if isinstance(network, Generator)]
 
     @property
     def own_patches(self) -> int:
-        """How many patches of each step are this process's."""
+        """Number of patches of each step that belong to this process."""
         return len(range(self.shape[0])[self.team.share])
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate now."""
+        """The current learning rate."""
         return rate_of(self.optimizers["generator"])
 
     def parts(self) -> dict[str, Any]:
-        """Return all that changes while training, by name, for a checkpoint."""
+        """Return all objects that change while training, by name, for a checkpoint."""
         optimizers = {f"{name}_optimizer": part for name, part in self.optimizers.items()}
         plateaus = {f"{name}_plateau": part for name, part in self.plateaus.items()}
         pools = {f"{name}_pool": part for name, part in self.pools.items()}
         return {**self.networks, "average": self.generator, **pools, **optimizers, **plateaus}
 
     def epoch_done(self, score: float) -> None:
-        """Lower the learning rates if the validation score has not become better for long."""
+        """Lower the learning rates if the validation score has stopped improving."""
         for lowering in self.plateaus.values():
             lowering.step(score)
 
     def correct_noise(self, found: NoiseLaw) -> None:
-        """Change the noise that is added by what translations have too much or too little of it.
+        """Adjust the added noise until translations have as much of it as the target.
 
-        Edges look a little like noise to whoever measures it, and networks leave some in or make
-        some: what has to be added shows only in what comes out.
+        Edges bias the measurement of noise, and networks keep or make some noise themselves: how
+        much has to be added can only be measured on translations.
 
         Args:
-            found: noise of translations of the present networks.
+            found: noise of translations by the current networks.
         """
         added = self.generator.added
         if self.noise is None or added is None:
@@ -196,13 +196,13 @@ class Method(ABC):
 
     def _discriminator(self, look: str, channels: int, seed_of: Callable[[str], int]) -> nn.Module:
         params = self.params
-        seed = seed_of(f"{look}_judge")  # the stream's first name: another gives other weights
+        seed = seed_of(f"{look}_judge")  # the name determines the weights
         return build_discriminator(
             channels, params.discriminator_channels, params.discriminator_norm, seed
         )
 
     def _drawn_exchanges(self, rng: np.random.Generator, done: int) -> dict[str, torch.Tensor]:
-        """Return what `draw` decides about the pools."""
+        """Return the decisions of the pools, for `draw`."""
         drawn: dict[str, torch.Tensor] = {}
         for name, pool in self.pools.items():
             given, kept = pool.draw(rng, done * self.params.batch_size)
@@ -212,7 +212,7 @@ class Method(ABC):
     def _exchanged(
         self, discriminator: str, made: torch.Tensor, inputs: dict[str, torch.Tensor]
     ) -> torch.Tensor:
-        """Return translations for a discriminator to see: these, or others of earlier steps."""
+        """Return translations for a discriminator: these, or others of earlier steps."""
         if discriminator not in self.pools:
             return made
         shown: torch.Tensor = self.pools[discriminator](
@@ -232,10 +232,10 @@ class Method(ABC):
 
 
 def share_kept(most: float, steps: int) -> float:
-    """Return what a mean of weights over so many steps keeps of itself when the next is taken up.
+    """Return the decay of the running mean of weights after so many steps.
 
-    That is at most (1 + n) / (10 + n) after n steps, which averages over a tenth of the steps
-    done, however few or many they are; and never more than `most`.
+    It is (1 + n) / (10 + n) after n steps, which averages over about a tenth of the steps done,
+    but at most `most`.
     """
     return min(most, (1.0 + steps) / (10.0 + steps))
 

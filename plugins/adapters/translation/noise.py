@@ -1,11 +1,11 @@
-"""The noise that translations lack: how strong it must be for each grey value.
+"""The noise that is added to translations: its strength at each grey value.
 
-A generator without a source of randomness cannot make noise, and the cycle loss punishes one that
-does, since it wants the very image back. Letting the discriminator teach its strength was tried:
-within a thousand steps it fell to a third of the target's. Counting and read noise need no
-learning, though. Their variance is a polynomial of the grey value of degree two at most (constant:
-read noise; linear: Poisson counting; quadratic: binomial counting), which can be measured. So white
-noise is added after the generator, as strong as the target's, less what the source brings along.
+A generator without a source of randomness cannot make noise, and the cycle loss penalises noise,
+since it requires the same image back. Learning its strength from the discriminator was tried:
+within a thousand steps it fell to a third of the target's. Counting and read noise need not be
+learned. Their variance is a polynomial of the grey value of degree two at most (constant: read
+noise; linear: Poisson counting; quadratic: binomial counting), which can be measured. White noise
+is therefore added after the generator, as strong as the target's, minus that of the source.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from fib_plugins.image_statistics.noise_level import (
 from fibcore import Images
 
 SLICES = 8
-"""Slices of a stack that its noise is measured in."""
+"""Number of slices of a stack in which its noise is measured."""
 SMOOTH = 1.0
-"""Standard deviation in pixels of the filter that tells grey values from noise."""
+"""Standard deviation in pixels of the filter that separates grey values from noise."""
 FLAT = 0.5
 """Share of the pixels, those of least slope, that count as flat."""
 GROUPS = 12
-"""Groups of pixels by brightness."""
+"""Number of groups of pixels by brightness."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ class NoiseLaw:
     def of(cls, images: Images, grey_range: GreyRange, threads: int = 1) -> NoiseLaw:
         """Measure the noise of a stack.
 
-        Pixels in flat parts are grouped by how bright their surroundings are; a polynomial is
-        laid through the variance of the groups.
+        Pixels in flat parts are grouped by the brightness of their surroundings; a polynomial is
+        fitted to the variance of the groups.
 
         Args:
             images: the stack.
-            grey_range: what becomes -1 to 1.
-            threads: how many slices are measured at a time.
+            grey_range: the grey values that become -1 to 1.
+            threads: number of slices measured at a time.
         """
         chosen = np.unique(np.linspace(0, images.shape[0] - 1, SLICES).round().astype(int))
         scaled = grey_range.scaled(images.data[:, chosen])
@@ -73,11 +73,11 @@ class NoiseLaw:
         return cls(*(np.array(part, np.float32) for part in (coefficients, spans, levels)))
 
     def without(self, other: NoiseLaw) -> NoiseLaw:
-        """Return the law of what is left when images bring the noise of another law along."""
+        """Return the law of the noise to be added to images with the noise of another law."""
         return self.with_level(np.sqrt((self.level**2 - other.level**2).clip(0.0)))
 
     def with_level(self, level: np.ndarray) -> NoiseLaw:
-        """Return a law that depends on the grey value as this one does, with another level."""
+        """Return a law with the same dependence on the grey value and another level."""
         factor = (level / np.maximum(self.level, 1e-6)).astype(np.float32)
         return NoiseLaw(self.coefficients * factor[:, np.newaxis] ** 2, self.span, level)
 
@@ -117,7 +117,7 @@ class Noise(nn.Module):
         self.register_buffer("level", torch.zeros(channels))
 
     def follow(self, law: NoiseLaw) -> None:
-        """Take a law up."""
+        """Set the law."""
         self.coefficients.copy_(torch.from_numpy(law.coefficients))
         self.span.copy_(torch.from_numpy(law.span))
         self.level.copy_(torch.from_numpy(law.level))

@@ -1,8 +1,8 @@
 """Normalisation layers whose result does not depend on how a slice is cut into tiles.
 
 Instance normalisation (Ulyanov et al., arXiv:1607.08022), the usual choice of image translators,
-divides by statistics of whatever is shown at a time: a patch in training, a tile or a slice in
-inference. Tiles then show, and slices differ in brightness by how much solid they hold.
+divides by statistics of its input: a patch in training, a tile or a slice in inference. Tiles
+become visible then, and the brightness of slices depends on their solid fraction.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def norm_layer(name: NormName, channels: int) -> nn.Module:
 
 
 class PixelNorm(nn.Module):
-    """Layer normalisation over the channels of each pixel by itself, with scale and shift.
+    """Layer normalisation over the channels of each pixel, with scale and shift.
 
     Ba et al., arXiv:1607.06450, per pixel as in ConvNeXt (Liu et al., CVPR 2022). A pixel's
-    result depends on nothing but what the convolutions saw.
+    result depends only on the inputs of the convolutions.
     """
 
     def __init__(self, channels: int) -> None:
@@ -70,7 +70,7 @@ class PatchNorm(nn.BatchNorm2d):
 def take_statistics(network: nn.Module, patches: Iterable[torch.Tensor]) -> None:
     """Set the statistics of all `PatchNorm` layers to their means over patches, one at a time.
 
-    A network without such layers stays as it is. Leaves the network in evaluation mode.
+    A network without such layers is not changed. The network is left in evaluation mode.
     """
     layers = [layer for layer in network.modules() if isinstance(layer, PatchNorm)]
     if layers:

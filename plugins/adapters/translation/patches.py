@@ -1,4 +1,4 @@
-"""Training patches, cut from stacks that stay where they are, on disk or in memory."""
+"""Training patches, cut from stacks on disk or in memory without copying the stacks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Patches:
 
     Attributes:
         images: the stack.
-        grey_range: what becomes -1 to 1.
+        grey_range: the grey values that become -1 to 1.
         depth: slices from this one on are not used.
         patch: edge in pixels.
         stride: step of the grid, as a fraction of the patch.
@@ -59,7 +59,7 @@ class Patches:
 
 
 def turned(patches: np.ndarray, rng: np.random.Generator, square_pixels: bool) -> np.ndarray:
-    """Return patches (patch, channel, y, x), each mirrored and turned at random."""
+    """Return patches (patch, channel, y, x), each mirrored and rotated at random."""
     changed = []
     for patch in patches:
         quarters = int(rng.integers(QUARTER_TURNS)) if square_pixels else 2 * int(rng.integers(2))
@@ -69,6 +69,6 @@ def turned(patches: np.ndarray, rng: np.random.Generator, square_pixels: bool) -
 
 
 def as_tensor(patches: np.ndarray) -> torch.Tensor:
-    """Return patches on the host, in the memory layout that the networks are fast with."""
+    """Return patches on the host, in the memory layout that is fastest for the networks."""
     tensor = torch.from_numpy(np.ascontiguousarray(patches))
     return tensor.contiguous(memory_format=torch.channels_last)

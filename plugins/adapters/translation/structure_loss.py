@@ -1,10 +1,10 @@
-"""A loss that keeps structure where it is: local correlation of images before and after.
+"""A loss that keeps structure in place: local correlation of images before and after.
 
-Of what could be compared, correlation in a window forgives any change of brightness and contrast,
-and white noise for the most part, but not an edge elsewhere, structure that appears or goes, or
-bright and dark swapped; it needs no labels and no second network. Local cross-correlation is the
-usual measure of image registration (Avants et al., Medical Image Analysis 12 (2008) 26). There it
-is squared, so that inverted images count as alike; here it is not.
+Correlation in a window is insensitive to changes of brightness and contrast, and mostly to white
+noise, but not to edges that move, structure that appears or disappears, or bright and dark swapped.
+It needs no labels and no second network. Local cross-correlation is a usual measure in image
+registration (Avants et al., Medical Image Analysis 12 (2008) 26). There it is squared, so that
+inverted images count as similar; here it is not.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import torch
 from torch.nn import functional
 
 FLATNESS = 1e-2
-"""Variance, in units of half the grey-value range, below which a window shows nothing."""
+"""Variance, in units of half the grey-value range, below which a window counts as empty."""
 
 
 def structure_loss(before: torch.Tensor, after: torch.Tensor, window: int = 9) -> torch.Tensor:
-    """Return 1 minus the local correlation: 0 (alike) to 2 (inverted).
+    """Return 1 minus the local correlation: 0 (same structure) to 2 (inverted).
 
-    Windows count by the variance of what they show before.
+    Windows are weighted by their variance before translation.
 
     Args:
         before: images in axes (patch, channel, y, x).

@@ -1,7 +1,7 @@
 """Training of a translator: epochs of steps, validation, checkpoints, the best epoch kept.
 
-A training that was interrupted anywhere goes on to the same bytes. On a GPU steps are replayed and
-their inputs made ahead; the host reads nothing back before the epoch is done.
+An interrupted training resumes and ends with the same bytes. On a GPU steps are replayed and their
+inputs made ahead; the host reads nothing back before the end of an epoch.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from fib_plugins.adapters.translation.method import Method
 from fib_plugins.adapters.translation.noise import NoiseLaw
 from fib_plugins.adapters.translation.patches import Patches, as_tensor
 from fib_plugins.adapters.translation.validation import (
-    Judged,
+    Quality,
     Validation,
     held_out,
     some_slices,
@@ -45,25 +45,25 @@ if TYPE_CHECKING:
 
 CHECKPOINT_SECONDS = 120.0
 LAYOUT = 3
-"""Of what a checkpoint holds; those of another are not gone on from."""
+"""Version of the content of a checkpoint; a training does not resume from another version."""
 LABELS_NOT_KEPT = 1e3
 """Added to the score of epochs that do not keep labels: any that does is better."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What training gives.
+    """The result of a training.
 
     Attributes:
         weights: of the network that translates, after the best epoch.
         history: one row per epoch.
         best_epoch: the epoch with the best validation score.
-        source_range: grey values of the source that the network takes for -1 to 1.
-        target_range: grey values of the target that it gives for -1 to 1.
+        source_range: grey values of the source that are -1 and 1 in the network's input.
+        target_range: grey values of the target that are -1 and 1 in its output.
         samples: of each epoch, source, translation and target side by side; axes (epoch, y, x),
             0 to 1.
         before: distances of the source from the target before translation.
-        judged: the best epoch's translations.
+        quality: that of the best epoch's translations.
     """
 
     weights: dict[str, np.ndarray]
@@ -73,7 +73,7 @@ class Trained:
     target_range: GreyRange
     samples: np.ndarray
     before: dict[str, float]
-    judged: Judged
+    quality: Quality
 
 
 def train(
@@ -87,7 +87,7 @@ def train(
 ) -> Trained:
     """Train a translator from the look of `source` to that of `target`; return the best one.
 
-    Each process of the team calls it. The first alone judges.
+    Each process of the team calls it. Only the first validates.
 
     Raises:
         FibError: constant or non-finite images, or a training that diverges.
@@ -137,7 +137,7 @@ def train(
     )
     learn = Replayed(method.learn, device, context.log) if team.size == 1 else method.learn
     saved = time.monotonic()
-    judged = None
+    quality = None
 
     def translate() -> Images:
         data = np.empty((len(target.kv), len(shown), *source.shape[1:]), target.data.dtype)
@@ -148,11 +148,11 @@ def train(
             network.train()
         return Images(data, source.voxel_size_nm, target.kv, target.names, target.quantity)
 
-    def judge() -> tuple[Judged, NoiseLaw, torch.Tensor]:
+    def validate() -> tuple[Quality, NoiseLaw, torch.Tensor]:
         assert validation is not None
         images = translate()
         picture = _sample(params, source, images, target, shown[0], ranges)
-        return validation.judge(images), NoiseLaw.of(images, ranges[1], context.threads), picture
+        return validation.measure(images), NoiseLaw.of(images, ranges[1], context.threads), picture
 
     while progress.epoch < params.epochs and not progress.exhausted(params.early_stopping_patience):
         epoch = progress.epoch + 1
@@ -174,10 +174,10 @@ def train(
                 f"{means['generator_loss']}); lower learning_rate (now "
                 f"{method.learning_rate:g}), or use precision '32'"
             )
-        judged, found, picture = team.by_first(judge)
+        quality, found, picture = team.by_first(validate)
         state.samples.append(picture)
-        row = {**means, "learning_rate": method.learning_rate, **_figures(judged)}
-        score = judged.score + (LABELS_NOT_KEPT if judged.problems else 0.0)
+        row = {**means, "learning_rate": method.learning_rate, **_figures(quality)}
+        score = quality.score + (LABELS_NOT_KEPT if quality.problems else 0.0)
         method.epoch_done(score)
         progress.add(row, score, method.generator)
         method.correct_noise(found)
@@ -185,8 +185,8 @@ def train(
         saved = time.monotonic()
 
     set_tensors(method.generator, progress.best)
-    if judged is None or progress.best_epoch != progress.epoch:
-        judged, *_ = team.by_first(judge)
+    if quality is None or progress.best_epoch != progress.epoch:
+        quality, *_ = team.by_first(validate)
     return Trained(
         weights_of(method.generator),
         progress.history,
@@ -194,7 +194,7 @@ def train(
         *ranges,
         torch.stack(state.samples).numpy(),
         validation.before if validation is not None else {},
-        judged,
+        quality,
     )
 
 
@@ -207,7 +207,7 @@ def _validation(
     ranges: tuple[GreyRange, GreyRange],
     context: Context,
 ) -> Validation:
-    """Return what judges translations of some slices of the source by some of the target."""
+    """Return the validation of some slices of the source against some of the target."""
     part = some_slices(source, shown)
     data = ranges[1].restored(ranges[0].scaled(part.data), target.data.dtype)
     own = None if labels is None else labels.with_data(labels.data[shown])
@@ -221,17 +221,17 @@ def _validation_slices(number: int, depth: int, wanted: int) -> list[int]:
     return np.unique(np.linspace(first, number - 1, wanted).round().astype(int)).tolist()
 
 
-def _figures(judged: Judged) -> dict[str, float]:
+def _figures(quality: Quality) -> dict[str, float]:
     kept: dict[str, float] = {
-        name: judged.kept[name]
+        name: quality.kept[name]
         for name in ("contrast", "edge_shift_pixels", "information_ratio")
-        if name in judged.kept
+        if name in quality.kept
     }
     return {
-        "validation_score": judged.score,
-        **judged.distances,
+        "validation_score": quality.score,
+        **quality.distances,
         **kept,
-        "labels_kept": float(not judged.problems),
+        "labels_kept": float(not quality.problems),
     }
 
 
@@ -271,7 +271,7 @@ def _fingerprint(
     ranges: tuple[GreyRange, GreyRange],
     seed: int,
 ) -> str:
-    """Return a digest of what decides the course of training, to know a checkpoint by."""
+    """Return a digest of all that determines the training, which identifies a checkpoint."""
     facts = {
         "layout": LAYOUT,
         "params": params.model_dump(mode="json", exclude={"on_label_change", "tile"}),

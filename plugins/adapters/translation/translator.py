@@ -1,4 +1,4 @@
-"""What all GAN translators are: adapters that learn the look of a target from unpaired images."""
+"""Base of the GAN translators: adapters that learn the look of a target from unpaired images."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from fib_plugins.adapters.translation.inputs import (
     check_pair,
     check_patch,
     check_slices,
-    doubts_about_images,
-    doubts_about_pair,
+    image_warnings,
+    pair_warnings,
 )
 from fib_plugins.adapters.translation.parameters import (
     INFERENCE_BYTES,
@@ -52,7 +52,7 @@ TRAINING_BYTES = 900
 
 
 class TranslatorInfo(ModelInfo):
-    """What the info of a translator's model holds."""
+    """The info of a translator's model."""
 
     kv: Annotated[list[float | None], Field(min_length=1)]
     voxel_size_nm: Annotated[list[PositiveNumber], Field(min_length=3, max_length=3)]
@@ -73,7 +73,7 @@ class TranslatorInfo(ModelInfo):
 
 
 class Translator(Trainable, TranslationParameters, Adapter):
-    """Base of the GAN translators; subclasses say how the networks learn."""
+    """Base of the GAN translators; subclasses define how the networks learn."""
 
     apply_params: ClassVar[frozenset[str]] = frozenset({"tile", "fast", "on_label_change"})
     info_type: ClassVar[type[TranslatorInfo]] = TranslatorInfo
@@ -94,7 +94,7 @@ class Translator(Trainable, TranslationParameters, Adapter):
     # -- before a run --------------------------------------------------------------------------
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Refuse stacks that cannot be learned from; tell the type of the result and memory."""
+        """Refuse stacks unfit for training; return the type of the result and memory."""
         if method == "fit":
             return self._forecast_fit(inputs)
         images, labels = inputs.get("images"), inputs.get("labels")
@@ -124,7 +124,7 @@ class Translator(Trainable, TranslationParameters, Adapter):
         pixels = self.batch_size * self.patch**2
         return Forecast(
             memory_bytes=TRAINING_BYTES * self.base_channels * pixels,
-            warnings=tuple(doubts_about_pair(source, target)),
+            warnings=tuple(pair_warnings(source, target)),
             model=Model(
                 self.identifier(),
                 self.model_dump(mode="json"),
@@ -143,32 +143,31 @@ class Translator(Trainable, TranslationParameters, Adapter):
         *,
         labels: Labels | None = None,
     ) -> Self:
-        """Learn to give images like the source the look of the target; keep how it went.
+        """Learn to give images like the source the look of the target; keep history and samples.
 
         The table `history` has a row per epoch: losses (means over its steps; adversarial and
-        discriminator losses are least-squares, 0.25 per discriminator where it cannot tell real
-        from made), learning_rate, and of the validation slices the distances of
-        `metric/domain_gap`, their sum ``validation_score``, and figures of
-        `metric/label_consistency`; ``labels_kept`` is 1 where nothing was found wrong. `samples`
-        has one picture per epoch (along z): source, translation and target side by side, of the
-        first voltage.
+        discriminator losses are least-squares, 0.25 per discriminator that guesses), learning_rate,
+        and of the validation slices the distances of `metric/domain_gap`, their sum
+        ``validation_score``, and figures of `metric/label_consistency`; ``labels_kept`` is 1 if
+        no problem was found. `samples` has one picture per epoch (along z): source, translation
+        and target side by side, of the first voltage.
 
-        Training goes on from the checkpoint in the context's scratch folder, if there is one, and
+        Training resumes from the checkpoint in the context's scratch folder, if there is one, and
         ends with the same bytes. The best epoch is that with the lowest validation score among
         those that keep the labels.
 
         Args:
-            source: images such as will be translated.
+            source: images like those to be translated.
             target: images whose look they get, of another structure; one slice is enough.
             context: surroundings of the step.
-            labels: what the source shows, to watch that translations still show it. Without them
-                Otsu's threshold of the source has to do.
+            labels: labels of the source, to check that translations keep them. Without them
+                Otsu's threshold of the source is used.
 
         Raises:
             FibError: different channel counts, slices smaller than a patch, images that are
                 constant or not finite, a training that diverges.
         """
-        from fib_plugins.adapters.translation.diagnostics import doubts_about
+        from fib_plugins.adapters.translation.diagnostics import training_warnings
         from fib_plugins.adapters.translation.training import train
         from fib_plugins.training.runtime import cpu_threads
         from fib_plugins.training.team import in_team
@@ -188,8 +187,8 @@ class Translator(Trainable, TranslationParameters, Adapter):
                 trained.source_range,
                 trained.target_range,
             )
-        for doubt in doubts_about(trained):
-            context.log.warning("%s", doubt)
+        for warning in training_warnings(trained):
+            context.log.warning("%s", warning)
         self._model = Model(
             plugin=self.identifier(),
             params=self.model_dump(mode="json"),
@@ -205,8 +204,8 @@ class Translator(Trainable, TranslationParameters, Adapter):
                 "target_range": trained.target_range.to_json(),
                 "best_epoch": trained.best_epoch,
                 "distances_before": trained.before,
-                "distances": trained.judged.distances,
-                "problems": list(trained.judged.problems),
+                "distances": trained.quality.distances,
+                "problems": list(trained.quality.problems),
             },
         )
         return self
@@ -216,17 +215,17 @@ class Translator(Trainable, TranslationParameters, Adapter):
     ) -> Images:
         """Return the images with the look, grey scale and element type of the target.
 
-        Some slices of the result are held against those before (and the labels, if given).
+        Some slices of the result are compared with those before (and the labels, if given).
 
         Args:
             images: images like the source.
             context: surroundings of the step.
-            labels: what they show.
+            labels: their labels.
 
         Raises:
             FibError: not fitted, another number of channels than in training, values that are not
-                finite or none of which the source had; and, unless `on_label_change` is ``warn``,
-                a translation that swaps bright and dark or loses structure.
+                finite or all outside the range of the source; and, unless `on_label_change` is
+                ``warn``, a translation that swaps bright and dark or loses structure.
         """
         from fib_plugins.adapters.translation.diagnostics import labels_not_kept
         from fib_plugins.adapters.translation.generators import build_generator, network_params
@@ -257,11 +256,11 @@ class Translator(Trainable, TranslationParameters, Adapter):
             context.progress(z + 1, images.shape[0], "slices translated")
         made = images.with_data(data, quantity=info["quantity"])
         if problems := labels_not_kept(made, images, labels, context):
-            self._tell(problems, context)
+            self._report(problems, context)
         return made
 
-    def _tell(self, problems: tuple[str, ...], context: Context) -> None:
-        """Fail, or warn, since a translation does not show what the images show."""
+    def _report(self, problems: tuple[str, ...], context: Context) -> None:
+        """Raise an error, or warn, about a translation that loses structure."""
         text = (
             f"the translation does not keep its labels: {'; '.join(problems)}. A segmenter "
             f"trained on it would learn wrong labels. Set structure_weight of {self.identifier()} "
@@ -269,17 +268,17 @@ class Translator(Trainable, TranslationParameters, Adapter):
             f"learning_rate, or take a source that looks more like the target"
         )
         if self.on_label_change == "fail":
-            raise FibError(f"{text}. To go on all the same, set on_label_change to 'warn'")
+            raise FibError(f"{text}. To continue anyway, set on_label_change to 'warn'")
         context.log.warning("%s", text)
 
     def _as_trained(self, images: Images, context: Context) -> Images:
-        """Return the images with channels in the order of training; warn of what differs."""
+        """Return the images with channels in the order of training; warn of differences."""
         info = self.model.info
         trained = info["kv"]
         if set(images.kv) == set(trained) and None not in trained:
             images = images.select(trained)
-        for doubt in doubts_about_images(images.spec, dict(info)):
-            context.log.warning("%s", doubt)
+        for warning in image_warnings(images.spec, dict(info)):
+            context.log.warning("%s", warning)
         return images
 
 

@@ -1,9 +1,9 @@
-"""How good a translator is, by what it makes of slices that it was not trained on.
+"""Validation of a translator on slices that it was not trained on.
 
-The losses of a GAN show how evenly two networks fight, not how good either is. What counts is
-measured as for any two stacks: how far the translations are from the target, as
-`metric/domain_gap` has it, and whether they still show what the source shows, as
-`metric/label_consistency` has it, both with their default parameters.
+The losses of a GAN show the balance of two networks, not the quality of either. Quality is measured
+as for any two stacks: by the distance of translations from the target, as in `metric/domain_gap`,
+and by whether they keep the structure of the source, as in `metric/label_consistency`, both with
+their default parameters.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ DISTANCES = (
     "patch_distance",
     "noise_distance",
 )
-"""Those that make up the validation score: their sum, 0 for equal stacks."""
+"""The distances whose sum is the validation score, 0 for equal stacks."""
 SHARE = 4
-"""At most one slice in so many is kept out of training."""
+"""At most one in this many slices is kept out of training."""
 
 
 @dataclass(frozen=True)
-class Judged:
-    """How good translated slices are.
+class Quality:
+    """The quality of translated slices.
 
     Attributes:
         distances: from the target, by name.
         kept: figures of `metric/label_consistency`.
-        problems: what of the labels was not kept, in words; empty if all was.
+        problems: descriptions of labels that were not kept; empty if all were.
     """
 
     distances: dict[str, float]
@@ -57,13 +57,12 @@ def held_out(depth: int, wanted: int) -> int:
 
 
 class Validation:
-    """Judges translations of some slices of the source.
+    """Measures the quality of translations of some slices of the source.
 
     Args:
         source: slices before translation.
         target: slices of the target, of any number.
-        labels: what the source's slices show, if that is known; else Otsu's threshold separates
-            bright from dark.
+        labels: of the source's slices, if known; else Otsu's threshold separates bright from dark.
         context: surroundings of the step.
     """
 
@@ -76,15 +75,15 @@ class Validation:
         self.wanted = self._statistics(target)
         self.before = self._distances(source)
 
-    def judge(self, images: Images) -> Judged:
-        """Judge translations of the source's slices."""
+    def measure(self, images: Images) -> Quality:
+        """Return the quality of translations of the source's slices."""
         kept, problems = label_keeping(images, self.labels, self.source, self.context)
         try:
             distances = self._distances(images)
         except FibError:  # a generator may collapse for a while
             distances = self.before
             problems = (*problems, "slices have the same grey value almost everywhere")
-        return Judged(distances, kept, problems)
+        return Quality(distances, kept, problems)
 
     def _distances(self, images: Images) -> dict[str, float]:
         found = self._statistics(images).distances(self.wanted)
@@ -97,11 +96,11 @@ class Validation:
 def label_keeping(
     images: Images, labels: Labels, before: Images, context: Context
 ) -> tuple[dict[str, float], tuple[str, ...]]:
-    """Return the figures of `metric/label_consistency`, and what is wrong in words.
+    """Return the figures of `metric/label_consistency`, and descriptions of problems.
 
     Args:
         images: the translation.
-        labels: what it has to show.
+        labels: the labels that it has to keep.
         before: the images before the translation.
         context: seed and number of threads; progress is not reported.
     """
@@ -115,7 +114,7 @@ def label_keeping(
 
 
 def bright_and_dark(images: Images) -> Labels:
-    """Return which voxels of the first channel Otsu's threshold calls bright."""
+    """Return which voxels of the first channel are bright by Otsu's threshold."""
     channel = images.data[0]
     level = otsu_level(Histogram.of(channel, f"the {images.names[0]} images"))
     return Labels((channel > level).astype(np.uint8), images.voxel_size_nm)

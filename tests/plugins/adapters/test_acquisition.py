@@ -124,7 +124,7 @@ def test_unknown_presets_and_impossible_levels_are_refused():
         Acquisition(preset="awful")
     with pytest.raises(ValidationError, match="not above black_level"):
         Acquisition(black_level=200, white_level=100)
-    with pytest.raises(ValidationError, match="upside down"):
+    with pytest.raises(ValidationError, match="wrong order"):
         Acquisition(exposure_range=(0.9, 0.1))
     with pytest.raises(ValidationError, match="different numbers of channels"):
         Acquisition(gain=(1.0, 2.0), read_noise=(0.1, 0.1, 0.1))

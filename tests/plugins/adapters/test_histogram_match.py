@@ -161,7 +161,7 @@ def test_large_results_are_written_to_disk(monkeypatch):
 
 def test_other_channel_counts_are_refused_before_the_run():
     one, two = images(bimodal((2, 20, 20))), images(np.ones((2, 2, 4, 4), np.uint8), (1.0, 2.0))
-    with pytest.raises(FibError, match=r"2 channels .* target 1 .* choose as many"):
+    with pytest.raises(FibError, match=r"2 channels .* target 1 .* choose the same number"):
         HistogramMatch().forecast("fit", {"source": two.spec, "target": one.spec})
     fitted = HistogramMatch().fit(one, one)
     with pytest.raises(FibError, match=r"2 channels .* fitted on 1"):

@@ -4,7 +4,7 @@ import torch
 
 from fib_plugins.adapters.cut import CUT
 from fib_plugins.adapters.cyclegan import CycleGAN
-from fib_plugins.adapters.translation.contrastive_steps import Embedding, places_told_apart
+from fib_plugins.adapters.translation.contrastive_steps import Embedding, patch_nce_loss
 from fib_plugins.adapters.translation.method import Method
 from fib_plugins.training.runtime import fabric_on
 from fib_plugins.training.team import Team
@@ -18,19 +18,19 @@ def unit_vectors(seed: int, *shape: int) -> np.ndarray:
 def test_places_are_told_apart_by_the_formula_of_park_et_al() -> None:
     queries, keys = unit_vectors(0, 2, 6, 5), unit_vectors(1, 2, 6, 5)
     losses = []
-    for patch in range(2):  # each patch's places are told apart among themselves
+    for patch in range(2):  # places are contrasted within each patch
         for place in range(6):
             likeness = np.exp([queries[patch, place] @ key / 0.2 for key in keys[patch]])
             losses.append(-np.log(likeness[place] / likeness.sum()))
-    found = places_told_apart(torch.from_numpy(queries), torch.from_numpy(keys), 0.2)
+    found = patch_nce_loss(torch.from_numpy(queries), torch.from_numpy(keys), 0.2)
     assert float(found) == pytest.approx(np.mean(losses))
 
 
 def test_places_cost_nothing_if_each_is_like_itself_alone_and_most_if_all_are_alike() -> None:
     apart = torch.eye(7)[None]
-    assert float(places_told_apart(apart, apart, 0.05)) == pytest.approx(0.0, abs=1e-6)
+    assert float(patch_nce_loss(apart, apart, 0.05)) == pytest.approx(0.0, abs=1e-6)
     alike = torch.ones(1, 7, 1)
-    assert float(places_told_apart(alike, alike, 0.05)) == pytest.approx(np.log(7))
+    assert float(patch_nce_loss(alike, alike, 0.05)) == pytest.approx(np.log(7))
 
 
 def test_embeddings_are_unit_vectors_of_the_chosen_places() -> None:

@@ -11,16 +11,16 @@ from fib_plugins.adapters.translation.discriminator import (
 from fib_plugins.adapters.translation.method import frozen
 
 
-class Says(nn.Module):
-    """A discriminator that is right, or says the same of everything: bright images are real."""
+class Outputs(nn.Module):
+    """A discriminator with given outputs for bright images, which are real, and for dark ones."""
 
     def __init__(self, real: float, made: float) -> None:
         super().__init__()
         self.real, self.made = real, made
 
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
-        verdicts = torch.where(images.mean(dim=(1, 2, 3)) > 0, self.real, self.made)
-        return [torch.full((2, 2), torch.nan), verdicts[:, None, None, None].expand(-1, 1, 3, 3)]
+        outputs = torch.where(images.mean(dim=(1, 2, 3)) > 0, self.real, self.made)
+        return [torch.full((2, 2), torch.nan), outputs[:, None, None, None].expand(-1, 1, 3, 3)]
 
 
 BRIGHT, DARK = torch.ones(2, 1, 8, 8), -torch.ones(2, 1, 8, 8)
@@ -29,38 +29,38 @@ BRIGHT, DARK = torch.ones(2, 1, 8, 8), -torch.ones(2, 1, 8, 8)
 @pytest.mark.parametrize(
     ("real", "made", "loss"), [(1.0, 0.0, 0.0), (0.5, 0.5, 0.25), (0.0, 1.0, 1.0), (1.0, 1.0, 0.5)]
 )
-def test_telling_apart_costs_0_if_always_right_and_a_quarter_if_it_cannot_tell(
+def test_discriminator_loss_is_0_if_always_right_and_a_quarter_for_guesses(
     real: float, made: float, loss: float
 ) -> None:
-    assert float(discriminator_loss(Says(real, made), BRIGHT, DARK)) == pytest.approx(loss)
+    assert float(discriminator_loss(Outputs(real, made), BRIGHT, DARK)) == pytest.approx(loss)
 
 
-@pytest.mark.parametrize(("verdict", "loss"), [(1.0, 0.0), (0.5, 0.25), (0.0, 1.0)])
-def test_fooling_costs_by_how_far_the_verdict_is_from_real(verdict: float, loss: float) -> None:
-    assert float(generator_loss(Says(1.0, verdict), DARK)) == pytest.approx(loss)
+@pytest.mark.parametrize(("output", "loss"), [(1.0, 0.0), (0.5, 0.25), (0.0, 1.0)])
+def test_generator_loss_is_the_square_distance_from_real(output: float, loss: float) -> None:
+    assert float(generator_loss(Outputs(1.0, output), DARK)) == pytest.approx(loss)
 
 
 def images(seed: int, *shape: int) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(seed).normal(size=shape)).float()
 
 
-def test_each_patch_is_judged_by_itself() -> None:
-    judge = build_discriminator(2, 4, "instance", seed=1)
+def test_outputs_of_patches_are_independent() -> None:
+    discriminator = build_discriminator(2, 4, "instance", seed=1)
     both = images(0, 3, 2, 32, 32)
-    together = judge(both)[-1]
-    alone = torch.cat([judge(image[None])[-1] for image in both])
+    together = discriminator(both)[-1]
+    alone = torch.cat([discriminator(image[None])[-1] for image in both])
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
 
-def test_verdicts_are_about_70_pixels() -> None:
-    judge = build_discriminator(1, 4, "instance", seed=1)
-    for name, layer in list(judge.named_modules()):
+def test_outputs_depend_on_70_pixels() -> None:
+    discriminator = build_discriminator(1, 4, "instance", seed=1)
+    for name, layer in list(discriminator.named_modules()):
         if isinstance(layer, nn.InstanceNorm2d):  # which looks at everything
             parent, _, own = name.rpartition(".")
-            setattr(judge.get_submodule(parent), own, nn.Identity())
+            setattr(discriminator.get_submodule(parent), own, nn.Identity())
     image = images(0, 1, 1, 160, 160).requires_grad_(True)
-    verdict = judge(image)[-1]
-    verdict[0, 0, verdict.shape[2] // 2, verdict.shape[3] // 2].backward()
+    output = discriminator(image)[-1]
+    output[0, 0, output.shape[2] // 2, output.shape[3] // 2].backward()
     assert image.grad is not None
     rows, columns = torch.nonzero(image.grad[0, 0], as_tuple=True)
     assert int(rows.max() - rows.min()) + 1 == 70
@@ -69,8 +69,8 @@ def test_verdicts_are_about_70_pixels() -> None:
 
 def test_weights_depend_on_the_seed_alone() -> None:
     def first(seed: int) -> torch.Tensor:
-        judge = build_discriminator(1, 4, "spectral", seed)
-        return torch.cat([tensor.flatten() for tensor in judge.state_dict().values()])
+        discriminator = build_discriminator(1, 4, "spectral", seed)
+        return torch.cat([tensor.flatten() for tensor in discriminator.state_dict().values()])
 
     state = torch.random.get_rng_state()
     one = first(1)
@@ -81,37 +81,37 @@ def test_weights_depend_on_the_seed_alone() -> None:
 
 
 def test_either_side_learns_for_itself() -> None:
-    judge = build_discriminator(1, 4, "instance", seed=1)
+    discriminator = build_discriminator(1, 4, "instance", seed=1)
     made = images(1, 1, 1, 32, 32).requires_grad_(True)
-    with frozen(judge):
-        generator_loss(judge, made).backward()
+    with frozen(discriminator):
+        generator_loss(discriminator, made).backward()
     assert made.grad is not None
     assert float(made.grad.abs().sum()) > 0
-    assert all(weights.grad is None for weights in judge.parameters())
+    assert all(weights.grad is None for weights in discriminator.parameters())
 
     made.grad = None
-    discriminator_loss(judge, images(2, 1, 1, 32, 32), made).backward()
+    discriminator_loss(discriminator, images(2, 1, 1, 32, 32), made).backward()
     assert made.grad is None
-    assert all(weights.grad is not None for weights in judge.parameters())
+    assert all(weights.grad is not None for weights in discriminator.parameters())
 
 
 def test_grey_values_count_with_spectral_and_not_with_instance_normalisation() -> None:
     image = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 1, 64, 64))).float()
     changes = {}
     for norm in ("spectral", "instance"):
-        judge = build_discriminator(1, 8, norm, seed=3)  # type: ignore[arg-type]
+        discriminator = build_discriminator(1, 8, norm, seed=3)  # type: ignore[arg-type]
         with torch.no_grad():
-            verdicts = [judge(factor * image)[-1] for factor in (1.0, 2.0)]
-        changes[norm] = float((verdicts[1] - verdicts[0]).abs().mean() / verdicts[0].std())
+            outputs = [discriminator(factor * image)[-1] for factor in (1.0, 2.0)]
+        changes[norm] = float((outputs[1] - outputs[0]).abs().mean() / outputs[0].std())
     assert changes["instance"] < 0.5 * changes["spectral"]
 
 
 def test_spectrally_normalised_weights_have_a_largest_singular_value_of_1() -> None:
-    judge = build_discriminator(1, 8, "spectral", seed=3)
+    discriminator = build_discriminator(1, 8, "spectral", seed=3)
     image = torch.zeros(1, 1, 64, 64)
     for _ in range(30):  # each look improves the estimate of the singular value
-        judge(image)
-    for layer in judge.modules():
+        discriminator(image)
+    for layer in discriminator.modules():
         if isinstance(layer, torch.nn.Conv2d):
             largest = torch.linalg.svdvals(layer.weight.detach().flatten(1))[0]
             assert float(largest) == pytest.approx(1.0, rel=0.05)

@@ -93,7 +93,7 @@ def test_an_epoch_shows_each_patch_that_is_not_kept_for_validation_once(
     tiny: Tiny, source: Images, target: Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: dict[int, list[tuple[int, ...]]] = {id(source.data): [], id(target.data): []}
-    judged: list[np.ndarray] = []
+    held_out: list[np.ndarray] = []
     cut, begin = training.Patches.cut, training.Validation.__init__
 
     def noted(self: Any, corners: np.ndarray) -> np.ndarray:
@@ -101,7 +101,7 @@ def test_an_epoch_shows_each_patch_that_is_not_kept_for_validation_once(
         return cut(self, corners)
 
     def kept_out(self: Any, before: Images, wanted: Images, *rest: Any) -> None:
-        judged.append(wanted.data)
+        held_out.append(wanted.data)
         begin(self, before, wanted, *rest)
 
     monkeypatch.setattr(training.Patches, "cut", noted)
@@ -109,11 +109,11 @@ def test_an_epoch_shows_each_patch_that_is_not_kept_for_validation_once(
     tiny(steps_per_epoch=None, batch_size=4).fit(source, target, context=Context(1))
     # Two of eight slices are kept out; 48 pixels hold patches at 0 and 16.
     corners = [(z, y, x) for z in range(6) for y in (0, 16) for x in (0, 16)]
-    _, *trained_on = shown[id(source.data)]  # the first tells which way up untrained weights are
+    _, *trained_on = shown[id(source.data)]  # the first patch is for `set_upright`
     assert sorted(trained_on) == corners
     assert len(shown[id(target.data)]) == len(corners)
     assert max(z for z, _, _ in shown[id(target.data)]) <= 5
-    assert np.array_equal(judged[0], target.data[:, 6:])
+    assert np.array_equal(held_out[0], target.data[:, 6:])
 
 
 # -- the same bytes ------------------------------------------------------------------------------
@@ -176,21 +176,21 @@ def test_interrupted_training_goes_on_to_the_same_bytes(
     assert np.array_equal(resumed.kept["samples"].data, undisturbed.kept["samples"].data)
 
 
-def test_training_that_is_interrupted_while_it_is_judged_goes_on_as_well(
+def test_training_that_is_interrupted_during_validation_resumes_as_well(
     tiny: Tiny, source: Images, target: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     translator = tiny(epochs=2, steps_per_epoch=2)
     whole = translator.model_copy().fit(source, target, context=Context(3))
-    judge, calls = training.Validation.judge, []
+    measure, calls = training.Validation.measure, []
 
     def stop(self: Any, images: Images) -> Any:
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return judge(self, images)
+        return measure(self, images)
 
     with monkeypatch.context() as patched:
-        patched.setattr(training.Validation, "judge", stop)
+        patched.setattr(training.Validation, "measure", stop)
         with pytest.raises(KeyboardInterrupt):
             translator.model_copy().fit(source, target, context=Context(3, scratch=tmp_path))
     again = translator.model_copy().fit(source, target, context=Context(3, scratch=tmp_path))

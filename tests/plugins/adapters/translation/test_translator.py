@@ -62,7 +62,7 @@ def test_what_may_go_wrong_is_warned_of_before_a_run(
 
     assert warnings() == ""
     assert "target has 1 slice(s): none is kept out" in warnings(shape=(1, 48, 48))
-    assert "another shine-through" in warnings(kv=(5.0,))
+    assert "change the shine-through" in warnings(kv=(5.0,))
     assert "bring both to one pixel size" in warnings(voxel_size_nm=(5.0, 5.0, 4.0))
     assert warnings(voxel_size_nm=(10.0, 5.0, 5.1)) == ""  # slices may be further apart
 
