@@ -18,10 +18,11 @@ ITERATIONS = 300
 class KMeans(Segmenter):
     """Groups voxels by grey value (k-means, Lloyd 1982), all voltages together.
 
-    One channel is grouped on its whole histogram, exactly; several on a random sample of voxels,
-    each channel in units of its own standard deviation, after which every voxel goes to the
-    nearest centre. Clusters are ordered by brightness, the mean of a centre's channels. With two
-    clusters of one channel the criterion is Otsu's, and the result as a rule the same.
+    A single channel is clustered exactly, on its whole histogram. Several channels are clustered on
+    a random sample of voxels, each channel in units of its own standard deviation; then every voxel
+    is assigned to the nearest centre. Clusters are ordered by brightness, the mean of a centre's
+    channels. With two clusters of one channel the criterion is Otsu's, and the result usually the
+    same.
     """
 
     name: ClassVar[str] = "kmeans"
@@ -30,18 +31,18 @@ class KMeans(Segmenter):
         default=2,
         ge=2,
         le=32,
-        description="number of groups; more than two give shine-through a group of its own",
+        description="number of clusters; with more than two, shine-through gets one of its own",
     )
     solid_clusters: int = Field(
-        default=1, ge=1, description="how many of the brightest (darkest) clusters are solid"
+        default=1, ge=1, description="number of the brightest (darkest) clusters that are solid"
     )
     solid: Literal["bright", "dark"] = Field(
-        default="bright", description="from which end the solid clusters are counted"
+        default="bright", description="whether the brightest or the darkest clusters are solid"
     )
     sample_voxels: int = Field(
         default=200_000,
         ge=1000,
-        description="several channels: voxels that the centres are found on",
+        description="several channels: number of voxels from which the centres are computed",
     )
     materials: tuple[MaterialParam, MaterialParam] = Field(
         default=("epoxy", "Au"),  # type: ignore[assignment]  # names that validation looks up
@@ -101,7 +102,7 @@ class KMeans(Segmenter):
             voxels = context.rng_for("sample", z).integers(0, height * width, per_slice)
             parts.append(images.data[:, z].reshape(len(images.data), -1)[:, voxels])
         sample = np.concatenate(parts, axis=1).astype(float) / grey_scale.scale
-        # The start is the grouping by brightness alone: no random start, no empty cluster.
+        # The start is clustering by brightness alone: no random start, no empty cluster.
         brightness = sample.mean(axis=0).astype(np.float32)
         histogram = Histogram.of(brightness[None, None], "the sampled voxels")
         levels = centres_of_histogram(histogram, self.clusters)
@@ -125,10 +126,10 @@ class KMeans(Segmenter):
 
 
 def centres_of_histogram(histogram: Histogram, clusters: int) -> np.ndarray:
-    """Return the centres of k-means on one channel, ascending, to the last bit of its histogram.
+    """Return the exact centres of k-means on one channel's histogram, ascending.
 
-    The start is greedy: the most frequent grey value, then again and again the one that adds most
-    to the squared distances (its count times the square of its distance to the nearest centre).
+    The start is greedy: the most frequent grey value, then repeatedly the one that adds most to the
+    squared distances (its count times the square of its distance to the nearest centre).
 
     Raises:
         FibError: fewer grey values than clusters.

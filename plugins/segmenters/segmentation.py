@@ -1,4 +1,4 @@
-"""Labels, and where asked for probabilities, of a stack that is segmented slab by slab."""
+"""Labels, and if requested probabilities, of a stack that is segmented slab by slab."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from fibcore import Context, Images, Labels, Material, VolumeSpec
 def specs(
     images: VolumeSpec, phases: Mapping[int, str], save_probability: bool
 ) -> tuple[VolumeSpec, dict[str, VolumeSpec]]:
-    """Return what a segmentation of these images will leave: labels, and what is kept by name.
+    """Return the results of a segmentation of these images: labels, and what is kept by name.
 
     Args:
-        images: what will be segmented.
+        images: the images to segment.
         phases: phase number -> material name; empty where not known yet.
         save_probability: whether probabilities are kept.
     """
@@ -28,10 +28,10 @@ def specs(
 
 
 class Segmentation:
-    """The most probable phase of each voxel, and how probable each phase is.
+    """The most probable phase of each voxel, and the probability of each phase.
 
     Args:
-        images: what is segmented.
+        images: the images to segment.
         phases: phase number -> material, ascending: one class each.
         save_probability: whether to keep `probability`: float32 from 0 to 1, a channel per phase.
         context: surroundings of the step.
@@ -53,7 +53,7 @@ class Segmentation:
             self._probability = context.empty("probability", shape, np.float32)
 
     def add(self, z: int, probability: np.ndarray) -> None:
-        """Take the probabilities of the slices from `z` on, axes (phase, slice, y, x).
+        """Store the probabilities of the slices from `z` on, axes (phase, slice, y, x).
 
         Slabs may come in any order and from several threads.
         """
@@ -63,7 +63,7 @@ class Segmentation:
             self._probability[:, part] = probability
 
     def finish(self) -> Labels:
-        """Return the labels; hand the probabilities to the context."""
+        """Return the labels; keep the probabilities in the context."""
         if self._probability is not None:
             names = tuple(f"p({material.name})" for material in self._phases.values())
             kv = (None,) * len(names)

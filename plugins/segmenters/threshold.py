@@ -1,4 +1,4 @@
-"""Segmentation by one grey level: Otsu's, Yen's or one's own."""
+"""Segmentation by one grey level: Otsu's, Yen's or a given one."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from fibcore.roles import Abscissa, Curve
 
 
 class Threshold(Segmenter):
-    """Cuts grey values at a level (Otsu, Yen, manual), per stack or per slice.
+    """Segments by a threshold of grey values (Otsu, Yen, manual), per stack or per slice.
 
-    A voxel is bright where its grey value lies above the level. Shine-through from below makes
-    any level a compromise in porous stacks: this is the baseline that others are measured by.
+    A voxel is bright if its grey value is above the level. In porous stacks shine-through makes any
+    level a compromise: this is the baseline for other segmenters.
     """
 
     name: ClassVar[str] = "threshold"
@@ -35,10 +35,12 @@ class Threshold(Segmenter):
     scope: Literal["stack", "slice"] = Field(
         default="stack",
         description="one level for the stack, or one for each slice (follows brightness drift, "
-        "but shifts where a slice holds much more solid than its neighbours)",
+        "but is biased where a slice holds much more solid than its neighbours)",
     )
     kv: float | None = Field(
-        default=None, gt=0, description="channel to cut, by its voltage in kV; default: the first"
+        default=None,
+        gt=0,
+        description="channel to segment, by its voltage in kV; default: the first",
     )
     solid: Literal["bright", "dark"] = Field(
         default="bright", description="which side of the level is the solid"
@@ -58,7 +60,7 @@ class Threshold(Segmenter):
         return self
 
     def forecast(self, method: str, inputs: Any) -> Forecast:
-        """Refuse a voltage that the images do not have; warn which of several is cut."""
+        """Refuse a voltage that the images do not have; warn if only one of several is used."""
         base = super().forecast(method, inputs)
         spec = inputs.get("images")
         if spec is None:
@@ -68,7 +70,7 @@ class Threshold(Segmenter):
         if self.kv is None and len(spec.kv) > 1:
             warnings.append(
                 f"the images have {len(spec.kv)} channels; only the first ({spec.kv[channel]} kV) "
-                f"is cut: set kv to choose another"
+                f"is segmented: set kv to choose another"
             )
         return Forecast(base.output, memory_bytes=base.memory_bytes, warnings=tuple(warnings))
 

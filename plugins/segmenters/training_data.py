@@ -1,4 +1,4 @@
-"""What a segmenter learns from, what it remembers of it, and what that means for other images."""
+"""The training data of a segmenter as recorded in its model, and checks of other images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Phase = Annotated[str, Field(pattern=r"^(\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])$")]
 
 
 class TrainingInfo(ModelInfo):
-    """What the info of a segmenter's model holds; see `TrainingData`."""
+    """The info of a segmenter's model; see `TrainingData`."""
 
     kv: Annotated[list[float | None], Field(min_length=1)]
     voxel_size_nm: Annotated[list[PositiveNumber], Field(min_length=3, max_length=3)]
@@ -55,7 +55,7 @@ def class_of_phase(labels: Labels) -> np.ndarray:
     """Return a table from phase number (0 to 255) to class number (0, 1, ...), uint8.
 
     Raises:
-        FibError: phases in the labels that they name no material for, or only one phase.
+        FibError: phases in the labels without a material, or only one phase.
     """
     counts = np.zeros(256, np.int64)
     for plane in labels.data:
@@ -79,11 +79,11 @@ def class_of_phase(labels: Labels) -> np.ndarray:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a model's info holds about the images and labels that it was learned from.
+    """The info of a model about the images and labels that it was trained on.
 
     Attributes:
         info: the model's info; see `record`.
-        learner: what has learned, for messages: ``network``, ``forest``.
+        learner: name of the model in messages: ``network``, ``forest``.
     """
 
     info: Mapping[str, Any]
@@ -91,7 +91,7 @@ class TrainingData:
 
     @staticmethod
     def record(images: Images, labels: Labels, grey_scale: GreyScale) -> dict[str, Any]:
-        """Return what has to be remembered, as JSON values.
+        """Return the info to be saved, as JSON values.
 
         Voltages and grey scale (mean over slices where each has its own) of the channels, voxel
         size in nm, the material of each phase.
@@ -108,8 +108,8 @@ class TrainingData:
         }
 
     @staticmethod
-    def foretell(images: VolumeSpec, labels: VolumeSpec | None) -> dict[str, Any] | None:
-        """Return what of it forecasts ask for, if the phases are known before the run."""
+    def known_before_run(images: VolumeSpec, labels: VolumeSpec | None) -> dict[str, Any] | None:
+        """Return the part of the info that forecasts need, if the phases are known already."""
         if labels is None or not labels.phases:
             return None
         phases = {str(number): {"name": name} for number, name in labels.phases.items()}
@@ -119,7 +119,7 @@ class TrainingData:
         if key not in self.info:
             raise FibError(
                 f"the model lacks {key!r} of the images that it was trained on: it is "
-                f"damaged, or was made by something else; train another {self.learner}"
+                f"damaged, or was made by another program; train another {self.learner}"
             )
         return self.info[key]
 
@@ -150,7 +150,7 @@ class TrainingData:
             )
 
     def matched(self, images: Images, context: Context) -> Images:
-        """Return the images with channels in the order of training; warn of what differs.
+        """Return the images with channels in the order of training; warn of differences.
 
         Raises:
             FibError: the number of channels differs.
@@ -169,8 +169,8 @@ class TrainingData:
             )
         if not np.allclose(images.voxel_size_nm, voxel_size_nm, rtol=VOXEL_SIZE_TOLERANCE, atol=0):
             context.log.warning(
-                "the %s was trained on voxels of %s nm, these are %s nm (z, y, x): sizes "
-                "it has learned do not fit; train on a structure with this voxel size",
+                "the %s was trained on voxels of %s nm, these are %s nm (z, y, x): the sizes "
+                "that it has learned do not fit; train on a structure with this voxel size",
                 self.learner,
                 list(voxel_size_nm),
                 list(images.voxel_size_nm),
@@ -178,7 +178,7 @@ class TrainingData:
         return images
 
     def grey_scale(self, images: Images, normalization: str) -> GreyScale:
-        """Return the grey scale to see images by: of ``training``, of the ``stack`` or ``slice``.
+        """Return the grey scale for images: that of ``training``, of the ``stack`` or ``slice``.
 
         Raises:
             FibError: images that are constant or not finite.

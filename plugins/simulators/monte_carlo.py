@@ -1,4 +1,4 @@
-"""Images by Monte Carlo: every electron is followed through the voxels to its end."""
+"""Images by Monte Carlo simulation of electrons in the voxels of a structure."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ class MonteCarlo(MonteCarloParameters, Simulator):
     """Images a structure by following electrons through its voxels one by one.
 
     Each slice in turn is the imaged face. Electrons hit every pixel, are scattered elastically by
-    the atoms of the voxels they get to, lose energy continuously in between, and count when they
-    leave the face upwards. Grey values are backscatter yields: counted electrons over electrons
-    sent, with the counting noise of so many electrons.
+    the atoms of the voxels on their way, lose energy continuously in between, and count when they
+    leave the face upwards. Grey values are backscatter yields, the ratio of counted to incident
+    electrons, with the counting noise of that number of electrons.
 
     **Physics.** Elastic scattering by tabulated Mott cross sections (`elastic`: F. Salvat, A.
     Jablonski, C. J. Powell, Comput. Phys. Commun. 165 (2005) 157), or by the closed forms of
     Browning (1994) and of screened Rutherford scattering (Joy 1995). Energy loss by Joy and Luo
     (1989), by a dielectric model, or by a material's own table. Free paths and losses along them
     are exact for the tables: no step length has to be chosen. With `atomic_electrons` collisions
-    with single electrons of the atoms deflect, too (Fano 1954): light elements send more electrons
-    back, which above 8 keV is closer to most measurements; up to 6 keV it brings aluminium closer
-    to those of clean surfaces and takes carbon away from them. The page on its validation has the
-    comparison. Secondary electrons, charging and diffraction are not simulated.
+    with single electrons of the atoms deflect, too (Fano 1954): light elements backscatter more
+    electrons, which above 8 keV is closer to most measurements; up to 6 keV it is closer to those
+    of clean surfaces for aluminium, and further from them for carbon. The page on its validation
+    has the comparison. Secondary electrons, charging and diffraction are not simulated.
 
-    **Geometry.** Voxels are boxes of one material with sharp faces. Electrons that leave the
-    volume sideways come in on the other side (`lateral`); below the last slice the volume is
-    mirrored there, unless `below` says otherwise.
+    **Geometry.** Voxels are boxes of one material with sharp faces. By default, electrons that
+    leave the volume sideways enter on the opposite side (`lateral`), and the volume is mirrored
+    below the last slice (`below`).
 
     **Detector.** All electrons above `cutoff_ev` that leave the face count, or those in a window
-    of energy and angle. Angles are those to the way back along the beam.
+    of energy and angle. Angles are measured from the direction back along the beam.
 
-    **Noise.** A pixel depends on the structure, the settings, the seed and its own place alone:
+    **Noise.** A pixel depends only on the structure, the settings, the seed and its own place:
     `slices` and `region` of a large volume give the same pixels as all of it, on any number of
-    threads. Other structures have other noise, at the same seed, too.
+    threads. Other structures have other noise, even at the same seed.
     """
 
     name: ClassVar[str] = "monte_carlo"
     result_version: ClassVar[int] = 2
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Return the images; warn where they take long."""
+        """Return the spec of the images; warn if they take long."""
         forecast = super().forecast(method, inputs)
         labels = inputs.get("labels")
         if forecast.output is None or labels is None:
@@ -77,17 +77,16 @@ class MonteCarlo(MonteCarloParameters, Simulator):
             return ()
         time = f"{hours:.1f} hours" if hours >= 1.5 else f"{60 * hours:.0f} minutes"
         return (
-            f"simulating {pixels} pixels takes about {time} on {cores} CPU cores; it goes on where "
-            f"it was if stopped. Shorter: fewer electrons_per_pixel, slices or region, or a GPU",
+            f"simulating {pixels} pixels takes about {time} on {cores} CPU cores; if stopped, it "
+            f"can be resumed. To shorten it: fewer electrons_per_pixel, slices or region, or a GPU",
         )
 
     def _warn_of_end(
         self, labels: Labels, phases: list[int], imaged: tuple[int, int], context: Context
     ) -> None:
-        """Warn of slices that show what lies below the structure, unless `below` was given.
+        """Warn of slices that depend on what is below the structure, unless `below` was given.
 
-        Electrons come back from as deep as half their range. Where pores are empty they may come
-        from deeper.
+        Electrons return from depths of up to half their range, or more where pores are empty.
         """
         matter = [labels.phases[phase] for phase in phases if labels.phases[phase].composition]
         if "below" in self.model_fields_set or not matter:
@@ -105,8 +104,8 @@ class MonteCarlo(MonteCarloParameters, Simulator):
         if first == imaged[0]:
             which, advice = "all slices lie", "Use a deeper structure"
         context.log.warning(
-            "%s less than %.0f nm above the end of the structure, and electrons of %g keV come "
-            "back from as deep: these images depend on what lies below the end, by default the "
+            "%s less than %.0f nm above the end of the structure, and electrons of %g keV return "
+            "from such depths: these images depend on what is below the end, by default the "
             "structure mirrored. %s, or set below to what is there",
             which,
             depth_nm,
@@ -119,9 +118,8 @@ class MonteCarlo(MonteCarloParameters, Simulator):
         """Return backscatter yields, float32 (channel, z, y, x), 0 to 1.
 
         Slices are on disk as soon as they are done: with the same scratch folder, an interrupted
-        simulation goes on with the next one. With `mean_depth` it keeps `depth`: the mean of the
-        deepest places in nm that the counted electrons of a pixel have been to, 0 where none
-        counts.
+        simulation resumes with the next one. With `mean_depth` it keeps `depth`: the mean over the
+        counted electrons of a pixel of the largest depth they reached, in nm, 0 where none counts.
 
         Args:
             labels: the structure; the upper side of each slice is imaged.
@@ -129,7 +127,7 @@ class MonteCarlo(MonteCarloParameters, Simulator):
 
         Raises:
             FibError: a phase without a material, slices or a region outside of the volume.
-            UsageError: ``cuda`` was asked for and cannot be used.
+            UsageError: ``cuda`` was requested and cannot be used.
         """
         from fib_plugins.electrons.finished_slices import FinishedSlices
         from fib_plugins.electrons.imaging import phases_in
@@ -156,7 +154,7 @@ class MonteCarlo(MonteCarloParameters, Simulator):
         imagers = self._imagers(labels, phases, channels, structure, context)
         total = shape[0] * shape[1]
         if todo:
-            self._tell_time(imagers, todo, box, context)
+            self._log_time(imagers, todo, box, context)
         context.progress(total - len(todo), total, "slices imaged")
         for count, (channel, z, tally) in enumerate(
             self._tallies(imagers, todo, box), start=total - len(todo) + 1
@@ -187,7 +185,7 @@ class MonteCarlo(MonteCarloParameters, Simulator):
     def _tallies(
         imagers: dict[int, Any], todo: list[tuple[int, int]], box: Any
     ) -> Iterator[tuple[int, int, Any]]:
-        """Yield channel, slice and tally of what is to be done, in its order."""
+        """Yield channel, slice and tally of the slices to image, in order."""
         (z0, _), rows, columns = box
         for channel, part in groupby(todo, key=lambda each: each[0]):
             slices = [z0 + z for _, z in part]
@@ -195,7 +193,7 @@ class MonteCarlo(MonteCarloParameters, Simulator):
                 yield channel, z - z0, tally
 
     def _with_below(self, phases: list[int], labels: Labels) -> list[int]:
-        """Return phases with that which lies below the structure."""
+        """Return the phases, including that below the structure."""
         if isinstance(self.below, str):
             return phases
         if self.below not in labels.phases:
@@ -244,7 +242,7 @@ class MonteCarlo(MonteCarloParameters, Simulator):
                 polar_deg=self.detector_polar_deg,
                 dtype=self.precision,
             )
-            # of the structure, too: two that are imaged with one seed have noise of their own
+            # depends on the structure, too: two structures have different noise at one seed
             key = int(context.rng_for("electrons", repr(energy), structure).integers(2**63))
             imagers[channel] = Imager(
                 lattice,
@@ -258,7 +256,7 @@ class MonteCarlo(MonteCarloParameters, Simulator):
         return imagers
 
     def _can_use_gpu(self, context: Context) -> bool:
-        """Return whether Numba can use a GPU; warn of one that it cannot use under ``auto``."""
+        """Return whether Numba can use the GPU; with ``auto`` warn if it cannot."""
         from fib_plugins.electrons.cuda import check_gpu
 
         try:
@@ -266,14 +264,14 @@ class MonteCarlo(MonteCarloParameters, Simulator):
         except UsageError as error:
             if context.device_asked != "auto":
                 raise
-            context.log.warning("%s. Now the CPU is used", error)
+            context.log.warning("%s. The CPU is used instead", error)
             return False
         return True
 
-    def _tell_time(
+    def _log_time(
         self, imagers: dict[int, Any], todo: list[tuple[int, int]], box: Any, context: Context
     ) -> None:
-        """Log how long the work will take, measured on a few pixels of each voltage."""
+        """Log the expected time, measured on a few pixels of each voltage."""
         _, rows, columns = box
         pixels = (rows[1] - rows[0]) * (columns[1] - columns[0])
         slices = {channel: [c for c, _ in todo].count(channel) for channel in imagers}
@@ -288,7 +286,7 @@ class MonteCarlo(MonteCarloParameters, Simulator):
         )
 
     def _box(self, shape: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
-        """Return the first and the one after the last voxel to image along z, y, x."""
+        """Return the range of voxels to image along z, y, x: [first, one after the last]."""
         chosen = (self.slices, *(self.region or (None, None)))
         box = tuple((0, n) if part is None else part for part, n in zip(chosen, shape, strict=True))
         for name, (_, stop), n in zip(
@@ -304,12 +302,12 @@ class MonteCarlo(MonteCarloParameters, Simulator):
     def _unknown_below(self, phases: Mapping[int, Any]) -> str:
         known = ", ".join(str(phase) for phase in sorted(phases))
         return (
-            f"below is phase {self.below}, which the labels do not know; give mirror, repeat or "
+            f"below is phase {self.below}, which the labels do not have; give mirror, repeat or "
             f"one of {known}"
         )
 
     def _fingerprint(self, labels: Labels, phases: list[int], structure: str, seed: int) -> str:
-        """Return a digest of what decides the images, to know finished slices by."""
+        """Return a digest of all that determines the images, which identifies finished slices."""
         settings = self.model_dump(mode="json")
         facts = [settings, self.result_version, seed, structure, _materials(labels, phases)]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -320,7 +318,7 @@ def _materials(labels: Labels, phases: list[int]) -> dict[int, Any]:
 
 
 def _digest(labels: Labels, phases: list[int]) -> str:
-    """Return a digest of a structure: its voxels, their size, and what they are made of."""
+    """Return a digest of a structure: its voxels, their size, and their materials."""
     from fib_plugins.electrons.imaging import planes
 
     facts = [_materials(labels, phases), labels.shape, labels.voxel_size_nm]
@@ -332,4 +330,4 @@ def _digest(labels: Labels, phases: list[int]) -> str:
 
 COST_US, COST_EXPONENT = 0.55, 1.15
 """Time for one electron in a porous metal of fine structure, microseconds of a CPU core at 1 keV,
-and how it grows with energy; from `benchmarks/monte_carlo.py`. For warnings only."""
+and the exponent of its growth with energy; from `benchmarks/monte_carlo.py`. For warnings only."""

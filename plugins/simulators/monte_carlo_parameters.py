@@ -18,18 +18,18 @@ Range = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]]
 
 
 class MonteCarloParameters(BaseModel):
-    """Beam, detector, physics, surroundings, and what is imaged."""
+    """Beam, detector, physics, surroundings, and the imaged region."""
 
     energies_kev: Annotated[tuple[EnergyKev, ...], Field(min_length=1)] = Field(
         description=f"beam energies, keV, {LOWEST_KEV:g} to {HIGHEST_KEV:g}; one channel each"
     )
     electrons_per_pixel: int = Field(
-        default=100, ge=1, le=10**6, description="electrons sent into each pixel"
+        default=100, ge=1, le=10**6, description="incident electrons per pixel"
     )
     beam_diameter_nm: float = Field(
         default=0.0,
         ge=0,
-        description="full width at half maximum of the Gaussian beam, nm; 0: as wide as a pixel",
+        description="full width at half maximum of the Gaussian beam, nm; 0: uniform over a pixel",
     )
     tilt_deg: float = Field(
         default=0.0,
@@ -47,7 +47,7 @@ class MonteCarloParameters(BaseModel):
     cutoff_ev: float = Field(
         default=50.0,
         ge=ENERGY_RANGE_EV[0],
-        description="electrons below this energy are given up and never counted, eV",
+        description="electrons below this energy are dropped and never counted, eV",
     )
     detector_energy: tuple[Share, Share] = Field(
         default=(0.0, 1.0),
@@ -55,20 +55,20 @@ class MonteCarloParameters(BaseModel):
     )
     detector_polar_deg: tuple[Degrees, Degrees] = Field(
         default=(0.0, 180.0),
-        description="window of angles to the way back along the beam that count, [low, high], "
+        description="window of angles from the way back along the beam that count, [low, high], "
         "degrees",
     )
     detector_weighting: Literal["count", "energy"] = Field(
         default="count",
-        description="what an electron adds to the image: 1, or its energy over the beam energy",
+        description="weight of an electron in the image: 1, or its energy over the beam energy",
     )
     lateral: Literal["periodic", "mirror"] = Field(
-        default="periodic", description="what lies beyond the sides of the volume"
+        default="periodic", description="continuation beyond the sides of the volume"
     )
     below: Literal["mirror", "repeat"] | Annotated[int, Field(ge=0, le=255)] = Field(
         default="mirror",
-        description="what lies below the last slice: the volume mirrored there, its last slice "
-        "again and again, or the phase of this number",
+        description="continuation below the last slice: the volume mirrored, its last slice "
+        "repeated, or the phase of this number",
     )
     slices: Range | None = Field(
         default=None,
@@ -81,7 +81,7 @@ class MonteCarloParameters(BaseModel):
     )
     mean_depth: bool = Field(
         default=False,
-        description="whether to keep `depth`: how deep the electrons of each pixel have been",
+        description="whether to keep `depth`: how deep the electrons of each pixel got on average",
     )
     precision: Literal["float32", "float64"] = Field(
         default="float32", description="arithmetic; yields agree within counting noise"
@@ -91,7 +91,7 @@ class MonteCarloParameters(BaseModel):
     def _check(self) -> Self:
         if len(set(self.energies_kev)) < len(self.energies_kev):
             raise ValueError(
-                f"energies_kev names a voltage twice: {list(self.energies_kev)}; name each once"
+                f"energies_kev has duplicates: {list(self.energies_kev)}; give each energy once"
             )
         if min(self.energies_kev) * 1000.0 <= self.cutoff_ev:
             raise ValueError(

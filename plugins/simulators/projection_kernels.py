@@ -1,7 +1,7 @@
 """Loops of the weighted projection, compiled by Numba.
 
-Each call is given a slab of slices and runs on one thread; slabs are independent of each other, so
-the result does not depend on how many run at a time.
+Each call takes a slab of slices and runs on one thread; slabs are independent of each other, so
+that the result does not depend on how many run at a time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def weighted_sum(planes: np.ndarray, weights: np.ndarray, image: np.ndarray) -> 
 
     Args:
         planes: uint8 phases of the slab and of the slices below it, (z + slices - 1, y, x).
-        weights: float32 weight of a phase so many slices below the face, (slices, 256).
+        weights: float32 weight of each phase by slices below the face, (slices, 256).
         image: float32 result, (z, y, x); slice z is the face above ``planes[z:]``.
     """
     slices = weights.shape[0]
@@ -33,12 +33,12 @@ def weighted_sum(planes: np.ndarray, weights: np.ndarray, image: np.ndarray) -> 
 
 @compiled
 def first_solid(planes: np.ndarray, yields: np.ndarray, image: np.ndarray) -> None:
-    """Give each pixel the yield of the first solid below it; where there is none, of the pore.
+    """Set each pixel to the yield of the first solid below it; without any, to that of the pore.
 
     Args:
         planes: as for `weighted_sum`.
-        yields: float32 yield of a phase so many slices below the face, (slices, 256); that of
-            the pore is ``yields[0, 0]``.
+        yields: float32 yield of each phase by slices below the face, (slices, 256); that of the
+            pore is ``yields[0, 0]``.
         image: as for `weighted_sum`.
     """
     slices = yields.shape[0]
@@ -47,7 +47,7 @@ def first_solid(planes: np.ndarray, yields: np.ndarray, image: np.ndarray) -> No
     for y in range(image.shape[1]):
         depth[:] = slices
         solid[:] = 0
-        # from the bottom up, each voxel knows from the one below how deep the next solid lies
+        # from the bottom up: the depth of the next solid follows from the voxel below
         for z in range(planes.shape[0] - 1, -1, -1):
             phases = planes[z, y]
             for x in range(phases.size):

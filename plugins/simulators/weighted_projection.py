@@ -1,4 +1,4 @@
-"""Images from weighted slices: the preprocessing of the paper, and a physical variant of it."""
+"""Images from weighted slices: the paper's preprocessing, and a physical variant of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fibcore.errors import listed
 from fibcore.params import EnergiesKev
 
 SLAB = 16
-"""Slices that one thread works on at a time."""
+"""Number of slices that one thread works on at a time."""
 TABLE = "physics/monte_carlo"
 """The plugin whose table of coefficients, which comes with fib, is the default physics."""
 
@@ -29,33 +29,33 @@ class WeightedProjection(Simulator):
 
     After Sardhara et al., Mach. Learn.: Sci. Technol. 6 (2025) 025023, section 2.3. The imaged
     face is the upper side of a slice. Slice k from there downwards (k = 0: the one just below the
-    face) lies under k times the slice thickness of pore filler: its coefficient is eta(material,
+    face) lies under pore filler of k times the slice thickness: its coefficient is eta(material,
     energy, k * thickness).
 
     **Mode ``sum``** (the paper): the grey value is the sum of the weights of all solid voxels in
-    the first `slices` slices; pores weigh nothing. The paper normalises the coefficients "across
+    the first `slices` slices; pores have weight 0. The paper normalises the coefficients "across
     groups of atomic numbers and accelerating voltages": here the weights of a phase at an energy
-    are its coefficients divided by their sum, so solid all the way down has grey value 1. That
-    makes solids alike but for how fast they fade with depth; with several solid phases use
+    are its coefficients divided by their sum, so that solid in all slices has grey value 1. Solids
+    then differ only in how fast they fade with depth; with several solid phases use
     ``normalize=False``, which divides all of them by the largest of those sums and keeps their
-    contrast. As printed, the sum counts solid hidden behind solid, and solid too deep to be seen
-    still weighs as much as bare filler would; ``subtract_pore=True`` weights with eta - eta(pore
-    filler), but not below 0.
+    contrast. As printed, the sum includes solid hidden behind solid, and solid too deep to be seen
+    has the weight of bare filler; ``subtract_pore=True`` weights with eta - eta(pore filler), but
+    not below 0.
 
-    **Mode ``first_hit``**: the first solid voxel from the face downwards decides: the grey value
-    is its eta, or that of the bare pore filler where there is no solid. Nothing is normalised: the
-    image is a backscatter yield, as a Monte Carlo simulation gives it.
+    **Mode ``first_hit``**: the grey value is the eta of the first solid voxel from the face
+    downwards, or that of the bare pore filler where there is no solid. Nothing is normalised: the
+    image is a backscatter yield, as in a Monte Carlo simulation.
 
-    **Noise.** With `electrons_per_pixel` the image is the fraction of so many electrons that come
-    back, drawn from a binomial distribution. In mode ``sum`` the yield expected at grey value g is
-    taken as eta_pore + g (eta_solid - eta_pore), with eta_solid that of the brightest phase at the
-    face.
+    **Noise.** With `electrons_per_pixel` the image is the fraction of so many electrons that is
+    backscattered, drawn from a binomial distribution. In mode ``sum`` the expected yield at grey
+    value g is taken as eta_pore + g (eta_solid - eta_pore), with eta_solid that of the brightest
+    phase at the face.
 
-    Images are float32 from 0 to 1. Any physics plugin serves; by default it is
+    Images are float32 from 0 to 1. Any physics plugin can be used; the default is
     `physics/monte_carlo`, whose table comes with fib, under the pore filler of the labels. For the
     analytic law give a step that runs `physics/hunger_kuchler` as the input `physics`. `slices`
-    times the slice thickness should reach as deep as solid is seen: about 20, 50 and 160 nm for
-    gold under epoxy at 1, 2 and 4 keV.
+    times the slice thickness should cover the depth to which solid is visible: about 20, 50 and
+    160 nm for gold under epoxy at 1, 2 and 4 keV.
     """
 
     name: ClassVar[str] = "weighted_projection"
@@ -67,8 +67,8 @@ class WeightedProjection(Simulator):
     )
     mode: Literal["sum", "first_hit"] = Field(
         default="sum",
-        description="sum: weights of all solid voxels below a pixel (the paper); first_hit: the "
-        "first solid voxel decides",
+        description="sum: weights of all solid voxels below a pixel (the paper); first_hit: only "
+        "the first solid voxel",
     )
     normalize: bool = Field(
         default=True,
@@ -77,20 +77,20 @@ class WeightedProjection(Simulator):
     )
     subtract_pore: bool = Field(
         default=False,
-        description="mode sum: whether to weight with what a solid adds to the coefficient of the "
-        "pore filler, so that solid too deep to be seen weighs nothing",
+        description="mode sum: whether to subtract the coefficient of the pore filler from that of "
+        "a solid, so that solid too deep to be seen has weight 0",
     )
     below: Literal["mirror", "repeat", "pore"] = Field(
         default="mirror",
-        description="what lies below the last slice: the stack mirrored there, its last slice "
-        "again and again, or pores",
+        description="continuation below the last slice: the stack mirrored, its last slice "
+        "repeated, or pores",
     )
     electrons_per_pixel: int | None = Field(
         default=None, ge=1, description="electrons per pixel for counting noise; none: no noise"
     )
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Return the images and the memory of the slabs that are worked on at a time."""
+        """Return the spec of the images and the memory of the slabs in work at a time."""
         forecast = super().forecast(method, inputs)
         if forecast.output is None:
             return forecast
@@ -111,8 +111,8 @@ class WeightedProjection(Simulator):
     ) -> Images:
         """Return images of every slice as the imaged face, float32 (channel, z, y, x), 0 to 1.
 
-        The result is the same for any number of threads; noise depends on the seed, on the slice,
-        the channel and the image that it lies on.
+        The result is the same for any number of threads; noise depends on the seed, the slice, the
+        channel and the image that it is added to.
 
         Args:
             labels: the structure; slice 0 is imaged first.
@@ -121,8 +121,8 @@ class WeightedProjection(Simulator):
             context: surroundings of the step.
 
         Raises:
-            FibError: a phase without a material, or a physics plugin that returns something else
-                than coefficients from 0 to 1.
+            FibError: a phase without a material, or a physics plugin that returns coefficients
+                outside of 0 to 1.
         """
         from .projection_kernels import first_solid, weighted_sum
 
@@ -165,14 +165,14 @@ class WeightedProjection(Simulator):
         """Return eta (256, energy, slice); row 0 the bare pore filler, 0 for unused phases."""
         if 0 not in labels.phases:
             raise FibError(
-                "phase 0 of the labels has no material: give the material that fills the pores, "
-                "vacuum where nothing does"
+                "phase 0 of the labels has no material: give the material that fills the pores, or "
+                "vacuum"
             )
         filler = labels.phases[0]
         asked = TABLE if physics is None else physics.identifier()
         if physics is not None and physics.overlayer_name not in (None, filler.name):
             context.log.warning(
-                "%s is for material under %s, but %s fills the pores: depth fades otherwise",
+                "%s is for material under %s, but %s fills the pores: the decay with depth differs",
                 asked,
                 physics.overlayer_name,
                 filler.name,
@@ -190,7 +190,7 @@ class WeightedProjection(Simulator):
                 raise FibError(
                     f"{asked} gives coefficients of {material.name} between "
                     f"{np.min(found):g} and {np.max(found):g}; a backscatter coefficient is "
-                    f"0 to 1. Use a physics plugin that holds for this material, energy and depth"
+                    f"0 to 1. Use a physics plugin that covers this material, energy and depth"
                 )
             eta[phase] = found
         return eta
@@ -199,13 +199,13 @@ class WeightedProjection(Simulator):
         """Return the weights of mode ``sum``, float32 (energy, slice, 256)."""
         solid = eta - eta[0] if self.subtract_pore else eta.copy()
         solid[0] = 0.0
-        solid[solid[..., 0] <= 0] = 0.0  # no brighter at the face: none below, but for noise of eta
+        solid[solid[..., 0] <= 0] = 0.0  # no brighter at the face: deeper values are noise of eta
         solid = np.maximum(solid, 0.0)
         sums = solid.sum(axis=2, keepdims=True)
         if len(labels.phases) > 1 and not np.all(sums.max(axis=0) > 0):
             raise FibError(
                 "no solid phase has a larger backscatter coefficient than the pore filler, so that "
-                "nothing is left to weight with: use subtract_pore=false, or mode first_hit"
+                "all weights are 0: use subtract_pore=false, or mode first_hit"
             )
         if not self.normalize:
             sums = np.broadcast_to(sums.max(axis=0), sums.shape)
@@ -213,7 +213,7 @@ class WeightedProjection(Simulator):
         return np.ascontiguousarray(weights.transpose(1, 2, 0), dtype=np.float32)
 
     def _counted(self, image: np.ndarray, eta: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return a noisy slice: the fraction of `electrons_per_pixel` that come back."""
+        """Return a noisy slice: the backscattered fraction of `electrons_per_pixel`."""
         expected = image.astype(np.float64)
         if self.mode == "sum":
             pore, bright = eta[0, 0], eta[1:, 0].max()
@@ -228,7 +228,7 @@ def _yields(eta: np.ndarray) -> np.ndarray:
 
 
 def _planes(data: np.ndarray, start: int, stop: int, below: str) -> np.ndarray:
-    """Return slices start to stop as a new array; from the last one on, what lies `below`."""
+    """Return slices start to stop as a new array, continued `below` the last one."""
     count = len(data)
     index = np.arange(start, stop)
     if below == "mirror":
@@ -254,7 +254,7 @@ def _check_phases(planes: np.ndarray, labels: Labels) -> None:
 
 
 def _finish(futures: list[Future[None]], context: Context) -> None:
-    """Wait for all slabs; on an error or an interruption drop those not yet begun."""
+    """Wait for all slabs; on an error or an interruption drop those not yet started."""
     try:
         for future in context.track(futures, "weighted projection"):
             future.result()

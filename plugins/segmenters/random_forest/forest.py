@@ -1,4 +1,4 @@
-"""A forest of decision trees as plain arrays: kept without pickles, walked by compiled code."""
+"""A forest of decision trees as plain arrays: saved without pickles, evaluated by compiled code."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from fib_plugins.compiled import compiled
 from fibcore import FibError
 
 VOXELS_AT_ONCE = 16384
-"""So many go through a tree before the next one's turn, so that the tree stays in the cache."""
+"""Number of voxels that go through a tree before the next tree, to keep the tree in the cache."""
 ABREAST = 8
-"""So many go down a tree side by side, so that none waits for the memory alone: half the time."""
+"""Number of voxels that go down a tree side by side, which hides memory latency: half the time."""
 
 DTYPES = {
     "tree_start": np.int64,
@@ -31,8 +31,8 @@ class Forest:
 
     Attributes:
         tree_start: number of each tree's root, and last the number of nodes; int64.
-        feature: which feature each node looks at; int32.
-        threshold: where that is not greater, the voxel goes left, else right; float32.
+        feature: number of the feature that each node tests; int32.
+        threshold: the voxel goes left if the feature is not greater, else right; float32.
         children: numbers of the left and the right child, axes (node, side); a leaf's are its own;
             int32.
         share: share of each class in the training voxels of a node, axes (node, class); float32.
@@ -50,7 +50,7 @@ class Forest:
 
         Args:
             classifier: fitted to classes that are numbers from 0.
-            classes: how many there are; those that it has not seen get no probability.
+            classes: number of classes; those absent from training get probability 0.
         """
         trees = [estimator.tree_ for estimator in classifier.estimators_]
         starts = np.cumsum([0, *(tree.node_count for tree in trees)])
@@ -71,10 +71,10 @@ class Forest:
 
     @classmethod
     def of_weights(cls, weights: Mapping[str, np.ndarray], features: int, classes: int) -> Self:
-        """Return the forest that `weights` gave, after a check that every walk will end in a leaf.
+        """Return the forest from the result of `weights`; check that every walk ends in a leaf.
 
         Raises:
-            FibError: the arrays are no such forest, or one for other features or classes.
+            FibError: the arrays are no forest, or one for other features or classes.
         """
         try:
             forest = cls(**{name: weights[name] for name in DTYPES})
@@ -84,7 +84,7 @@ class Forest:
         if not sound:
             raise FibError(
                 f"the model is no forest for {features} features and {classes} phases: it is "
-                f"damaged, or was made by something else; train another forest"
+                f"damaged, or was made by another program; train another forest"
             )
         return forest
 
@@ -139,7 +139,7 @@ class Forest:
 
 
 def _not_above(thresholds: np.ndarray) -> np.ndarray:
-    """Return the largest float32 numbers not above these: they part float32 numbers alike."""
+    """Return the largest float32 numbers not above these: they split float32 values equally."""
     nearest = thresholds.astype(np.float32)
     return np.where(nearest > thresholds, np.nextafter(nearest, np.float32(-np.inf)), nearest)
 

@@ -1,8 +1,9 @@
 """Local features of voxels: smoothed grey value, gradient and curvature at several scales.
 
-What `skimage.feature.multiscale_basic_features` computes, and ilastik and Trainable Weka are built
-on; here for a few slices at a time, so that memory does not grow with the stack: they are computed
-with as many slices around them as the filters reach, and come out as from the whole stack.
+These are the features of `skimage.feature.multiscale_basic_features`, on which ilastik and
+Trainable Weka are built. Here they are computed for a few slices at a time, with as many slices
+around them as the filters reach: the result is that of the whole stack, and memory does not grow
+with it.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ from fib_plugins.image_statistics.grey_scale import GreyScale
 from fibcore import FibError, Images
 
 TRUNCATE = 4.0
-"""Where Gaussians end, in standard deviations: the default of scikit-image and SciPy."""
+"""Where Gaussians are truncated, in standard deviations: the default of scikit-image and SciPy."""
 DERIVATIVES = 2
-"""Slices on either side that second differences of differences reach (Sobel filters: one)."""
+"""Slices on either side that differences of differences reach (Sobel filters: one)."""
 
 RESPONSES = {
     2: ("Gaussian", "gradient", "largest curvature", "smallest curvature"),
     3: ("Gaussian", "gradient", "largest curvature", "middle curvature", "smallest curvature"),
 }
-"""What is computed at each scale in slices and in volumes."""
+"""The features at each scale in slices and in volumes."""
 
 
 @dataclass(frozen=True)
 class LocalFeatures:
-    """Which features a voxel has.
+    """The features of a voxel.
 
     Of each channel, at each scale: the grey value smoothed by a Gaussian; the magnitude of its
     gradient (Sobel filters); its curvatures, that is the eigenvalues of its Hessian matrix from
@@ -79,9 +80,8 @@ class LocalFeatures:
 
         Args:
             images: grey values.
-            grey_scale: by which they become z-scores.
-            z: of which slices; the features of a slice do not depend on what other slices are
-                asked for.
+            grey_scale: scale by which they become z-scores.
+            z: the slices; the features of a slice do not depend on the other slices requested.
 
         Raises:
             FibError: grey values that are not finite.
@@ -128,7 +128,7 @@ class LocalFeatures:
         for channel in _z_scores(images, grey_scale, np.arange(read.start, read.stop)):
             for sigma in self.sigmas_px:
                 around = widened(reach(sigma))
-                # Along z first: what was read only to be smoothed need not be filtered in plane.
+                # Along z first: slices read only for smoothing need no filter in plane.
                 smooth = gaussian(
                     channel[inside(around, read)],
                     (sigma / pixels_per_slice, 0.0, 0.0),

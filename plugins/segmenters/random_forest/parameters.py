@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 
 
 class RandomForestParameters(BaseModel):
-    """What the forest sees of a voxel, and how it is trained and applied."""
+    """The features of a voxel, and how the forest is trained and applied."""
 
     dimensions: Literal["2d", "3d"] = Field(
         default="2d", description="2d: filters work in each slice; 3d: in the volume"
@@ -31,7 +31,7 @@ class RandomForestParameters(BaseModel):
     normalization: Literal["training", "stack", "slice"] = Field(
         default="stack",
         description="grey values become z-scores by mean and standard deviation of the training "
-        "images, of each stack, or of each slice; see segmenter/unet for which is right when",
+        "images, of each stack, or of each slice; see segmenter/unet for when to use which",
     )
     sigma_min: float = Field(
         default=0.5, ge=0.3, le=64, description="finest scale: deviation of the Gaussian, pixels"
@@ -44,21 +44,21 @@ class RandomForestParameters(BaseModel):
     )
     trees: int = Field(default=100, ge=1, le=10_000, description="number of trees")
     max_depth: int | None = Field(
-        default=None, ge=1, description="most decisions in a row; default: no limit"
+        default=None, ge=1, description="largest depth of a tree; default: no limit"
     )
     min_samples_leaf: int = Field(
-        default=1, ge=1, description="least training voxels in each leaf of a tree"
+        default=1, ge=1, description="fewest training voxels in each leaf of a tree"
     )
     sample_voxels: int = Field(
-        default=100_000, ge=100, description="voxels that the forest is trained on"
+        default=100_000, ge=100, description="number of voxels that the forest is trained on"
     )
     sampling: Literal["random", "balanced"] = Field(
         default="random",
-        description="draw voxels from the whole stack, or as many from each phase, so that a rare "
-        "one is not missed (and is found rather too often)",
+        description="draw voxels from the whole stack, or the same number from each phase, so that "
+        "a rare one is not missed (but is found somewhat too often)",
     )
     save_probability: bool = Field(
-        default=False, description="keep the probability of each phase beside the labels"
+        default=False, description="keep the probability of each phase, too"
     )
 
     @model_validator(mode="after")

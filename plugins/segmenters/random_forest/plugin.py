@@ -33,27 +33,28 @@ from fibcore.models import Shape
 from fibcore.plugin import Forecast
 
 SLAB_VOXELS = 2**20
-"""So many, in whole slices, each thread works on at a time."""
+"""Number of voxels, in whole slices, that each thread works on at a time."""
 FILTER_PLANES = {"2d": 15, "3d": 40}
-"""Images that the filters hold at a time, per slice of the slab; measured."""
+"""Number of images that the filters hold at a time, per slice of the slab; measured."""
 NODE_BYTES = 150
-"""Memory of a node of a tree: scikit-learn's, and ours beside it while it is converted."""
+"""Memory of a node of a tree: scikit-learn's, and ours during the conversion."""
 NODES_PER_VOXEL = 1 / 3
-"""Nodes of a tree per training voxel: 0.03 to 0.25 measured, more where phases are hard to tell."""
+"""Nodes of a tree per training voxel: 0.03 to 0.25 measured, more if phases look similar."""
 
 
 class RandomForest(Trainable, RandomForestParameters, Segmenter):
     """Random forest on local image features, as in ilastik and Trainable Weka.
 
     Features are grey values smoothed at several scales, their gradients and their curvatures
-    (eigenvalues of the Hessian matrix), of every voltage; as in today's tools by default in each
-    slice for itself. `slices_above` and `slices_below` add the smoothed grey values of neighbouring
-    slices; with `dimensions` ``3d`` all filters work in the volume, where Gaussians extend as many
-    nm along z as in the plane. Beyond the edges of the stack the outermost voxels are repeated.
+    (eigenvalues of the Hessian matrix), of every voltage. By default they are computed in each
+    slice by itself, as in these tools. `slices_above` and `slices_below` add the smoothed grey
+    values of neighbouring slices; with `dimensions` ``3d`` all filters work in the volume, where
+    Gaussians extend as many nm along z as in the plane. Beyond the edges of the stack the outermost
+    voxels are repeated.
 
     A forest (Breiman, Machine Learning 45 (2001) 5-32; scikit-learn's) is trained on voxels drawn
     at random from a labelled stack; a voxel gets the phase that is most probable on average over
-    its trees. It learns in seconds and is what a network has to beat.
+    its trees. It learns in seconds and is the baseline for networks.
     """
 
     name: ClassVar[str] = "random_forest"
@@ -74,7 +75,7 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
     # -- before a run --------------------------------------------------------------------------
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Refuse shapes that differ, slices smaller than the features, and other channels."""
+        """Refuse different shapes, slices smaller than the features, and other channels."""
         images = inputs.get("images")
         if images is None:
             return super().forecast(method, inputs)
@@ -91,7 +92,7 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
         model = None
         if labels is not None:
             check_same_volume(images.shape, labels.shape)
-            info = TrainingData.foretell(images, labels)
+            info = TrainingData.known_before_run(images, labels)
             if info is not None:
                 model = Model(self.identifier(), self.model_dump(mode="json"), info=info)
         voxels = min(self.sample_voxels, int(np.prod(images.shape)))
@@ -127,7 +128,7 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
             )
         if self.dimensions == "3d" and depth < 2:
             raise FibError(
-                "features in the volume need at least 2 slices, this stack has 1: use dimensions "
+                "features in the volume need at least 2 slices; this stack has 1: use dimensions "
                 "'2d', or more slices"
             )
 
@@ -135,17 +136,17 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
 
     @keeps(importances=Table, out_of_bag=Table)
     def fit(self, images: Images, labels: Labels, context: Context | None = None) -> Self:
-        """Train on images of a known structure; keeps what the forest looks at and how good it is.
+        """Train on images of a known structure; keeps importances and accuracy.
 
         The table `importances` has the columns feature and importance (mean decrease of the Gini
         impurity, summing to 1), most important first. The table `out_of_bag` has the columns
-        phase (``all`` first), voxels and accuracy_percent: how many of the voxels drawn of that
-        phase are labelled right by the trees that were not trained on them. Neighbouring voxels
-        look alike, so this is too good by some; what counts is another structure.
+        phase (``all`` first), voxels and accuracy_percent: the share of that phase's sampled voxels
+        that are labelled correctly by the trees that were not trained on them. Neighbouring voxels
+        are similar, so this is somewhat too high; use another structure to measure accuracy.
 
         Args:
             images: one channel per voltage.
-            labels: the structure that was imaged; as many classes as it names phases.
+            labels: the structure that was imaged; there is one class for each phase it names.
             context: surroundings of the step.
 
         Raises:
@@ -240,7 +241,7 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
 
     @property
     def _forest_parts(self) -> tuple[Mapping[str, np.ndarray], int, int]:
-        """The arrays of the forest, and its numbers of features and of phases."""
+        """Return the arrays of the forest, and its numbers of features and of phases."""
         info = self.model.info
         features = self._features_per_channel() * len(info["kv"])
         return self.model.weights, features, len(info["phases"])

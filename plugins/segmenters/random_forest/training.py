@@ -1,4 +1,4 @@
-"""Training of a random forest by scikit-learn, and what it says of itself."""
+"""Training of a random forest by scikit-learn, and tables of its importances and accuracy."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from fib_plugins.segmenters.random_forest.parameters import RandomForestParameters
 
 TREES_AT_ONCE = 10
-"""So many are grown between two reports of progress."""
+"""Number of trees grown between two reports of progress."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedForest:
-    """A fitted classifier and what it was fitted to.
+    """A fitted classifier and its training targets.
 
     Attributes:
         classifier: scikit-learn's.
@@ -38,17 +38,17 @@ class TrainedForest:
         return Table({"feature": np.array(names, object)[order], "importance": importances[order]})
 
     def out_of_bag_table(self, phases: Sequence[str]) -> Table:
-        """Return how many of each phase the trees label right that were not trained on them.
+        """Return the accuracy per phase of the trees that were not trained on a voxel.
 
         Args:
             phases: name of each class.
         """
         votes = self.classifier.oob_decision_function_
-        judged = votes.sum(axis=1) > 0  # the others were in the training set of every tree
+        counted = votes.sum(axis=1) > 0  # the others were in the training set of every tree
         found = self.classifier.classes_[votes.argmax(axis=1)]
         rows: list[dict[str, Any]] = []
         for number, name in enumerate(("all", *phases), start=-1):
-            own = judged & ((self.targets == number) | (number < 0))
+            own = counted & ((self.targets == number) | (number < 0))
             right = np.count_nonzero(own & (found == self.targets))
             count = np.count_nonzero(own)
             accuracy = 100.0 * right / count if count else None
@@ -62,7 +62,7 @@ def train(
     """Return a forest trained on voxels; the same for any number of threads.
 
     Args:
-        params: how many trees, how deep.
+        params: number and depth of trees.
         inputs: float32, axes (voxel, feature).
         targets: class of each voxel.
         context: gives the seed and the number of threads.
@@ -75,7 +75,7 @@ def train(
         warm_start=True,
     )
     with warnings.catch_warnings():
-        # A few trees leave voxels that none of them has left out: not counted, see above.
+        # With few trees, some voxels are in the training set of all: not counted, see above.
         warnings.filterwarnings("ignore", "Some inputs do not have OOB scores")
         for grown in (*range(TREES_AT_ONCE, params.trees, TREES_AT_ONCE), params.trees):
             classifier.set_params(n_estimators=grown, oob_score=grown == params.trees)

@@ -12,16 +12,16 @@ def draw_voxels(
 ) -> list[np.ndarray]:
     """Return which voxels of each slice are drawn: positions in the flattened slice, ascending.
 
-    No voxel is drawn twice. Each slice gives its share, up to one voxel, and within a slice every
-    voxel of a group is as likely as another.
+    No voxel is drawn twice. Each slice contributes its share, rounded to whole voxels, and within a
+    slice every voxel of a group is equally likely.
 
     Args:
-        labels: where to draw from; walked slice by slice.
+        labels: the labels to draw from, read slice by slice.
         classes: table from phase number to class number.
-        number: how many to draw; if there are not so many, all.
-        balanced: whether each phase gives as many voxels (or all it has), instead of all voxels
-            being one group.
-        context: where the randomness comes from.
+        number: how many to draw; all voxels if there are fewer.
+        balanced: whether each phase contributes the same number of voxels (or all it has), instead
+            of all voxels being one group.
+        context: gives the random generator.
     """
     depth = labels.shape[0]
     groups = int(classes.max()) + 1 if balanced else 1
@@ -46,9 +46,9 @@ def draw_voxels(
 
 
 def _shares(counts: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
-    """Return how many of each to take so that it is `number` in all, in proportion to `counts`.
+    """Return shares of `number` in proportion to `counts`, as integers with the same sum.
 
-    What is left of a voxel is carried to the next share; the first begins with a random part.
+    Fractions of a voxel are carried to the next share; the first starts with a random fraction.
     """
     total = int(counts.sum())
     if number >= total:

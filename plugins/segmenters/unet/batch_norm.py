@@ -1,7 +1,7 @@
-"""Statistics of batch normalisation taken anew from the stack to be segmented.
+"""Adaptation of batch normalisation to the stack to be segmented.
 
 Adaptive batch normalisation (Li et al., Pattern Recognition 80 (2018) 109, arXiv:1603.04779): mean
-and variance of each layer become those of the stack at hand; weights stay. It needs no labels.
+and variance of each layer are set to those of this stack; weights stay. It needs no labels.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fib_plugins.segmenters.unet.parameters import UNetParameters
 
 VOXELS = 256 * 64**2
-"""How many voxels are looked at, or somewhat more: those of 256 patches of 64 x 64."""
+"""Fewest voxels that are used: those of 256 patches of 64 x 64."""
 
 
 def adapt(
@@ -32,15 +32,15 @@ def adapt(
     batch_size: int,
     context: Context,
 ) -> None:
-    """Give the network's batch normalisation the statistics of a stack.
+    """Set the statistics of the network's batch normalisation to those of a stack.
 
     They are the mean, over batches of patches like those of training, of each batch's mean and
-    variance. The patches are spread evenly over the stack (Halton's sequence): which ones depends
-    on nothing but its shape.
+    variance. The patches are spread evenly over the stack (Halton's sequence); they depend only on
+    its shape.
 
     Args:
         unet: the parameters.
-        network: is changed.
+        network: the network, which is changed.
         images: the stack.
         grey_scale: that of the stack.
         batch_size: number of patches in a batch of training.
@@ -51,7 +51,7 @@ def adapt(
     for layer in network.modules():
         if isinstance(layer, _BatchNorm):
             layer.reset_running_stats()
-            layer.momentum = None  # the mean of all batches, rather than one that forgets
+            layer.momentum = None  # the mean of all batches, not an exponential one
             layer.train()
     corners = _corners(unet, images.shape, batch_size)
     batches = np.split(corners, len(corners) // batch_size)

@@ -1,9 +1,9 @@
 """Inference of the U-Net segmenter: windows blended into whole slices, slab after slab along z.
 
 MONAI's sliding-window inference cuts slices that exceed the window into overlapping windows and
-blends them with Gaussian weights, so that no tile shows. Along z the stack is streamed: memory
-does not depend on the number of slices. A GPU gets many windows at a time, and is not kept waiting
-while slices are read or stored.
+blends them with Gaussian weights, so that no borders are visible. Along z the stack is streamed:
+memory does not depend on the number of slices. A GPU gets many windows at a time, and does not
+wait while slices are read or stored.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ SIGMA = 0.125
 """Width of the blending weights in units of the window: MONAI's (and nnU-Net's) default."""
 
 GPU_WORKERS = 3
-"""Slabs in work at a time on a GPU: one is read, one computed, one on its way back."""
+"""Number of slabs in work at a time on a GPU: one is read, one computed, one copied back."""
 GPU_AHEAD = 1
-"""3-D windows that are read ahead, and as many that may wait to be stored."""
+"""Number of 3-D windows that are read ahead, and of those that may wait to be stored."""
 GPU_VOXELS = 2**24
-"""More voxels at a time make no GPU faster: those of 64 windows of 512 x 512."""
+"""Most voxels at a time, those of 64 windows of 512 x 512: more make no GPU faster."""
 
 
 def probabilities(
@@ -67,11 +67,11 @@ def probabilities(
 
 
 class _Windows:
-    """A network that sees windows of slices.
+    """A network applied to windows of slices.
 
     Attributes:
-        device: where it is.
-        slices: in 2d and 2.5d, how many slices to give at a time.
+        device: device of the network.
+        slices: number of slices to give at a time, in 2d and 2.5d.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class _Windows:
         size = [n + -n % unet.halvings for n in self._size]
         edges = [min(unet.window, n) for n in size]
         self._edges = edges if unet.flat else [unet.patch_depth, *edges]
-        # MONAI rounds the step from window to window down: half a voxel more keeps it what it is.
+        # MONAI rounds the step from window to window down: half a voxel more preserves it.
         self._overlap = [max(0.0, 1.0 - (_step(unet, n) + 0.5) / n) for n in self._edges]
         # Computed once: on a GPU, MONAI waits for it.
         self._weights = compute_importance_map(
@@ -119,10 +119,10 @@ class _Windows:
 
 
 def _step(unet: UNetParameters, edge: int) -> int:
-    """Return the step from window to window: a multiple of what the network halves.
+    """Return the step from window to window: a multiple of the network's coarsest pixel.
 
-    Then every voxel has the same place in the network's coarser grids, whichever window shows
-    it, and windows differ in nothing but what they see beyond their edges.
+    Then a voxel has the same place in the network's coarser grids in all windows that contain it,
+    and windows differ only in what is beyond their edges.
     """
     steps = round(edge * (1.0 - unet.overlap) / unet.halvings)
     return max(1, steps) * unet.halvings
@@ -137,12 +137,12 @@ def with_neighbours(
 ) -> torch.Tensor:
     """Return padded z-scores in axes (slice, channel, y, x) on the device.
 
-    Channels are (voltage, slice) of the neighbours; end slices stand for what lies beyond.
+    Channels are (voltage, slice) of the neighbours; end slices are repeated beyond the ends.
     """
     slices = (own[:, None] + np.array(unet.slice_offsets)).clip(0, images.shape[0] - 1)
     read = np.arange(slices.min(), slices.max() + 1)
     scores = blocks(unet, images, grey_scale, read, device).flatten(0, 1)
-    # A slice is sent once, and becomes a channel of all its neighbours there.
+    # A slice is copied once, and becomes a channel of all its neighbours on the device.
     voltages = np.arange(len(images.kv))[:, None] * len(read)
     planes = (voltages + (slices - read[0])[:, None]).ravel()
     shown = scores.index_select(0, to_device(torch.from_numpy(planes), device))

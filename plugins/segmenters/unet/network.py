@@ -4,7 +4,7 @@ DynUNet is the network of nnU-Net (Isensee et al., Nature Methods 18 (2021) 203)
 two convolutions per level, in 2-D and 3-D alike, with depth, width and normalisation to choose.
 MONAI's BasicUNet has a fixed depth, its UNet no plain second convolution at full resolution, and
 its SegResNet was slower on a CPU and learned no more per training step in first trials.
-Batch normalisation is the default: its statistics can be taken anew on the stack to be segmented.
+Batch normalisation is the default: its statistics can be adapted to the stack to be segmented.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def build_network(
         channels: number of input channels.
         classes: number of output channels, one per phase (softmax makes them probabilities).
         base_channels: feature channels at full resolution; they double at each level.
-        depth: how often the resolution is halved.
+        depth: number of halvings of the resolution.
         norm: ``batch`` or ``instance``.
         seed: of the initial weights (He et al. 2015, DynUNet's own).
     """
@@ -42,6 +42,6 @@ def build_network(
             filters=[base_channels * 2**level for level in range(depth + 1)],
             norm_name=(norm, {"affine": True}),
         )
-    # Channels last is a quarter faster on the CPU, and what tensor cores want.
+    # Channels last is a quarter faster on the CPU, and the layout of tensor cores.
     layout = torch.channels_last if flat else torch.channels_last_3d
     return network.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stub lacks it

@@ -1,4 +1,4 @@
-"""The parameters of the U-Net segmenter, their checks, and what follows from them."""
+"""The parameters of the U-Net segmenter, their checks, and derived values."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ INFERENCE_BYTES = 100
 CPU: 113 to 138 in training, 30 to 95 in inference."""
 
 DEFAULTS_3D = {"batch_size": 4, "window": 128}
-"""In 3-D a patch holds `patch_depth` times as many voxels: other defaults keep to memory."""
+"""Defaults in 3-D, where a patch holds `patch_depth` times as many voxels, to limit memory."""
 
 
 class UNetParameters(Schedule, Computing):
-    """What to show to the network, how to train it, how to apply it.
+    """The inputs of the network, its training, and its application.
 
     Defaults are the training procedure of table 1 of the paper.
     """
@@ -43,9 +43,9 @@ class UNetParameters(Schedule, Computing):
     normalization: Literal["training", "stack", "slice"] = Field(
         default="stack",
         description="grey values become z-scores by mean and standard deviation of the training "
-        "images (right where the grey scale is known to be the same), of each stack (right where "
-        "contrast and brightness differ but solid fractions are alike), or of each slice "
-        "(follows drift, but shifts where a slice holds more solid than another)",
+        "images (if the grey scale is known to be the same), of each stack (if contrast and "
+        "brightness differ but solid fractions are similar), or of each slice (follows drift, but "
+        "is biased where a slice holds more solid than another)",
     )
     base_channels: int = Field(
         default=16,
@@ -57,7 +57,7 @@ class UNetParameters(Schedule, Computing):
         default=3,
         ge=2,
         le=6,
-        description="how often resolution is halved (DynUNet: at least twice)",
+        description="number of halvings of the resolution (DynUNet: at least 2)",
     )
     norm: Literal["batch", "instance"] = Field(
         default="batch", description="normalization layers of the network"
@@ -84,14 +84,14 @@ class UNetParameters(Schedule, Computing):
         default=1e-4,
         gt=0,
         le=1,
-        description="of the Adam optimiser at the start; short trainings want 1e-3 to 3e-3",
+        description="of the Adam optimiser at the start; short trainings need 1e-3 to 3e-3",
     )
     validation_fraction: float = Field(
         default=0.2,
         gt=0,
         le=0.5,
-        description="share of the slices, at the end of z, that is kept out of training to "
-        "choose the best epoch by",
+        description="share of the slices, at the end of z, that is kept out of training and "
+        "determines the best epoch",
     )
     augment_flips: bool = Field(
         default=True, description="mirror patches in plane at random (never along z)"
@@ -120,21 +120,21 @@ class UNetParameters(Schedule, Computing):
         default=0.5,
         ge=0,
         le=10,
-        description="with an instrument: how far its variants are from it; 0.5: strengths and "
-        "lengths differ by a factor of up to 1.5",
+        description="with an instrument: spread of its variants; 0.5: strengths and lengths differ "
+        "by a factor of up to 1.5",
     )
     instrument_variants: int = Field(
         default=4,
         ge=1,
         le=1000,
-        description="with an instrument: recordings of the stack, each by a variant of its own, "
-        "that patches are taken from; each takes 4 bytes of memory per voxel and channel",
+        description="with an instrument: number of recordings of the stack, each by a variant of "
+        "its own, from which patches are taken; each takes 4 bytes of memory per voxel and channel",
     )
     instrument_renewal: int = Field(
         default=1,
         ge=0,
-        description="with an instrument: how many of these recordings each epoch replaces by new "
-        "ones, in turn",
+        description="with an instrument: number of these recordings that each epoch replaces with "
+        "new ones, in turn",
     )
     window: int = Field(
         default=512,
@@ -147,11 +147,11 @@ class UNetParameters(Schedule, Computing):
     )
     batch_norm: Literal["training", "stack"] = Field(
         default="training",
-        description="statistics of batch normalization at inference: those of training, or taken "
-        "anew from the stack to be segmented, which adapts the network to its look",
+        description="statistics of batch normalization at inference: those of training, or of the "
+        "stack to be segmented, which adapts the network to its look",
     )
     save_probability: bool = Field(
-        default=False, description="keep the probability of each phase beside the labels"
+        default=False, description="keep the probability of each phase, too"
     )
 
     @model_validator(mode="before")
@@ -191,8 +191,8 @@ class UNetParameters(Schedule, Computing):
     def _statistics_can_be_renewed(self) -> Self:
         if self.batch_norm == "stack" and self.norm != "batch":
             raise ValueError(
-                "batch_norm 'stack' renews the statistics of batch normalization, but this network "
-                "has norm 'instance', which takes its statistics from what it sees anyway: leave "
+                "batch_norm 'stack' adapts the statistics of batch normalization, but this network "
+                "has norm 'instance', which takes its statistics from its input in any case: leave "
                 "batch_norm out"
             )
         return self
@@ -204,11 +204,11 @@ class UNetParameters(Schedule, Computing):
 
     @property
     def halvings(self) -> int:
-        """Edges of patches and windows are multiples of this: the network halves them."""
+        """Edges of patches and windows are multiples of this number, since they are halved."""
         return int(2**self.depth)
 
     def is_single_pixel(self, height: int, width: int) -> bool:
-        """Return whether what has these edges is a single pixel where resolution is lowest.
+        """Return whether images with these edges are a single pixel at the lowest resolution.
 
         In 3d a single voxel: blocks are as deep as `patch_depth`.
         """
@@ -217,7 +217,7 @@ class UNetParameters(Schedule, Computing):
 
     @property
     def reach_above(self) -> int:
-        """Number of slices above its own that a patch needs to be whole."""
+        """Number of slices above its own that a complete patch needs."""
         return self.slices_above if self.dimensions == "2.5d" else 0
 
     @property
@@ -243,7 +243,7 @@ class UNetParameters(Schedule, Computing):
         return max(least, round(self.validation_fraction * depth))
 
     def network_params(self, channels: int, classes: int) -> dict[str, Any]:
-        """Return what `build_network` takes, besides a seed, for so many voltages and phases."""
+        """Return the arguments of `build_network`, except the seed."""
         return {
             "flat": self.flat,
             "channels": channels * (len(self.slice_offsets) if self.flat else 1),

@@ -1,7 +1,7 @@
-"""Patches of a stack for training: where they are taken, and how they are varied.
+"""Patches of a stack for training: their places and their variation.
 
-The stack lies on the device as one array, perhaps recorded several times; a batch is cut out by
-index, all its patches at once, turned and mirrored on the way.
+The stack is on the device as one array, perhaps recorded several times; the patches of a batch are
+cut out all at once by index, which also rotates and mirrors them.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class Variation:
 
     Attributes:
         recording: number of the recording that the patch is taken from.
-        symmetry: 0 to 7: quarter turns in plane (0 to 3), and 4 more if mirrored before.
-        above: slices above the patch's own that are shown to the network (2.5-D); in place of
-            those further up stands the last one shown, as at the end of the stack.
+        symmetry: 0 to 7: quarter turns in plane (0 to 3), plus 4 if mirrored before.
+        above: slices above the patch's own that are shown to the network (2.5-D); those further up
+            are replaced with the last one shown, as at the end of the stack.
         below: the same below.
         gain: factor on the z-scores, axes (patch, channel).
         offset: added to the z-scores, axes (patch, channel).
         noise: standard deviation of added noise, in units of z-scores.
-        noise_seed: where the noise comes from.
+        noise_seed: seed of the noise.
     """
 
     recording: np.ndarray
@@ -67,10 +67,10 @@ class Variation:
         channels: int,
         recordings: int = 1,
     ) -> Variation:
-        """Draw a variation for each patch, as the parameters `augment_...` say.
+        """Draw a variation for each patch, as set by the parameters `augment_...`.
 
-        Nothing is mirrored along z: what shines through comes from below, never from above, and
-        a network that sees it both ways cannot learn which side it comes from.
+        Nothing is mirrored along z: structure shines through from below, never from above, and a
+        network that sees both cannot learn the direction.
         """
         turns = (
             range(TURNS)
@@ -101,7 +101,7 @@ class Variation:
 
 
 def starts(length: int, patch: int, step: int) -> list[int]:
-    """Return where patches begin along an axis: every `step`, and flush with the end."""
+    """Return the starts of patches along an axis: every `step`, and flush with the end."""
     return [*range(0, length - patch, step), length - patch]
 
 
@@ -165,8 +165,8 @@ class Patches:
         """Yield (inputs, targets) for `batch_size` patches at a time, or of a share of each batch.
 
         Inputs have axes (patch, channel, [z,] y, x), where 2.5-D has channels (voltage, slice);
-        targets (patch, 1, [z,] y, x). In place of slices beyond the stack's ends stands the last
-        one before, again and again, as in inference. A patch is the same whatever the share.
+        targets (patch, 1, [z,] y, x). Beyond the stack's ends the end slice is repeated, as in
+        inference. A patch does not depend on the share.
         """
         device = self.volume.device
         noise = torch.Generator(device).manual_seed(variation.noise_seed)

@@ -1,6 +1,6 @@
-"""Segmentation by a U-Net that looks at slices, at slices with their neighbours, or at blocks.
+"""Segmentation by a U-Net on slices, on slices with their neighbours, or on blocks.
 
-In porous materials a slice shows what lies below it, too: grey values alone cannot distinguish
+In porous materials a slice also shows the structure below it: grey values alone cannot distinguish
 surface from depth, but a network that sees the neighbouring slices can (paper, section 2.5).
 """
 
@@ -37,18 +37,19 @@ from fibcore.roles import Curve
 class UNet(Trainable, UNetParameters, Segmenter):
     """U-Net on slices (2d), slices with neighbours (2.5d) or blocks (3d).
 
-    Where no labelled images of the microscope exist, there are two ways to make ready for its look.
-    **Domain randomisation**: give `fit` ideal images of a known structure and, as `instrument`, a
-    model of the microscope (`adapter/acquisition`, fitted to a stack of it). Training and
-    validation then see the images as ever new random variants of the instrument record them, a
-    batch several of them at once. **Adaptive batch normalisation**: `batch_norm` ``stack`` at
-    inference. Both go together.
+    If there are no labelled images of the microscope, there are two ways to prepare the network for
+    their look. **Domain randomisation**: give `fit` ideal images of a known structure and, as
+    `instrument`, a model of the microscope (`adapter/acquisition`, fitted to a stack of it).
+    Training and validation then use the images as recorded by ever new random variants of the
+    instrument, several of them in each batch. **Adaptive batch normalisation**: `batch_norm`
+    ``stack`` at inference. Both can be combined.
 
     Defaults are the training procedure of table 1 of the paper. Each voltage is an input channel;
-    in 2.5d each neighbouring slice of each voltage is. Beyond the ends of the stack the end slice
-    is repeated, and training cuts stacks short at random (`augment_ends`), so that the network
-    knows ends. In trials the last slice of a stack then had 3 % wrong voxels; with mean grey in
-    place of what is missing 6 to 10 %, without `augment_ends` 4 %, one slice further in 1 %.
+    in 2.5d each neighbouring slice of each voltage is one. Beyond the ends of the stack the end
+    slice is repeated, and training cuts stacks short at random (`augment_ends`), so that the
+    network learns about ends. In trials the last slice of a stack then had 3 % wrong voxels; with
+    mean grey instead of repeated slices 6 to 10 %, without `augment_ends` 4 %, one slice further in
+    1 %.
     """
 
     name: ClassVar[str] = "unet"
@@ -93,8 +94,8 @@ class UNet(Trainable, UNetParameters, Segmenter):
         return Forecast(memory_bytes=memory, model=self._forecast_model(images, labels))
 
     def _forecast_model(self, images: VolumeSpec, labels: VolumeSpec | None) -> Model | None:
-        """Return what forecasts ask a model for, if the phases are known before the run."""
-        info = TrainingData.foretell(images, labels)
+        """Return a model for forecasts, if the phases are known before the run."""
+        info = TrainingData.known_before_run(images, labels)
         if info is None:
             return None
         return Model(self.identifier(), self.model_dump(mode="json"), info=info)
@@ -109,7 +110,7 @@ class UNet(Trainable, UNetParameters, Segmenter):
         if self.norm == "instance" and self.is_single_pixel(height, width):
             raise FibError(
                 f"the slices have {height} x {width} pixels (y, x), halved {self.depth} times a "
-                f"single one, which norm 'instance' cannot be applied to: use slices of more than "
+                f"single one, to which norm 'instance' cannot be applied: use slices of more than "
                 f"{self.halvings} pixels, or a network with norm 'batch'"
             )
         window = height * width * (1 if self.flat else self.patch_depth)
@@ -162,16 +163,16 @@ class UNet(Trainable, UNetParameters, Segmenter):
         """Train on images of a known structure; keeps the training history.
 
         The table `history` has the columns epoch, train_loss, validation_loss, validation_dice
-        (mean over phases, all validation voxels), learning_rate. Training goes on from the
+        (mean over phases, all validation voxels), learning_rate. Training resumes from the
         checkpoint in the context's scratch folder, if there is one, and ends with the same bytes.
 
         Args:
             images: one channel per voltage.
-            labels: the structure that was imaged; as many classes as it names phases.
+            labels: the structure that was imaged; there is one class for each phase it names.
             context: surroundings of the step.
-            instrument: what records the images, which are ideal ones then: training sees them as
-                `instrument_variants` random variants of it record them, validation as it does
-                itself and other variants. Variants move nothing (see `Adapter.randomised`).
+            instrument: model of a microscope that records the images, which are ideal ones then:
+                training uses recordings by `instrument_variants` random variants of it, validation
+                by itself and by other variants. Variants move nothing (see `Adapter.randomised`).
 
         Raises:
             FibError: shapes differ or are too small for the patch, images that are constant or

@@ -1,9 +1,9 @@
-"""What a training sees of a stack: its images as given, or recorded by ever new instruments.
+"""The images that a training uses: a stack as given, or recorded by ever new instruments.
 
-Domain randomisation (Tobin et al., IROS 2017): a network that was trained on images of many
-instruments takes the next one, the real one, for one more of them. Each recording is made by an
-instrument of its own, drawn at random around the given one. Patches of a batch come from several
-recordings, and with every epoch some are made anew.
+Domain randomisation (Tobin et al., IROS 2017): to a network that was trained on images of many
+instruments, the real one is just one more. Each recording is made by an instrument of its own,
+drawn at random around the given one. Patches of a batch come from several recordings, and every
+epoch replaces some of them.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Instruments:
     """The instruments of a training: the given one, and others drawn around it.
 
     Args:
-        given: the instrument in the middle.
-        spread: how far others are from it; see `Adapter.randomised`.
+        given: the given instrument.
+        spread: spread of the others around it; see `Adapter.randomised`.
         context: surroundings of the training.
     """
 
@@ -34,10 +34,10 @@ class Instruments:
         self.given, self.spread, self.context = given, spread, context
         if type(given).randomised is Adapter.randomised:
             context.log.warning(
-                "%s has no random variants: training sees what this one instrument records",
+                "%s has no random variants: training uses recordings of this one instrument only",
                 given.identifier(),
             )
-        # Warnings of the given instrument need not be repeated by each of its variants.
+        # Variants need not repeat the warnings of the given instrument.
         self._silent = logging.Logger("fib.instrument", logging.CRITICAL)
 
     def record(self, images: Images) -> Images:
@@ -58,8 +58,8 @@ class Instruments:
     def record_variant(self, images: Images, purpose: str, number: int) -> Images:
         """Return the images as another instrument records them.
 
-        Which one, and its noise, depend on seed, purpose and number alone. Number 0 of the purpose
-        ``validation`` has the parameters of the given one.
+        The instrument and its noise depend only on seed, purpose and number. Number 0 of the
+        purpose ``validation`` has the parameters of the given one.
         """
         rng = self.context.rng_for("instrument", purpose, number)
         centre = purpose == "validation" and number == 0
@@ -85,16 +85,16 @@ class Recordings:
 
     Attributes:
         volume: float32 in axes (channel, recording, z, y, x); without instruments there is one
-            recording, the images as they are.
+            recording, the given images.
 
     Args:
         unet: the parameters.
         images: the stack.
-        slices: which slices.
-        grey_scale: that of the images, or with instruments, of what the given one records.
-        device: where the volume lies.
-        instruments: where recordings come from; None: images as they are.
-        purpose: name of what the recordings are for.
+        slices: the slices.
+        grey_scale: that of the images, or with instruments, of the given one's recording.
+        device: device of the volume.
+        instruments: the instruments that record the images; None: images as given.
+        purpose: name of the purpose of the recordings.
     """
 
     def __init__(
@@ -120,10 +120,10 @@ class Recordings:
         return len(self._held)
 
     def hold(self, numbers: Iterable[int], context: Context) -> None:
-        """Have the recordings of these numbers in the volume; make those that are not there.
+        """Fill the volume with the recordings of these numbers; make those that are missing.
 
-        A recording has its place, its number modulo their count, and is the same however it came
-        there.
+        The place of a recording is its number modulo their count. Recordings do not depend on the
+        order in which they are made.
         """
         missing = [number for number in numbers if self._held[number % len(self)] != number]
         reported = context.track(missing, "stacks recorded") if len(missing) > 1 else missing

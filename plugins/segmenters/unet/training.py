@@ -1,9 +1,9 @@
 """Training of the U-Net segmenter: table 1's procedure, resumable after every epoch.
 
-Training and validation share no voxel: validation is the end of the stack along z, and the first
-`slices_above` of its slices serve as neighbours only. With an instrument, both parts are seen as it
-and its random variants record them. A GPU is asked for sums once in each part of an epoch, and for
-nothing in between.
+Training and validation share no voxel: validation uses the end of the stack along z, and the first
+`slices_above` of its slices serve as neighbours only. With an instrument, both parts are recorded
+by it and its random variants. Sums are read from a GPU once in each part of an epoch, and nothing
+in between.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Batches = Iterator[tuple[torch.Tensor, torch.Tensor]]
 
 @dataclass(frozen=True)
 class Trained:
-    """What training gives: the best weights and how they came about."""
+    """The result of a training: the best weights and the history."""
 
     weights: dict[str, np.ndarray]
     history: list[dict[str, Any]]
@@ -59,7 +59,7 @@ def train(
 ) -> Trained:
     """Train a network to find the phases of `labels` in `images`; return the best one.
 
-    With an `instrument`, in images as it and its random variants record them. Each process of the
+    With an `instrument`, the images are recorded by it and its random variants. Each process of the
     team calls it.
 
     Raises:
@@ -81,14 +81,14 @@ def train(
 
     target = _classes_on_device(labels, classes, device)
     trained_on = recordings(range(split), "training")
-    judged_by = recordings(range(split, depth), "validation")
+    validated_on = recordings(range(split, depth), "validation")
     training = Patches(unet, trained_on.volume, target[:split])
-    validation = Patches(unet, judged_by.volume, target[split:], skip=unet.reach_above)
+    validation = Patches(unet, validated_on.volume, target[split:], skip=unet.reach_above)
     places = training.grid(unet.stride)
     per_epoch = unet.patches_per_epoch or len(places)
     seen = _thinned(validation.grid(1.0), per_epoch)
     unvaried = Variation.none(unet, len(seen), channels)
-    by = context.rng_for("validation").integers(0, len(judged_by), len(seen))
+    by = context.rng_for("validation").integers(0, len(validated_on), len(seen))
     unvaried = replace(unvaried, recording=by)
 
     network = build_network(
@@ -103,8 +103,8 @@ def train(
     if team.size == 1:
         learn = Replayed(learn, device, context.log)
 
-    def judged(tick: Callable[[], None]) -> tuple[float, float]:
-        judged_by.hold(range(len(judged_by)), context)
+    def validated(tick: Callable[[], None]) -> tuple[float, float]:
+        validated_on.hold(range(len(validated_on)), context)
         return validate(module, validation.batches(seen, unvaried), loss_of, tick)
 
     checkpoint = Checkpoint(
@@ -133,7 +133,7 @@ def train(
             total += loss.double() * len(inputs) / per_epoch
             tick()
         train_loss = float(team.sum(total))
-        validation_loss, dice = team.by_first(partial(judged, tick))
+        validation_loss, dice = team.by_first(partial(validated, tick))
         if not math.isfinite(validation_loss):
             raise FibError(
                 f"training diverged in epoch {epoch} (the validation loss is {validation_loss}); "
@@ -156,7 +156,7 @@ def train(
 def _grey_scale(
     unet: UNetParameters, images: Images, slices: range, instruments: Instruments | None
 ) -> GreyScale:
-    """Return the grey scale of the images, or of some slices as the given instrument sees them."""
+    """Return the grey scale of the images, or of some slices recorded by the given instrument."""
     if instruments is not None:
         part = images.data[:, slices.start : slices.stop]
         images = instruments.record(images.with_data(part))
@@ -179,10 +179,10 @@ def _thinned(places: np.ndarray, most: int) -> np.ndarray:
 
 
 def loss_function(unet: UNetParameters) -> nn.Module:
-    """Return what takes scores and the right classes of a batch, and gives its loss."""
+    """Return the loss function of the scores and the true classes of a batch."""
     from monai.losses import DiceCELoss, DiceLoss
 
-    # Dice over the whole batch: a patch without solid has no Dice score of its own.
+    # Dice over the whole batch: a patch without solid has no Dice score.
     loss = DiceLoss if unet.loss == "dice" else DiceCELoss
     return loss(softmax=True, to_onehot_y=True, batch=True)
 
@@ -195,7 +195,7 @@ def _fingerprint(
     grey_scale: GreyScale,
     seed: int,
 ) -> str:
-    """Return a digest of what decides the course of training, to know a checkpoint by."""
+    """Return a digest of all that determines the training, which identifies a checkpoint."""
     facts = {
         "params": unet.model_dump(mode="json"),
         "shape": images.data.shape,
@@ -218,7 +218,7 @@ def _corners(
 
 
 def _ticker(context: Context, progress: Progress, ticks: int, epochs: int) -> Callable[[], None]:
-    """Return what to call after each of an epoch's `ticks` batches, to report progress."""
+    """Return a function that reports progress; call it after each of an epoch's `ticks` batches."""
     what = f"epoch {progress.epoch + 1}"
     if progress.best_epoch:
         best = progress.history[progress.best_epoch - 1]["validation_dice"]

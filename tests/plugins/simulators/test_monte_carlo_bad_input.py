@@ -34,7 +34,7 @@ def simulate(labels, **settings):
         ({"energies_kev": ()}, "at least 1 item"),
         ({"energies_kev": (0.02,)}, "greater than 0.05"),
         ({"energies_kev": (1.0, 31.0)}, "less than or equal to 30"),
-        ({"energies_kev": (2.0, 1.0, 2.0)}, "names a voltage twice"),
+        ({"energies_kev": (2.0, 1.0, 2.0)}, "has duplicates"),
         ({"electrons_per_pixel": 0}, "greater than or equal to 1"),
         ({"electrons_per_pixel": -5}, "greater than or equal to 1"),
         ({"electrons_per_pixel": 2.5}, "valid integer"),
@@ -141,7 +141,7 @@ def test_auto_goes_on_without_a_gpu_that_numba_cannot_use(labels, gpus, monkeypa
     monkeypatch.setattr(cuda, "is_available", lambda: False)
     context = Context(5, device="auto")
     images = MonteCarlo(**QUICK).simulate(labels, context=context)
-    assert "Now the CPU is used" in caplog.text
+    assert "The CPU is used instead" in caplog.text
     assert context.device_used == "cpu"
     assert np.array_equal(images.data, simulate(labels).data)
 

@@ -104,5 +104,5 @@ def test_forests_for_something_else_are_refused() -> None:
         Forest.of_weights(weights, FEATURES - 1, 3)
     with pytest.raises(FibError, match="5 features and 2 phases"):
         Forest.of_weights(weights, FEATURES, 2)
-    with pytest.raises(FibError, match="made by something else"):
+    with pytest.raises(FibError, match="made by another program"):
         Forest.of_weights({"conv.weight": np.zeros((3, 3))}, FEATURES, 3)
