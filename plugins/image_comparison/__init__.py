@@ -1,1 +1,1 @@
-"""How far apart stacks of images are, and how images show their labels: shared by plugins."""
+"""Distances between stacks of images, and agreement of images with labels: shared by plugins."""

@@ -1,4 +1,4 @@
-"""Contrast between the phases of each slice of a stack: which is brighter, and how clearly."""
+"""Contrast between the phases in each slice of a stack: which is brighter, and by how much."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ class PhaseSums:
     def contrast(self, dark_to_bright: Sequence[int]) -> np.ndarray:
         """Return the contrast of each slice: -1 to 1, nan in slices of one phase or one grey value.
 
-        For two phases it is the correlation of the grey value with being the brighter phase,
-        below 0 where bright and dark are swapped. For more it is the least correlation of all
-        pairs of phases that follow each other in brightness, each over the pixels of both.
+        For two phases it is the correlation of the grey value with an indicator of the brighter
+        phase, below 0 where bright and dark are swapped. For more it is the lowest correlation of
+        all pairs of phases with consecutive brightness, each over the pixels of both.
 
         Args:
-            dark_to_bright: all phases that occur, in the order of brightness that is expected.
+            dark_to_bright: all phases that occur, in the expected order of brightness.
         """
         found = np.full(len(self.count), np.nan)
         for z in range(len(found)):
@@ -87,7 +87,7 @@ class PhaseSums:
 
 
 def by_atomic_number(phases: Mapping[int, Material], occurring: Sequence[int]) -> tuple[int, ...]:
-    """Return phases by the mean atomic number of their materials: backscatter yield rises with it.
+    """Return phases by the mean atomic number of their materials, with which backscatter rises.
 
     Raises:
         FibError: a phase that occurs has no material.
@@ -96,7 +96,7 @@ def by_atomic_number(phases: Mapping[int, Material], occurring: Sequence[int]) -
     if unknown:
         raise FibError(
             f"the labels hold phases {unknown} without a material, so it is not known which "
-            f"phase ought to be bright: set dark_to_bright, or give the images before"
+            f"phase should be bright: set dark_to_bright, or give the images before"
         )
     return tuple(sorted(occurring, key=lambda phase: phases[phase].mean_atomic_number))
 
@@ -107,14 +107,14 @@ def expected_order(
     before: PhaseSums | None,
     dark_to_bright: Sequence[int] | None,
 ) -> tuple[int, ...]:
-    """Return the phases that occur from dark to bright, as a channel ought to show them.
+    """Return the phases that occur from dark to bright, as expected in a channel.
 
     Args:
         phases: the materials of the phases.
         images: sums over the channel.
-        before: sums over it before a translation: by default the order is that of then, without
-            them that of the mean atomic numbers.
-        dark_to_bright: the order, if it is known.
+        before: sums over the channel before a translation. By default they determine the order;
+            without them, the mean atomic numbers do.
+        dark_to_bright: the order, if known.
 
     Raises:
         FibError: the labels hold one phase only, or one that the order or the materials lack.
@@ -122,7 +122,7 @@ def expected_order(
     occurring = sorted(images.dark_to_bright())
     if len(occurring) < 2:
         raise FibError(
-            f"the labels hold phase {occurring[0]} only, so images cannot be held against "
+            f"the labels hold phase {occurring[0]} only, so images cannot be compared with "
             f"them; give a structure with pores and solid"
         )
     if dark_to_bright is not None:

@@ -1,23 +1,23 @@
-"""Displacement of image edges against label edges, in parts of a pixel.
+"""Displacement of image edges relative to label edges, with subpixel accuracy.
 
-Labels are turned into a picture T of the brightness that is expected of each phase. A block of the
-image I is displaced by the shift d that maximises the correlation of both gradients,
+Labels are turned into a picture T of the expected brightness of each phase. A block of the image I
+is displaced by the shift d that maximises the correlation of both gradients,
 C(d) = sum grad T(p) . grad I(p + d) / sqrt(sum |grad I(p + d)|^2) over the pixels p near label
 edges, refined by the quadratic through the neighbours of the maximum (of the logarithm, where they
 are positive). Gradients are those of a Gaussian of 1 pixel. Where C is strongest with the other
 sign, bright and dark are swapped.
 
-A block with edges in one direction only says nothing of shifts along them; then the shift across
-the edges is taken (aperture problem; the smaller eigenvalue of the block's structure tensor).
+Shifts along edges cannot be measured in a block with edges in one direction only; there the shift
+across the edges is used (aperture problem; the smaller eigenvalue of the block's structure tensor).
 
-Where edges have moved outwards on all sides of a phase, shifts to all sides fit alike. Such growth
-is measured on whole slices, once their common shift is taken out: the maximum over s of
+Where edges have moved outwards on all sides of a phase, shifts to all sides fit equally well. Such
+growth is measured on whole slices, after their common shift is removed: the maximum over s of
 P(s) = sum grad T(p) . grad I(p + s n), with n the direction of grad T(p).
 
-How good: on discs of 6 to 14 pixels radius shifts come out within 0.05 pixels, growth within 0.06;
-with noise half as strong as the contrast, shifts of blocks of 32 pixels within 0.2 in the median,
-those of a slice of 192 pixels within 0.1. Blur rounds convex edges off: a Gaussian of 1.2 pixels
-makes such discs appear 0.1 pixels smaller.
+Accuracy: on discs of 6 to 14 pixels radius shifts are correct within 0.05 pixels, growth within
+0.06; with noise half as strong as the contrast, shifts of blocks of 32 pixels within 0.2 in the
+median, those of a slice of 192 pixels within 0.1. Blur rounds convex edges off: a Gaussian of 1.2
+pixels makes such discs appear 0.1 pixels smaller.
 """
 
 from __future__ import annotations
@@ -37,22 +37,21 @@ FAINT = 0.1
 """Gradient below which a pixel is not at an edge; at the middle of an edge it is 0.4."""
 STEPS_PER_PIXEL = 2
 BETWEEN = 0.2113248654051871
-"""Where P(s) is sampled between pixels: there bilinear interpolation smooths as much as it does on
-average (the variance u (1 - u) that it adds is 1/6); at pixels it smooths nothing, so that P(0)
-would stand out."""
+"""Where P(s) is sampled between pixels: here bilinear interpolation smooths by its average (it adds
+the variance u (1 - u) = 1/6); at pixels it does not smooth, so that P(0) would be too high."""
 PLAINLY = 1.1
-"""Factor by which P has to be higher without the shift of the slice for that to be discarded."""
+"""A slice's shift is discarded if P is higher without it by this factor."""
 
 
 @dataclass(frozen=True)
 class EdgeShift:
-    """How the edges of one slice are displaced.
+    """Displacement of the edges of one slice.
 
     Attributes:
         shifts_pixels: of each block with edges, axes (block, 2): y and x.
         inverted: whether bright and dark are swapped in it, of each block.
         mean_pixels: shift of the slice as a whole, y and x.
-        growth_pixels: how far the edges of brighter phases have moved outwards.
+        growth_pixels: distance by which the edges of brighter phases have moved outwards.
     """
 
     shifts_pixels: np.ndarray
@@ -77,17 +76,17 @@ def gradient(plane: np.ndarray) -> np.ndarray:
 def edge_shift(
     expected: np.ndarray, found: np.ndarray, radius: int, block: int
 ) -> EdgeShift | None:
-    """Return how edges are displaced from where they are expected; None where none are expected.
+    """Return the displacement of edges from the expected ones; None if none are expected.
 
     Args:
         expected: gradient of the expected brightness (0 to 1).
         found: gradient of the image, in any unit.
-        radius: largest shift that is looked for, in pixels. A block whose best shift lies at this
-            limit keeps it: it may be larger, or there may be no edges left.
+        radius: largest shift that is searched, in pixels. A block whose best shift is at this limit
+            keeps it: the true shift may be larger, or there may be no edges left.
         block: edge of a block in pixels.
     """
     products, energies, tensors = _correlate(expected, found, radius, block)
-    # A block counts if it holds as much edge as half its width.
+    # A block counts if its edges are at least half as long as the block is wide.
     full = tensors[:, 0] + tensors[:, 2] >= EDGE_CONTENT * block / 2
     if not full.any():
         return None
@@ -102,7 +101,7 @@ def edge_shift(
     )
     product = (signs[:, None, None] * products[full]).sum(axis=0)
     whole = _peak(_normalised(product, energies[full].sum(axis=0)))
-    # Edges that have moved outwards everywhere correlate with shifts to all sides, no one better.
+    # Edges that have moved outwards everywhere correlate equally well with shifts to all sides.
     growths = [_growth(expected, found, shift, radius) for shift in (np.zeros(2), whole)]
     best = int(growths[0][0] < PLAINLY * growths[1][0])
     return EdgeShift(shifts, signs < 0, best * whole, growths[best][1])
@@ -125,7 +124,7 @@ def _peak(surface: np.ndarray) -> np.ndarray:
         return whole
     c = surface[y - 1 : y + 2, x - 1 : x + 2]
     if c.min() > 0:
-        c = np.log(c)  # of a Gaussian peak a quadratic
+        c = np.log(c)  # turns a Gaussian peak into a quadratic
     slope = np.array([c[2, 1] - c[0, 1], c[1, 2] - c[1, 0]]) / 2
     mixed = (c[2, 2] - c[2, 0] - c[0, 2] + c[0, 0]) / 4
     curvature = np.array(
@@ -142,7 +141,7 @@ def _peak(surface: np.ndarray) -> np.ndarray:
 
 
 def _along_known_directions(shift: np.ndarray, tensor: np.ndarray) -> np.ndarray:
-    """Return a block's shift without its part along edges that all have one direction."""
+    """Return a block's shift without its component along edges that all have one direction."""
     values, vectors = np.linalg.eigh([[tensor[0], tensor[1]], [tensor[1], tensor[2]]])
     if values[0] < APERTURE * values[1]:
         across = vectors[:, 1]
@@ -153,17 +152,17 @@ def _along_known_directions(shift: np.ndarray, tensor: np.ndarray) -> np.ndarray
 def _growth(
     expected: np.ndarray, found: np.ndarray, shift: np.ndarray, radius: int
 ) -> tuple[float, float]:
-    """Return the maximum of P(s) around a shift, and the growth that it tells of, in pixels."""
+    """Return the maximum of P(s) around a shift, and the growth at this maximum, in pixels."""
     profile = _profile(expected, found, shift[0], shift[1], radius, STEPS_PER_PIXEL)
     profile = profile * (1.0 if profile.max() >= -profile.min() else -1.0)
     i: float = int(np.argmax(profile))
     highest = float(profile.max())
-    if highest == 0:  # an image without anything in it
+    if highest == 0:  # an empty image
         return 0.0, 0.0
     if 0 < i < len(profile) - 1:
         before, here, after = profile[int(i) - 1 : int(i) + 2]
         i += 0.5 * (before - after) / (before - 2 * here + after)
-    # The gradient points to the bright side: edges that went there have made it smaller.
+    # The gradient points to the bright side: edges that moved there have made it smaller.
     return highest, radius - i / STEPS_PER_PIXEL
 
 
@@ -171,10 +170,10 @@ def _growth(
 def _correlate(
     expected: np.ndarray, found: np.ndarray, radius: int, block: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return of each block what its correlation is made of.
+    """Return the terms of the correlation of each block.
 
-    The products grad T . grad I over shifts, axes (block, y, x); the sums of |grad I|^2 at the same
-    pixels; the structure tensor (yy, yx, xx) of T.
+    These are the products grad T . grad I over shifts, axes (block, y, x); the sums of |grad I|^2
+    at the same pixels; the structure tensor (yy, yx, xx) of T.
     """
     height, width = expected.shape[1:]
     rows, columns = max(1, height // block), max(1, width // block)

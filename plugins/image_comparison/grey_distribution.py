@@ -1,4 +1,4 @@
-"""Distance between two distributions of grey values, and one as shares of common bins."""
+"""Distance between two distributions of grey values, and their shares in common bins."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from fibcore.threads import one_blas_thread
 def grey_distance(one: Histogram, other: Histogram) -> float:
     """Return the Wasserstein distance (order 1) between two histograms, in grey values.
 
-    How far grey values have to be moved on average to turn one distribution into the other: the
-    area between the two cumulative distributions.
+    It is the average distance by which grey values must be moved to turn one distribution into the
+    other: the area between the two cumulative distributions.
     """
     from scipy.stats import wasserstein_distance
 
@@ -35,9 +35,9 @@ def common_bins(histograms: list[Histogram], count: int) -> np.ndarray:
 
 
 def shares(histogram: Histogram, borders: np.ndarray) -> np.ndarray:
-    """Return the share of the grey values in each bin, those beyond the outer borders left out.
+    """Return the share of the grey values in each bin, without those beyond the outer borders.
 
-    Values are taken as evenly spread within the bins of the histogram, so that bins of other
-    widths show no comb.
+    Values are assumed to be evenly spread within the bins of the histogram, so that bins of other
+    widths show no comb pattern.
     """
     return np.diff(np.interp(borders, *cumulative(histogram)))

@@ -1,4 +1,4 @@
-"""What of their labels images show, and whether that is enough, by limits that can be set."""
+"""Limits for the agreement of images with their labels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, model_validator
 
 
 class LabelKeepingParameters(BaseModel):
-    """Where images are held against their labels, and from when on labels count as not kept."""
+    """How images are compared with their labels, and the limits beyond which labels are lost."""
 
     max_slices: int = Field(
         default=32,
@@ -19,15 +19,15 @@ class LabelKeepingParameters(BaseModel):
         "spread. The contrast is measured in all.",
     )
     search_pixels: int = Field(
-        default=4, ge=2, le=16, description="Largest displacement of edges that is looked for."
+        default=4, ge=2, le=16, description="Largest displacement of edges that is searched."
     )
     block_pixels: int = Field(
-        default=32, ge=8, description="Edge of the blocks that are displaced as a whole, in pixels."
+        default=32, ge=8, description="Edge of the blocks whose shift is measured, in pixels."
     )
     dark_to_bright: tuple[int, ...] | None = Field(
         default=None,
-        description="Phases from dark to bright, as the images ought to show them. Default: as in "
-        "the images before the translation, without those by mean atomic number.",
+        description="Phases from dark to bright, as expected in the images. Default: as in the "
+        "images before the translation, or without them by mean atomic number.",
     )
     max_inverted_slices: int = Field(
         default=0, ge=0, description="Limit: slices with swapped phases, beyond those before."
@@ -48,14 +48,14 @@ class LabelKeepingParameters(BaseModel):
         default=0.25,
         ge=0,
         description="Limit: mutual information over that before. Noise that a translator adds to "
-        "images without any costs information, too, and is no loss of structure.",
+        "images without noise reduces information, too, but is no loss of structure.",
     )
     max_mds_loss: float | None = Field(
         default=None,
         ge=0,
         le=1,
-        description="Limit: how much less the segmenter scores than before. Default: none, since "
-        "images that look otherwise cost it some.",
+        description="Limit: decrease of the segmenter's score. Default: none, since it is lower on "
+        "images with another look.",
     )
 
     @model_validator(mode="after")
@@ -68,11 +68,11 @@ class LabelKeepingParameters(BaseModel):
         return self
 
     def problems(self, row: Mapping[str, Any]) -> list[str]:
-        """Return in words what of the labels was not kept, by the limits; empty if all was.
+        """Return descriptions of what is beyond the limits; empty if all labels were kept.
 
         Args:
-            row: as `measure` returned it. Where it has figures of the images before, only what is
-                worse than there counts.
+            row: from `measure`. If it has figures of the images before, only what is worse than
+                there counts.
         """
 
         def beyond(name: str) -> float:
@@ -87,8 +87,8 @@ class LabelKeepingParameters(BaseModel):
         found = []
         if beyond("inverted_slices") > self.max_inverted_slices:
             found.append(
-                f"phases are inverted: in {row['inverted_slices']} of {row['slices']} slices what "
-                f"ought to be bright is darker than what ought to be dark "
+                f"phases are inverted: in {row['inverted_slices']} of {row['slices']} slices the "
+                f"phase that should be bright is darker than the one that should be dark "
                 f"(max_inverted_slices is {self.max_inverted_slices})"
             )
         elif beyond("inverted_edges_percent") > self.max_inverted_edges_percent and not gone:
@@ -99,17 +99,18 @@ class LabelKeepingParameters(BaseModel):
             )
         elif not row["contrast"] >= self.min_contrast:
             found.append(
-                f"phases can hardly be told apart: the correlation of grey value and phase is "
+                f"phases can hardly be distinguished: the correlation of grey value and phase is "
                 f"{row['contrast']:.2f} (min_contrast is {self.min_contrast:g})"
             )
         if ratio is not None and lost:
             found.append(
-                f"structure was lost: grey values tell {100 * ratio:.0f} % of what they told of "
-                f"the labels before (min_information_ratio is {self.min_information_ratio:g})"
+                f"structure was lost: grey values hold {100 * ratio:.0f} % of the information on "
+                f"labels that they held before (min_information_ratio is "
+                f"{self.min_information_ratio:g})"
             )
         limit = f"(max_edge_shift_pixels is {self.max_edge_shift_pixels:g})"
         if moved:
-            found.append(f"edges have moved: by {shift:.1f} pixels against the labels {limit}")
+            found.append(f"edges have moved: by {shift:.1f} pixels from the labels {limit}")
         growth = beyond("edge_growth_pixels")
         if abs(growth) > self.max_edge_shift_pixels and not gone:
             what = "thicker" if growth > 0 else "thinner"

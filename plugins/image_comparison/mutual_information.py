@@ -1,9 +1,10 @@
 """Mutual information between the grey values and the labels of a slice, in bits per pixel.
 
-I = H(grey) + H(labels) - H(grey, labels), entropies of the shares that are found (Shannon 1948).
-It is 0 where grey values say nothing of labels, and the entropy of the labels where they say all;
-which phase is bright does not matter. Entropies of finite samples are too low by (cells - 1) / 2N
-nats to first order (Miller 1955), which is added: else noise would inform.
+I = H(grey) + H(labels) - H(grey, labels), with entropies of the measured shares (Shannon 1948).
+It is 0 if grey values are independent of labels, and the entropy of the labels if they determine
+them; which phase is bright does not matter. Entropies of finite samples are too low by
+(cells - 1) / 2N nats to first order (Miller 1955). This bias is corrected: otherwise noise would
+seem to hold information.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from __future__ import annotations
 import numpy as np
 
 BINS = 64
-"""Bins of the grey values, of as many pixels each as far as grey values can be told apart; a grey
-value that fills more than one gets a bin of its own."""
+"""Bins of the grey values, with equal numbers of pixels as far as possible; a grey value that fills
+more than one gets a bin of its own."""
 
 
 def joint_counts(grey: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return how many pixels of each phase (column) have grey values in each bin (row), int64.
+    """Return the number of pixels of each phase (column) in each bin of grey values (row), int64.
 
     Args:
         grey: grey values of a slice, finite.

@@ -1,10 +1,10 @@
 """Sliced Wasserstein distance between the patches of two image sets.
 
 Patches are points in a space of as many dimensions as they have pixels. Along a random direction
-two sets of as many points have the Wasserstein distance mean |a - b| over their sorted
+two sets with the same number of points have the Wasserstein distance mean |a - b| over their sorted
 projections; the mean over many directions is the sliced distance (Rabin, Peyre, Delon and Bernot,
-Scale Space and Variational Methods in Computer Vision 2011, 435-446). It sees what neighbouring
-pixels, and several voltages, have to do with each other.
+Scale Space and Variational Methods in Computer Vision 2011, 435-446). It includes the relations of
+neighbouring pixels and of several voltages.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ def random_patches(data: np.ndarray, edge: int, places: np.ndarray) -> np.ndarra
 
     Args:
         data: grey values, axes (channel, z, y, x); may be memory-mapped. Each slice is read once.
-        edge: of a patch, in pixels; not more than the slices have.
-        places: where the patches lie, axes (patch, 3): slice and corner (y, x), each as a fraction
-            from 0 to below 1 of the possible ones.
+        edge: edge of a patch in pixels; at most that of the slices.
+        places: of the patches, axes (patch, 3): slice and corner (y, x), each as a fraction from 0
+            to below 1 of the possible ones.
     """
     possible = np.array([data.shape[1], data.shape[2] - edge + 1, data.shape[3] - edge + 1])
     z, y, x = (places * possible).astype(np.intp).T
@@ -42,7 +42,7 @@ def random_patches(data: np.ndarray, edge: int, places: np.ndarray) -> np.ndarra
 def projections(patches: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """Return the sorted projections of patches on unit vectors, axes (direction, patch)."""
     flat = patches.reshape(len(patches), -1)
-    # Not a matrix product: the libraries behind it may add in another order on more threads.
+    # Not a matrix product: its libraries may add in another order on more threads.
     return np.sort(np.einsum("dk,pk->dp", vectors, flat, optimize=False), axis=1)
 
 

@@ -1,7 +1,7 @@
 """Radially averaged power spectra of image slices, over spatial frequency in 1/nm.
 
 The power spectral density of a slice is the periodogram |F|^2 dx dy / sum(w^2), with F the Fourier
-transform of the grey values less their mean, times a Hann window w that keeps the edges of the
+transform of the grey values minus their mean, times a Hann window w that keeps the edges of the
 slice from leaking across the spectrum (Percival and Walden, Spectral Analysis for Physical
 Applications, 1993, chapter 6). White noise of variance s^2 has the density s^2 dx dy at all
 frequencies; a blur multiplies it by the square of its transfer function. Densities are averaged
@@ -22,8 +22,8 @@ BINS_PER_RING = 2
 """Width of a ring in frequency steps of the shortest edge: the main lobe of the Hann window."""
 FEWEST_RINGS = 4
 FLOOR = 1e-12
-"""Least density, as a part of that of white noise of the same variance: images without any noise
-have none at some frequencies, and its logarithm has to stay finite."""
+"""Lower limit of the density, as a fraction of that of white noise of the same variance: without
+noise it can be zero at some frequencies, and its logarithm has to stay finite."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Rings:
     def common(
         cls, shapes: Sequence[tuple[int, int, int]], voxel_sizes_nm: Sequence[tuple[float, ...]]
     ) -> Rings:
-        """Return rings that several stacks can fill, up to the lowest of their Nyquist limits.
+        """Return rings that several stacks share, up to the lowest of their Nyquist limits.
 
         Args:
             shapes: (z, y, x) of each stack.
@@ -59,7 +59,7 @@ class Rings:
             raise FibError(
                 f"the shortest edge of the slices is {edges.min():g} nm, the largest pixel "
                 f"{pixels.max():g} nm: too few frequencies in common for a spectrum; the shortest "
-                f"edge has to have at least {4 * (FEWEST_RINGS + 1)} of the largest pixels"
+                f"edge must be at least {4 * (FEWEST_RINGS + 1)} of the largest pixels"
             )
         return cls(float(width), count)
 
@@ -83,7 +83,7 @@ def radial_power(
     height, width = slices.shape[1:]
     fy = np.fft.fftfreq(height, pixel_size_nm[0])
     fx = np.fft.rfftfreq(width, pixel_size_nm[1])
-    # Ring 0 is left out, and so is what lies outside the last ring.
+    # Ring 0 is left out, and so are frequencies beyond the last ring.
     ring = (np.hypot(fy[:, None], fx) / rings.width_per_nm).astype(np.intp).clip(max=rings.count)
     twice = np.full(len(fx), 2.0)  # the half of the plane that is not computed is its mirror image
     twice[0] = 1.0

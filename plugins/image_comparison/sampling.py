@@ -1,4 +1,4 @@
-"""Where stacks are looked at when they are compared: slices, patches, frequencies."""
+"""Sampling of stacks that are compared: slices, patches, frequencies."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from fibcore import Context, Images, VolumeSpec
 
 
 class SamplingParameters(BaseModel):
-    """How much of a stack is measured."""
+    """The sampling of a stack."""
 
     max_slices: int = Field(
         default=64,
         ge=1,
-        description="Slices of each stack that are measured at most: every n-th, evenly spread.",
+        description="Largest number of slices of each stack that are measured: every n-th.",
     )
     patch_pixels: int = Field(default=8, ge=2, le=64, description="Edge of a patch in pixels.")
     patches: int = Field(default=4096, ge=16, description="Number of patches from each stack.")
     projections: int = Field(
-        default=128, ge=1, description="Number of random directions that patches are projected on."
+        default=128, ge=1, description="Number of random directions for projections of patches."
     )
 
 
 @dataclass(frozen=True, eq=False)
 class Sampling:
-    """The same frequencies, places and directions for several stacks: equal ones do not differ.
+    """The same frequencies, places and directions for several stacks: equal ones have distance 0.
 
     Attributes:
-        max_slices: number of slices that are measured at most.
+        max_slices: largest number of slices that are measured.
         rings: frequencies of the spectra.
         patch_pixels: edge of a patch.
         places: of the patches, as `random_patches` takes them.
@@ -49,11 +49,11 @@ class Sampling:
 
     @classmethod
     def of(cls, params: SamplingParameters, specs: Sequence[VolumeSpec], context: Context) -> Self:
-        """Return a sampling for stacks with as many channels each.
+        """Return a sampling for stacks with the same number of channels.
 
         Args:
-            params: how much is measured.
-            specs: of all stacks that will be compared.
+            params: parameters of the sampling.
+            specs: of all stacks to be compared.
             context: gives the seed of places and directions.
 
         Raises:

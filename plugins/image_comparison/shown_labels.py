@@ -1,4 +1,4 @@
-"""How images show their labels, slice by slice: contrast of phases, edges, information."""
+"""Agreement of images with their labels by slice: contrast of phases, edges, information."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from fibcore.roles import Abscissa, Curve, Key, Role
 
 UNKNOWN = float("nan")
 CLEAR = 0.05
-"""Contrast that has to be there for its sign to mean anything: weaker ones noise decides."""
+"""Smallest contrast whose sign is significant; below it depends on noise."""
 
 
 @dataclass(frozen=True)
 class ShownSlice:
-    """How one slice of one channel shows its labels.
+    """Agreement of one slice of one channel with its labels.
 
     Attributes:
         z: number of the slice.
         information_bits: mutual information of grey values and labels, per pixel.
         labels_bits: entropy of the labels.
-        edges: how edges are displaced; None where there are none.
+        edges: displacement of edges; None where there are none.
     """
 
     z: int
@@ -40,7 +40,7 @@ class ShownSlice:
 
 @dataclass(frozen=True)
 class ShownLabels:
-    """How one channel of a stack shows its labels.
+    """Agreement of one channel of a stack with its labels.
 
     Attributes:
         contrast: of every slice.
@@ -62,13 +62,13 @@ def look_at(
     params: LabelKeepingParameters,
     context: Context,
 ) -> dict[str, list[ShownLabels]]:
-    """Return how each channel of each stack shows the labels.
+    """Return the agreement of each channel of each stack with the labels.
 
     Args:
-        stacks: ``images`` and, where there are any, those ``before`` a translation; all of the
-            labels' shape and of as many channels.
-        labels: what they have to show.
-        params: which slices, how far edges are looked for, which phases ought to be bright.
+        stacks: ``images`` and, if given, those ``before`` a translation; all with the shape of the
+            labels and the same number of channels.
+        labels: the labels that they should show.
+        params: which slices, search radius of edges, which phases should be bright.
         context: surroundings of the step.
 
     Raises:
@@ -214,7 +214,7 @@ def _slice(
 
 
 def _brightness(dark_to_bright: Sequence[int]) -> np.ndarray:
-    """Return the brightness to expect of each phase number, 0 to 1 in even steps: float32."""
+    """Return the expected brightness of each phase number, 0 to 1 in even steps: float32."""
     brightness = np.zeros(256, np.float32)
     brightness[list(dark_to_bright)] = np.linspace(0.0, 1.0, len(dark_to_bright))
     return brightness

@@ -1,4 +1,4 @@
-"""What two stacks of images are compared by: grey values, spectrum, noise, patches."""
+"""Statistics for comparing two stacks of images: grey values, spectrum, noise, patches."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ DISTANCES = (
     "patch_distance",
     "noise_distance",
 )
-"""What is measured between two stacks, 0 where nothing differs; see `DomainGap`."""
+"""Names of the distances between two stacks, 0 for equal stacks; see `DomainGap`."""
 
 
 @dataclass(frozen=True)
 class ChannelStatistics:
-    """What is measured of one channel of a stack.
+    """Statistics of one channel of a stack.
 
     Attributes:
         histogram: of its grey values.
@@ -60,7 +60,7 @@ class ChannelStatistics:
 
         Args:
             slices: grey values, axes (z, y, x); may be memory-mapped.
-            what: what they are, for messages.
+            what: their name in messages.
             pixel_size_nm: (y, x).
             rings: of the spectrum.
             threads: number of CPU threads; the result does not depend on it.
@@ -96,12 +96,12 @@ class ChannelStatistics:
 
 @dataclass(frozen=True)
 class StackStatistics:
-    """What is measured of a stack.
+    """Statistics of a stack.
 
     Attributes:
-        channels: each by itself.
+        channels: statistics of each channel.
         projections: of patches of all channels together, sorted.
-        slices: how many were measured.
+        slices: number of slices that were measured.
     """
 
     channels: list[ChannelStatistics]
@@ -120,8 +120,8 @@ class StackStatistics:
 
         Args:
             images: any number of channels and slices.
-            what: what they are, for messages.
-            sampling: what is measured of them.
+            what: their name in messages.
+            sampling: the slices, patches and frequencies to measure.
             threads: number of CPU threads; the result does not depend on it.
 
         Raises:

@@ -1,6 +1,6 @@
-"""Quantiles of grey values, and the monotone map that carries one set of them into another.
+"""Quantiles of grey values, and the monotone map from one set of them to another.
 
-Grey values are taken as evenly spread within the bins of their histogram (for whole numbers, half
+Grey values are assumed to be evenly spread within the bins of their histogram (for integers, half
 a grey value to either side), so that quantiles are defined everywhere.
 """
 
@@ -26,20 +26,20 @@ def quantiles(histogram: Histogram, count: int) -> np.ndarray:
 
 
 def matched(histogram: Histogram, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the knots of the map that gives grey values of a histogram other quantiles.
+    """Return the knots of the map of a histogram's grey values to other quantiles.
 
-    Between knots the map is linear, beyond them constant; it never decreases. Quantiles that fall
-    into one bin of the histogram become one knot, at their mean, and so does what they are carried
-    to: a grey value that many voxels share (saturation, an empty pore) goes to the mean of what
-    its share of the target holds, not to one end of it.
+    Between knots the map is linear, beyond them constant; it never decreases. Quantiles within one
+    bin of the histogram become one knot, at their mean, and so do their mapped values: a grey value
+    of many voxels (saturation, an empty pore) is mapped to the mean of its share of the target, not
+    to one end of it.
 
     Args:
-        histogram: of the grey values to be carried.
+        histogram: of the grey values to be mapped.
         target: from `quantiles`.
 
     Returns:
-        Grey values and what they are carried to: float64, as many as `target` (knots that fall
-        together are repeated).
+        Grey values and their mapped values: float64, as many as `target` (knots that coincide are
+        repeated).
     """
     source = quantiles(histogram, len(target))
     borders, _ = cumulative(histogram)

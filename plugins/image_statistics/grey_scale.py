@@ -13,10 +13,10 @@ from fibcore import FibError, Images
 
 @dataclass(frozen=True)
 class GreyScale:
-    """What to subtract from grey values and to divide them by: z-scores.
+    """Offset and divisor that turn grey values into z-scores.
 
     Attributes:
-        centre: float64 in axes (channel, slice), with one slice for the whole stack or each.
+        centre: float64 in axes (channel, slice), with a single slice for the whole stack, or all.
         scale: standard deviation, in the same axes.
     """
 
@@ -43,7 +43,7 @@ class GreyScale:
             if any(deviation == 0 for _, deviation in moments):
                 raise FibError(
                     f"the {name} images have the same grey value almost everywhere; there is "
-                    f"nothing to tell phases apart by. Check the file"
+                    f"nothing to distinguish phases by. Check the file"
                 )
             found.append(moments)
         array = np.array(found)

@@ -1,8 +1,8 @@
-"""How often each grey value occurs in image stacks of any size and depth.
+"""Histograms of the grey values of image stacks of any size and depth.
 
-A stack is walked slice by slice, so that memory does not grow with the number of slices, and
-16-bit values are never cut to 8 bits: whole numbers are counted one by one, float32 values in
-65536 bins between their extremes.
+A stack is read slice by slice, so that memory does not grow with the number of slices. 16-bit
+values are never reduced to 8 bits: integers are counted one by one, float32 values in 65536 bins
+between their extremes.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from fibcore import FibError
 
 FLOAT_BINS = 65536
 TAIL = 0.001
-"""Share of the grey values that is clipped at either end before mean and deviation are taken, so
-that hot pixels and dead corners do not decide the contrast."""
+"""Share of the grey values that is clipped at either end before mean and deviation are computed, so
+that hot pixels and dead corners do not determine the contrast."""
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """How often each grey value occurs, from the darkest that occurs to the brightest.
+    """The number of pixels at each grey value, from the darkest that occurs to the brightest.
 
     Attributes:
         counts: int64, one per bin.
@@ -37,7 +37,7 @@ class Histogram:
 
         Args:
             slices: uint8, uint16 or float32; may be memory-mapped.
-            what: what the slices are, for messages, e.g. ``the 2 kV images``.
+            what: their name in messages, e.g. ``the 2 kV images``.
 
         Raises:
             FibError: a value is not finite, or all are the same.
@@ -63,8 +63,8 @@ class Histogram:
         occupied = np.flatnonzero(counts)
         if len(occupied) < 2:
             raise FibError(
-                f"{what} have the same grey value everywhere; there is nothing to tell phases "
-                f"apart by. Check the file, or leave the blank part out"
+                f"{what} have the same grey value everywhere; there is nothing to distinguish "
+                f"phases by. Check the file, or leave the blank part out"
             )
         box = slice(occupied[0], occupied[-1] + 1)
         return cls(counts[box], values[box])
@@ -78,8 +78,8 @@ class Histogram:
     def coarser(self, bins: int) -> Histogram:
         """Return a histogram with about `bins` bins across the inner 99.8 % of the grey values.
 
-        The value of a bin is the brightest that was counted in it. Where there are not more bins
-        than that already, nothing changes.
+        The value of a bin is the brightest counted in it. A histogram without more bins than that
+        is returned unchanged.
         """
         low, high = np.searchsorted(self.values, self.inner_range())
         width = -(-int(high - low + 1) // bins)

@@ -27,10 +27,10 @@ def yen_level(histogram: Histogram) -> float:
 
     J.-C. Yen, F.-J. Chang, S. Chang, A new criterion for automatic multilevel thresholding, IEEE
     Trans. Image Process. 4 (1995) 370-378. With p the shares of the grey values and P the share
-    of the dark class, it is -ln(sum_dark p^2 sum_bright p^2) + 2 ln(P (1 - P)). It weighs how many
-    bins each class fills, which means something only where bins hold many voxels: 16-bit and
-    float values are counted in 256 bins across their inner 99.8 %, and as many more of the same
-    width as the rest takes.
+    of the dark class, it is -ln(sum_dark p^2 sum_bright p^2) + 2 ln(P (1 - P)). It depends on the
+    number of bins that each class fills, which is meaningful only if bins hold many voxels: 16-bit
+    and float values are counted in 256 bins across their inner 99.8 %, plus as many of the same
+    width as the rest needs.
     """
     histogram = histogram.coarser(YEN_BINS)
     share = histogram.counts / histogram.counts.sum()

@@ -3,14 +3,13 @@
 J. Immerkaer, Fast noise variance estimation, Comput. Vis. Image Underst. 64 (1996) 300-302: the
 mask [1 -2 1]^T [1 -2 1] removes all that is linear along y or along x, stripes included, and
 multiplies the standard deviation of white noise by 6. Edges respond as well, so instead of the
-mean response the median of those below twice the noise level is taken, again and again until the
-level stays.
+mean response the median of those below twice the noise level is used, iterated until the level
+converges.
 
-White noise alone is found within 2 %, on a structure with ligaments of 10 pixels it comes out up to
-10 % too high, at knife-sharp edges that are ten times as high as the noise; less where edges are
-blurred by a pixel. Measured is noise that differs from pixel to pixel: what the beam or a
-resampling has blurred over neighbours shows less, and stripes do not show at all
-(`power_spectrum` sees those).
+White noise alone is measured within 2 %. On a structure with ligaments of 10 pixels and sharp edges
+ten times as high as the noise the result is up to 10 % too high; less if edges are blurred by a
+pixel. Only noise that differs from pixel to pixel is measured: noise that the beam or a resampling
+has blurred over neighbours counts less, and stripes not at all (`power_spectrum` includes those).
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ MEDIAN = NormalDist().inv_cdf(0.5 + (NormalDist().cdf(CLIP) - 0.5) / 2)
 
 
 def responses_to_noise(plane: np.ndarray) -> np.ndarray:
-    """Return how much each pixel of a slice stands out, as white noise of deviation 1 does by 1.
+    """Return the response of each pixel of a slice, 1 for white noise of deviation 1.
 
     Args:
         plane: grey values, axes (y, x), at least 3 x 3.
@@ -42,7 +41,7 @@ def responses_to_noise(plane: np.ndarray) -> np.ndarray:
 
 
 def deviation_of(responses: np.ndarray) -> float:
-    """Return the standard deviation of the white noise that pixels with these responses have."""
+    """Return the standard deviation of the white noise of pixels with these responses."""
     sizes = np.sort(responses, axis=None)
     count = len(sizes)
     for _ in range(ROUNDS):

@@ -1,11 +1,11 @@
-"""Isotropy errors: how much a structure differs between directions that ought to be alike.
+"""Isotropy errors: differences of a structure between directions that should be equivalent.
 
 Equations 7 and 8 of Sardhara et al., Mach. Learn.: Sci. Technol. 6 (2025) 025023. They need no
-truth, only a material that is isotropic: slices that were segmented each for itself, shine-through
-or a wrong slice thickness can make z differ from x and y. They prove no segmentation right: a
-small volume of an isotropic material is not isotropic itself (give the truth of a virtual structure
-to see by how much), errors that are alike in all directions go unseen, and some errors make a
-structure more isotropic than it is.
+truth, only an isotropic material: slices that were segmented independently, shine-through or a
+wrong slice thickness can make z differ from x and y. They do not prove that a segmentation is
+right: a small volume of an isotropic material is not exactly isotropic (give the truth of a virtual
+structure to measure by how much), errors that are the same in all directions are not detected, and
+some errors make a structure more isotropic than it is.
 """
 
 from __future__ import annotations
@@ -60,13 +60,14 @@ class Anisotropy(LabelMetric):
     prefixed ``truth_``. Kept: ``curves``, the curves at common distances, in steps of the largest
     voxel edge (interpolated along finer axes).
 
-    **It says how alike the axes are, not how right the segmentation is, and must not choose a
-    method.** A wrong segmentation can be more isotropic than a right one: on a measured stack with
-    open pores and masks drawn by hand, where the worse segmentations called solid what glows below
-    the face, it put ten of them in reverse order (rank correlation with the error -0.90). On
-    simulated stacks it was right for some and wrong for others (0.4 +- 0.6).
+    **It measures how similar the axes are, not how correct the segmentation is, and must not be
+    used to choose a method.** A wrong segmentation can be more isotropic than a right one: on a
+    measured stack with open pores and masks drawn by hand, where the worse segmentations included
+    solid that is visible below the face, it ranked ten of them in reverse order (rank correlation
+    with the error -0.90). On simulated stacks the ranking was right for some and wrong for others
+    (0.4 +- 0.6).
 
-    Raises `FibError` where the phase is absent or fills the volume: nothing can be compared then.
+    Raises `FibError` if the phase is absent or fills the volume: nothing can be compared then.
     """
 
     name: ClassVar[str] = "anisotropy"
@@ -75,7 +76,7 @@ class Anisotropy(LabelMetric):
     )  # fmt: skip
 
     phase: Literal["solid", "pore"] = Field(
-        default="solid", description="Phase that is measured; all phases from 1 up are solid."
+        default="solid", description="Phase to measure; all phases from 1 up are solid."
     )
     max_distance_nm: float | None = Field(
         default=None,
@@ -148,8 +149,8 @@ class Anisotropy(LabelMetric):
         if found["s2"]["x"][0] in (0.0, 1.0):
             what = "is all" if found["s2"]["x"][0] else "has no"
             raise FibError(
-                f"the volume {what} {self.phase}, so there is no anisotropy to measure: look at "
-                f"the labels, and at the step that made them"
+                f"the volume {what} {self.phase}, so there is no anisotropy to measure: check the "
+                f"labels, and the step that made them"
             )
         advance("curves")
         diameters: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Connectivity of a phase: how much of it hangs together, and between which faces."""
+"""Connectivity of a phase: its largest component, and the faces that a component connects."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ SLAB = 16
 
 @dataclass(frozen=True)
 class Connectivity:
-    """How a phase hangs together.
+    """The connectivity of a phase.
 
     Attributes:
-        largest_fraction: share of the phase in its largest component, 0 to 1; nan where the phase
-            is absent.
-        percolates: the axes, of x, y and z, along which one component joins both faces of the
-            volume, e.g. ``xy``; ``none`` where there is none.
+        largest_fraction: share of the phase in its largest component, 0 to 1; nan if the phase is
+            absent.
+        percolates: the axes, of x, y and z, along which one component connects both faces of the
+            volume, e.g. ``xy``; ``none`` if there is none.
     """
 
     largest_fraction: float
@@ -27,7 +27,7 @@ class Connectivity:
 
 
 def connectivity(labels: np.ndarray, phase: Phase = "solid") -> Connectivity:
-    """Return how a phase hangs together; voxels are connected through their faces.
+    """Return the connectivity of a phase; voxels are connected through their faces.
 
     Memory: 5 bytes per voxel.
 

@@ -22,8 +22,8 @@ def roles_along_axes(columns: Iterable[str], prefix: str = "") -> dict[str, Role
     """Return the roles of columns ``<quantity>_<axis>``.
 
     Args:
-        columns: their names.
-        prefix: before the names of those of the truth: ``truth_``.
+        columns: names of the columns.
+        prefix: prefix of the columns of the truth: ``truth_``.
     """
     found: dict[str, Role] = {}
     for column in columns:
@@ -38,8 +38,8 @@ def common_distances(
 ) -> np.ndarray:
     """Return the distances in nm at which the three axes can be compared.
 
-    Steps of the largest voxel edge, from 0 up to `max_distance_nm`: along the axis with that edge
-    the curves are exact there, along finer axes they are interpolated.
+    These are steps of the largest voxel edge, from 0 up to `max_distance_nm`: along the axis with
+    that edge the curves are exact there, along finer axes they are interpolated.
 
     Args:
         volume: gives shape and voxel size.
@@ -51,13 +51,13 @@ def common_distances(
     sides_nm = [n * size for n, size in zip(volume.shape, volume.voxel_size_nm, strict=True)]
     spans_nm = [side - size for side, size in zip(sides_nm, volume.voxel_size_nm, strict=True)]
     step_nm = max(volume.voxel_size_nm)
-    longest_nm = min(spans_nm) + 1e-9 * step_nm  # not to fail by rounding
+    longest_nm = min(spans_nm) + 1e-9 * step_nm  # tolerance for rounding
     where = f"the volume has {volume.shape} voxels of {volume.voxel_size_nm} nm (z, y, x)"
     if longest_nm < step_nm:
         axis = AXES[int(np.argmin(spans_nm))]
         raise FibError(
             f"{where}; along {axis} it is too short for curves in steps of {step_nm:g} nm (the "
-            f"largest voxel edge): measure a volume with more voxels along {axis}"
+            f"largest voxel edge): use a volume with more voxels along {axis}"
         )
     if max_distance_nm is None:
         max_distance_nm = max(min(sides_nm) / 2, step_nm)

@@ -1,9 +1,9 @@
-"""How far segmentations of one volume disagree, where no truth tells which of them is right.
+"""Disagreement of segmentations of one volume, for stacks without a truth.
 
-Networks that were trained alike but for their seed err differently where the images leave them in
-doubt (deep ensembles: Lakshminarayanan, Pritzel and Blundell, NeurIPS 2017), and so do different
-methods. Where they agree they may still be wrong together: what all of them have learned wrongly,
-or none can see, does not show.
+Networks that differ only in the seed of their training make different errors where the images are
+ambiguous (deep ensembles: Lakshminarayanan, Pritzel and Blundell, NeurIPS 2017), and so do
+different methods. Where they agree they may still all be wrong: errors that all of them have
+learned, or that none can see, are not detected.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from fibcore.roles import Abscissa, Curve
 
 
 class Disagreement(Metric):
-    """How often other segmentations of the same stack say otherwise, and where.
+    """Share of voxels at which other segmentations of the same stack differ, and where.
 
-    Row: ``disagreement_percent``, the share of voxels that another segmentation gives another
+    Row: ``disagreement_percent``, the share of voxels to which another segmentation assigns another
     phase, mean over the others; ``most_percent`` and ``least_percent``, that of the other that
-    differs most and least; ``outvoted_percent``, voxels to which more than half of the others give
-    one and the same other phase; ``others``, how many there are.
+    differs most and least; ``outvoted_percent``, voxels to which more than half of the others
+    assign the same other phase; ``others``, their number.
 
     Kept: ``map``, for each voxel the share of the others that differ, 0 to 1; ``per_slice``.
     """
@@ -32,7 +32,7 @@ class Disagreement(Metric):
     headline: ClassVar[tuple[str, ...]] = ("disagreement_percent", "outvoted_percent")
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Refuse volumes of different shapes; tell the map."""
+        """Refuse volumes of different shapes; return the spec of the map."""
         labels, others = inputs.get("labels"), inputs.get("others") or []
         if labels is None:
             return Forecast()
@@ -49,10 +49,10 @@ class Disagreement(Metric):
     def measure(
         self, labels: Labels, others: list[Labels], context: Context | None = None
     ) -> Table:
-        """Return one row; keep where the others differ.
+        """Return one row; keep the map and the figures per slice.
 
         Args:
-            labels: the segmentation that is judged.
+            labels: the segmentation to compare.
             others: further ones of the same stack, by other networks or methods.
             context: surroundings of the step.
 

@@ -31,8 +31,8 @@ def squared_distances(
 ) -> np.ndarray:
     """Return the squared distance of each voxel of a phase to the nearest one outside it.
 
-    Distances go from centre to centre. What lies beyond the edges of the volume is unknown and
-    bounds nothing.
+    Distances are from centre to centre. Voxels beyond the edges of the volume are unknown and do
+    not count as outside.
 
     Args:
         labels: uint8 or bool in axes (z, y, x); above 0 is solid. May be memory-mapped.
@@ -106,8 +106,8 @@ def _envelope(
 ) -> None:
     """Replace heights f(p) by the lower envelope of the parabolas f(q) + weight (p - q)^2.
 
-    `vertices` takes the q of the envelope's parabolas from left to right, `borders` where each
-    begins to be the lowest.
+    `vertices` receives the q of the envelope's parabolas from left to right, `borders` where each
+    starts to be the lowest.
     """
     n = heights.size
     top = -1

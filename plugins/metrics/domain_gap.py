@@ -1,12 +1,12 @@
-"""How far apart two sets of images are: what a network trained on one meets in the other.
+"""Distances between two sets of images: the gap that a network trained on one meets in the other.
 
-The sets need not show the same structure. Each is looked at in its own grey scale (less the mean,
-by the standard deviation, as segmenters do), since a network is not troubled by a brighter image;
-only the plain grey-value distance takes grey values as they are. It alone proves nothing:
-histogram matching makes it zero and leaves noise and blur as they were.
+The sets need not show the same structure. Each is measured in its own grey scale (minus the mean,
+over the standard deviation, as in segmenters), since brightness does not affect a network; only the
+plain grey-value distance uses grey values as they are. It alone proves nothing: histogram matching
+makes it zero and leaves noise and blur unchanged.
 
-Two different structures differ even when they were imaged alike. Measure that floor with a second
-step: one half of the reference against the other.
+Two structures have a distance even if they were imaged in the same way. Measure this lower limit
+with a second step: one half of the reference against the other.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ VOXEL_SIZE_TOLERANCE = 0.05
 class DomainGap(SamplingParameters, Metric):
     """Distances between images and a reference: grey values, spectrum, noise, patches.
 
-    Row, each the mean over channels, 0 where nothing differs:
+    Row, each the mean over channels, 0 for equal stacks:
 
     - ``grey_distance``: Wasserstein distance of the grey values, in standard deviations of the
       reference; ``scaled_grey_distance``: the same with each stack in its own grey scale.
@@ -39,14 +39,14 @@ class DomainGap(SamplingParameters, Metric):
       averaged power spectra in the slices, each over its variance. Frequencies are in 1/nm.
     - ``patch_distance``: sliced Wasserstein distance of square patches, all channels together, in
       standard deviations.
-    - ``noise_distance``: difference of ``noise`` and ``reference_noise``, each a part of its
+    - ``noise_distance``: difference of ``noise`` and ``reference_noise``, each a fraction of its
       stack's standard deviation; ``noise_ratio`` is the first over the second.
 
     With `before`, the images before a translation: the same for them, prefixed ``before_``, and
     for each distance ``..._ratio``: after over before, what is left of it.
-    ``slices_measured`` and ``reference_slices_measured`` tell how many were looked at.
+    ``slices_measured`` and ``reference_slices_measured`` are the numbers of slices used.
 
-    Kept, to be drawn: ``histograms`` (share of the grey values in 100 bins), ``scaled_histograms``
+    Kept, for plots: ``histograms`` (share of the grey values in 100 bins), ``scaled_histograms``
     (the same in each stack's own grey scale), ``spectra`` (log10 of the power in nm^2), and
     ``channels`` (the distances of each channel).
     """
@@ -55,7 +55,7 @@ class DomainGap(SamplingParameters, Metric):
     headline: ClassVar[tuple[str, ...]] = (*DISTANCES, *(f"{name}_ratio" for name in DISTANCES))
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Refuse stacks that cannot be compared; warn of pixels of another size."""
+        """Refuse stacks that cannot be compared; warn of different pixel sizes."""
         specs = {name: spec for name, spec in inputs.items() if spec is not None}
         if "reference" not in specs or len(specs) < 2:
             return super().forecast(method, inputs)
@@ -89,7 +89,7 @@ class DomainGap(SamplingParameters, Metric):
             raise FibError(
                 f"the {name} have {len(spec.kv)} channels ({list(spec.kv)} kV), the reference "
                 f"{len(reference.kv)} ({list(reference.kv)} kV); they are compared one by one: "
-                f'choose as many of each with "kv" in the inputs'
+                f'choose the same number of each with "kv" in the inputs'
             )
         if min(spec.shape[1:]) < self.patch_pixels:
             raise FibError(
@@ -109,8 +109,8 @@ class DomainGap(SamplingParameters, Metric):
         """Return one row of distances; keep histograms, spectra and the distances by channel.
 
         Args:
-            images: what is judged, a translation say.
-            reference: what they should look like; any structure, any number of slices.
+            images: the images to compare, e.g. a translation.
+            reference: images with the wanted look; any structure, any number of slices.
             before: the images before the translation.
             context: surroundings of the step.
 
@@ -196,7 +196,7 @@ def _spectra(found: Mapping[str, StackStatistics], names: Sequence[str], rings: 
 
 
 def _curves(parts: Sequence[tuple[str, str, dict[str, np.ndarray]]]) -> Table:
-    """Return curves one below the other, with columns that name channel and stack."""
+    """Return the rows of all curves, with columns for channel and stack."""
     lengths = [len(next(iter(columns.values()))) for _, _, columns in parts]
     table: dict[str, Any] = {
         "channel": np.repeat(np.array([part[0] for part in parts], object), lengths),

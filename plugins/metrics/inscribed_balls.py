@@ -1,15 +1,15 @@
 """Painting with inscribed balls: the core of local thickness, in 2-D and 3-D.
 
-Around each voxel lies a largest ball that holds no outside voxel; its squared radius is the
+Around each voxel there is a largest ball without outside voxels; its squared radius is the
 squared distance of `fib_plugins.metrics.distance_transform`. The local thickness at a voxel is the
 diameter of the largest of these balls that covers it (Hildebrand and Ruegsegger, J. Microsc. 185,
-67 (1997)). Exact, and fast for two reasons:
+67 (1997)). The computation is exact, and fast for two reasons:
 
-- Balls that lie inside the ball of a neighbouring voxel paint nothing new and are left out.
-  Whether they do is looked up in a table over the squared radius (Remy and Thiel, Image and
-  Vision Computing 23, 167 (2005)).
-- The others paint in the order of falling radius, so a voxel is painted once. One bit per voxel
-  tells whether it still has to be: 64 that are done cost one look.
+- Balls inside the ball of a neighbouring voxel paint nothing new and are left out. Whether they are
+  inside is looked up in a table over the squared radius (Remy and Thiel, Image and Vision Computing
+  23, 167 (2005)).
+- The others paint in the order of decreasing radius, so that a voxel is painted once. One bit per
+  voxel marks those still to be painted: 64 that are done are skipped in one test.
 
 A plane is a volume of one slice. Lengths are in units of the smallest voxel edge.
 """
@@ -25,13 +25,13 @@ from fib_plugins.threads import in_threads
 ONES = np.uint64(2**64 - 1)
 
 TIE = 1.0 - 3e-7
-"""A voxel at exactly the radius of a ball is not in it: squared radii are shrunk by more than the
-rounding of float32 before they are compared, so that this holds for voxels of any shape, and by
-less than one voxel up to radii of 1800 voxels."""
+"""A voxel at exactly the radius of a ball is not in it. For this to hold for voxels of any shape,
+squared radii are reduced by more than the rounding of float32 before they are compared, but by less
+than one voxel up to radii of 1800 voxels."""
 
 
 PART = 8
-"""Slices that are painted at a time: few enough to stay in a processor's cache."""
+"""Number of slices painted at a time: few enough to stay in a processor's cache."""
 
 
 def needed_balls(
@@ -66,7 +66,7 @@ def paint(
     radii: np.ndarray,
     threads: int = 1,
 ) -> None:
-    """Give each voxel of some slices the radius of the largest ball that covers it.
+    """Set each voxel of some slices to the radius of the largest ball that covers it.
 
     Args:
         distances: squared distances of the volume in axes (z, y, x).
@@ -74,7 +74,7 @@ def paint(
         squares: likewise.
         first: the first of the slices.
         weights: squared voxel edges (z, y, x).
-        radii: takes the radii, float32 in axes (z, y, x); 0 outside the phase.
+        radii: receives the radii, float32 in axes (z, y, x); 0 outside the phase.
         threads: number of CPU threads; the result does not depend on it.
     """
 
@@ -87,7 +87,7 @@ def paint(
 
 @compiled
 def _containment_table(largest: float, weights: np.ndarray, flat: bool) -> np.ndarray:
-    """Return how large a neighbour's ball must be to hold a ball.
+    """Return how large a neighbour's ball must be to contain a ball.
 
     Entry [d, k]: the ball of squared radius k around a voxel lies within the ball around its
     neighbour at the offset (dz, dy, dx), d = 4 |dz| + 2 |dy| + |dx|, if the neighbour's squared
@@ -109,7 +109,7 @@ def _containment_table(largest: float, weights: np.ndarray, flat: bool) -> np.nd
         for y in range(reach[1] + 1):
             for x in range(reach[2] + 1):
                 norm = weights[0] * z * z + weights[1] * y * y + weights[2] * x * x
-                holds = int(norm) + 1  # the smallest whole squared radius whose ball has the voxel
+                holds = int(norm) + 1  # the smallest integer squared radius that holds the voxel
                 if holds >= size:
                     break
                 for d in range(1, 8):
@@ -179,7 +179,7 @@ def _paint(
     reaches_y = np.empty(size_z, np.int64)
     reaches_x = np.empty((size_z, size_y), np.int64)
     for i in range(len(centres)):
-        # Equal balls follow each other: how far they reach is worked out once for all of them.
+        # Equal balls follow each other: their shape is computed once.
         if i == 0 or squares[i] != squares[i - 1]:
             radius = np.sqrt(squares[i])
             reach_z = _shape_of_ball(squares[i] * TIE, weights, reaches_y, reaches_x)
@@ -210,9 +210,9 @@ def _paint(
 def _shape_of_ball(
     square: float, weights: np.ndarray, reaches_y: np.ndarray, reaches_x: np.ndarray
 ) -> int:
-    """Work out how far a ball of a squared radius reaches from its centre, in voxels.
+    """Compute how far a ball of a squared radius reaches from its centre, in voxels.
 
-    Returns its reach along z; `reaches_y` takes that along y at each step in z, `reaches_x` that
+    Returns its reach along z; `reaches_y` receives that along y at each step in z, `reaches_x` that
     along x at each step in z and y.
     """
     reach_z = _reach(square, weights[0])
@@ -226,7 +226,7 @@ def _shape_of_ball(
 
 @compiled
 def _reach(square: float, weight: float) -> int:
-    """Return the largest whole h with weight h^2 < square, or -1 if there is none."""
+    """Return the largest integer h with weight h^2 < square, or -1 if there is none."""
     if square <= 0:
         return -1
     h = int(np.sqrt(square / weight))

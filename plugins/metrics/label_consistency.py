@@ -1,8 +1,8 @@
-"""Do translated images still show their labels?
+"""Consistency of translated images with their labels.
 
-An image translator learns looks, not truth: it may swap bright and dark, thicken what it finds too
-thin, move edges or invent structure, and its losses do not show it. Whoever trains on such
-images trains on wrong labels. This metric looks at every slice and warns.
+An image translator learns a look, not the structure: it may swap bright and dark, thicken thin
+structures, move edges or invent structure, and its losses do not show it. Training on such images
+is training on wrong labels. This metric checks every slice and warns.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ class LabelConsistency(LabelKeepingParameters, Metric):
       -1 to 1; ``inverted_slices``: slices, of ``slices``, in which it is below -0.05: bright and
       dark are swapped.
     - ``edge_shift_pixels`` and ``edge_shift_p95_pixels``: median and 95th percentile over blocks
-      of how far edges lie from those of the labels; ``mean_shift_y_pixels`` and
-      ``mean_shift_x_pixels``: where all edges have moved, on average;
+      of the distance of edges from those of the labels; ``mean_shift_y_pixels`` and
+      ``mean_shift_x_pixels``: the mean displacement of all edges;
       ``edge_growth_pixels``: how far edges of the brighter phase have moved outwards, median over
       slices; ``inverted_edges_percent``: share of blocks whose edges go from bright to dark.
-    - ``mutual_information_bits``: what a pixel's grey value says of its label;
+    - ``mutual_information_bits``: mutual information of a pixel's grey value and its label;
       ``mutual_information_share``: of the labels' entropy, 0 to 1.
     - ``mds``, with a `segmenter`: mean Dice score of its prediction against the labels.
 
     With `before`, the images before the translation: the same for them, prefixed ``before_``, and
     ``information_ratio``: after over before. Without, shine-through and noise count as well.
 
-    Kept, to be drawn: ``contrasts`` (of every slice) and ``slices`` (edges and information of the
-    measured ones). What is beyond the limits is warned of.
+    Kept, for plots: ``contrasts`` (of every slice) and ``slices`` (edges and information of the
+    measured ones). A warning lists what is beyond the limits.
     """
 
     name: ClassVar[str] = "label_consistency"
@@ -46,7 +46,7 @@ class LabelConsistency(LabelKeepingParameters, Metric):
     )  # fmt: skip
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Refuse images that do not lie on their labels; estimate the memory."""
+        """Refuse images with another shape than their labels; estimate the memory."""
         images = inputs.get("images")
         for name in ("labels", "before"):
             other = inputs.get(name)
@@ -60,14 +60,14 @@ class LabelConsistency(LabelKeepingParameters, Metric):
             if name == "before" and len(other.kv) != len(images.kv):
                 raise FibError(
                     f"the images have {len(images.kv)} channels, those before {len(other.kv)}; "
-                    f'they are compared one by one: choose as many of each with "kv"'
+                    f'they are compared one by one: choose the same number of each with "kv"'
                 )
         if images is None:
             return super().forecast(method, inputs)
         if min(images.shape[1:]) < 4 * self.search_pixels + 4:
             raise FibError(
-                f"slices have {images.shape[1]} x {images.shape[2]} pixels (y, x), too few to look "
-                f"for displacements of {self.search_pixels}: set search_pixels to "
+                f"slices have {images.shape[1]} x {images.shape[2]} pixels (y, x), too few to "
+                f"search displacements of {self.search_pixels}: set search_pixels to "
                 f"{min(images.shape[1:]) // 4 - 1} at most, or take larger images"
             )
         threads = os.cpu_count() or 1
@@ -85,8 +85,8 @@ class LabelConsistency(LabelKeepingParameters, Metric):
         """Return one row of figures; keep contrasts and edges slice by slice.
 
         Args:
-            images: what was translated.
-            labels: what they have to show.
+            images: the translated images.
+            labels: the labels that they should show.
             before: the images before the translation.
             segmenter: one that was trained on images like those before.
             context: surroundings of the step.
@@ -121,13 +121,13 @@ class LabelConsistency(LabelKeepingParameters, Metric):
 
 
 def _mds(segmenter: Segmenter, images: Images, labels: Labels, context: Context) -> float:
-    """Return the mean Dice score of what a segmenter makes of images."""
+    """Return the mean Dice score of a segmenter's prediction for images."""
     from fib_plugins.metrics.overlap import Overlap
 
     def report(what: str, done: float, total: float | None) -> None:
         context.progress(done, total, what)
 
-    # A context of its own: what the segmenter keeps beside its labels is not this metric's.
+    # A separate context: the other results of the segmenter are not kept by this metric.
     own = Context(
         context.seed,
         device=context.device,

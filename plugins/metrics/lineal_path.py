@@ -1,8 +1,8 @@
 """Lineal path function L(r) along an axis.
 
 L(r) is the probability that a segment of length r lies wholly in the phase (Lu and Torquato,
-Phys. Rev. A 45, 922 (1992)). L(0) is the volume fraction; L never rises with r and never exceeds
-the two-point correlation.
+Phys. Rev. A 45, 922 (1992)). L(0) is the volume fraction; L never increases with r and never
+exceeds the two-point correlation.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def lineal_path(
     n - r; the volume is not taken as periodic. Segments are counted as integers, so the result
     is exact and does not depend on the number of threads.
 
-    The voxels that begin a segment of length r are those that begin one of length r - 1 and
-    whose next voxel does too: one shift and one AND on packed bits per step, until none is left.
+    A segment of length r starts at the voxels where one of length r - 1 starts, at them and at the
+    next voxel: one shift and one AND on packed bits per step, until none is left.
 
     Args:
         labels: uint8 or bool in axes (z, y, x); above 0 is solid.
@@ -38,7 +38,7 @@ def lineal_path(
         max_lag: largest length in voxels, less than the edge along the axis.
         phase: ``solid`` or ``pore``.
         threads: number of CPU threads.
-        words: what `pack_bits` made of the labels, where it is at hand.
+        words: the result of `pack_bits` for the labels, if available.
 
     Returns:
         float64, `max_lag` + 1 probabilities from 0 to 1.

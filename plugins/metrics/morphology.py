@@ -1,6 +1,6 @@
-"""Morphology of a two-phase structure: how much, how fine, how connected.
+"""Morphology of a two-phase structure: amount, fineness and connectivity of the phases.
 
-Each figure has its own module with definition, source and limits: `surface`, `thickness`,
+Definition, source and limits of each figure are in its own module: `surface`, `thickness`,
 `connectivity`, `two_point`, `lineal_path`.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fib_plugins.metrics.packed_bits import Phase
 
 PHASES: dict[Phase, str] = {"solid": "ligament", "pore": "pore"}
-"""Phase -> what its local thickness is called."""
+"""Phase -> name of its local thickness."""
 
 
 class Morphology(LabelMetric):
@@ -32,14 +32,15 @@ class Morphology(LabelMetric):
     ``mean_ligament_diameter_nm`` and ``mean_pore_diameter_nm`` (mean over the phase of the diameter
     of the largest inscribed ball); ``largest_solid_component_fraction`` and
     ``largest_pore_component_fraction`` (of the phase, face-connected); ``solid_percolates`` and
-    ``pore_percolates`` (axes along which a component joins both faces, e.g. ``xyz``, or ``none``).
+    ``pore_percolates`` (axes along which a component connects both faces, e.g. ``xyz``, or
+    ``none``).
     With a truth the same for it, prefixed ``truth_``. All phases from 1 up are solid.
 
     Kept: ``curves`` (per axis the two-point correlation of the solid and the lineal path of solid
     and pore) and ``diameters`` (share of each phase by local thickness, in bins as wide as the
     largest voxel edge).
 
-    What a structure of one phase lacks is nan, with a warning.
+    Figures that a structure of one phase lacks are nan, with a warning.
     """
 
     name: ClassVar[str] = "morphology"
@@ -69,7 +70,7 @@ class Morphology(LabelMetric):
             return forecast
         common_distances(prediction, self.max_distance_nm)
         z, y, x = prediction.shape
-        per_voxel = 9 if self.thickness else 5  # as `thickness` and `connectivity` say
+        per_voxel = 9 if self.thickness else 5  # see `thickness` and `connectivity`
         return replace(forecast, memory_bytes=per_voxel * z * y * x + 64 * 4 * y * x)
 
     @keeps(curves=Table, diameters=Table)

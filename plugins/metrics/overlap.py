@@ -1,9 +1,9 @@
 """Agreement of a segmentation with the truth, voxel by voxel.
 
 Equations 4 to 6 of Sardhara et al., Mach. Learn.: Sci. Technol. 6 (2025) 025023. Voxels are
-counted as integers in a confusion matrix per slice: rows the truth, columns the prediction. A
-share of nothing counts as no error: a phase absent from both has a Dice score of 1, and where the
-truth has no solid none can be misplaced.
+counted as integers in a confusion matrix per slice: rows are the truth, columns the prediction. A
+share of zero voxels counts as no error: a phase absent from both has a Dice score of 1, and if the
+truth has no solid none is misplaced.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fibcore.roles import Abscissa, Curve
 
 
 def confusion_of_slice(prediction: np.ndarray, truth: np.ndarray, phases: int) -> np.ndarray:
-    """Return how many pixels of each true phase (row) were given each phase (column), int64.
+    """Return the number of pixels of each true phase (row) and predicted phase (column), int64.
 
     Args:
         prediction: phase numbers below `phases`, any shape.
@@ -73,7 +73,7 @@ class Overlap(LabelMetric):
 
     Row: ``mp_percent`` (misplaced pixels: voxels given another phase), ``mgp_percent`` (misplaced
     solid: solid voxels of the truth given another phase; MGP in the paper), ``mds`` (mean Dice
-    score of pore, solid and whatever further phases occur); then, with all phases from 1 up taken
+    score of pore, solid and any further phases that occur); then, with all phases from 1 up taken
     as solid: ``dice_pore``, ``dice_solid``, ``precision``, ``false_positive_rate`` (0 to 1),
     ``true_positives``, ``false_positives``, ``false_negatives``, ``true_negatives`` (voxels).
 

@@ -1,7 +1,7 @@
 """A phase of a volume as one bit per voxel, 64 voxels along x to a word.
 
-An eighth of the volume's memory, and one instruction works on 64 voxels: what counts pairs or
-segments of voxels (two-point correlation, lineal path) does so on these words, exactly.
+This takes an eighth of the volume's memory, and one instruction works on 64 voxels. Pairs and
+segments of voxels (two-point correlation, lineal path) are counted exactly on these words.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SLAB = 32
 
 
 def on_words(definition: Callable[[Any, Any], Any]) -> Callable[[np.uint64], np.uint64]:
-    """Make an operation on words for Numba functions: `intrinsic`, whose result seems to return."""
+    """Define an operation on words for Numba functions: `intrinsic` with a typed result."""
     return cast("Callable[[np.uint64], np.uint64]", intrinsic(definition))
 
 
@@ -56,7 +56,7 @@ def pack_bits(labels: np.ndarray, phase: Phase = "solid", threads: int = 1) -> n
         threads: number of CPU threads.
 
     Returns:
-        uint64 in axes (z, y, word); bit b of word w is the voxel x = 64 w + b. The bits behind
+        uint64 in axes (z, y, word); bit b of word w is the voxel x = 64 w + b. The bits beyond
         the end of a row are 0.
     """
     nz, ny, nx = labels.shape
@@ -71,9 +71,9 @@ def pack_bits(labels: np.ndarray, phase: Phase = "solid", threads: int = 1) -> n
 
 
 def as_uint8(labels: np.ndarray) -> np.ndarray:
-    """Return labels as a C-contiguous, writeable uint8 array, itself where it is one.
+    """Return labels as a C-contiguous, writeable uint8 array, without a copy if they are one.
 
-    To Numba every other layout is another type, for which a function is compiled once more.
+    Numba compiles a function again for every other layout.
     """
     plain = np.ascontiguousarray(labels, dtype=np.uint8)
     return plain if plain.flags.writeable else plain.copy()

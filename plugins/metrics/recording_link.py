@@ -1,17 +1,17 @@
-"""What an instrument did between the ideal image of a slice and its record, told from the pair.
+"""Effects of an instrument, estimated from the ideal image of a slice and its record.
 
-A least-squares fit, slice by slice, of the record by the ideal image after a blur: brightness and
-contrast that wander over the slice, a curved response (gamma), small shifts and distortions, and
-stripes along y. What is then left over is noise, or structure that the ideal image does not show.
-Terms of the fit, with b the blurred ideal image and (y, x) from -1 to 1 over the slice:
+The record is fitted by least squares, slice by slice, with the ideal image after a blur: brightness
+and contrast that vary over the slice, a curved response (gamma), small shifts and distortions, and
+stripes along y. The residual is noise, or structure that the ideal image does not show. Terms of
+the fit, with b the blurred ideal image and (y, x) from -1 to 1 over the slice:
 
 - brightness: polynomials in (y, x) up to the third degree (shadows, charging);
 - contrast: b, y b and x b; response: b squared;
 - geometry: the derivatives of b along y and x, and these times y and x: to first order a shift, a
-  stretch, a shear or a turn;
-- stripes: the median of what is left over in each column.
+  stretch, a shear or a rotation;
+- stripes: the median of the residual in each column.
 
-Whatever else the instrument did counts as unexplained.
+All other effects of the instrument count as unexplained.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 @dataclass(frozen=True)
 class LinkedSlice:
-    """What the fit of one slice found.
+    """The result of the fit of one slice.
 
     Attributes:
         variance: of the record.
-        left_variance: mean square of what the fit leaves over.
+        left_variance: mean square of the residual.
         contrast: of the record per standard deviation of the ideal image, in grey values; below 0
             where bright and dark are swapped.
-        shift_pixels: how far the record lies from the ideal image along y and x.
+        shift_pixels: displacement of the record from the ideal image along y and x.
     """
 
     variance: float
@@ -49,10 +49,10 @@ class LinkedSlice:
 
 
 def link_slice(record: np.ndarray, ideal: np.ndarray) -> tuple[LinkedSlice, np.ndarray]:
-    """Fit a record by an ideal image that is blurred already; both in axes (y, x).
+    """Fit a record with an ideal image that is blurred already; both in axes (y, x).
 
     Returns:
-        What was found, and what is left over: float32 in axes (y, x), grey values of the record.
+        The result, and the residual: float32 in axes (y, x), grey values of the record.
     """
     record = record.astype(np.float64)
     image = ideal.astype(np.float64) - ideal.mean(dtype=np.float64)
@@ -80,10 +80,10 @@ def blur_between(
     """Return the FWHM of the blur, in nm, that explains most of a record.
 
     Args:
-        record: grey values in axes (z, y, x); about a dozen slices are looked at.
+        record: grey values in axes (z, y, x); about a dozen slices are used.
         ideal: the same volume without the instrument.
         voxel_size_nm: along z, y, x.
-        threads: how many slices to fit at a time.
+        threads: number of slices fitted at a time.
     """
     some = np.unique(np.linspace(0, len(record) - 1, SLICES_FOR_BLUR).round().astype(int))
     pixel = min(voxel_size_nm[1:])

@@ -1,15 +1,15 @@
-"""Trust without a truth: does a segmentation, imaged again, look like the stack it came from?
+"""Validation without a truth: the segmentation is imaged again and compared with its stack.
 
-Isotropy says little: a wrong structure can be isotropic, and a right one in a small volume is not.
-Imaging says more. The segmented structure goes through the same physics as a sample would
-(`simulator/monte_carlo`, or a faster one), the instrument between the two is estimated from the
-pair, and what it cannot explain is noise, or a place where the segmentation is wrong: solid that
-was missed does not shine, solid that lies deeper shines too brightly.
+Isotropy is weak evidence: a wrong structure can be isotropic, and a right one in a small volume is
+not. Imaging is stronger evidence. The segmented structure is imaged with the physics of a sample
+(`simulator/monte_carlo`, or a faster one), and the instrument between the two is estimated from the
+pair. The residual is noise, or a place where the segmentation is wrong: missed solid is too dark,
+solid that is really deeper is too bright.
 
-Only as good as its physics: a simulator that is wrong itself leaves something unexplained whatever
-the segmentation. Compare segmentations of one stack with each other, imaged again by the same
-simulator with the same settings; the figure of a single one means little. And a picture can be
-explained by what is not there: see the warning of the class.
+The metric is only as good as its physics: a wrong simulator leaves a residual for any segmentation.
+Compare segmentations of one stack with each other, imaged again by the same simulator with the same
+settings; the value of a single one means little. A wrong structure can also explain a stack: see
+the warning of the class.
 """
 
 from __future__ import annotations
@@ -33,29 +33,29 @@ SMALLEST_SLICE = 16
 
 
 class Reprojection(Metric):
-    """What of a stack its segmentation does not explain, once imaged again.
+    """The share of a stack that its segmentation, imaged again, does not explain.
 
-    The two stacks are linked slice by slice: blur, brightness and contrast that wander, a curved
-    response, small shifts, stripes. Row, means over channels:
+    The two stacks are fitted slice by slice, with a blur, variations of brightness and contrast, a
+    curved response, small shifts and stripes. Row, means over channels:
 
-    - ``unexplained_percent``: variance that is left over, less that of the noise, as a share of
-      the variance of the stack, less that of the noise. 0: all structure that shows is explained;
-      100: none.
-    - ``left_percent``: all that is left over, noise included; ``noise_percent``: the noise.
-    - ``blur_fwhm_nm``: the blur that was found between the two.
-    - ``inverted_slices``, of ``slices``: where bright and dark are swapped, which no right
-      segmentation does.
+    - ``unexplained_percent``: variance of the residual, minus that of the noise, as a share of the
+      variance of the stack, minus that of the noise. 0: all visible structure is explained; 100:
+      none.
+    - ``left_percent``: the whole residual, including noise; ``noise_percent``: the noise.
+    - ``blur_fwhm_nm``: the estimated blur between the two.
+    - ``inverted_slices``, of ``slices``: where bright and dark are swapped, which never happens
+      with a right segmentation.
 
-    **It measures how well the picture is explained, not how right the segmentation is, and must not
-    choose a method alone.** Where pores are open, or the physics is not that of the microscope,
-    calling solid what glows below the face can explain the brightness better than the truth does:
-    on a measured stack with open pores and masks drawn by hand it put ten segmentations in reverse
-    order (rank correlation of ``unexplained_percent`` with the error -0.88). On simulated stacks of
-    filled pores, imaged again by the same physics, the order was mostly right (0.74 +- 0.20). Use
-    ``map`` to find places to look at.
+    **It measures how well the images are explained, not how correct the segmentation is, and must
+    not be the only reason to choose a method.** Where pores are open, or the physics is not that of
+    the microscope, a segmentation that includes solid visible below the face can explain the
+    brightness better than the truth: on a measured stack with open pores and masks drawn by hand it
+    ranked ten segmentations in reverse order (rank correlation of ``unexplained_percent`` with the
+    error -0.88). On simulated stacks of filled pores, imaged again by the same physics, the ranking
+    was mostly right (0.74 +- 0.20). Use ``map`` to find places to inspect.
 
-    Kept: ``map``, what is left over around each voxel (mean square in a window) over the variance
-    of the noise: 1 where there is noise only, large where segmentation and picture disagree; and
+    Kept: ``map``, the residual around each voxel (mean square in a window) over the variance of the
+    noise: 1 where there is noise only, large where segmentation and images disagree; and
     ``per_slice``.
     """
 
@@ -67,14 +67,14 @@ class Reprojection(Metric):
     )
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Refuse stacks that do not lie on each other; tell the map."""
+        """Refuse stacks of different shapes; return the spec of the map."""
         images, reimaged = inputs.get("images"), inputs.get("reimaged")
         if images is None or reimaged is None:
             return Forecast()
         if images.shape != reimaged.shape:
             raise FibError(
                 f"images have shape {images.shape}, reimaged {reimaged.shape} (z, y, x): image the "
-                f"labels of this stack again, cut alike"
+                f"labels of this stack again, cut in the same way"
             )
         if len(images.kv) != len(reimaged.kv):
             raise FibError(
@@ -85,7 +85,8 @@ class Reprojection(Metric):
         if min(images.shape[1:]) < SMALLEST_SLICE:
             raise FibError(
                 f"slices have {images.shape[1]} x {images.shape[2]} pixels (y, x); at least "
-                f"{SMALLEST_SLICE} x {SMALLEST_SLICE} are needed to tell structure from brightness"
+                f"{SMALLEST_SLICE} x {SMALLEST_SLICE} are needed to separate structure from "
+                f"brightness"
             )
         warnings = []
         if images.kv != reimaged.kv:
@@ -99,11 +100,11 @@ class Reprojection(Metric):
 
     @keeps(map=Images, per_slice=Table)
     def measure(self, images: Images, reimaged: Images, context: Context | None = None) -> Table:
-        """Return one row; keep a map of what is left over, and the figures of each slice.
+        """Return one row; keep a map of the residual, and the figures of each slice.
 
         Args:
-            images: the stack that was segmented, as the microscope left it.
-            reimaged: what a simulator makes of its segmentation, without an instrument.
+            images: the stack that was segmented, as recorded.
+            reimaged: simulated images of its segmentation, without an instrument.
             context: surroundings of the step.
 
         Raises:
@@ -132,8 +133,8 @@ class Reprojection(Metric):
         row["inverted_slices"], row["slices"] = int(swapped.sum()), images.shape[0]
         if row["inverted_slices"]:
             context.log.warning(
-                "in %d of %d slices what was imaged again is bright where the stack is dark: the "
-                "segmentation may have solid and pore swapped there",
+                "in %d of %d slices the segmentation imaged again is bright where the stack is "
+                "dark: solid and pore may be swapped there",
                 row["inverted_slices"],
                 row["slices"],
             )

@@ -3,15 +3,15 @@
 By the Crofton formula, S_V = 2 <P_L>: twice the mean over all directions of the number of
 interface crossings per length of test line (Ohser and Schladitz, 3D Images of Materials
 Structures, 2009, chapter 5). The test lines run through neighbouring voxels in the 13 directions
-of the 3 x 3 x 3 neighbourhood; a direction weighs as much as its Voronoi cell on the unit sphere,
-so voxels of any shape are served.
+of the 3 x 3 x 3 neighbourhood. The weight of a direction is its Voronoi cell on the unit sphere, so
+that voxels can have any shape.
 
 Crossings are counted, no surface is fitted. The mean over orientations is unbiased for smooth
-bodies (spheres, isotropic structures), where counting voxel faces gives 50 % too much: spheres
-whose radius is at least four times the largest voxel edge come out right within 2 %. A single
-plane errs with its orientation: by -7 % (facing along an axis) to +2 % with cubic voxels, -16 % to
-+10 % where slices are three times thicker than pixels. Two crossings between neighbouring voxels
-go unseen: sharp clefts cost area (7 % where balls of radius 5 voxels overlap at random).
+bodies (spheres, isotropic structures), where counting voxel faces gives 50 % too much: for spheres
+with a radius of at least four times the largest voxel edge the error is within 2 %. For a single
+plane it depends on the orientation: from -7 % (normal along an axis) to +2 % with cubic voxels,
+-16 % to +10 % with slices three times thicker than pixels. Two crossings between neighbouring
+voxels are missed: sharp clefts lose area (7 % where balls of radius 5 voxels overlap at random).
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def specific_surface(
 ) -> float:
     """Return the area of the solid-pore interface per volume (solid and pore together), in 1/nm.
 
-    The edges of the volume are no interface. Crossings are counted as integers: the result does
-    not depend on the number of threads.
+    The edges of the volume do not count as interface. Crossings are counted as integers: the result
+    does not depend on the number of threads.
 
     Args:
         labels: uint8 or bool in axes (z, y, x); above 0 is solid. May be memory-mapped.
@@ -47,7 +47,7 @@ def specific_surface(
     """
     if min(labels.shape) < 2:
         raise FibError(
-            f"a volume of {labels.shape} voxels (z, y, x) has no surface to count; it needs at "
+            f"a volume of {labels.shape} voxels (z, y, x) has no measurable surface; it needs at "
             f"least 2 along each axis"
         )
 
@@ -79,7 +79,7 @@ def line_weights(voxel_size_nm: tuple[float, float, float]) -> tuple[np.ndarray,
 
 @compiled
 def _crossings(labels: np.ndarray, slices: int, directions: np.ndarray) -> np.ndarray:
-    """Count the steps from solid to pore or back that begin in the first slices, by direction."""
+    """Count the steps from solid to pore or back that start in the first slices, by direction."""
     nz, ny, nx = labels.shape
     counts = np.zeros(len(directions), np.int64)
     for z in range(slices):

@@ -3,12 +3,11 @@
 Hildebrand and Ruegsegger, J. Microsc. 185, 67 (1997). The ball around a voxel reaches to the
 nearest voxel of the other phase, centre to centre, and covers the voxels whose centres are nearer
 than that; the diameter is twice this distance, without a correction of half a voxel. On digitised
-smooth bodies the mean then errs, in largest voxel edges, by about -1.0 for balls and -0.7 for discs
-(no voxel centre sits in the middle), and by up to +0.4 for slabs; with half a voxel taken off at
-either end all would come out too small. Where structures are cut by the edge of the volume, what
-lies beyond bounds nothing.
+smooth bodies the error of the mean, in largest voxel edges, is about -1.0 for balls and -0.7 for
+discs (no voxel centre is in the middle), and up to +0.4 for slabs; with half a voxel subtracted at
+either end all would be too small. Voxels beyond the edge of the volume do not bound balls.
 
-Phases are told apart as everywhere: labels above 0 are solid, 0 is the pore.
+Labels above 0 are solid, 0 is the pore.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ NORMAL: dict[Plane, int] = {"xy": 0, "xz": 1, "yz": 2}
 """Plane -> the axis of (z, y, x) across it."""
 
 BLOCK = 64
-"""Planes of a 2-D measurement copied at a time."""
+"""Number of planes of a 2-D measurement copied at a time."""
 
 SLAB = 64
-"""Slices of a 3-D measurement painted at a time."""
+"""Number of slices of a 3-D measurement painted at a time."""
 
 
 def mean_diameter_in_planes(
@@ -50,8 +49,8 @@ def mean_diameter_in_planes(
     """Return the mean local thickness of a phase in all slices along one plane, in nm.
 
     D_ij of equation 8 of Sardhara et al. (2025): the largest inscribed disc in every slice of that
-    plane, averaged over the pixels of the phase. Discs are round in nm, whatever the pixel's
-    shape. A slice without any pixel of the other phase bounds no disc and is left out.
+    plane, averaged over the pixels of the phase. Discs are round in nm for pixels of any shape. A
+    slice without any pixel of the other phase bounds no disc and is left out.
 
     Args:
         labels: uint8 or bool in axes (z, y, x); above 0 is solid. May be memory-mapped.
@@ -78,13 +77,13 @@ def mean_diameter_in_planes(
     if count == 0:
         raise FibError(
             f"no {plane} slice has both phases, so none has a {phase} diameter; check the labels, "
-            f"or measure a larger volume"
+            f"or use a larger volume"
         )
     return 2.0 * min(pixel) * total / count
 
 
 def _sum_of_radii(plane: np.ndarray, weights: np.ndarray, phase: Phase) -> tuple[float, int]:
-    """Return the sum of the covering radii of one slice, and how many pixels have one."""
+    """Return the sum of the covering radii of one slice, and the number of pixels with one."""
     distances = squared_distances_in_slice(plane, weights, phase)
     pixels = int(np.count_nonzero(distances))
     if pixels in (0, distances.size):
@@ -103,7 +102,7 @@ def thickness_slabs(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the local thickness of a phase in 3-D, slab after slab.
 
-    Memory: 4 bytes per voxel for distances; 32 bytes per ball that is needed, which makes 2 to 4
+    Memory: 4 bytes per voxel for distances; 32 bytes per ball that is needed, which is 2 to 4 bytes
     per voxel in structures some voxels wide (more in noise); and one slab of 64 slices.
 
     Args:
@@ -114,7 +113,7 @@ def thickness_slabs(
 
     Yields:
         First slice of the slab, and its thickness in nm: float32 in axes (z, y, x), 0 outside the
-        phase. The array is used again for the next slab.
+        phase. The array is reused for the next slab.
 
     Raises:
         FibError: if the volume has only this phase: nothing bounds a ball.
@@ -171,7 +170,7 @@ def mean_thickness(
         threads: number of CPU threads.
 
     Returns:
-        The mean over the voxels of the phase, and how many voxels (int64) have a thickness
+        The mean over the voxels of the phase, and the number of voxels (int64) with a thickness
         nearest to 0, 1, 2 ... times `bin_nm`.
     """
     total = 0.0

@@ -37,7 +37,7 @@ def two_point_correlation(
         max_lag: largest distance in voxels, less than the edge along the axis.
         phase: ``solid`` or ``pore``.
         threads: number of CPU threads.
-        words: what `pack_bits` made of the labels, where it is at hand.
+        words: the result of `pack_bits` for the labels, if available.
 
     Returns:
         float64, `max_lag` + 1 probabilities from 0 to 1.
@@ -58,11 +58,11 @@ def count_in_slabs(
     max_lag: int,
     threads: int,
 ) -> np.ndarray:
-    """Return the sum of what `count` finds in slabs of the words along an axis.
+    """Return the sum of the results of `count` for slabs of the words along an axis.
 
     Args:
-        count: takes C-contiguous words and `max_lag`. Along x it is given slabs (z, y, word);
-            along y or z it is given them with that axis in the middle.
+        count: takes C-contiguous words and `max_lag`. Along x it gets slabs (z, y, word); along y
+            or z slabs with that axis in the middle.
         words: from `pack_bits`.
         axis: 0 (z), 1 (y) or 2 (x).
         max_lag: largest distance in voxels.

@@ -143,7 +143,7 @@ def test_noise_in_place_of_structure_is_lost_structure(labels, clean):
     assert row["information_ratio"] < 0.01
     found = " ".join(LabelConsistency().problems(row))
     assert "inverted" not in found
-    assert "phases can hardly be told apart" in found
+    assert "phases can hardly be distinguished" in found
     assert "structure was lost: grey values tell 0 %" in found
 
 

@@ -174,7 +174,7 @@ def test_a_segmentation_without_solid_explains_nothing_but_brightness(record):
 @pytest.mark.parametrize(
     ("reimaged", "message"),
     [
-        (stack(np.zeros((12, 64, 70))), "cut alike"),
+        (stack(np.zeros((12, 64, 70))), "cut in the same way"),
         (stack(np.zeros((2, *SHAPE)), kv=(1.0, 2.0)), "2 .*kV.*compared one by one"),
     ],
 )
