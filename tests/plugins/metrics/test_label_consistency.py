@@ -144,7 +144,7 @@ def test_noise_in_place_of_structure_is_lost_structure(labels, clean):
     found = " ".join(LabelConsistency().problems(row))
     assert "inverted" not in found
     assert "phases can hardly be distinguished" in found
-    assert "structure was lost: grey values tell 0 %" in found
+    assert "structure was lost: grey values hold 0 %" in found
 
 
 def test_what_the_images_before_did_not_show_either_is_no_fault(labels, clean):

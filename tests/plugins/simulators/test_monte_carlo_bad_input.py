@@ -78,7 +78,7 @@ def test_a_phase_without_a_material_is_refused(labels):
 
 
 def test_an_unknown_phase_below_is_refused_before_and_during_a_run(labels):
-    said = "below is phase 4, which the labels do not know; give mirror, repeat or one of 0, 1"
+    said = "below is phase 4, which the labels do not have; give mirror, repeat or one of 0, 1"
     with pytest.raises(FibError, match=said):
         simulate(labels, below=4)
     with pytest.raises(FibError, match=said):
