@@ -1,6 +1,6 @@
-"""fibcore: the core of fib. It knows contracts, never a concrete plugin.
+"""fibcore: the core of fib. It defines contracts and knows no concrete plugin.
 
-Public names are loaded at first use, so that ``import fibcore`` costs next to nothing.
+Public names are loaded at first use, so that ``import fibcore`` is fast.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ _HOMES = {
 __all__ = sorted(_HOMES)
 
 
-if not TYPE_CHECKING:  # which would take every name for one of the package
+if not TYPE_CHECKING:  # a type checker would accept every name
 
     def __getattr__(name: str) -> Any:
         if name in _HOMES:

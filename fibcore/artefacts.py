@@ -1,4 +1,4 @@
-"""Artefacts: what steps leave, and the files that they are kept in."""
+"""Artefacts: the results of steps, and the files that store them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SUFFIXES: dict[type, tuple[str, ...]] = {
     Table: (".csv",),
     Model: (".safetensors", ".json"),
 }
-"""Type -> suffixes of the files of an artefact; the reader of the first one reads and writes it."""
+"""Type -> suffixes of an artefact's files; the reader of the first one reads and writes it."""
 
 
 def file_names(name: str, type_: type) -> tuple[str, ...]:
-    """Return the names of the files that an artefact of this name and type is kept in."""
+    """Return the names of the files of an artefact of this name and type."""
     for base, suffixes in SUFFIXES.items():
         if issubclass(type_, base):
             return tuple(name + suffix for suffix in suffixes)
-    raise FibError(f"{type_.__name__} is no artefact; steps leave Labels, Images, Table or Model")
+    raise FibError(f"{type_.__name__} is not an artefact: use Labels, Images, Table or Model")

@@ -1,4 +1,4 @@
-"""What a plugin gets from outside: randomness, device, progress, scratch space, a log."""
+"""The context of a step: random numbers, device, progress, scratch folder, log."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ T = TypeVar("T")
 MEMORY_MAP_ABOVE_BYTES = 64 * 2**20
 
 Report = Callable[[str, float, float | None], None]
-"""Progress callback: what is being done, how much is done, how much in all (None: unknown)."""
+"""Progress callback: description of the work, amount done, total amount (None: unknown)."""
 
 
 class Context:
-    """The surroundings of one step.
+    """The context of one step.
 
     Args:
-        seed: where all randomness of the step comes from.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; a plugin never picks its own.
-        threads: how many CPU threads loops may use; results never depend on it.
-        scratch: folder for what must survive an interruption (checkpoints); the same folder is
-            given again when the step goes on. Default: a temporary folder.
-        report: called with progress; default: nobody listens.
-        log: where to log; warnings end up in the run's provenance.
+        seed: seed of all random numbers of the step.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; plugins do not choose another one.
+        threads: number of CPU threads that loops may use; results do not depend on it.
+        scratch: folder for files that must survive an interruption (checkpoints); a resumed step
+            gets the same folder. Default: a temporary folder.
+        report: function called with progress; default: none.
+        log: logger; its warnings are recorded in the provenance of the run.
     """
 
     def __init__(
@@ -61,51 +61,51 @@ class Context:
 
     @classmethod
     def of(cls, context: Context | None, seed: int | None = None) -> Context:
-        """Return `context`, or a new one with this seed (default 0) where there is none.
+        """Return `context`, or a new one with this seed (default 0) if it is None.
 
-        Every plugin method begins with it, so that it can be called without a context.
+        Each method of a plugin begins with this call, so that it can be called without a context.
         """
         if context is None:
             return cls(0 if seed is None else seed)
         if seed is not None:
-            raise FibError("give a context or a seed, not both: a context brings its own seed")
+            raise FibError("give a context or a seed, not both: a context has a seed of its own")
         return context
 
     @property
     def device(self) -> str:
-        """Device for heavy work; ``auto`` is settled at first use, and kept in `device_used`."""
+        """Device for heavy work; ``auto`` is resolved at first use and kept in `device_used`."""
         self.device_used = resolve_device(self.device_asked)
         return self.device_used
 
     @property
     def rng(self) -> np.random.Generator:
-        """The step's random generator (the same object at every use)."""
+        """The random generator of the step (always the same object)."""
         if self._rng is None:
             self._rng = np.random.default_rng(self.seed)
         return self._rng
 
     def rng_for(self, *name: int | str) -> np.random.Generator:
-        """Return a generator of its own for a part of the work, e.g. ``rng_for("slice", 7)``.
+        """Return a random generator for one part of the work, e.g. ``rng_for("slice", 7)``.
 
-        What it yields depends on the seed and the name alone, not on the order of calls: parts
-        can be computed in any order, on any number of threads, and again after an interruption.
+        Its numbers depend only on the seed and the name, not on the order of calls. Parts can be
+        computed in any order, on any number of threads, and again after an interruption.
         """
         words = [w if isinstance(w, int) else int.from_bytes(w.encode(), "little") for w in name]
         words += self._drawn_on
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=tuple(words)))
 
     def rng_on(self, data: np.ndarray, *name: int | str) -> np.random.Generator:
-        """Return a generator as `rng_for` does that depends on `data`, too: for noise on them.
+        """Return a generator like `rng_for` that also depends on `data`: for noise on the data.
 
-        With it, two stacks that are given noise with one seed do not get the same.
+        Two stacks that are given noise with the same seed then get different noise.
         """
         return self.rng_for(*name, _digest(data))
 
     def on(self, data: np.ndarray) -> Context:
-        """Return a context whose `rng_for` depends on `data`, too, and that is else the same.
+        """Return the same context, except that its `rng_for` also depends on `data`.
 
-        For what is drawn for a slice as a whole, as drift and curtains are: with one seed, two
-        stacks do not get the same.
+        It is used for effects that are drawn for whole slices, such as drift and curtains: two
+        stacks with the same seed then get different ones.
         """
         context = copy.copy(self)
         context._drawn_on = (*self._drawn_on, _digest(data))
@@ -113,7 +113,7 @@ class Context:
 
     @property
     def scratch(self) -> Path:
-        """Folder for checkpoints and large temporary files; made at first use."""
+        """Folder for checkpoints and large temporary files; created at first use."""
         if self._scratch is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="fib-")
             self._scratch = Path(self._temporary.name)
@@ -123,10 +123,10 @@ class Context:
     def empty(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         """Return an uninitialised array; above 64 MB it is a memory-mapped file in `scratch`.
 
-        With it a plugin writes a result slice by slice without holding it in memory.
+        A plugin can thus write a result slice by slice without holding it in memory.
 
         Raises:
-            OSError: there is not enough room on the disk.
+            OSError: there is not enough space on the disk.
         """
         nbytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
         if nbytes <= MEMORY_MAP_ABOVE_BYTES:
@@ -134,9 +134,9 @@ class Context:
         return new_array_file(self.scratch / f"{name}.npy", shape, dtype)
 
     def keep(self, name: str, artefact: Any) -> None:
-        """Keep a further result of the step beside its main one (history, probability, curves).
+        """Keep a further result of the step in addition to its main one (history, curves).
 
-        A pipeline stores it under this name; in a notebook it is in ``context.kept[name]``.
+        A pipeline stores it under this name; in Python it is in ``context.kept[name]``.
         """
         self.kept[name] = artefact
 
@@ -146,7 +146,7 @@ class Context:
             self._report(what, done, total)
 
     def track(self, items: Iterable[T], what: str = "", total: int | None = None) -> Iterator[T]:
-        """Yield from `items` and report progress after each."""
+        """Yield `items` and report progress after each."""
         if total is None and isinstance(items, Sized):
             total = len(items)
         for i, item in enumerate(items):
@@ -155,7 +155,7 @@ class Context:
 
 
 def _digest(data: np.ndarray) -> int:
-    """Return a number made of all bytes of an array, read plane by plane."""
+    """Return a hash of all bytes of an array, read plane by plane."""
     digest = hashlib.blake2b(digest_size=8)
     for place in np.ndindex(data.shape[:-2]):
         digest.update(np.ascontiguousarray(data[place]).data)
@@ -163,13 +163,13 @@ def _digest(data: np.ndarray) -> int:
 
 
 def new_array_file(path: Path, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """Return a new memory-mapped .npy file, with room on the disk for all of it.
+    """Return a new memory-mapped .npy file whose space on the disk is allocated.
 
     Raises:
-        OSError: there is not enough room on the disk.
+        OSError: there is not enough space on the disk.
     """
     array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
-    if hasattr(os, "posix_fallocate"):  # else a full disk would kill the process on a write
+    if hasattr(os, "posix_fallocate"):  # otherwise a write to a full disk kills the process
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return array

@@ -1,7 +1,7 @@
-"""What a plugin's methods take and give, read from their signatures.
+"""Inputs and results of a plugin's methods, read from their signatures.
 
-The signature is the contract: parameter names are input names, annotations are the artefacts they
-accept (``list[Labels]``: one or more of them), a default makes an input optional, the return
+The signature is the contract. Parameter names are input names, annotations are the accepted
+artefacts (``list[Labels]``: one or more), an input with a default is optional, and the return
 annotation is the main result.
 """
 
@@ -47,9 +47,9 @@ class Slot:
 
     Attributes:
         name: parameter name.
-        accepts: what may go in.
+        accepts: types of artefacts that it accepts.
         required: whether it must be given.
-        as_plugin: whether the method wants the plugin that a model stands for: a `Physics`.
+        as_plugin: whether the method takes the plugin of a model, such as a `Physics`.
         several: whether the method takes a list of such artefacts.
     """
 
@@ -72,7 +72,7 @@ class Slot:
 
 
 def verbs(plugin: type[Plugin]) -> dict[str, str]:
-    """Return what steps of a pipeline can do with a plugin: verb -> method that does it."""
+    """Return the verbs that steps can use with a plugin: verb -> method."""
     run = {plugin.verb: plugin.main_method}
     if not issubclass(plugin, Trainable):
         return run
@@ -84,7 +84,7 @@ def slots(plugin: type[Plugin], method: str) -> dict[str, Slot]:
     """Return the inputs of a method by name.
 
     Raises:
-        FibError: the signature cannot be read; names the plugin and what to annotate.
+        FibError: the signature cannot be read; the message names what to annotate.
     """
     if issubclass(plugin, Reader):  # takes files
         return {}
@@ -114,8 +114,8 @@ def slots(plugin: type[Plugin], method: str) -> dict[str, Slot]:
 
 
 def products(plugin: type[Plugin], method: str) -> dict[str, Product]:
-    """Return what a step with this method leaves, the main result first: name -> product."""
-    if issubclass(plugin, Reader):  # one of these, as the files have it
+    """Return the results of a step with this method, the main one first: name -> product."""
+    if issubclass(plugin, Reader):  # one of these, which depends on the files
         return {type_.artefact: Product(type_) for type_ in plugin.holds}
     kept = getattr(function_of(plugin, method), "fib_keeps", {})
     model = {"model": Product(Model, plugin.kind)}
@@ -143,7 +143,7 @@ def function_of(plugin: type[Plugin], method: str) -> Any:
 
 
 def hints_of(plugin: type[Plugin], method: str) -> dict[str, Any]:
-    """Return the annotations of a method; raises `FibError` where they cannot be evaluated."""
+    """Return the annotations of a method; raises `FibError` if they cannot be evaluated."""
     try:
         return typing.get_type_hints(function_of(plugin, method))
     except NameError as error:

@@ -1,4 +1,4 @@
-"""Volumes and tables as xarray and pandas have them; both come with the extra ``notebook``."""
+"""Conversion of volumes to xarray and tables to pandas; both need the extra ``notebook``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def data_array(
     Args:
         data: voxels in axes (z, y, x) or (channel, z, y, x).
         voxel_size_nm: (z, y, x).
-        meaning: what the values stand for.
+        meaning: meaning of the values.
     """
     xarray = _library("xarray")
     position = {"units": "nm", "long_name": "position of the centre of the voxel"}

@@ -1,4 +1,4 @@
-"""Which processor heavy work runs on."""
+"""The choice of the device for heavy computations."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 @cache
 def resolve_device(device: str) -> str:
-    """Return the device to use: ``auto`` becomes ``cuda``, ``mps`` or ``cpu``, whichever is there.
+    """Return the device to use; ``auto`` is the first of ``cuda``, ``mps``, ``cpu`` that exists.
 
     Raises:
-        UsageError: unknown name, or a device that this machine does not have.
+        UsageError: the name is unknown, or this machine does not have the device.
     """
     name, _, index = device.partition(":")
     if name not in DEVICES or (index and not (name == "cuda" and index.isdigit())):
@@ -24,7 +24,7 @@ def resolve_device(device: str) -> str:
         )
     if name == "cpu":
         return device
-    import torch  # slow to import; only asked for where it may matter
+    import torch  # slow to import
 
     cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
     mps = torch.backends.mps.is_available()

@@ -36,7 +36,7 @@ class Element:
 
 @cache
 def elements() -> dict[str, Element]:
-    """Return every element by its symbol, in order of Z."""
+    """Return symbol -> element for all elements, in order of Z."""
     text = (Path(__file__).parent / "data" / "elements.csv").read_text(encoding="utf-8")
     table = {}
     for row in csv.DictReader(text.splitlines()):
@@ -54,7 +54,7 @@ def element(name: str) -> Element:
     """Return an element by symbol (``Au``) or English name (``gold``, any case).
 
     Raises:
-        FibError: if there is none of that name; the message names the nearest.
+        FibError: there is no such element; the message names the nearest.
     """
     table = elements()
     if name in table:

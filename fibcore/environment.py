@@ -1,8 +1,8 @@
-"""What libraries read from the environment when they are loaded, settled before any of them is.
+"""Environment variables that libraries read when they are loaded; they are set before that.
 
-How many threads share a sum decides its last bits. A variable that gives OpenMP fewer threads than
-it is asked for changes results, and convolutions of PyTorch then wait for ever for the threads that
-never came. And libraries that find no place for their caches fail, or complain.
+The number of threads that share a sum changes its last bits. A variable that gives OpenMP fewer
+threads than requested changes results, and convolutions of PyTorch then wait forever for the
+missing threads. Libraries that cannot write their caches fail or warn.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ OPENMP_LIMITS = (
     "OMP_DYNAMIC", "OMP_THREAD_LIMIT", "OMP_MAX_ACTIVE_LEVELS",
     "KMP_DEVICE_THREAD_LIMIT", "KMP_ALL_THREADS",
 )  # fmt: skip
-"""With any of them OpenMP may start fewer threads than a program asks for."""
+"""With any of them OpenMP may start fewer threads than requested."""
 
 INSTRUCTIONS = (
     "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES", "NPY_ENABLE_CPU_FEATURES", "MKL_CBWR",
@@ -27,18 +27,18 @@ INSTRUCTIONS = (
     "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE",
     "DNNL_DEFAULT_FPMATH_MODE",
 )  # fmt: skip
-"""With any of them libraries take other instructions than the processor's best, or fewer digits."""
+"""With any of them libraries use other instructions than the processor's best, or fewer digits."""
 
 EVERYWHERE = "_ALL"
-"""End of the names by which OpenMP 5.1 sets the same for the host and all devices."""
+"""Suffixes with which OpenMP 5.1 sets the same variable for the host and all devices."""
 
 CACHES = {"NUMBA_CACHE_DIR": "numba", "MPLCONFIGDIR": "matplotlib"}
 
 
 def settle() -> None:
-    """Take out of the environment what fib decides itself; put in where caches can be written.
+    """Remove variables that fib controls itself, and set writable folders for caches.
 
-    Libraries that were loaded before have read the environment already.
+    It has no effect on libraries that are already loaded.
     """
     for name in OPENMP_LIMITS:
         os.environ.pop(name, None)
@@ -56,20 +56,20 @@ def settle() -> None:
 
 
 def _home_is_writable() -> bool:
-    """Return whether the folders can be written in which libraries keep what is the user's."""
+    """Return whether the folders in which libraries keep files of the user can be written."""
     try:
         home = Path.home()
-    except RuntimeError:  # neither a variable nor the system names one
+    except RuntimeError:  # neither a variable nor the system sets a home
         return False
     folders = (
         Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache"),
         Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config"),
-    )  # a relative one would be another wherever fib is started
+    )  # a relative one would depend on the working folder
     return all(folder.is_absolute() and _can_be_made(folder) for folder in folders)
 
 
 def _can_be_made(folder: str | Path) -> bool:
-    with suppress(OSError):  # a relative name in a working folder that is gone
+    with suppress(OSError):  # a relative path in a working folder that was deleted
         path = Path(folder).absolute()
         there = next(each for each in (path, *path.parents) if os.path.exists(each))
         return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
@@ -78,10 +78,10 @@ def _can_be_made(folder: str | Path) -> bool:
 
 @cache
 def _temporary() -> Path | None:
-    """Return a folder of this user's among the temporary files, the same in later runs.
+    """Return a temporary folder of this user, the same in later runs.
 
-    Machine code is kept there. Therefore nobody else may be able to put something into it; if that
-    is not certain, it is a new folder that is deleted in the end. None: there is no room for any.
+    Machine code is stored there, so no other user may be able to write to it. If that is not
+    certain, return a new folder, which is deleted at exit; None if no folder can be created.
     """
     import atexit
     import shutil

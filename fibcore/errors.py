@@ -1,4 +1,4 @@
-"""Errors that a user can cause, each with a message that says what to do."""
+"""Errors that a user can cause; their messages state what to do."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 MOST_PROBLEMS = 100
-"""A check looks for no more problems than about so many; the first ones are what helps."""
+"""A check ends after about this number of problems."""
 
 
 class FibError(Exception):
-    """Something the user can put right.
+    """An error that the user can correct.
 
-    The message says what was given, what is allowed and what to do. The command line prints it
-    without a traceback and ends with `exit_code`: 2 when nothing has run, 1 when a step failed.
+    The message states what was given, what is allowed and what to do. The command line prints it
+    without a traceback and exits with `exit_code`: 2 if no step has run, 1 if a step failed.
     """
 
     exit_code = 1
@@ -29,13 +29,13 @@ class FibError(Exception):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with a pipeline, and where.
+    """A problem of a pipeline and its place.
 
     Attributes:
-        place: where in the pipeline, e.g. ``steps[2].params.epochs``.
+        place: place in the pipeline, e.g. ``steps[2].params.epochs``.
         message: what was given, what is allowed, what to do.
-        line: line number in the pipeline file, counted from 1, where known.
-        column: column number, counted from 1, where known.
+        line: line number in the pipeline file, counted from 1, if known.
+        column: column number, counted from 1, if known.
     """
 
     place: str
@@ -49,7 +49,7 @@ class Problem:
 
 
 class PipelineError(FibError):
-    """The pipeline is wrong; nothing has run. Carries every problem that was found."""
+    """The pipeline is invalid and no step has run; `problems` are all that were found."""
 
     exit_code = 2
 
@@ -60,13 +60,13 @@ class PipelineError(FibError):
 
 
 class UsageError(FibError):
-    """A command was given something it cannot use; nothing has run."""
+    """A command cannot use its arguments; no step has run."""
 
     exit_code = 2
 
 
 def problem_list(problems: Sequence[Problem], source: str) -> str:
-    """Return problems of one file for a message: how many, then one a line."""
+    """Return problems of one file for a message: their number, then one on each line."""
     count = f"{len(problems)} problem" + ("s" if len(problems) != 1 else "")
     if len(problems) > MOST_PROBLEMS:
         count = f"more than {MOST_PROBLEMS} problems"
@@ -75,7 +75,7 @@ def problem_list(problems: Sequence[Problem], source: str) -> str:
 
 
 def faults(error: ValidationError, most: int = 3) -> str:
-    """Return what a pydantic model refuses: the place and the reason of the first few faults."""
+    """Return place and reason of the first few errors of a pydantic validation."""
     found = []
     for item in error.errors(include_url=False)[:most]:
         place = ".".join(shown(part, 60) for part in item["loc"]) or "the whole"
@@ -90,8 +90,8 @@ def faults(error: ValidationError, most: int = 3) -> str:
 def did_you_mean(given: str, allowed: Iterable[str], limit: int = 3) -> str:
     """Return `` Did you mean 'a' or 'b'?`` for the names nearest to `given`, else an empty string.
 
-    Names are compared without regard to case; of qualified names (``kind/name``) the last part
-    counts as well, so that ``segmenter/u_net`` and ``unet`` both find ``segmenter/unet``.
+    Case is ignored. The last part of qualified names (``kind/name``) is compared as well, so that
+    ``segmenter/u_net`` and ``unet`` both find ``segmenter/unet``.
     """
     names = sorted(set(allowed))
     keys: dict[str, str] = {}
@@ -112,7 +112,7 @@ def did_you_mean(given: str, allowed: Iterable[str], limit: int = 3) -> str:
 
 
 def listed(names: Iterable[str], limit: int = 12) -> str:
-    """Return names as ``a, b, c`` for a message, cut after `limit` of them."""
+    """Return names as ``a, b, c`` for a message, at most `limit` of them."""
     names = list(names)
     if not names:
         return "none"

@@ -1,4 +1,4 @@
-"""What happens in a run, as observers get it through the hook ``fib_run_event``."""
+"""The events of a run, which observers get through the hook ``fib_run_event``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 SERIOUS = ("WARNING", "ERROR", "CRITICAL")
-"""Levels of log messages that no user may miss."""
+"""Levels of log messages that are always shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class RunEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted(RunEvent):
-    """A run begins; `steps` are the ids in order, `reused` those that are finished already."""
+    """A run starts; `steps` are the ids in order, `reused` those of finished steps."""
 
     event: ClassVar[str] = "run started"
     name: str
@@ -44,7 +44,7 @@ class RunStarted(RunEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class StepEvent(RunEvent):
-    """Something about one step; `index` counts from 1."""
+    """Base of the events of a step; `index` counts from 1."""
 
     event: ClassVar[str] = "step"
     step: str
@@ -54,7 +54,7 @@ class StepEvent(RunEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class StepStarted(StepEvent):
-    """A step begins to work; `resumed` if an interrupted one goes on."""
+    """A step starts; `resumed` if it was interrupted before."""
 
     event: ClassVar[str] = "step started"
     resumed: bool
@@ -62,7 +62,7 @@ class StepStarted(StepEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class StepProgress(StepEvent):
-    """How far a step is: `done` of `total` (None: unknown) units of `what`."""
+    """Progress of a step: `done` of `total` (None: unknown) units of `what`."""
 
     event: ClassVar[str] = "step progress"
     what: str
@@ -81,7 +81,7 @@ class StepLogged(StepEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class StepFinished(StepEvent):
-    """A step's results are there; `reused` if they were there before."""
+    """A step is finished; `reused` if it was finished before the run."""
 
     event: ClassVar[str] = "step finished"
     reused: bool
@@ -91,7 +91,7 @@ class StepFinished(StepEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class StepFailed(StepEvent):
-    """A step failed; what was finished before is kept."""
+    """A step failed; finished steps are kept."""
 
     event: ClassVar[str] = "step failed"
     message: str
@@ -100,7 +100,7 @@ class StepFailed(StepEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class RunWarned(RunEvent):
-    """What the user should know of the run as a whole: an observer that fails, say."""
+    """A warning on the run as a whole, such as a failed observer."""
 
     event: ClassVar[str] = "run warned"
     message: str
@@ -119,4 +119,4 @@ class Observer(Protocol):
     """An observer of one run: an object with the hook ``fib_run_event``."""
 
     def fib_run_event(self, event: Any) -> Path | None:
-        """Take an event; return the path of a file that was written for the user, if so."""
+        """Handle an event; return the path of a file written for the user, if any."""

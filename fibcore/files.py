@@ -1,4 +1,4 @@
-"""Files handled with care: none is written through a link, or half, or read without a bound."""
+"""Safe access to files: no writing through links, no partial files, no reading without a limit."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ BLOCK_BYTES = 1 << 22
 
 HOLLOW_ABOVE_BYTES, HOLLOW, MOST_PIECES = 1 << 30, 1000, 1000
 """A file above the first size is hollow if less than one part in `HOLLOW` of it was written, in at
-most so many pieces."""
+most this number of pieces."""
 
 DISCARDED = ".discarded-"
-"""Start of the names of folders that are about to be deleted; after a kill some may be left."""
+"""Prefix of folders that are being deleted; some may remain if the process is killed."""
 
 
 class LinkError(UsageError):
-    """Something that is not a plain file or folder stands where fib keeps its own."""
+    """A link or another special file is in the place of a file or folder of fib."""
 
 
 def path_text(path: str | Path) -> str:
-    """Return a path from outside as text, its ``~`` expanded.
+    """Return a path as text with ``~`` expanded.
 
     Raises:
-        FibError: it holds a zero byte.
+        FibError: it contains a zero byte.
     """
     text = os.path.expanduser(os.fspath(path))
     if "\0" in text:
-        raise FibError(f"{shown(text)} is no path: it holds a zero byte")
+        raise FibError(f"{shown(text)} is not a path: it contains a zero byte")
     return text
 
 
@@ -49,18 +49,18 @@ def read_whole(path: Path, most: int) -> bytes:
     """Return the content of a regular file.
 
     Raises:
-        FibError: it is no regular file (a device, a pipe), or larger than `most` bytes.
+        FibError: it is not a regular file (a device, a pipe), or larger than `most` bytes.
         OSError: it cannot be read.
     """
-    check_regular(path)  # some devices do things when they are opened
-    descriptor = os.open(path, _READ)  # does not wait for somebody to write into a pipe
+    check_regular(path)  # opening a device may have side effects
+    descriptor = os.open(path, _READ)  # does not block on a pipe
     with open(descriptor, "rb") as file:
-        _require_regular(path, os.fstat(file.fileno()).st_mode)  # it may be another one by now
+        _require_regular(path, os.fstat(file.fileno()).st_mode)  # it may have been replaced
         content = file.read(most + 1)
     if len(content) > most:
         raise FibError(
-            f"{shown(path)} has more than {sized(most)}, which is too much for a file of its "
-            f"kind; is it the right one?"
+            f"{shown(path)} has more than {sized(most)}, which is too much for a file of this "
+            f"kind; check that it is the right one"
         )
     return content
 
@@ -79,28 +79,28 @@ def check_regular(path: Path) -> int:
     """Return the size of a regular file, in bytes.
 
     Raises:
-        FibError: it is no regular file (a device, a pipe), or a large one in which next to nothing
-            was ever written: reading it would take hours, and find zeros.
-        OSError: there is none.
+        FibError: it is not a regular file (a device, a pipe), or a large sparse file with almost
+            no data, which would take hours to read.
+        OSError: there is no such file.
     """
     status = path.stat()
     _require_regular(path, status.st_mode)
     size = status.st_size
     if size > HOLLOW_ABOVE_BYTES and (written := _written_bytes(path)) * HOLLOW < size:
         raise FibError(
-            f"{shown(path)} has {sized(size)}, of which {sized(written)} were ever written: the "
-            f"rest is a hole (a sparse file), as a copy leaves that broke off; copy it again"
+            f"{shown(path)} has {sized(size)}, of which only {sized(written)} are data: it is a "
+            f"sparse file, perhaps of an interrupted copy; copy it again"
         )
     return size
 
 
 def write_whole(path: Path, content: str | bytes, *, lasting: bool = True) -> None:
-    """Write a file beside its place and rename it: a kill leaves the old one or the new one.
+    """Write a temporary file and rename it, so that a kill leaves the old file or the new one.
 
     Args:
-        path: the file; a link of this name is replaced, what it leads to is not touched.
-        content: text is written as UTF-8.
-        lasting: have it on the disk before it takes its place, so that a power cut cannot empty it.
+        path: the file; a link of this name is replaced, its target is not changed.
+        content: content; text is written as UTF-8.
+        lasting: flush the file to disk before it is renamed, against power failures.
     """
     data = content.encode() if isinstance(content, str) else content
     beside = path.with_name(f".{secrets.token_hex(8)}.part")
@@ -117,7 +117,7 @@ def write_whole(path: Path, content: str | bytes, *, lasting: bool = True) -> No
 
 
 def have_on_disk(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
+    """Flush a file, or the entries of a folder, to disk."""
     if path.is_dir():
         if os.name == "nt":  # opens no folders
             return
@@ -131,10 +131,10 @@ def have_on_disk(path: Path) -> None:
 
 
 def own_folder(folder: Path) -> Path:
-    """Return a folder that fib writes and deletes in, made if it is missing.
+    """Return a folder in which fib writes and deletes files; create it if missing.
 
     Raises:
-        LinkError: it is a link, or no folder.
+        LinkError: it is a link, or not a folder.
     """
     try:
         folder.mkdir()
@@ -144,10 +144,10 @@ def own_folder(folder: Path) -> Path:
 
 
 def check_own(path: Path, *, folder: bool) -> bool:
-    """Return whether a file (or folder) of fib's own is there.
+    """Return whether a file (or folder) of fib exists.
 
     Raises:
-        LinkError: something else is: a link, a pipe, a file that has another name as well.
+        LinkError: it is something else: a link, a pipe, a file with another name (hard link).
     """
     try:
         status = path.lstat()
@@ -161,19 +161,19 @@ def check_own(path: Path, *, folder: bool) -> bool:
     if stat.S_ISLNK(status.st_mode):
         what += f" to {shown(os.readlink(path))}"
     elif stat.S_ISREG(status.st_mode) and not folder:
-        what += " that has another name as well (a hard link)"
+        what += " with another name (a hard link)"
     own = "a folder" if folder else "a file"
     raise LinkError(
-        f"{shown(path)} is {what}, where fib keeps {own} of its own; nothing is written, nor "
-        f"deleted, through it: remove it if you know where it leads"
+        f"{shown(path)} is {what} in place of {own} of fib; nothing is written or deleted "
+        f"through it: check where it leads, and remove it"
     )
 
 
 def check_own_tree(folder: Path) -> None:
-    """Refuse a folder in which anything but plain files and folders lies.
+    """Reject a folder that contains anything but regular files and folders.
 
     Raises:
-        LinkError: names the first such thing.
+        LinkError: names the first such entry.
     """
     for place, folders, files in os.walk(folder):
         for name in folders:
@@ -183,29 +183,29 @@ def check_own_tree(folder: Path) -> None:
 
 
 def discard(folder: Path) -> None:
-    """Delete a folder of fib's own; a kill on the way leaves nothing under its name.
+    """Delete a folder of fib; if the process is killed, nothing remains under its name.
 
-    Links in it are deleted, what they lead to is not touched.
+    Links in it are deleted, their targets are not changed.
 
     Raises:
-        LinkError: it is a link itself.
+        LinkError: the folder is a link.
     """
     if check_own(folder, folder=True):
         aside = folder.with_name(f"{DISCARDED}{secrets.token_hex(8)}")
         folder.rename(aside)
-        shutil.rmtree(aside, ignore_errors=True)  # what is left goes with the next `tidy`
+        shutil.rmtree(aside, ignore_errors=True)  # the next `tidy` deletes the rest
 
 
 def tidy(folder: Path) -> None:
-    """Delete what a kill has left of folders that were being deleted."""
+    """Delete the remains of folders whose deletion was interrupted."""
     for aside in folder.glob(f"{DISCARDED}*"):
         with suppress(OSError):
-            if stat.S_ISDIR(aside.lstat().st_mode):  # a pipe would be waited for
+            if stat.S_ISDIR(aside.lstat().st_mode):  # a pipe would block
                 shutil.rmtree(aside, ignore_errors=True)
 
 
 def _written_bytes(path: Path) -> int:
-    """Return how much of a file is data and not a hole, as far as the file system tells."""
+    """Return how many bytes of a file are data and not holes, if the file system reports it."""
     size = path.stat().st_size
     if not hasattr(os, "SEEK_DATA"):
         return size
@@ -228,7 +228,7 @@ def _written_bytes(path: Path) -> int:
 
 def _require_regular(path: Path, mode: int) -> None:
     if not stat.S_ISREG(mode):
-        raise FibError(f"{shown(path)} is no file but {_kind(mode)}; name a file")
+        raise FibError(f"{shown(path)} is not a file but {_kind(mode)}; name a file")
 
 
 def _kind(mode: int) -> str:

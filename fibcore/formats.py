@@ -1,4 +1,4 @@
-"""Files read and written by the reader of their suffix; the formats themselves are plugins."""
+"""Reads and writes files with the reader of their suffix; the file formats are plugins."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from fibcore.volumes import Images, Labels
 def read_volume(
     source: str | Path, *, base: Path = Path(), context: Context | None = None, **params: Any
 ) -> Labels | Images:
-    """Read a volume; voxels stay in the file, memory-mapped, where its format allows that.
+    """Read a volume; its voxels are memory-mapped if the format allows it.
 
     Args:
         source: a file, a folder of slices or a glob, relative to `base`.
         base: folder that relative sources start from.
-        context: for threads, progress, warnings, and a place for large decoded arrays.
-        params: parameters of the reader, those of a load step: ``voxel_size_nm=5, kv=2``,
+        context: context for threads, progress, warnings, and large decoded arrays.
+        params: parameters of the reader, as in a load step: ``voxel_size_nm=5, kv=2``,
             ``as_="labels"``, ...
 
     Raises:
-        FibError: missing, damaged or unsuitable files.
+        FibError: files are missing, damaged or unsuitable.
     """
     return _read(source, base, context, params, (Labels, Images))
 
 
 def read_table(source: str | Path, **params: Any) -> Table:
-    """Read a table; raises as `read_volume` does."""
+    """Read a table; raises the errors of `read_volume`."""
     return _read(source, Path(), None, params, (Table,))
 
 
 def read_model(source: str | Path, **params: Any) -> Model:
-    """Read a model; nothing in its files is executed. Raises as `read_volume` does."""
+    """Read a model without executing code; raises the errors of `read_volume`."""
     return _read(source, Path(), None, params, (Model,))
 
 
@@ -59,8 +59,8 @@ def _read(
     if not issubclass(opened.type, wanted):
         raise FibError(
             f"{source} holds {opened.type.__name__}, not "
-            f"{' or '.join(t.__name__ for t in wanted)}; there are read_volume, read_table and "
-            f"read_model"
+            f"{' or '.join(t.__name__ for t in wanted)}; use read_volume, read_table "
+            f"or read_model"
         )
     return opened.read(Context.of(context))
 
@@ -70,7 +70,7 @@ def write(artefact: Artefact, path: str | Path) -> None:
 
     Args:
         artefact: `Labels`, `Images`, a `Table` or a `Model`.
-        path: the file; one that exists is replaced.
+        path: the file; an existing file is replaced.
 
     Raises:
         FibError: no reader writes such an artefact with this suffix, or it cannot be written.
@@ -80,24 +80,24 @@ def write(artefact: Artefact, path: str | Path) -> None:
         what = type(artefact)
         able = [r for r in _readers() if issubclass(what, r.writes)]
         raise FibError(
-            f"{path}: {what.__name__} cannot be written with this suffix; what can be written: "
+            f"{path}: {what.__name__} cannot be written with this suffix; supported suffixes: "
             f"{_formats(able)}"
         )
     reader.write(artefact, Path(path_text(path)))
 
 
 def write_volume(volume: Labels | Images, path: str | Path) -> None:
-    """Write a volume with its voxel size, e.g. as ``.tif``; raises as `write` does."""
+    """Write a volume with its voxel size, e.g. as ``.tif``; raises the errors of `write`."""
     write(volume, path)
 
 
 def write_table(table: Table, path: str | Path) -> None:
-    """Write a table, e.g. as ``.csv``; raises as `write` does."""
+    """Write a table, e.g. as ``.csv``; raises the errors of `write`."""
     write(table, path)
 
 
 def write_model(model: Model, path: str | Path) -> None:
-    """Write a model: ``.safetensors`` with a .json file beside it; raises as `write` does."""
+    """Write a model as ``.safetensors`` and ``.json``; raises the errors of `write`."""
     write(model, path)
 
 
@@ -114,10 +114,10 @@ def read_artefact(
     """Read an artefact that `write_artefact` wrote; volumes are memory-mapped.
 
     Args:
-        folder: where it is.
-        name: of the artefact.
-        type_: of the artefact.
-        roles: of the columns of a table, as JSON values: they are no part of its file.
+        folder: its folder.
+        name: its name.
+        type_: its type.
+        roles: roles of the columns of a table, as JSON values; they are not in its file.
     """
     path = folder / file_names(name, type_)[0]
     artefact: Artefact = reader_of(path)().open(path, trusted=True).read(Context.of(None))
@@ -129,11 +129,11 @@ def read_artefact(
 def reader_of(source: str | Path, base: Path = Path()) -> type[Reader]:
     """Return the class of the reader that opens a source.
 
-    A suffix in the source decides; else those of the files that it names: the only format that
-    readers open as slices, or the only one of which there are several files.
+    The suffix of the source decides. Without one, the files that it names decide: the only format
+    that can be opened as slices, or the only one with several files.
 
     Raises:
-        FibError: no reader opens it, or several do; lists the formats that can be opened.
+        FibError: no reader opens it, or several do; the message lists the formats.
     """
     given = path_text(source)
     reader = _by_name(given)
@@ -150,7 +150,7 @@ def reader_of(source: str | Path, base: Path = Path()) -> type[Reader]:
     chosen = list(counts) if len(counts) == 1 else several
     if not counts:
         there = f": {listed(sorted(os.listdir(path)), 5)}" if path.is_dir() else ""
-        raise _unreadable(source, f"no installed reader opens what is there{there}")
+        raise _unreadable(source, f"no installed reader opens these files{there}")
     if len(chosen) != 1:
         shares = listed(f"{count} of {reader.identifier()}" for reader, count in counts.items())
         folder = given.rstrip("/") if path.is_dir() else os.path.dirname(given)
@@ -163,12 +163,12 @@ def reader_of(source: str | Path, base: Path = Path()) -> type[Reader]:
 
 
 def open_source(source: str | Path, base: Path = Path(), **params: Any) -> Opened:
-    """Open a source with the reader of its suffix; raises as `reader_of` and `Reader.open` do."""
+    """Open a source with its reader; raises the errors of `reader_of` and `Reader.open`."""
     return reader_of(source, base)(**params).open(source, base)
 
 
 def _by_name(name: str) -> type[Reader] | None:
-    """Return the reader of the longest suffix that a name ends in; None where there is none."""
+    """Return the reader of the longest matching suffix of a name; None if there is none."""
     name = name.lower().rstrip("/")
     suffix = next((suffix for suffix in registry().suffixes() if name.endswith(suffix)), None)
     return None if suffix is None else registry().reader(suffix)

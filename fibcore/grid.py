@@ -17,7 +17,7 @@ def voxel_size_zyx(voxel_size_nm: float | Sequence[float]) -> tuple[float, float
     """Return a voxel size in nm as (z, y, x), from one number or three.
 
     Raises:
-        FibError: if it is neither one nor three numbers, or one is not positive and finite.
+        FibError: it is neither one nor three numbers, or one is not positive and finite.
     """
     sizes = np.atleast_1d(np.asarray(voxel_size_nm, dtype=float))
     if sizes.ndim != 1 or sizes.size not in (1, 3) or not np.all(np.isfinite(sizes) & (sizes > 0)):
@@ -31,7 +31,7 @@ def voxel_size_zyx(voxel_size_nm: float | Sequence[float]) -> tuple[float, float
 def box_of(
     shape: tuple[int, int, int], cut: Mapping[str, tuple[float, float]]
 ) -> tuple[slice, slice, slice]:
-    """Return voxel slices along (z, y, x) for a cut given in fractions of the edge lengths."""
+    """Return slices in voxels along (z, y, x) for a cut in fractions of the edge lengths."""
     slices = []
     for axis, n in zip(AXES, shape, strict=True):
         start, stop = cut.get(axis, (0.0, 1.0))
@@ -48,10 +48,10 @@ def box_of(
 
 
 def channels_of(kv: Sequence[float | None], wanted: Sequence[float]) -> list[int]:
-    """Return the channel numbers of the wanted voltages, in the order asked for.
+    """Return the channel numbers of the wanted voltages, in the given order.
 
     Raises:
-        FibError: if a voltage is not there.
+        FibError: there is no channel at one of the voltages.
     """
     chosen = []
     for voltage in wanted:
@@ -64,10 +64,10 @@ def channels_of(kv: Sequence[float | None], wanted: Sequence[float]) -> list[int
 
 
 def slices_of(key: Any, axes: int) -> tuple[slice, ...] | None:
-    """Return the slice of each axis that a NumPy index takes; None if it is not slices alone.
+    """Return the slice along each axis of a NumPy index; None if it is not only slices.
 
     Args:
-        key: what stands between the brackets of ``array[key]``.
+        key: the index in ``array[key]``.
         axes: number of axes of the array.
     """
     parts = list(key) if isinstance(key, tuple) else [key]

@@ -1,8 +1,8 @@
-"""Code of packages - modules, plugins, observers - is a guest in fib's process.
+"""Protects fib's process from the code of packages: modules, plugins, observers.
 
-What it raises is caught where it is called. Here is what else it may do to the process: leave it as
-if all were done, fork it and come back twice, change the working folder, which relative paths start
-from.
+Errors are caught where the code is called. This module handles other effects: ending the process as
+if it were finished, forking it so that a call returns twice, and changing the working folder, to
+which paths are relative.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def guest() -> Iterator[None]:
-    """Call code of a package: afterwards the working folder is that of before.
+    """Call code of a package; restore the working folder afterwards.
 
-    A copy of the process that the code has forked, and that comes back from it, ends here.
+    A forked copy of the process that returns from the code ends here.
     """
     process, folder = os.getpid(), None
     with suppress(OSError):  # it is gone
@@ -32,9 +32,9 @@ def guest() -> Iterator[None]:
 
 
 def exits_raise() -> None:
-    """Have `os._exit` raise `SystemExit` in this process, so that the step fails that calls it.
+    """Let `os._exit` raise `SystemExit` in this process, so that a step that calls it fails.
 
-    Processes that are forked from it leave as before, as they do at their end.
+    In forked processes it ends the process as usual.
     """
     leave, process = os._exit, os.getpid()
 

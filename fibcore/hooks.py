@@ -1,9 +1,9 @@
 """The hooks that a plugin package may implement.
 
-A package names one module under the entry-point group ``fib.plugins``; fib looks there for
-functions with these names, marked with `hookimpl`. Those that register get a `register` function
-and call it with classes (or materials). Importing the module must be quick, since every command of
-``fib`` does so: heavy libraries are imported inside functions and methods.
+A package names one module in the entry-point group ``fib.plugins``. In this module fib looks for
+functions with these names, marked with `hookimpl`. Functions that register plugins get a `register`
+function and call it with classes (or materials). The module must import quickly, since all commands
+of ``fib`` import it: import heavy libraries inside functions and methods.
 """
 
 from __future__ import annotations
@@ -71,26 +71,26 @@ def fib_register_materials(register: Callable[[Any], None]) -> None:
 def fib_register_commands(app: typer.Typer) -> None:
     """Add commands to ``fib``: ``@app.command()`` for each, ``app.add_typer`` for groups.
 
-    `app` is the package's own; its commands join those of ``fib`` afterwards. A `FibError` that a
-    command raises ends it with one message, as it ends built-in commands.
+    `app` belongs to the package; its commands are added to those of ``fib`` afterwards. A
+    `FibError` raised by a command ends it with one message, as for built-in commands.
     """
 
 
 @hookspec
 def fib_repr_html(item: object) -> str | None:
-    """Return a volume or a table as HTML for a notebook, or None to leave that to other packages.
+    """Return a volume or a table as HTML for a notebook; None to leave it to other packages.
 
-    Called when a notebook shows one; the first text that a package returns is shown.
+    It is called when a notebook shows one. The first text that a package returns is shown.
     """
 
 
 @hookspec
 def fib_run_event(event: RunEvent) -> Path | None:
-    """Observe all runs: called with every event of `fibcore.events` as it happens.
+    """Observe all runs: called with each event of `fibcore.events` when it happens.
 
-    ``event.run`` identifies the run: several may go on in one process. What has to be kept from
-    event to event belongs into an observer of one run, see `fib_observe_run`. A function that
-    raises is reported as a warning and does not disturb the run.
+    ``event.run`` identifies the run, as one process may execute several. An observer with state
+    should observe one run, see `fib_observe_run`. A function that raises is reported as a warning
+    and does not affect the run.
 
     Returns:
         The path of a file that was written for the user, which ``fib run`` prints at the end;
@@ -102,12 +102,12 @@ def fib_run_event(event: RunEvent) -> Path | None:
 def fib_observe_run(run: Path, command: Sequence[str]) -> Iterable[Observer] | None:
     """Return observers of one run, or None.
 
-    Called once before each run. An observer is an object with a method `fib_run_event`, marked
-    with `hookimpl`, that gets the events of this run and of no other.
+    It is called once before each run. An observer is an object with a method `fib_run_event`,
+    marked with `hookimpl`, that gets only the events of this run.
 
     Args:
         run: folder of the run.
-        command: the command line that started it; empty for a run from Python.
+        command: command line that started it; empty for a run from Python.
     """
 
 
@@ -125,10 +125,10 @@ REGISTER_HOOKS = {
 
 
 class HookManager(pluggy.PluginManager):
-    """A plugin manager of pluggy that leaves attributes alone which a module loads at first use."""
+    """A plugin manager of pluggy that does not load the lazy attributes of modules."""
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
-        """Return the options of a hook function, or None of what is none."""
+        """Return the options of a hook function; None for other attributes."""
         if isinstance(plugin, ModuleType) and name not in vars(plugin):
             return None
         return super().parse_hookimpl_opts(plugin, name)

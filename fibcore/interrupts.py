@@ -1,7 +1,7 @@
-"""Ctrl-C, ``kill``, a closed terminal, a batch system's limit: a run ends where it can go on.
+"""Signals (Ctrl-C, ``kill``, a closed terminal, a batch system) end a run that can be resumed.
 
-The signals become `Interrupted`, a `KeyboardInterrupt`, so that whoever is ready for Ctrl-C is
-ready for all of them.
+The signals raise `Interrupted`, a `KeyboardInterrupt`, so that code that handles Ctrl-C handles all
+of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name)
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked for the end; `number` is which."""
+    """The process was interrupted by the signal `number`."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -25,7 +25,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class _State:
-    """What was asked for, and whether it has to wait."""
+    """The signal that was received, and whether it has to wait."""
 
     asked: int | None = None
     held = 0
@@ -33,21 +33,21 @@ class _State:
 
 
 def exit_code(error: KeyboardInterrupt) -> int:
-    """Return the exit code that a shell expects of a program that a signal ended."""
+    """Return the exit code that a shell expects from a program ended by a signal."""
     return 128 + (error.number if isinstance(error, Interrupted) else signal.SIGINT)
 
 
 def true_code(code: int) -> int:
-    """Return a program's exit code, given one that takes every signal for Ctrl-C, as Typer does."""
+    """Correct an exit code of Typer, which treats every signal as Ctrl-C."""
     if code == 128 + signal.SIGINT and _State.asked is not None:
         return 128 + _State.asked
     return code
 
 
 def obey_signals() -> None:
-    """Have signals raise `Interrupted` from now on, but for those that the caller has us ignore.
+    """Let signals raise `Interrupted` from now on, except signals that the process ignores.
 
-    (``nohup`` does so with SIGHUP, shells with SIGINT for what runs in the background.)
+    ``nohup`` ignores SIGHUP, and shells ignore SIGINT for background jobs.
     """
     if threading.current_thread() is threading.main_thread():
         for number in SIGNALS:
@@ -56,15 +56,15 @@ def obey_signals() -> None:
 
 
 def obey() -> None:
-    """Raise `Interrupted` if a signal came and what it raised then was swallowed."""
+    """Raise `Interrupted` again if a signal was received but its exception was suppressed."""
     if _State.asked is not None and not _State.held:
         raise Interrupted(_State.asked)
 
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Let no signal disturb what has to be done to the end."""
-    with _State.lock:  # runs may go on in several threads
+    """Delay signals until the block has ended."""
+    with _State.lock:  # several threads may run pipelines
         _State.held += 1
     try:
         yield

@@ -1,7 +1,7 @@
-"""JSON from outside: read with bounds, and refused in words where it is not what it seems.
+"""Reads JSON from untrusted sources with limits, and reports what is not valid.
 
-Python's own reader takes NaN and numbers that overflow, of two equal keys the last, halves of
-characters that cannot be written again, and stops with a RecursionError at deep nesting.
+Python's own reader accepts NaN, numbers that overflow, duplicate keys (the last one is used) and
+lone surrogates, which cannot be written again; deep nesting raises a RecursionError.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from fibcore.files import read_whole
 from fibcore.text import shown
 
 LARGEST_BYTES = 64 * 2**20
-"""Size of a file that is read as JSON: records of runs with thousands of steps are smaller."""
+"""Largest size of a JSON file; records of runs with thousands of steps are smaller."""
 DEEPEST = 50
-"""Levels of lists and objects in one another; pipelines and records have about ten."""
+"""Most levels of nested lists and objects; pipelines and records have about ten."""
 LARGEST_INTEGER = 2**63 - 1
 
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 
 
 class JsonError(ValueError):
-    """Text that is not JSON, or holds what fib cannot keep; line and column from 1, if known."""
+    """Text that is not JSON, or that fib cannot store; line and column count from 1, if known."""
 
     def __init__(self, message: str, line: int | None = None, column: int | None = None) -> None:
         self.line, self.column = line, column
@@ -34,19 +34,19 @@ class JsonError(ValueError):
 
 
 class SyntaxFault(JsonError):
-    """Text that is no JSON at all."""
+    """Text that is not valid JSON."""
 
 
 def parse_json(text: str, *, unique: bool = True, writable: bool = True) -> Any:
-    """Return the value that a JSON text stands for.
+    """Parse a JSON text and return its value.
 
     Args:
         text: the text.
-        unique: whether a key that stands twice in an object is an error.
-        writable: whether text that cannot be written (halves of characters, NUL) is an error.
+        unique: whether duplicate keys are an error.
+        writable: whether text that cannot be written (lone surrogates, NUL) is an error.
 
     Raises:
-        JsonError: says what is wrong.
+        JsonError: the text is not valid.
     """
     try:
         value = json.loads(
@@ -65,7 +65,7 @@ def parse_json(text: str, *, unique: bool = True, writable: bool = True) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """Return the value in a JSON file; raises as `read_text_and_json` does."""
+    """Return the value in a JSON file; raises the errors of `read_text_and_json`."""
     return read_text_and_json(path)[1]
 
 
@@ -73,7 +73,7 @@ def read_text_and_json(path: Path, *, writable: bool = True) -> tuple[str, Any]:
     """Return the text of a JSON file and the value in it; see `parse_json`.
 
     Raises:
-        FibError: it is no file, too large, not UTF-8 or not such JSON; the message names it.
+        FibError: it is not a file, too large, not UTF-8 or not such JSON; the message names it.
         OSError: it cannot be read.
     """
     content = read_whole(path, LARGEST_BYTES)
@@ -86,39 +86,39 @@ def read_text_and_json(path: Path, *, writable: bool = True) -> tuple[str, Any]:
 
 
 def check_text(text: str) -> None:
-    """Refuse text that cannot be written: halves of characters, NUL.
+    """Reject text that cannot be written: lone surrogates and NUL.
 
     Raises:
-        JsonError: names the first such thing.
+        JsonError: names the first one.
     """
     if found := _UNFIT.search(text):
         raise JsonError(
-            f'the text "{shown(text, 60)}" holds {shown(found.group())}, which is no character and '
-            f"cannot be written: remove it"
+            f'the text "{shown(text, 60)}" contains {shown(found.group())}, which is not a valid '
+            f"character and cannot be written: remove it"
         )
 
 
 def decoded(content: bytes) -> str:
-    """Return bytes of a JSON file as text; a byte-order mark of UTF-8 is left out.
+    """Return the bytes of a JSON file as text, without a byte-order mark of UTF-8.
 
     Raises:
-        JsonError: it is no UTF-8 text; says what it seems to be instead.
+        JsonError: it is not UTF-8 text; the message names what it seems to be.
     """
     if content.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")):
         raise JsonError("it is not UTF-8 text but UTF-16 or UTF-32; save it as UTF-8")
     if b"\x00" in content:
-        raise JsonError("it holds NUL bytes, as no text does: it is damaged, or another file")
+        raise JsonError("it contains NUL bytes: it is damaged, or not a text file")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise JsonError(f"it is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
 
 
-_TOO_DEEP = f"not valid JSON: lists and objects in one another, more than {DEEPEST} deep"
+_TOO_DEEP = f"not valid JSON: lists and objects are nested more than {DEEPEST} deep"
 
 
 def _check(value: Any, writable: bool) -> None:
-    """Refuse deep nesting and, unless all text will do, halves of characters and NUL."""
+    """Reject deep nesting and, if `writable`, lone surrogates and NUL."""
     level, depth = [value], 0
     while level:
         if depth > DEEPEST:
@@ -161,6 +161,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise JsonError(f"{shown(key, 60)!r} stands twice in the same object; keep one")
+                raise JsonError(f"duplicate key {shown(key, 60)!r} in one object; keep one")
             seen.add(key)
     return found

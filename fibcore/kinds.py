@@ -1,9 +1,9 @@
-"""The kinds of plugin and their contracts; that of readers is in `fibcore.reader`.
+"""The kinds of plugins and their contracts; for readers see `fibcore.reader`.
 
-A method's signature is what a pipeline step can be given: parameter names are input names,
-annotations are the artefacts they take, a default makes an input optional. A plugin may add inputs
-of its own, before `context`: here `context` is keyword-only, so that such signatures fit. Every
-method takes a `Context` last and makes one where it is called without.
+The signature of a method defines the inputs of a step: parameter names are input names, annotations
+are the artefacts that they take, and inputs with a default are optional. A plugin may add inputs of
+its own before `context`; `context` is keyword-only here, so that such signatures are compatible.
+Each method takes a `Context` as its last argument, and creates one if called without.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from fibcore.volumes import Images, Labels, VolumeSpec
 
 
 class Generator(Plugin):
-    """Makes virtual structures."""
+    """Generates virtual structures."""
 
     kind: ClassVar[str] = "generator"
     main_method: ClassVar[str] = "generate"
@@ -38,12 +38,12 @@ class Generator(Plugin):
         """Return a new structure.
 
         Args:
-            context: surroundings of the step.
-            seed: instead of a context: the seed of the structure.
+            context: context of the step.
+            seed: seed of the structure, instead of a context.
         """
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Return the shape that parameters `shape` and `voxel_size_nm` give, if there are such."""
+        """Return the shape given by the parameters `shape` and `voxel_size_nm`, if they exist."""
         shape, voxel = getattr(self, "shape", None), getattr(self, "voxel_size_nm", None)
         if shape is None or voxel is None:
             return Forecast()
@@ -54,7 +54,7 @@ class Generator(Plugin):
 
 
 class Physics(Plugin):
-    """Gives the backscatter coefficient of a material."""
+    """Computes the backscatter coefficient of a material."""
 
     kind: ClassVar[str] = "physics"
     main_method: ClassVar[str] = "tabulate"
@@ -67,14 +67,14 @@ class Physics(Plugin):
         """Return eta: backscattered electrons per incident electron, 0 to 1.
 
         Args:
-            material: what scatters.
+            material: the material that scatters.
             energy_kev: beam energy in keV; broadcasts against `depth_nm`.
-            depth_nm: thickness in nm of what fills the pores above the material.
+            depth_nm: thickness in nm of the pore filling above the material.
         """
 
     @property
     def overlayer_name(self) -> str | None:
-        """Name of the material that depths are a thickness of; None where it does not matter.
+        """Name of the material that fills the pores; None if it does not matter.
 
         By default that of the parameter `overlayer`, if there is one.
         """
@@ -115,17 +115,17 @@ class Simulator(Plugin):
 
     @abstractmethod
     def simulate(self, labels: Labels, *, context: Context | None = None) -> Images:
-        """Return images of every slice as the imaged face, one channel per voltage.
+        """Return the image of each slice as the imaged face, one channel per voltage.
 
-        A simulator that weights with backscatter coefficients takes a `Physics` as another input.
+        A simulator that uses backscatter coefficients takes a `Physics` as another input.
 
         Args:
             labels: the structure; slice 0 is imaged first.
-            context: surroundings of the step.
+            context: context of the step.
         """
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Return a float32 stack of the shape of the labels, channels from `energies_kev`."""
+        """Return a float32 stack with the shape of the labels and channels for `energies_kev`."""
         spec = inputs.get("labels")
         energies = getattr(self, "energies_kev", None)
         if spec is None or energies is None:
@@ -135,7 +135,7 @@ class Simulator(Plugin):
 
 
 class Adapter(Plugin):
-    """Turns images into images: translation between looks, degradation, correction."""
+    """Turns images into images: translation, degradation, correction."""
 
     kind: ClassVar[str] = "adapter"
     main_method: ClassVar[str] = "transform"
@@ -145,21 +145,20 @@ class Adapter(Plugin):
         """Return images of the same shape, slice for slice."""
 
     def randomised(self, rng: np.random.Generator, spread: float = 0.5) -> Adapter:
-        """Return an adapter like this one, with parameters drawn at random around its own.
+        """Return a variant of this adapter, with parameters drawn at random around its own.
 
-        For training on what many variants of an instrument make of labelled images (domain
-        randomisation): a variant leaves structure where it is, so that labels fit. By default the
-        adapter has no variants and returns itself.
+        Variants of an instrument are used to train on labelled images (domain randomisation). They
+        do not shift the structure, so that the labels fit. By default an adapter has no variants
+        and returns itself.
 
         Args:
-            rng: where the draws come from.
-            spread: how far variants may be from it, 0 and above; 0: as it is, but that structure
-                stays where it is.
+            rng: random generator.
+            spread: spread of the parameters, 0 and above; with 0 only shifts are removed.
         """
         return self
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Return a stack like the one given."""
+        """Return the spec of the given stack."""
         spec = inputs.get("images")
         return Forecast(spec, memory_bytes=spec.nbytes) if spec is not None else Forecast()
 
@@ -172,14 +171,14 @@ class Segmenter(Plugin):
 
     @abstractmethod
     def predict(self, images: Images, *, context: Context | None = None) -> Labels:
-        """Return the phase of each voxel; labels have the images' (z, y, x) shape.
+        """Return the phase of each voxel; labels have the (z, y, x) shape of the images.
 
-        Segmenters that know how sure they are keep ``probability``: `Images` float32 from 0 to 1,
+        Segmenters that compute probabilities keep ``probability``: `Images` float32 from 0 to 1,
         one channel per phase.
         """
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Return labels of the shape of the images."""
+        """Return labels with the shape of the images."""
         spec = inputs.get("images")
         if spec is None or method == "fit":
             return Forecast()
@@ -188,9 +187,9 @@ class Segmenter(Plugin):
 
 
 class Metric(Plugin):
-    """Measures: labels, images, whatever the inputs are that its `measure` names.
+    """Measures labels, images or other inputs, as its `measure` declares.
 
-    A metric on labels that may be compared with a truth derives from `LabelMetric`.
+    A metric of labels that can be compared with a truth derives from `LabelMetric`.
     """
 
     kind: ClassVar[str] = "metric"
@@ -199,37 +198,37 @@ class Metric(Plugin):
 
     @abstractmethod
     def measure(self, *inputs: Any, **named: Any) -> Table:
-        """Return one row of figures (curves and the like are kept beside it).
+        """Return one row of figures; curves and the like are further results.
 
-        A metric names its inputs, required or not, and takes `context` last.
+        A metric declares its inputs, required or not, and takes `context` last.
         """
 
 
 class LabelMetric(Metric):
     """Measures labels, compared with a truth.
 
-    A metric that measures the labels alone as well gives `truth` the default None.
+    A metric that can also measure labels alone gives `truth` the default None.
     """
 
     @abstractmethod
     def measure(
         self, prediction: Labels, truth: Labels, *, context: Context | None = None
     ) -> Table:
-        """Return one row of figures (curves and the like are kept beside it).
+        """Return one row of figures; curves and the like are further results.
 
         Args:
-            prediction: what is judged.
-            truth: what it is judged by.
-            context: surroundings of the step.
+            prediction: labels to measure.
+            truth: labels to compare with.
+            context: context of the step.
         """
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Refuse a prediction and a truth of different shapes."""
+        """Reject a prediction and a truth of different shapes."""
         prediction, truth = inputs.get("prediction"), inputs.get("truth")
         if prediction is not None and truth is not None and prediction.shape != truth.shape:
             raise FibError(
                 f"prediction has shape {prediction.shape}, truth {truth.shape} (z, y, x): they "
-                f"must be the same volume; cut both alike or load the truth that belongs to it"
+                f"must be the same volume; cut both in the same way or load the matching truth"
             )
         return Forecast()
 

@@ -1,4 +1,4 @@
-"""Materials: what a phase is made of, and what electron physics derives from it."""
+"""Materials of phases, and the properties that electron physics derives from them."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ class Material(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, ignored_types=(cached_property,))
 
-    name: str = Field(min_length=1, description="how pipelines and people call it")
+    name: str = Field(min_length=1, description="name in pipelines and results")
     composition: dict[str, float] = Field(
         description="element symbol -> amount, in any unit of the chosen basis (it is normalised); "
         "empty for vacuum"
     )
     basis: Literal["atoms", "weight"] = Field(
-        default="atoms", description="whether amounts count atoms or weigh them"
+        default="atoms", description="whether amounts are numbers of atoms or weights"
     )
-    density_g_cm3: float = Field(ge=0, description="density, g/cm3; 0 for vacuum alone")
-    source: str = Field(default="", description="where composition and density come from")
+    density_g_cm3: float = Field(ge=0, description="density, g/cm3; 0 only for vacuum")
+    source: str = Field(default="", description="source of composition and density")
     stopping_ev_per_nm: tuple[tuple[float, float], ...] = Field(
         default=(),
-        description="the material's own stopping power, in place of a model's: rows of electron "
-        "energy in eV and energy lost per length in eV/nm, by rising energy",
+        description="stopping power of the material, in place of a model's: rows of electron "
+        "energy in eV and energy loss per length in eV/nm, by increasing energy",
     )
 
     @model_validator(mode="after")
@@ -79,7 +79,7 @@ class Material(BaseModel):
             if after <= before:
                 raise ValueError(
                     f"{self.name}: stopping table with {after} eV after {before} eV; give its rows "
-                    f"by rising energy"
+                    f"by increasing energy"
                 )
 
     @classmethod
@@ -109,7 +109,7 @@ class Material(BaseModel):
         """Mean Z weighted by weight fractions; 0 for vacuum.
 
         This mean (Castaing's; Goldstein et al., Scanning Electron Microscopy and X-ray
-        Microanalysis, eq. 2.15) is the one under which backscatter follows one curve in Z.
+        Microanalysis, eq. 2.15) is the one for which backscatter follows a single curve in Z.
         """
         table = elements()
         return sum(w * table[s].atomic_number for s, w in self.weight_fractions.items())

@@ -1,4 +1,4 @@
-"""What the numbers of a volume stand for."""
+"""The meaning of the values of a volume."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from fibcore.materials import Material
 
 @dataclass(frozen=True)
 class Meaning:
-    """What is known of the values of a volume beside its voxel size.
+    """What is known of the values of a volume.
 
     Attributes:
-        quantity: what they are; None: not known.
-        names: name of each channel; empty where there are none.
-        kv: accelerating voltage of each channel in kV; None: none.
-        phases: of labels, phase number -> material.
+        quantity: quantity of the values; None if unknown.
+        names: name of each channel; empty if there are no channels.
+        kv: accelerating voltage of each channel in kV; None for a channel without one.
+        phases: phase number -> material, for labels.
     """
 
     quantity: str | None = None

@@ -1,4 +1,4 @@
-"""Models: what a trainable plugin learned: arrays and JSON values, never code."""
+"""Models of trainable plugins: arrays and JSON values, never code."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fibcore.errors import FibError, listed
 from fibcore.text import shown
 
 Shape = tuple[int | None, ...]
-"""Of an array; None for a length that may be any."""
+"""Shape of an array; None stands for any length."""
 
 
 class ModelInfo(BaseModel):
-    """Base of what a plugin needs to find in the info of its models; see `Trainable.info_type`.
+    """Base of the info that a plugin needs in its models; see `Trainable.info_type`.
 
-    Values have their types to the letter, as JSON keeps them: lists, no tuples.
+    Types are strict, with lists rather than tuples, as in JSON.
     """
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore")
@@ -27,14 +27,15 @@ class ModelInfo(BaseModel):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Model:
-    """Weights, the parameters of the plugin that made them, and what it must remember.
+    """Weights, the parameters of the plugin that trained them, and further values.
 
     Attributes:
         plugin: ``kind/name`` of the plugin.
         params: its parameters, as JSON values.
-        weights: name -> array; empty for a plugin that learns nothing (an analytic law).
-        info: JSON values besides: grey-value scaling, voltages and voxel size trained on, ...
-        forecast: it is not learned yet: without weights, and of its info only what forecasts need.
+        weights: name -> array; empty for a plugin that is not trained (an analytic law).
+        info: further JSON values: grey-value scaling, voltages and voxel size of the training, ...
+        forecast: whether it is not trained yet: it has no weights, and only the info that forecasts
+            need.
     """
 
     plugin: str
@@ -55,15 +56,15 @@ class Model:
         return self.plugin.split("/", 1)[0]
 
     def check_weights(self, shapes: Mapping[str, Shape] | None, learner: str = "plugin") -> None:
-        """Refuse weights that are not finite numbers, or others than expected.
+        """Reject weights that are not finite numbers, or not those expected.
 
         Args:
-            shapes: name -> shape of each; None: whatever there is. A single number may be kept as
-                one of one element.
-            learner: what has learned them, for messages.
+            shapes: name -> shape of each array; None accepts any. A single number may also be an
+                array of one element.
+            learner: what was trained, for messages.
 
         Raises:
-            FibError: names the first array that does not fit, and how.
+            FibError: names the first array that does not fit, and the reason.
         """
         for name, array in self.weights.items():
             if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
@@ -88,7 +89,7 @@ class Model:
 def _unfit(learner: str, what: str) -> FibError:
     return FibError(
         f"the weights of the model do not fit the {learner} that its parameters describe: it "
-        f"{what}; its .safetensors and .json do not belong together: restore the pair, or train "
+        f"{what}; its .safetensors and .json do not match: restore the pair, or train "
         f"another {learner}"
     )
 

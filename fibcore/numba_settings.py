@@ -1,7 +1,7 @@
-"""What Numba reads from outside when it is loaded: variables, and a file in the working folder.
+"""Settings that Numba reads when it is loaded: variables, and a file in the working folder.
 
-They decide how loops are compiled (without vectors, for another processor), and with that the last
-bits of results; some make functions fail. A ``.numba_config.yaml`` may have come with a pipeline.
+They change how loops are compiled (without vectors, for another processor) and therefore the last
+bits of results; some make functions fail. A pipeline may come with a ``.numba_config.yaml``.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
 
 KEPT = ("NUMBA_CACHE_DIR", "NUMBA_CUDA", "NUMBA_DISABLE_CUDA", "NUMBA_ENABLE_CUDASIM")
-"""Starts of the names of variables that change no result: where code is kept, what GPUs do."""
+"""Prefixes of variables that change no result: the folder of compiled code, settings of GPUs."""
 SIMULATOR, WITH_SIMULATOR = "NUMBA_ENABLE_CUDASIM", "NUMBA_DISABLE_JIT"
-"""Numba's simulator of GPUs, and what it needs besides."""
+"""Numba's simulator of GPUs, and the variables that it needs."""
 
 CONFIGURATIONS = ("numba.core.config", "numba.cuda.core.config")
 """Modules that read the file."""
 
 
 def settle_numba() -> None:
-    """Have Numba compile as it does by default, whatever variables and files say."""
+    """Let Numba compile with its default settings, ignoring variables and files."""
     kept = KEPT + ((WITH_SIMULATOR,) if SIMULATOR in os.environ else ())
     for name in [name for name in os.environ if name.startswith("NUMBA_")]:
         if not name.startswith(kept):
@@ -36,7 +36,7 @@ def settle_numba() -> None:
 
 
 class _Finder:
-    """Finds the modules that read the file, and has them loaded so that they do not."""
+    """Finds the modules that read the file, and loads them so that they do not read it."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -51,12 +51,12 @@ class _Finder:
 
 class _Loader(SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
-        """Load the module with the reader of YAML out of reach: then it leaves the file alone."""
+        """Load the module while YAML cannot be imported; it then does not read the file."""
         yaml = sys.modules.get("yaml")
         sys.modules["yaml"] = None  # type: ignore[assignment]
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # it complains that it cannot read it
+                warnings.simplefilter("ignore")  # it warns that YAML is missing
                 super().exec_module(module)
         finally:
             del sys.modules["yaml"]
@@ -66,5 +66,5 @@ class _Loader(SourceFileLoader):
 
 
 def _without_file(module: ModuleType) -> None:
-    """Name a file that is never there: it is looked for again whenever something is compiled."""
+    """Set the name of a file that never exists: Numba looks for it at each compilation."""
     module._config_fname = os.devnull  # type: ignore[attr-defined]

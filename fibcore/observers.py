@@ -1,4 +1,4 @@
-"""The observer of a run that fib itself brings: the event log."""
+"""The observer built into the core: the event log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROGRESS_EVERY_S = 10.0
 
 
 class EventLog:
-    """Writes ``log.jsonl``: one event a line, progress at most every ten seconds."""
+    """Writes ``log.jsonl``: one event on each line, progress at most every ten seconds."""
 
     def __init__(self) -> None:
         self._last = 0.0

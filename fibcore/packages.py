@@ -1,9 +1,9 @@
-"""Packages that extend fib: their entry points, modules and hooks, and what could not be used.
+"""Packages that extend fib: their entry points, modules and hooks, and those that cannot be used.
 
 Entry points of the group ``fib.plugins`` are read with the `entrypoints` package and loaded one by
-one: what fails becomes a `BrokenPlugin` record that `fib plugins list` shows, and stops nothing.
-This module knows hooks, not what they register; it imports no heavy library, as every command of
-the command line needs it.
+one. An entry point that fails becomes a `BrokenPlugin` record, which `fib plugins list` shows; the
+others are not affected. This module handles hooks, not what they register. It imports no heavy
+library, since all commands need it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from fibcore.guests import guest
 from fibcore.text import described, message, text_of
 
 OWN = "fibtomo"
-"""The distribution that this module belongs to."""
+"""Name of fib's own distribution."""
 
 
 class Source(NamedTuple):
-    """Where a plugin comes from: entry point, name and version of the distribution."""
+    """Origin of a plugin: entry point, name and version of the distribution."""
 
     entry_point: str
     distribution: str
@@ -38,7 +38,7 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True)
 class BrokenPlugin:
-    """An entry point (or one thing that it registers) that could not be used."""
+    """An entry point, or a plugin that it registers, that cannot be used."""
 
     entry_point: str
     distribution: str
@@ -46,7 +46,7 @@ class BrokenPlugin:
     reason: str
     details: str = ""
     clash: str = ""
-    """The name that two packages want, where that is the reason."""
+    """The name that two packages use, if that is the reason."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Implementation:
     """A hook function of a package or an observer.
 
     Attributes:
-        owner: name of the module or class that it belongs to.
-        function: the function, or bound method.
+        owner: name of its module or class.
+        function: the function or bound method.
         arguments: names of the hook's arguments that it takes.
     """
 
@@ -69,12 +69,12 @@ class Implementation:
 
 
 class Named(NamedTuple):
-    """An entry point that names a plugin itself: ``"segmenter/blur" = "pkg:Blur"``.
+    """An entry point that names a plugin class: ``"segmenter/blur" = "pkg:Blur"``.
 
     Attributes:
-        name: ``kind/name``, as the entry point is called.
-        source: where it comes from.
-        load: imports the module and returns what the entry point names.
+        name: name of the entry point, ``kind/name``.
+        source: its origin.
+        load: function that imports the module and returns the class.
     """
 
     name: str
@@ -83,11 +83,11 @@ class Named(NamedTuple):
 
 
 class Packages:
-    """The packages that were found, in this order, with their hooks.
+    """The packages that were found, in order, with their hooks.
 
     Attributes:
-        named: entry points that name a plugin; they are imported when it is used.
-        broken: what could not be used.
+        named: entry points that name a plugin, which is imported when used.
+        broken: entry points and plugins that cannot be used.
     """
 
     def __init__(self) -> None:
@@ -97,10 +97,10 @@ class Packages:
         self._hooks = hook_manager()
 
     def discover(self, path: list[str] | None = None) -> None:
-        """Load every entry point of the group that names a module, each on its own.
+        """Load each entry point of the group that names a module.
 
         Args:
-            path: folders to look for installed distributions in; default: ``sys.path``.
+            path: folders to search for installed distributions; default: ``sys.path``.
         """
         seen: set[tuple[str, str, str]] = set()
         for group, name, reference, distribution in self._entry_points(path):
@@ -108,7 +108,7 @@ class Packages:
             if group != hooks.ENTRY_POINT_GROUP:
                 if _near_miss(group):
                     reason = (
-                        f"registered under the entry-point group {group!r}, which fib does not "
+                        f"registered in the entry-point group {group!r}, which fib does not "
                         f"read; the group is {hooks.ENTRY_POINT_GROUP!r}"
                     )
                     self.broken.append(BrokenPlugin(*source, reason))
@@ -124,7 +124,7 @@ class Packages:
                     self.add_module(point.load(), source)
 
     def add_module(self, module: Any, source: Source) -> None:
-        """Add the hook functions of one module, or of anything else that carries some."""
+        """Add the hook functions of a module or another object."""
         name, fits = f"{source.distribution}: {source.entry_point}", False
         with self.noting(source, "hooks do not fit"):
             if isinstance(module, type):
@@ -141,11 +141,11 @@ class Packages:
             self._hooks.unregister(module)
 
     def implementations(self, hook: str) -> list[tuple[Source, Implementation]]:
-        """Return the functions of all packages for one hook, each with where it comes from."""
+        """Return the functions of all packages for one hook, with their origins."""
         return [(self._sources[name], found) for name, found in implementations(self._hooks, hook)]
 
     def first(self, hook: str, **arguments: Any) -> Any:
-        """Return the first that the functions for one hook return; None where all return None."""
+        """Return the first result of a hook that is not None; None if there is none."""
         for source, function in self.implementations(hook):
             with self.noting(source, f"{hook} failed"):
                 found = function(**arguments)
@@ -155,7 +155,7 @@ class Packages:
 
     @contextmanager
     def noting(self, source: Source, what: str) -> Iterator[None]:
-        """Note whatever a package's code raises, but for an interruption, and go on."""
+        """Record any error of a package's code in `broken`, except interruptions, and continue."""
         try:
             with guest():
                 yield
@@ -168,8 +168,8 @@ class Packages:
     def _entry_points(
         self, path: list[str] | None
     ) -> Iterator[tuple[str, str, str, entrypoints.Distribution]]:
-        """Yield (group, name, reference, distribution) of every group that looks like ours."""
-        known: set[str] = set()  # a distribution counts where it comes first on the path
+        """Yield (group, name, reference, distribution) for groups with names like ours."""
+        known: set[str] = set()  # the first distribution of a name on the path is used
         for folder in sys.path if path is None else path:
             try:
                 found = list(entrypoints.iter_files_distros(path=[folder]))
@@ -183,7 +183,7 @@ class Packages:
                         yield group, name, reference, distribution
 
     def _readable(self, folder: str) -> Iterator[tuple[Any, entrypoints.Distribution]]:
-        """Yield what `entrypoints` would of a folder, but for distributions that are malformed."""
+        """Yield the entry points of a folder as `entrypoints` does, without malformed ones."""
         for found in metadata.distributions(path=[folder]):
             owner, version = text_of(found.metadata["Name"]), text_of(found.version)
             with self.noting(Source("entry_points.txt", owner, version), "cannot be read"):
@@ -193,14 +193,14 @@ class Packages:
 
 
 def hook_manager() -> hooks.HookManager:
-    """Return a manager that knows fib's hooks and holds no package."""
+    """Return a manager with fib's hooks and without packages."""
     manager = hooks.HookManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
     return manager
 
 
 def implementations(manager: hooks.HookManager, hook: str) -> Iterator[tuple[str, Implementation]]:
-    """Yield the functions that a manager holds for one hook, each with the name it goes by."""
+    """Yield the functions that a manager holds for one hook, with their names."""
     for impl in getattr(manager.hook, hook).get_hookimpls():
         owner = getattr(impl.plugin, "__name__", type(impl.plugin).__name__)
         yield impl.plugin_name, Implementation(owner, impl.function, tuple(impl.argnames))

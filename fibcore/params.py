@@ -1,4 +1,4 @@
-"""Types that parameters share."""
+"""Types of parameters that several plugins use."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ VoxelSize = Annotated[
 Count = Annotated[int, Field(ge=1)]
 
 MOST_VOXELS = 2**50
-"""A million times more than a large stack has; sizes in bytes then fit into 64 bits everywhere."""
+"""A million times more than a large stack; sizes in bytes then always fit into 64 bits."""
 
 
 def _possible(shape: tuple[int, int, int]) -> tuple[int, int, int]:
     if math.prod(shape) > MOST_VOXELS:
         raise ValueError(
-            f"a volume of {shape[0]} x {shape[1]} x {shape[2]} voxels is beyond all memory; give "
+            f"a volume of {shape[0]} x {shape[1]} x {shape[2]} voxels exceeds any memory; give "
             f"fewer"
         )
     return shape
@@ -55,7 +55,7 @@ Shape = Annotated[
 """Number of voxels: one for a cube, or three for [z, y, x]."""
 
 EnergiesKev = Annotated[tuple[Annotated[float, Field(gt=0, le=50)], ...], Field(min_length=1)]
-"""Accelerating voltages as beam energies in keV; one image channel each."""
+"""Beam energies in keV, one for each image channel."""
 
 
 def _named(value: Any) -> Any:

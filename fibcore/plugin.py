@@ -1,4 +1,4 @@
-"""What every plugin is: a pydantic model whose fields are its parameters."""
+"""The base of all plugins: a pydantic model whose fields are the parameters."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def keeps(**artefacts: type) -> Callable[[F], F]:
-    """Declare the further results that a method hands to `Context.keep`.
+    """Declare the further results that a method passes to `Context.keep`.
 
-    ``@keeps(probability=Images)`` lets later steps of a pipeline ask for them by name.
+    With ``@keeps(probability=Images)`` later steps of a pipeline can use them by name.
     """
 
     def mark(method: F) -> F:
@@ -35,13 +35,13 @@ class Forecast:
     """What a step is expected to make and need, before it runs.
 
     Attributes:
-        output: its main volume; None if that is no volume or not known.
-        kept: volumes among its further results, by name.
-        memory_bytes: peak memory beyond its inputs; 0 where not known.
-        warnings: what the user should know but need not change.
-        model: of a fit: what is known of the model before it is learned, without weights: its
-            parameters, and whatever of its info forecasts ask for. A step that applies the model
-            is forecast by a plugin that has this one; None: by one that is not fitted.
+        output: spec of its main volume; None if it is not a volume, or unknown.
+        kept: name -> spec, for volumes among its further results.
+        memory_bytes: peak memory in addition to its inputs; 0 if unknown.
+        warnings: warnings for the user.
+        model: for a fit, the model as far as it is known before training: without weights, with
+            its parameters and the info that forecasts need. A step that applies the model is
+            forecast by a plugin with this model; if None, by a plugin that is not fitted.
     """
 
     output: VolumeSpec | None = None
@@ -63,8 +63,8 @@ class Forecast:
 class Plugin(BaseModel):
     """Base of all plugins; derive from one of the kinds in `fibcore.kinds` instead.
 
-    A plugin's fields are its parameters: unknown ones are refused, names carry units, every one
-    has a description. Its first docstring line is what `fib plugins list` shows.
+    The fields of a plugin are its parameters. Unknown parameters are rejected, names contain units,
+    and each field has a description. `fib plugins list` shows the first line of the docstring.
     """
 
     model_config = ConfigDict(
@@ -79,15 +79,15 @@ class Plugin(BaseModel):
     name: ClassVar[str] = ""
     main_method: ClassVar[str] = ""
     verb: ClassVar[str] = "run"
-    """What a step of a pipeline does with it."""
+    """Method that a step of a pipeline calls."""
     result_version: ClassVar[int] = 1
-    """Raise it when the same parameters give another result than before: cached steps re-run."""
+    """Increase it when the same parameters give another result: cached steps then run again."""
     leaves_model: ClassVar[bool] = False
-    """Whether the main method leaves a model, too, which stands for the plugin in other steps."""
+    """Whether the main method also leaves a model, through which other steps use the plugin."""
     headline: ClassVar[tuple[str, ...] | None] = None
-    """Figures of its table that a run prints, those that there are; (): all, None: none."""
+    """Columns of its table that a run prints, if they exist; (): all, None: none."""
     apply_params: ClassVar[frozenset[str]] = frozenset()
-    """Parameters that a step which applies a fitted plugin may still change."""
+    """Parameters that a step can change when it applies the fitted plugin."""
 
     @classmethod
     def identifier(cls) -> str:
@@ -102,19 +102,19 @@ class Plugin(BaseModel):
 
     @classmethod
     def class_problems(cls) -> list[str]:
-        """Return what is wrong with the class by the rules of its kind, beside its methods."""
+        """Return the problems of the class with the rules of its kind, except its methods."""
         return []
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Return what a step will make and need, or refuse inputs that cannot work.
+        """Return what a step will make and need, or reject inputs that cannot work.
 
-        Called before anything runs. Plugins extend it to check their inputs.
+        It is called before any step runs. Plugins extend it to check their inputs.
 
         Args:
-            method: ``fit`` or the kind's main method.
-            inputs: input name -> `VolumeSpec` (a list becomes one spec with all channels), or for
-                an input that is a plugin that plugin, fitted if its model can be forecast; None
-                where it is not known yet or neither.
+            method: ``fit`` or the main method of the kind.
+            inputs: input name -> `VolumeSpec` (one spec with all channels for a list), or the
+                plugin if the input is a plugin, fitted if its model can be forecast; None if it is
+                unknown, or neither.
 
         Raises:
             FibError: the step cannot work with such inputs; the message names what to change.
@@ -123,17 +123,17 @@ class Plugin(BaseModel):
 
 
 class Trainable(BaseModel):
-    """Mixin of plugins that learn: `fit` returns the plugin itself, fitted.
+    """Mixin for trainable plugins: `fit` returns the plugin itself, fitted.
 
     A subclass sets `_model` in `fit`, and reads it through `model`.
     """
 
     info_type: ClassVar[type[BaseModel]] = ModelInfo
-    """What the info of its models has to hold: derive it from `ModelInfo`."""
+    """Type of the info of its models, derived from `ModelInfo`."""
     learner: ClassVar[str] = "plugin"
-    """What has learned, for messages: a network, a forest, ..."""
+    """What is trained, for messages: a network, a forest, ..."""
     works_unfitted: ClassVar[bool] = False
-    """Whether its parameters alone will do: then a step may ``run`` it, and need not fit it."""
+    """Whether a step can ``run`` it with its parameters alone, without a fit."""
 
     _model: Model | None = PrivateAttr(default=None)
 
@@ -144,10 +144,10 @@ class Trainable(BaseModel):
 
     @property
     def model(self) -> Model:
-        """What was learned.
+        """The trained model.
 
         Raises:
-            FibError: if the plugin was not fitted.
+            FibError: the plugin is not fitted.
         """
         if self._model is None:
             name = getattr(type(self), "identifier", lambda: type(self).__name__)()
@@ -156,14 +156,14 @@ class Trainable(BaseModel):
 
     @classmethod
     def from_model(cls, model: Model, **changes: Any) -> Self:
-        """Return the plugin that a model came from, ready to be applied.
+        """Return the plugin that has trained a model, ready to be applied.
 
         Args:
-            model: as `model` of a fitted plugin gave it, or read from disk.
-            changes: parameters among `apply_params` to set otherwise than in training.
+            model: the `model` of a fitted plugin, or a model read from disk.
+            changes: parameters among `apply_params` with other values than in training.
 
         Raises:
-            FibError: the model is of another plugin, or not one that this plugin can have learned.
+            FibError: the model belongs to another plugin, or does not fit this one.
         """
         plugin = restored(cls, model)
         if changes:
@@ -174,40 +174,40 @@ class Trainable(BaseModel):
         return plugin
 
     def check_model(self) -> None:
-        """Refuse a model that this plugin, with its parameters, cannot have learned.
+        """Reject a model that does not fit this plugin and its parameters.
 
-        Whatever is wrong with the files of a model is reported here, before a run, in one message.
-        Plugins extend it where `info_type` and `weight_shapes` do not cover all that they rely on.
+        It is called before a run, so that damaged model files are reported early. Plugins extend it
+        if `info_type` and `weight_shapes` do not cover all that they rely on.
 
         Raises:
-            FibError: the message names what of the model does not fit.
+            FibError: the message names the part that does not fit.
         """
         try:
             self.info_type.model_validate(self.model.info)
         except ValidationError as error:
             raise FibError(
-                f"the info of the model is not what {self.model.plugin} keeps: {faults(error)}. "
-                f"It is damaged, or was made by something else: restore its files, or train "
+                f"the info of the model does not fit {self.model.plugin}: {faults(error)}. "
+                f"It is damaged, or was made by other software: restore its files, or train "
                 f"another {self.learner}"
             ) from None
         self.model.check_weights(self.weight_shapes(), self.learner)
 
     def weight_shapes(self) -> Mapping[str, Shape] | None:
-        """Return name -> shape of the weights that a model needs; None: whatever there is."""
+        """Return name -> shape of the weights that a model needs; None accepts any."""
         return None
 
 
 def restored(cls: type[M], model: Model) -> M:
-    """Return a plugin with the parameters that a model keeps.
+    """Return a plugin with the parameters stored in a model.
 
     Raises:
-        FibError: the model is of another plugin, or they are not parameters of this one.
+        FibError: the model belongs to another plugin, or the parameters do not fit this one.
     """
     own = getattr(cls, "identifier", lambda: cls.__name__)()
     if model.plugin != own:
         raise FibError(
             f"this is a model of {model.plugin}, not of {own}: call from_model of the class that "
-            f"has learned it"
+            f"has trained it"
         )
     try:
         return cls.model_validate(dict(model.params))

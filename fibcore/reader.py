@@ -1,4 +1,4 @@
-"""The seventh kind of plugin: readers, each of one file format."""
+"""Readers of file formats, the seventh kind of plugins."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from fibcore.plugin import Forecast, Plugin
 
 @dataclass(frozen=True)
 class Opened:
-    """Files that were opened: what they hold is known, its voxels are not read yet.
+    """Opened files: their content is known, but voxels are not read yet.
 
     Attributes:
-        type: `Labels`, `Images`, `Table` or `Model`: what `read` returns.
-        files: every file that is read, in order; they enter the key of a load step.
-        read: reads the files; raises `FibError` where their contents cannot be used.
-        forecast: for a volume, its spec and the memory that reading takes; what to warn of.
-        model: the model, where the files hold one.
+        type: type of the artefact that `read` returns: `Labels`, `Images`, `Table` or `Model`.
+        files: all files that are read, in order; the key of a load step depends on them.
+        read: function that reads the files; raises `FibError` if their content cannot be used.
+        forecast: for a volume, its spec and the memory needed to read it; warnings.
+        model: the model, if the files hold one.
     """
 
     type: type[Artefact]
@@ -36,45 +36,45 @@ class Opened:
 
 
 class Reader(Plugin):
-    """Opens files of one format; its parameters are those of the load step."""
+    """Reads files of one format; its parameters are those of the load step."""
 
     kind: ClassVar[str] = "reader"
     verb: ClassVar[str] = "load"
     main_method: ClassVar[str] = "open"
 
     suffixes: ClassVar[tuple[str, ...]] = ()
-    """Ends of the names of its files, in lower case, with their point: ``(".tif", ".tiff")``."""
+    """Suffixes of its files, in lower case, with the dot: ``(".tif", ".tiff")``."""
     holds: ClassVar[tuple[type[Artefact], ...]] = ()
-    """What its files may hold."""
+    """Types of artefacts that its files may hold."""
     writes: ClassVar[tuple[type[Artefact], ...]] = ()
-    """What `write` can write."""
+    """Types of artefacts that `write` can write."""
     stacks_files: ClassVar[bool] = False
-    """Whether it opens a folder or a glob of files as one volume."""
+    """Whether it can open the files of a folder or a glob as one volume."""
     key_name: ClassVar[str] = ""
-    """What keys of load steps name instead of ``reader/name``.
+    """Name of the reader in keys of load steps, instead of ``reader/name``.
 
-    Only for the formats that fib could load before readers were plugins: their results stay valid.
+    Only for formats that fib could load before readers were plugins: cached results stay valid.
     """
 
     @abstractmethod
     def open(self, source: str | Path, base: Path = Path(), *, trusted: bool = False) -> Opened:
-        """Return what files hold, from as little of them as possible.
+        """Return the content of files, reading as little of them as possible.
 
         Args:
-            source: a file, or (where `stacks_files`) a folder or a glob.
+            source: a file, or (if `stacks_files`) a folder or a glob.
             base: folder that a relative source starts from.
-            trusted: fib wrote the files itself: checks that look at every voxel may be left out.
+            trusted: the files were written by fib: checks of all voxels may be left out.
 
         Raises:
-            FibError: the files are missing, damaged or unsuitable; says what to do.
+            FibError: the files are missing, damaged or unsuitable.
         """
 
     @classmethod
     def matches(cls, source: str | Path, base: Path) -> int:
-        """Return how many files of the format a folder or a glob names; see `stacks_files`.
+        """Return the number of files of the format in a folder or a glob; see `stacks_files`.
 
         Raises:
-            FibError: nothing is there.
+            FibError: there are no files.
         """
         raise NotImplementedError
 
@@ -91,8 +91,8 @@ class Reader(Plugin):
         """Write an artefact of a type in `writes`; the same artefact gives the same bytes.
 
         Args:
-            artefact: what to write.
-            path: the file; one that exists is replaced.
+            artefact: the artefact.
+            path: the file; an existing file is replaced.
 
         Raises:
             FibError: it cannot be written.
@@ -101,13 +101,13 @@ class Reader(Plugin):
 
     @classmethod
     def class_problems(cls) -> list[str]:
-        """Return what is wrong with the class beside its methods."""
+        """Return the problems of the class, except its methods."""
         wrong = [s for s in cls.suffixes if not s.startswith(".") or s != s.lower() or "/" in s]
         found = []
         if not cls.suffixes or wrong:
             found.append(
-                f"{cls.__name__}.suffixes is {cls.suffixes!r}; give the ends of the names of its "
-                f'files, in lower case and with their point: (".mrc", ".map")'
+                f"{cls.__name__}.suffixes is {cls.suffixes!r}; give the suffixes of its files, "
+                f'in lower case and with the dot: (".mrc", ".map")'
             )
         if not cls.holds:
             found.append(

@@ -1,4 +1,4 @@
-"""Plugins and materials, and the names they go by."""
+"""Plugins and materials, registered by name."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from fibcore.reader import Reader
 
 @dataclass(frozen=True)
 class Registered:
-    """A plugin class or a material, and where it came from.
+    """A plugin class or a material, and its origin.
 
     Attributes:
         identifier: ``kind/name``.
         source: its entry point and distribution.
-        load: returns the class or material.
-        imported: whether its package is imported; else the first use of `item` imports it.
+        load: function that returns the class or material.
+        imported: whether its package is imported; if not, the first use of `item` imports it.
     """
 
     identifier: str
@@ -39,18 +39,18 @@ class Registered:
         """The class or material.
 
         Raises:
-            FibError: it cannot be used; from then on it is among `Registry.broken`.
+            FibError: it cannot be used; it is then added to `Registry.broken`.
         """
         return self.load()
 
     @property
     def distribution(self) -> str:
-        """Name of the distribution that it comes from."""
+        """Name of its distribution."""
         return self.source.distribution
 
     @property
     def version(self) -> str:
-        """Version of this distribution."""
+        """Version of its distribution."""
         return self.source.version
 
     @property
@@ -63,7 +63,7 @@ class Registry:
     """All plugins and materials that packages register, by ``kind/name``.
 
     Args:
-        packages: where they come from; none at first if not given.
+        packages: the packages; if not given, none at first.
     """
 
     def __init__(self, packages: Packages | None = None) -> None:
@@ -78,10 +78,10 @@ class Registry:
     # -- filling -------------------------------------------------------------------------------
 
     def discover(self, path: list[str] | None = None) -> None:
-        """Register what installed packages register.
+        """Register the plugins and materials of installed packages.
 
         Args:
-            path: folders to look for installed distributions in; default: ``sys.path``.
+            path: folders to search for installed distributions; default: ``sys.path``.
         """
         self.packages.discover(path)
         self._ask()
@@ -89,15 +89,15 @@ class Registry:
     def add_module(
         self, module: Any, entry_point: str, distribution: str = "local", version: str = ""
     ) -> None:
-        """Register what the hook functions of one module register.
+        """Register the plugins and materials of one module.
 
-        `module` may be anything that carries hook functions, a class instance in a test say.
+        `module` may be any object with hook functions, such as an instance of a class in a test.
         """
         self.packages.add_module(module, Source(entry_point, distribution, version))
         self._ask()
 
     def _ask(self) -> None:
-        """Register what packages name, and call their hooks, of those not asked before."""
+        """Register the named plugins of packages, and call hooks that were not called before."""
         for named in self.packages.named:
             if (named.source, named.name) not in self._asked:
                 self._asked.add((named.source, named.name))
@@ -130,7 +130,7 @@ class Registry:
         self._note_clash(identifier, owners, entry.source)
 
     def _note_suffixes(self, identifier: str, item: Any, source: Source) -> None:
-        """Note what files a reader opens; two readers of one suffix clash."""
+        """Record the suffixes of a reader; two readers of one suffix are a conflict."""
         for suffix in getattr(item, "suffixes", ()):
             readers = self._readers.setdefault(suffix, {})
             if identifier not in readers:
@@ -143,14 +143,14 @@ class Registry:
         self.broken.append(BrokenPlugin(*source, reason, clash=name))
 
     def _imported(self, named: Named) -> Any:
-        """Import what an entry point names; if it cannot be used, it is broken from now on."""
+        """Import the plugin of an entry point; if it cannot be used, it is added to `broken`."""
         if named not in self._failures:
             with self.packages.noting(named.source, "cannot be used"):
                 item = named.load()
                 own = _identifier(named.name.split("/")[0], item)
                 if own != named.name:
                     raise FibError(
-                        f"the entry point is called {named.name}, what it names is {own}: give "
+                        f"the entry point is called {named.name}, but the plugin is {own}: give "
                         f"both the same name"
                     )
                 self._note_suffixes(own, item, named.source)
@@ -162,17 +162,17 @@ class Registry:
 
     @property
     def broken(self) -> list[BrokenPlugin]:
-        """What could not be used."""
+        """Entry points that cannot be used."""
         return self.packages.broken
 
     def entries(self, kind: str | None = None) -> list[Registered]:
-        """Return plugins of all kinds, or of one, or the materials, sorted by name."""
+        """Return the plugins of all kinds or of one kind, or the materials, sorted by name."""
         kinds = KINDS if kind is None else (kind,)
         chosen = [e for e in self._entries.values() if e.identifier.split("/")[0] in kinds]
         return sorted(chosen, key=lambda entry: entry.identifier)
 
     def usable(self, kind: str | None = None) -> list[Registered]:
-        """Return the entries that can be imported; the others become records of `broken`."""
+        """Return the entries that can be imported; the others are added to `broken`."""
         found = []
         for entry in self.entries(kind):
             with suppress(FibError):
@@ -184,8 +184,8 @@ class Registry:
         """Return the entry of a ``kind/name``.
 
         Raises:
-            FibError: unknown (names the nearest, and plugins that failed to load), or claimed by
-                two distributions.
+            FibError: it is unknown (the message names the nearest, and plugins that failed to
+                load), or registered by two distributions.
         """
         if identifier in self._clashes:
             owners = self._clashes[identifier]
@@ -205,31 +205,31 @@ class Registry:
         raise UsageError(f"there is no plugin {identifier!r}.{hint}{self.unusable()}")
 
     def unusable(self) -> str:
-        """Return a sentence on the packages that could not be used; empty if there are none."""
+        """Return a sentence on the packages that cannot be used; empty if there are none."""
         failed = [b for b in self.broken if not b.clash]
         if not failed:
             return ""
-        return " These plugin packages could not be used: " + "; ".join(
+        return " These plugin packages cannot be used: " + "; ".join(
             f"{b.distribution} ({b.entry_point}): {b.reason}" for b in failed
         )
 
     def plugin(self, identifier: str) -> type[Plugin]:
-        """Return the plugin class of a ``kind/name``; raises as `entry` does."""
+        """Return the plugin class of a ``kind/name``; raises the errors of `entry`."""
         item = self.entry(identifier).item
         if not (isinstance(item, type) and issubclass(item, Plugin)):
             raise FibError(f"{identifier} is not a plugin that a step can run")
         return item
 
     def suffixes(self) -> list[str]:
-        """Return every suffix that a reader opens, the longest first."""
-        self.usable(Reader.kind)  # imports those that entry points name
+        """Return the suffixes of all readers, the longest first."""
+        self.usable(Reader.kind)  # imports readers named by entry points
         return sorted(self._readers, key=len, reverse=True)
 
     def reader(self, suffix: str) -> type[Reader]:
         """Return the reader of one of the `suffixes`.
 
         Raises:
-            FibError: several readers open files with it.
+            FibError: several readers have this suffix.
         """
         readers = self._readers[suffix]
         if len(readers) > 1:
@@ -242,7 +242,7 @@ class Registry:
         """Return a registered material, or the element of this symbol or name.
 
         Raises:
-            FibError: unknown (names the nearest), or registered twice.
+            FibError: it is unknown (the message names the nearest), or registered twice.
         """
         identifier = f"material/{name}"
         if identifier in self._entries:
@@ -256,8 +256,8 @@ class Registry:
             names = [e.identifier.partition("/")[2] for e in self.entries("material")]
             hint = did_you_mean(name, [*names, *elements()])
             raise FibError(
-                f"no material {name!r}.{hint} `fib materials` lists them; elements go by symbol "
-                f"or name; a pipeline may also define one in place: "
+                f"no material {name!r}.{hint} `fib materials` lists them; elements are given by "
+                f"symbol or name; a pipeline can also define a material in place: "
                 f'{{"name": ..., "composition": {{"Si": 1, "O": 2}}, "density_g_cm3": 2.2}}'
             ) from None
 
@@ -292,5 +292,5 @@ def _identifier(kind: str, item: Any) -> str:
 
 @cache
 def registry() -> Registry:
-    """Return the process-wide registry, filled at first use."""
+    """Return the registry of the process, filled at first use."""
     return Registry(packages())

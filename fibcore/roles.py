@@ -1,4 +1,4 @@
-"""What the columns of a table are, declared by whoever makes it.
+"""Roles of the columns of a table, declared by the code that makes the table.
 
     Table(
         {"depth_nm": depth, "simulated_eta": eta, "standard_error": error},
@@ -8,8 +8,9 @@
         },
     )
 
-Roles are no part of the CSV file. They are kept in the record of the step that made the table, and
-a report draws by them. A table without roles, from a file say, is shown as rows and columns.
+Roles are not stored in the CSV file, but in the record of the step that made the table. A report
+draws tables by their roles. A table without roles, such as one from a file, is shown as rows and
+columns.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ class Role:
     """Base of all roles.
 
     Attributes:
-        caption: name in words; default: that of the column, without its unit.
-        unit: as printed; default: that in the column's name.
+        caption: caption; default: the name of the column, without its unit.
+        unit: unit as printed; default: the unit in the name of the column.
     """
 
     caption: str = ""
@@ -38,11 +39,12 @@ class Role:
 
 @dataclass(frozen=True)
 class Abscissa(Role):
-    """Runs along x.
+    """The values along x.
 
     Attributes:
-        best: where a vertical line is drawn, for the row that was chosen (the best epoch).
-        drawn_from: rows from which on the curves are drawn; shorter tables are read as numbers.
+        best: position of a vertical line that marks the chosen row (the best epoch).
+        drawn_from: smallest number of rows for which curves are drawn; shorter tables are shown as
+            numbers.
     """
 
     best: float | None = field(default=None, kw_only=True)
@@ -55,12 +57,12 @@ class Curve(Role):
     """A quantity over the abscissa, drawn as a line.
 
     Attributes:
-        quantity: what is measured, with its unit as in a column's name; curves of one quantity
-            share axes. Default: the column's name.
-        of: whose it is, where there are several (``truth``, ``validation``, ``network``).
-        along: direction, where there are several (``x``, ``mean``); each has its colour.
-        dashed: drawn dashed, as what others are compared with.
-        scale: of y; ``steep``: logarithmic where the values fall by more than a factor of 50.
+        quantity: the quantity, with its unit as in the name of a column; curves of one quantity
+            share axes. Default: the name of the column.
+        of: source of the curve, if there are several (``truth``, ``validation``, ``network``).
+        along: direction, if there are several (``x``, ``mean``); each has its own colour.
+        dashed: whether it is drawn dashed, as a reference for others.
+        scale: scale of y; ``steep``: logarithmic if the values fall by more than a factor of 50.
         error: column of its standard errors.
     """
 
@@ -75,24 +77,24 @@ class Curve(Role):
 
 @dataclass(frozen=True)
 class Key(Role):
-    """Names the curve that a row is on, in a table with one row per point."""
+    """The name of the curve that a row belongs to, in a table with one row for each point."""
 
     role: Literal["key"] = field(default="key", kw_only=True)
 
 
 @dataclass(frozen=True)
 class Flag(Role):
-    """True or false: points for which it is true are drawn as open symbols."""
+    """True or false; points for which it is true are drawn as open symbols."""
 
     role: Literal["flag"] = field(default="flag", kw_only=True)
 
 
 @dataclass(frozen=True)
 class Figure(Role):
-    """A number to be read.
+    """A number.
 
     Attributes:
-        of_truth: the column that it is the same figure of, but of the truth.
+        of_truth: the column with the same figure of the prediction, if this is that of the truth.
     """
 
     of_truth: str = field(default="", kw_only=True)
@@ -100,18 +102,18 @@ class Figure(Role):
 
 
 AnyRole = Annotated[Abscissa | Curve | Key | Flag | Figure, Field(discriminator="role")]
-"""A role as a record keeps it."""
+"""A role as stored in a record."""
 
 _ROLES: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, AnyRole])
 
 
 def roles_to_json(roles: Mapping[str, Role]) -> dict[str, dict[str, Any]]:
-    """Return roles as JSON values, without what is at its default."""
+    """Return roles as JSON values, without default values."""
     return {name: _to_json(role) for name, role in roles.items()}
 
 
 def roles_from_json(values: Mapping[str, Any]) -> dict[str, Role]:
-    """Return the roles that `roles_to_json` returned as JSON values."""
+    """Return the roles of JSON values made by `roles_to_json`."""
     return _ROLES.validate_python(dict(values))
 
 

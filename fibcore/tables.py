@@ -33,7 +33,7 @@ class Table:
 
     Attributes:
         columns: name -> 1-D array; numbers are float64 or int64, text is object.
-        roles: name -> what the column is (`fibcore.roles`), as far as the maker declares it.
+        roles: name -> role of the column (`fibcore.roles`), if declared.
     """
 
     columns: Mapping[str, np.ndarray]
@@ -99,7 +99,7 @@ class Table:
         return declared or split_unit(name)[0].replace("_", " ")
 
     def unit(self, name: str) -> str:
-        """Return a column's unit as it is printed; empty if it has none."""
+        """Return a column's unit as printed; empty if it has none."""
         declared = self.roles[name].unit if name in self.roles else None
         return split_unit(name)[1] if declared is None else declared
 

@@ -1,9 +1,8 @@
-"""Text from outside - names of files, values, messages of other libraries - made fit to be shown.
+"""Makes text from outside (file names, values, messages of other libraries) safe to show.
 
-Whatever of it reaches a terminal, a message or a page goes through here: control characters would
-move the cursor or recolour the screen, reversed writing would show another name than the one that
-is meant, halves of characters (lone surrogates) cannot be encoded, and a name of 60 kB would push
-everything else out of sight.
+All such text in terminal output, messages and pages is passed through this module. Control
+characters could move the cursor or recolour the screen, bidirectional controls could disguise a
+name, lone surrogates cannot be encoded, and a name of 60 kB would hide all other text.
 """
 
 from __future__ import annotations
@@ -12,31 +11,31 @@ import re
 import unicodedata
 
 LONGEST_WORD = 400
-"""Characters of a word (what stands between blanks) that are shown; paths are seldom longer."""
+"""Number of characters shown of a word (text between blanks); paths are seldom longer."""
 LONGEST_LINE = 4000
 LONGEST_TEXT = 100_000
 GAP = "[...]"
-"""What stands in the place of what is left out."""
+"""Replaces the part that is left out."""
 
 _UNFIT = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-"""Unicode categories that are escaped: control, format (reversed writing, no width), halves of
-characters, private use, separators of lines and paragraphs."""
+"""Unicode categories that are escaped: control, format (bidirectional, zero width), surrogates,
+private use, separators of lines and paragraphs."""
 _KEPT = "\n\t\u200d\u00ad"
-"""Members of these that do no harm: joiners of emoji and soft hyphens among them."""
+"""Harmless characters of these categories, such as joiners of emoji and soft hyphens."""
 _MAYBE_UNFIT = re.compile(r"[^\x20-\x7e\n\t]")
 _WORD = re.compile(rf"\S{{{LONGEST_WORD + 1},}}")
 
 
 def escaped(text: str) -> str:
-    r"""Return text with what cannot be shown written as an escape, e.g. ``\x1b``.
+    r"""Return text in which characters that cannot be shown are escaped, e.g. ``\x1b``.
 
-    Line breaks and tabs stay.
+    Line breaks and tabs are kept.
     """
     return _MAYBE_UNFIT.sub(_escape, text)
 
 
 def cut(text: str, longest: int) -> str:
-    """Return text of at most so many characters, its middle left out: ends tell names apart."""
+    """Shorten text to at most `longest` characters in its middle, as names differ at their ends."""
     if len(text) <= longest:
         return text
     head = (longest - len(GAP)) * 2 // 3
@@ -44,12 +43,12 @@ def cut(text: str, longest: int) -> str:
 
 
 def shown(text: object, longest: int = LONGEST_WORD) -> str:
-    r"""Return a name or value for one line of a message: escaped, line breaks too, and cut."""
+    r"""Return a name or value for one line of a message: escaped, with line breaks, and cut."""
     return cut(escaped(str(text)), longest).replace("\n", r"\n").replace("\t", r"\t")
 
 
 def message(text: str) -> str:
-    """Return a message for a reader: escaped, its words, lines and the whole cut."""
+    """Return a message to be shown: escaped, with words, lines and the whole text cut."""
     lines = escaped(cut(text, LONGEST_TEXT)).split("\n")
     return "\n".join(
         cut(_WORD.sub(lambda word: cut(word.group(), LONGEST_WORD), line), LONGEST_LINE)
@@ -58,7 +57,7 @@ def message(text: str) -> str:
 
 
 def text_of(thing: object) -> str:
-    """Return the text of an object, whatever its own `__str__` does."""
+    """Return the text of an object, even if its `__str__` fails."""
     try:
         return str(thing)
     except KeyboardInterrupt:

@@ -7,17 +7,17 @@ import threading
 from contextlib import ContextDecorator, ExitStack
 
 BLAS_THREADS = "OPENBLAS_NUM_THREADS"
-"""What the BLAS that wheels of NumPy and SciPy bring along reads when it is loaded."""
+"""Variable read at load time by the BLAS in the wheels of NumPy and SciPy."""
 
 
 class OneBlasThread(ContextDecorator):
     """A block in which products of vectors and matrices use one thread each.
 
-    In which order BLAS adds depends on the number of its threads, and with it the last bits of
-    products, distances and fits. All steps of a pipeline run in such a block; functions whose
-    result comes from products are one themselves (``@one_blas_thread``), for those who call them
-    from Python. Several products can go on at a time, in threads of fib's own, and blocks within
-    blocks or in several threads are one.
+    The order in which BLAS adds depends on the number of its threads, and so do the last bits of
+    products, distances and fits. All steps of a pipeline run in such a block. Functions whose
+    result depends on products are decorated with ``@one_blas_thread``, for calls from Python.
+    Several products can be computed at a time in fib's own threads. Blocks can be nested and used
+    in several threads.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class OneBlasThread(ContextDecorator):
             if self._blocks == 0:
                 from threadpoolctl import threadpool_limits
 
-                # The variable is for those that are loaded inside the block.
+                # The variable is for libraries that are loaded inside the block.
                 self._undo.callback(_set, BLAS_THREADS, os.environ.get(BLAS_THREADS))
                 os.environ[BLAS_THREADS] = "1"
                 self._undo.enter_context(threadpool_limits(1, user_api="blas"))

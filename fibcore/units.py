@@ -1,4 +1,4 @@
-"""Units in names: a column ends in its unit, as ``distance_nm`` or ``mp_percent``."""
+"""Units in names: the name of a column ends in its unit, as ``distance_nm`` or ``mp_percent``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNITS = {
     "voxels": "voxels",
     "pixels": "pixels",
 }
-"""Last part of a column's name -> unit as it is printed."""
+"""Last part of a column's name -> unit as printed."""
 
 
 def split_unit(column: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """Volumes: labels and images on a grid of voxels, with their voxel size in nm.
 
 Axes are (z, y, x); z is the milling direction, slice 0 is imaged first. Arrays may be
-memory-mapped files: code that walks a volume goes slice by slice.
+memory-mapped files, so that volumes should be processed slice by slice.
 
 `fibcore.voxels` has what makes them behave like arrays and show themselves in a notebook.
 """
@@ -26,15 +26,15 @@ IMAGE_DTYPES = ("uint8", "uint16", "float32")
 
 @dataclass(frozen=True)
 class VolumeSpec:
-    """What is known of a volume before it exists: enough to check a pipeline and its memory.
+    """Properties of a volume that are known before it exists, to check a pipeline and its memory.
 
     Attributes:
         type: `Labels` or `Images`.
         shape: (z, y, x) in voxels.
         voxel_size_nm: (z, y, x).
         kv: accelerating voltage of each channel; empty for labels.
-        dtype: numpy name of the element type.
-        phases: phase number -> material name, where known.
+        dtype: NumPy name of the element type.
+        phases: phase number -> material name, if known.
     """
 
     type: type[Volume]
@@ -92,7 +92,7 @@ class Volume(Voxels):
         return (z, y, x)
 
     def with_data(self, data: np.ndarray, **changes: Any) -> Self:
-        """Return a volume of the same kind and voxel size around another array."""
+        """Return a volume of the same type and voxel size with another array."""
         return replace(self, data=data, **changes)
 
     def cut(self, cut: Mapping[str, tuple[float, float]]) -> Self:
@@ -102,14 +102,14 @@ class Volume(Voxels):
             cut: axis name -> (start, stop), each from 0 to 1, e.g. ``{"z": (0, 0.8)}``.
 
         Raises:
-            FibError: unknown axis, a fraction outside 0 to 1, or nothing left.
+            FibError: an axis is unknown, a fraction is outside 0 to 1, or no voxel is left.
         """
         return self.with_data(self.data[(..., *box_of(self.shape, cut))])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Labels(Volume):
-    """Which phase each voxel belongs to: uint8 in axes (z, y, x).
+    """Phase number of each voxel: uint8 in axes (z, y, x).
 
     Phase 0 is the pore (or what fills it, e.g. epoxy); 1 and above are solids.
 
@@ -137,12 +137,12 @@ class Labels(Volume):
         return self.data > 0
 
     def facts(self) -> list[str]:
-        """Return what describes the labels in a few words each: size, voxel size, phases."""
+        """Return short descriptions: size, voxel size, phases."""
         names = [f"{phase} {material.name}" for phase, material in sorted(self.phases.items())]
         return [super().facts()[0], f"phases {', '.join(names)}"]
 
     def meaning(self) -> Meaning:
-        """Return what the values stand for."""
+        """Return the meaning of the values."""
         return Meaning("phase", phases=self.phases)
 
     @property
@@ -159,10 +159,10 @@ class Images(Volume):
     A (z, y, x) array is taken as one channel. Element types: uint8, uint16, float32.
 
     Attributes:
-        kv: accelerating voltage of each channel in kV; None for a channel that has none
-            (a probability, say).
-        names: name of each channel, as Fiji shows it; by default from `kv`.
-        quantity: what the grey values are, e.g. ``backscatter yield``.
+        kv: accelerating voltage of each channel in kV; None for a channel without one, such as a
+            probability.
+        names: name of each channel, as shown in Fiji; by default derived from `kv`.
+        quantity: quantity of the grey values, e.g. ``backscatter yield``.
     """
 
     kv: tuple[float | None, ...] = ()
@@ -199,12 +199,12 @@ class Images(Volume):
         return super()._sliced(data, slices, kv=kv, names=names)
 
     def facts(self) -> list[str]:
-        """Return what describes the images in a few words each: size, channels, quantity, ..."""
+        """Return short descriptions: size, voxel size, type, channels, quantity."""
         channels = f"{len(self.names)} channels: " if len(self.names) > 1 else ""
         return [*super().facts(), channels + ", ".join(self.names), self.quantity]
 
     def meaning(self) -> Meaning:
-        """Return what the values stand for."""
+        """Return the meaning of the values."""
         return Meaning(self.quantity, self.names, self.kv)
 
     @property
@@ -215,10 +215,10 @@ class Images(Volume):
         )
 
     def select(self, kv: Sequence[float]) -> Images:
-        """Return the channels at these voltages, in this order (a view if it is one run).
+        """Return the channels at these voltages, in this order; a view if they are adjacent.
 
         Raises:
-            FibError: if a voltage is not there.
+            FibError: there is no channel at one of the voltages.
         """
         index = channels_of(self.kv, kv)
         runs = index == list(range(index[0], index[0] + len(index)))
@@ -235,7 +235,7 @@ class Images(Volume):
         """Return one volume with the channels of all parts.
 
         Raises:
-            FibError: if shapes, voxel sizes or element types differ.
+            FibError: shapes, voxel sizes or element types differ.
         """
         first = parts[0]
         for part in parts[1:]:
@@ -243,7 +243,7 @@ class Images(Volume):
             if not same or not np.allclose(part.voxel_size_nm, first.voxel_size_nm, rtol=1e-3):
                 raise FibError(
                     f"stacks that become channels must agree in shape, voxel size and type: "
-                    f"{first.shape} {first.voxel_size_nm} nm {first.data.dtype} against "
+                    f"{first.shape} {first.voxel_size_nm} nm {first.data.dtype} and "
                     f"{part.shape} {part.voxel_size_nm} nm {part.data.dtype}"
                 )
         if len(parts) == 1:

@@ -1,4 +1,4 @@
-"""What a volume has in common with a NumPy array, and how a notebook shows it."""
+"""Array protocol, indexing, conversion and notebook display of volumes."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class Voxels:
     voxel_size_nm: tuple[float, float, float]
 
     def with_data(self, data: np.ndarray, **changes: Any) -> Self:
-        """Return a volume of the same kind and voxel size around another array."""
+        """Return a volume of the same type and voxel size with another array."""
         raise NotImplementedError
 
     def facts(self) -> list[str]:
-        """Return what describes the volume in a few words each: size, voxel size, type, ..."""
+        """Return short descriptions: size, voxel size, type."""
         voxels = " x ".join(str(n) for n in self.data.shape[-3:])
         sizes = self.voxel_size_nm if len(set(self.voxel_size_nm)) > 1 else self.voxel_size_nm[:1]
         size = " x ".join(f"{size:g}" for size in sizes)
         return [f"{voxels} voxels of {size} nm (z, y, x)", str(self.data.dtype)]
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
-        """Return the voxels for NumPy, without a copy where none is needed or asked for."""
+        """Return the voxels for NumPy; they are copied only if needed or requested."""
         if copy is None:
             return np.asarray(self.data, dtype)
         return np.array(self.data, dtype, copy=copy)
@@ -42,13 +42,13 @@ class Voxels:
     def __getitem__(self, key: Any) -> Any:
         """Return part of the volume by a NumPy index into `data`.
 
-        Slices keep all axes. They give a volume (a view) with the voltages of its channels; its
+        Slices keep all axes and return a volume (a view) with the voltages of its channels; its
         voxel size is multiplied by the step along each axis. Any other index (numbers, lists,
-        masks) gives the array that NumPy gives: ``labels[10]`` is the slice z = 10.
+        masks) returns the same array as NumPy: ``labels[10]`` is the slice z = 10.
 
         Raises:
-            FibError: the slices leave nothing.
-            IndexError: as NumPy.
+            FibError: the slices are empty.
+            IndexError: the index is out of range.
         """
         data, slices = self.data[key], slices_of(key, self.data.ndim)
         return data if slices is None else self._sliced(data, slices)
@@ -59,12 +59,12 @@ class Voxels:
         return self.with_data(data, voxel_size_nm=sizes, **changes)
 
     def astype(self, dtype: DTypeLike) -> Self:
-        """Return the volume with another element type; fractions are cut off as NumPy does.
+        """Return the volume with another element type; fractions are truncated, as in NumPy.
 
         Voxels are copied only if the type differs.
 
         Raises:
-            FibError: the type does not hold the range of the values, or is none of the volume's.
+            FibError: the type cannot hold the range of the values, or is not allowed.
         """
         wanted = np.dtype(dtype)
         if wanted.kind in "iu" and wanted != self.data.dtype:
@@ -87,7 +87,7 @@ class Voxels:
 
         Dimensions are z, y, x; images have channel before them. Coordinates are the centres of the
         voxels in nm, from the corner of the volume; for images `kv` is the voltage of each channel
-        (NaN: none). Attributes can be kept in netCDF and Zarr: `voxel_size_nm`; for labels
+        (NaN: none). Attributes can be stored in netCDF and Zarr: `voxel_size_nm`; for labels
         `flag_values` and `flag_meanings`, phase numbers and their materials (CF conventions).
 
         Raises:
@@ -98,5 +98,5 @@ class Voxels:
         return data_array(self.data, self.voxel_size_nm, self.meaning())
 
     def meaning(self) -> Meaning:
-        """Return what the values stand for."""
+        """Return the meaning of the values."""
         return Meaning()

@@ -373,7 +373,7 @@ def test_a_forecast_is_asked_with_the_plugins_among_the_inputs(bench, steps, mon
 @pytest.mark.parametrize("shape", [2**21, [2**20, 2**20, 2**20], [2**62, 2, 2], [2**31, 2**31, 4]])
 def test_volumes_beyond_all_memory_are_refused_and_do_not_wrap_around(bench, steps, shape):
     step_of(steps, "gold")["params"] = {"shape": shape}
-    assert "is beyond all memory" in only_problem(bench, steps)
+    assert "exceeds any memory" in only_problem(bench, steps)
 
 
 def test_a_forecast_that_wraps_around_is_refused(bench, steps, monkeypatch):

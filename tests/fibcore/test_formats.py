@@ -129,7 +129,7 @@ def test_what_is_not_there_names_what_is_nearest(tmp_path):
     (tmp_path / "slices").mkdir()
     assert "there is no such file or folder" in refusal("slces", tmp_path)
     assert "Did you mean 'slices'" in refusal("slces", tmp_path)
-    assert "no installed reader opens what is there: none" in refusal("slices", tmp_path)
+    assert "no installed reader opens these files: none" in refusal("slices", tmp_path)
     assert "no file matches this pattern" in refusal("slices/s*", tmp_path)
 
 
@@ -172,7 +172,7 @@ def test_a_reader_without_suffixes_in_their_form_is_refused(installed, suffixes)
     wrong = type("Wrong", (Letters,), {"suffixes": suffixes, "name": "wrong"})
     assert any("suffixes" in problem for problem in check_plugin(wrong))
     found = installed(wrong)
-    assert "give the ends of the names" in found.broken[-1].reason
+    assert "give the suffixes" in found.broken[-1].reason
     assert check_plugin(Letters) == []
 
 

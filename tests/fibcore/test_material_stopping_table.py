@@ -31,7 +31,7 @@ def test_a_pipeline_may_define_one_in_place():
     ("rows", "message"),
     [
         ([(100.0, 40.0)], "at least two"),
-        ([(100.0, 40.0), (100.0, 20.0)], "rising energy"),
+        ([(100.0, 40.0), (100.0, 20.0)], "increasing energy"),
         ([(1000.0, 20.0), (100.0, 40.0)], "100.0 eV after 1000.0 eV"),
         ([(0.0, 40.0), (100.0, 20.0)], "positive energies"),
         ([(100.0, -1.0), (200.0, 20.0)], "positive energies"),

@@ -124,10 +124,10 @@ HEADERS: dict[str, tuple[Any, str]] = {
     "list": ([], "Input should be|it must be|valid dictionary"),
     "number": (3, "is not a model that fib wrote"),
     "empty": ({}, "format: field required"),
-    "deep": ("[" * 100_000, "one another"),
-    "half a character": ('{"format": 1, "plugin": "\\ud800"}', "no character"),
+    "deep": ("[" * 100_000, "nested more than"),
+    "half a character": ('{"format": 1, "plugin": "\\ud800"}', "not a valid character"),
     "NaN": ('{"format": NaN}', "NaN is not a number"),
-    "twice": ('{"format": 1, "format": 1}', "stands twice"),
+    "twice": ('{"format": 1, "format": 1}', "duplicate key"),
     "text": ("hello", "not valid JSON"),
     "format of text": ({**HEADER, "format": "1"}, "model of format 1"),
     "format to come": ({**HEADER, "format": 99}, "update fib"),
@@ -216,7 +216,7 @@ def test_files_that_are_missing_or_no_files_are_one_message(bench, check):
     with pytest.raises(PipelineError, match="is not a model that fib wrote"):
         bench.plan(plan)
     (bench.folder / "m.json").mkdir()
-    with pytest.raises(PipelineError, match=r"m\.json is no file but a folder"):
+    with pytest.raises(PipelineError, match=r"m\.json is not a file but a folder"):
         bench.plan(plan)
 
 
@@ -227,11 +227,11 @@ def test_pipes_and_devices_are_refused_and_not_waited_for(bench, check, name):
     plan = [{"id": "model", "load": "m.safetensors"}]
     (bench.folder / name).unlink()
     os.mkfifo(bench.folder / name)
-    with pytest.raises(PipelineError, match="is no file but a pipe"):
+    with pytest.raises(PipelineError, match="is not a file but a pipe"):
         bench.plan(plan)
     (bench.folder / name).unlink()
     (bench.folder / name).symlink_to("/dev/zero")
-    with pytest.raises(PipelineError, match="is no file but a device"):
+    with pytest.raises(PipelineError, match="is not a file but a device"):
         bench.plan(plan)
 
 

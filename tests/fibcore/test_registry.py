@@ -256,7 +256,7 @@ def test_an_entry_point_may_name_a_class_which_is_imported_when_it_is_used(tmp_p
         ("adapter/neg", "import no_such", "No module named 'no_such'"),
         ("adapter/neg", "raise SystemExit(3)", "SystemExit: 3"),
         ("adapter/neg", "", "Invert"),
-        ("adapter/neg", CLASS.format(name="other"), "what it names is adapter/other: give both"),
+        ("adapter/neg", CLASS.format(name="other"), "but the plugin is adapter/other: give both"),
         ("segmenter/neg", CLASS.format(name="neg"), "not a class derived from fibcore.Segmenter"),
         ("material/neg", CLASS.format(name="neg"), "is not a fibcore.Material"),
         ("adapter/neg", CLASS.format(name=""), "Invert has no name"),

@@ -176,13 +176,13 @@ def test_one_file_under_two_names_is_warned_of(tmp_path: Path, write_slices: Cal
 
 
 def test_pipes_devices_and_folders_are_no_slices(tmp_path: Path, write_slices: Callable) -> None:
-    assert "is no file but a device" in refusal("/dev/zero", tmp_path)
+    assert "is not a file but a device" in refusal("/dev/zero", tmp_path)
     os.mkfifo(tmp_path / "pipe.tif")
-    assert "is no file but a pipe" in refusal("pipe.tif", tmp_path)
+    assert "is not a file but a pipe" in refusal("pipe.tif", tmp_path)
     write_slices(SLICES)
     (tmp_path / "stack" / "slice_006.tif").mkdir()
-    assert "is no file but a folder" in refusal("stack", tmp_path)
-    assert "is no file but a folder" in refusal("stack/*.tif", tmp_path)
+    assert "is not a file but a folder" in refusal("stack", tmp_path)
+    assert "is not a file but a folder" in refusal("stack/*.tif", tmp_path)
 
 
 @pytest.mark.parametrize("pattern", ["/**", "/**/*.tif", "**"])

@@ -115,7 +115,7 @@ def test_a_file_that_is_too_large_or_no_file_is_refused(
     monkeypatch.setattr(csvtext, "LARGEST_BYTES", 10)
     with pytest.raises(FibError, match="more than 10 bytes"):
         read(tmp_path, "a,b\n1,2\n3,4\n")
-    with pytest.raises(FibError, match=r"is no file but a folder|cannot read the table"):
+    with pytest.raises(FibError, match=r"is not a file but a folder|cannot read the table"):
         Csv().open(tmp_path)
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.csv")
