@@ -14,7 +14,8 @@ from fibcore.text import described, message, shown, text_of
 FULL = (errno.ENOSPC, errno.EDQUOT)
 MACHINE = (
     errno.EIO, errno.EROFS, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.EMFILE, errno.ENFILE,
-    errno.EACCES, errno.EPERM, errno.EFBIG, errno.ENOMEM, errno.EAGAIN,
+    errno.EACCES, errno.EPERM, errno.EFBIG, errno.ENOMEM, errno.EAGAIN, errno.EISDIR, errno.ENOTDIR,
+    errno.ELOOP, errno.ENAMETOOLONG,
 )  # fmt: skip
 """Errors of the operating system that neither the user's input nor a plugin causes."""
 

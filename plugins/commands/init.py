@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import keyword
 import re
+import shlex
+import sys
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -39,17 +42,17 @@ def init_command(template: str, folder: Path, kind: str | None, force: bool) -> 
         )
     if kind is not None and template != "plugin":
         raise UsageError(f"--kind belongs to the template plugin, not to {template}")
-    name = package_name(folder)
+    name, place = package_name(folder), shlex.quote(str(folder))
     if template in PIPELINES:
         texts = {PIPELINES[template]: _template(PIPELINES[template])}
-        following = f"fib run {folder / PIPELINES[template]}"
+        following = f"fib run {shlex.quote(str(folder / PIPELINES[template]))}"
     elif kind is None:
         texts = _package(name)
-        following = f"pip install -e {folder}, then `fib plugins list`"
+        following = f"pip install -e {place}, then `fib plugins list`"
     else:
         check_kind(kind)
         texts = _plugin(kind, name)
-        following = f"pip install -e {folder}, then `fib plugins check {kind}/{name}`"
+        following = f"pip install -e {place}, then `fib plugins check {kind}/{name}`"
     paths = {folder / name: text for name, text in texts.items()}
     there = [path for path in paths if path.exists()]
     if there and not force:
@@ -66,7 +69,8 @@ def init_command(template: str, folder: Path, kind: str | None, force: bool) -> 
 def package_name(folder: Path) -> str:
     """Return a Python package name made from a folder's name."""
     name = re.sub(r"[^a-z0-9]+", "_", folder.absolute().name.lower()).strip("_")
-    return name if name.isidentifier() else f"{PACKAGE}_{name}".rstrip("_")
+    taken = keyword.iskeyword(name) or name in sys.stdlib_module_names
+    return name if name.isidentifier() and not taken else f"{PACKAGE}_{name}".rstrip("_")
 
 
 def _plugin(kind: str, name: str) -> dict[str, str]:

@@ -14,7 +14,8 @@ from torch import nn
 
 from fib_plugins.training.progress import Progress
 from fib_plugins.training.weights import set_tensors, tensors_of
-from fibcore import Context
+from fibcore import Context, FibError
+from fibcore.files import check_regular
 
 DIGEST_BYTES = 32
 
@@ -90,18 +91,24 @@ class Checkpoint:
         """Return the saved state, if there is one of this training."""
         if not self.path.exists():
             return None
+        try:
+            check_regular(self.path)
+        except FibError as error:
+            self._warn_damaged(context, str(error))
+            return None
         whole = self.path.read_bytes()  # outside `try`: an error of the disk is no damage
         content, digest = whole[:-DIGEST_BYTES], whole[-DIGEST_BYTES:]
         if hashlib.sha256(content).digest() != digest:
-            context.log.warning(
-                "checkpoint %s cannot be read (it is damaged: its content does not match its "
-                "digest): training starts again",
-                self.path,
-            )
+            self._warn_damaged(context, "its content does not match its digest")
             return None
-        # weights_only: tensors and plain values are read, code in the file is not run.
-        state: State = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        if state["fingerprint"] != self.fingerprint:
+        try:
+            # weights_only: tensors and plain values are read, code in the file is not run.
+            state: State = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            fingerprint = state["fingerprint"]
+        except Exception as error:  # another file with a digest can make torch raise anything
+            self._warn_damaged(context, type(error).__name__)
+            return None
+        if fingerprint != self.fingerprint:
             context.log.warning(
                 "checkpoint %s belongs to a training with other parameters or data: training "
                 "starts again",
@@ -109,6 +116,13 @@ class Checkpoint:
             )
             return None
         return state
+
+    def _warn_damaged(self, context: Context, reason: str) -> None:
+        context.log.warning(
+            "checkpoint %s cannot be read (it is damaged: %s): training starts again",
+            self.path,
+            reason,
+        )
 
 
 class _Hashed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import runpy
+import shlex
 import tomllib
 
 import numpy as np
@@ -86,3 +87,17 @@ def test_files_are_not_overwritten_unless_forced(tmp_path):
     assert (tmp_path / "x" / "src" / "x.py").read_text() == "mine"
     assert init(tmp_path / "x", "--kind", "segmenter", "--force").exit_code == 0
     assert "class X(Segmenter)" in (tmp_path / "x" / "src" / "x.py").read_text()
+
+
+@pytest.mark.parametrize("name", ["class", "json", "1abc", "--"])
+def test_a_folder_whose_name_is_taken_in_python_makes_a_package_of_another(tmp_path, name):
+    done = init(tmp_path / name)
+    assert done.exit_code == 0
+    assert list((tmp_path / name).glob("example_plugins*/plugins.py"))
+
+
+def test_the_command_that_comes_next_can_be_copied(tmp_path):
+    done = init(tmp_path / "my plugin $1")
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("next: ")]
+    command = line.removeprefix("next: ").partition(", then")[0]
+    assert shlex.split(command)[-1] == str(tmp_path / "my plugin $1")

@@ -1,4 +1,6 @@
+import hashlib
 import logging
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -171,7 +173,25 @@ def hold_code(path: Path) -> None:
     torch.save({"fingerprint": Bomb()}, path)
 
 
-@pytest.mark.parametrize("damage", [empty, cut_short, blank, hold_code, without_digest, *FLIPS])
+def endless(path: Path) -> None:
+    os.truncate(path, 10**13)
+
+
+def with_digest(path: Path) -> None:
+    """Another file of somebody who knows about the digest."""
+    hold_code(path)
+    path.write_bytes(path.read_bytes() + hashlib.sha256(path.read_bytes()).digest())
+
+
+def of_nothing(path: Path) -> None:
+    torch.save([1, 2], path)
+    path.write_bytes(path.read_bytes() + hashlib.sha256(path.read_bytes()).digest())
+
+
+HOSTILE = (endless, with_digest, of_nothing, hold_code)
+
+
+@pytest.mark.parametrize("damage", [empty, cut_short, blank, without_digest, *HOSTILE, *FLIPS])
 def test_a_file_that_is_no_checkpoint_is_told_and_its_code_not_run(
     path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None]
 ) -> None:
