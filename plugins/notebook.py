@@ -1,7 +1,7 @@
-"""Volumes and tables as a notebook shows them: HTML that needs nothing from elsewhere.
+"""Display of volumes and tables in notebooks, as self-contained HTML.
 
-Of a volume, three planes through its middle are read, and of these only the points that are shown:
-a memory-mapped file of 100 GB is shown as quickly as a small one.
+Only the shown points of three planes through the middle of a volume are read, so that a
+memory-mapped file of 100 GB is shown as quickly as a small one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BINS = 60
 FIRST_ROWS, LAST_ROWS = 8, 4
 
 PHASES = ("#4f6679", "#e3b75f", "#6fae9b", "#c9807d", "#8f9fd3", "#b5c06a", "#b58bc0", "#9c7f62")
-"""Colours of phases, the pore first; from the ninth on they repeat."""
+"""Colours of phases, the pore first; they repeat from the ninth phase."""
 
 _GAP, _LINE, _PANEL = 14, 17, 180
 
@@ -48,7 +48,7 @@ class _Plane:
 
 
 def html_of(item: object) -> str | None:
-    """Return a volume or a table as HTML; None of anything else."""
+    """Return a volume or a table as HTML; None for other objects."""
     if isinstance(item, Table):
         heads = [(split_unit(name)[0], item.unit(name)) for name in item.names]
         return table_html(heads, item.rows())
@@ -65,14 +65,14 @@ def volume_html(
     voxel_size_nm: tuple[float, float, float],
     meaning: Meaning,
 ) -> str:
-    """Return a volume as HTML: what it is, and of each channel three planes and a histogram.
+    """Return a volume as HTML: a description, and three planes and a histogram of each channel.
 
     Args:
-        title: what it is called.
-        facts: what describes it, in a few words each.
+        title: title.
+        facts: short descriptions.
         data: voxels in axes (z, y, x) or (channel, z, y, x).
         voxel_size_nm: (z, y, x).
-        meaning: what the values stand for.
+        meaning: meaning of the values.
     """
     data = data.view(np.uint8) if data.dtype == bool else data
     channels = data if data.ndim == 4 else data[np.newaxis]
@@ -101,7 +101,7 @@ def volume_html(
 def _row(
     meaning: Meaning, name: str, planes: Sequence[_Plane], top: float
 ) -> tuple[list[str], float, float]:
-    """Return the drawing of one channel, its width, and where the next one begins."""
+    """Return the drawing of one channel, its width, and the position of the next one."""
     values = np.concatenate([plane.values.ravel() for plane in planes])
     values = values[np.isfinite(values)]
     ranges = np.percentile(values, (0.5, 99.5)) if values.size else np.array((0.0, 1.0))
@@ -129,11 +129,11 @@ def _row(
 def _planes(
     data: np.ndarray, extent_nm: Sequence[float], scale: float, large: bool
 ) -> list[_Plane]:
-    """Return the planes through the middle of a (z, y, x) array, thinned out to what is shown."""
+    """Return the planes through the middle of a (z, y, x) array, reduced to the shown points."""
     nz, ny, nx = data.shape
     z, y, x = nz // 2, ny // 2, nx // 2
     depth, height, width = (max(3.0, edge * scale) for edge in extent_nm)
-    # a plane across all rows of a file costs one access to the disk for each of its points
+    # a plane across all rows of a file needs one disk access for each of its points
     across = SIDE // 3 if large else SIDE
     with _without_reading_ahead(data):
         xy = np.array(data[z, _thin(ny), _thin(nx)])
@@ -148,7 +148,7 @@ def _planes(
 
 @contextmanager
 def _without_reading_ahead(data: np.ndarray) -> Iterator[None]:
-    """Read a memory-mapped array page by page: around each, the system would read 32 others."""
+    """Read a memory-mapped array without read-ahead, which reads 32 further pages for each page."""
     base: Any = data
     while isinstance(base, np.ndarray):
         base = base.base
@@ -174,7 +174,7 @@ def _grey(values: np.ndarray, ranges: np.ndarray) -> str:
 
 
 def _phases(values: np.ndarray) -> str:
-    """Return a plane as a picture in the colours of the phases."""
+    """Return a plane as a picture with the colours of the phases."""
     return _picture(values, "png", palette=[_rgb(phase) for phase in range(256)])
 
 
@@ -202,7 +202,7 @@ def _histogram(
         return [_text(left, base, "no finite values")], height
     low, high = float(values.min()), float(values.max())
     bins = BINS
-    if values.dtype.kind in "iu":  # bars of whole numbers: none is empty for want of values
+    if values.dtype.kind in "iu":  # bins of whole numbers, so that no bin is empty by construction
         width = max(1, math.ceil((high - low + 1) / BINS))
         bins = max(1, math.ceil((high - low + 1) / width))
         low, high = low - 0.5, low - 0.5 + bins * width
@@ -224,7 +224,7 @@ def _histogram(
 def _shares(
     values: np.ndarray, phases: Mapping[int, Material], left: float, top: float
 ) -> tuple[list[str], float]:
-    """Return a bar for each phase, as long as its share in the planes, and their height."""
+    """Return a bar for each phase with the length of its share in the planes, and their height."""
     counts = np.bincount(values, minlength=256)
     present = sorted(set(phases) | {int(phase) for phase in np.flatnonzero(counts)})
     parts = [_text(left, top + 12, "share of these planes")]
@@ -244,7 +244,7 @@ def _shares(
 
 
 def _scale_bar(edge_nm: float, scale: float, top: float) -> list[str]:
-    """Return a bar of a round length, about a third of the edge along x."""
+    """Return a scale bar of round length, about a third of the edge along x."""
     power = 10 ** math.floor(math.log10(edge_nm / 2))
     length = max(step * power for step in (1, 2, 5) if step * power <= edge_nm / 2)
     width = length * scale
@@ -254,13 +254,13 @@ def _scale_bar(edge_nm: float, scale: float, top: float) -> list[str]:
 
 
 def table_html(heads: Sequence[tuple[str, str]], rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return a table as HTML with the unit of each column: its first and last rows.
+    """Return the first and last rows of a table as HTML, with the unit of each column.
 
-    A table of one row is turned: one line for each column.
+    A table of one row is transposed: one line for each column.
 
     Args:
         heads: name and unit of each column.
-        rows: one mapping each.
+        rows: one mapping for each row.
     """
     if len(rows) == 1:
         figures = zip(heads, rows[0].values(), strict=True)

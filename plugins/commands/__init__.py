@@ -1,1 +1,1 @@
-"""Commands of ``fib`` that run no pipeline: plugins, templates, materials, the cache."""
+"""Commands of ``fib`` other than run and check: plugins, templates, materials, the cache."""

@@ -1,4 +1,4 @@
-"""The commands and their options. Bodies import what they need, so that ``--help`` is quick."""
+"""The commands and their options. They import what they need when called: ``--help`` is fast."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ plugins_app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 cache_app = typer.Typer(
-    help="See what the cache of finished steps holds, check it, make room in it.",
+    help="List, check and prune the cache of finished steps.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -31,15 +31,15 @@ def register(app: typer.Typer) -> None:
 
 def init(
     template: Annotated[str, typer.Argument(help="quickstart, my-stack or plugin.")],
-    folder: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("."),
+    folder: Annotated[Path, typer.Argument(help="Folder to write to.")] = Path("."),
     kind: Annotated[
         str | None,
-        typer.Option("--kind", help="Of plugin: the smallest one of this kind, e.g. segmenter."),
+        typer.Option("--kind", help="With plugin: a minimal one of this kind, e.g. segmenter."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files.")] = False,
     debug: DebugOption = False,
 ) -> None:
-    """Start from a template: a pipeline, or a package with plugins of your own."""
+    """Write a template: a pipeline, or a package with plugins of your own."""
     from fib_plugins.commands.init import init_command
 
     init_command(template, folder, kind, force)
@@ -51,14 +51,14 @@ def schema(
     ] = None,
     debug: DebugOption = False,
 ) -> None:
-    """Write the JSON Schema of pipeline files, with which editors complete and check them."""
+    """Write the JSON Schema of pipeline files, so that editors can complete and check them."""
     from fib_plugins.commands.schema import schema_command
 
     schema_command(out)
 
 
 def materials(json: JsonOption = False, debug: DebugOption = False) -> None:
-    """List the materials that phases can be made of."""
+    """List the materials of phases."""
     from fib_plugins.commands.materials import materials_command
 
     materials_command(json)
@@ -70,7 +70,7 @@ def plugins_list(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List all plugins, and those that could not be used."""
+    """List all plugins, and those that cannot be used."""
     from fib_plugins.commands.plugins import list_command
 
     list_command(kind, json)
@@ -96,7 +96,7 @@ def plugins_check(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Check that plugins keep their contracts; exit code 1 if one does not."""
+    """Check that plugins fulfil their contracts; exit with code 1 if one does not."""
     from fib_plugins.commands.plugins import check_plugins_command
 
     check_plugins_command(name, json)
@@ -109,7 +109,7 @@ def cache_list(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List the steps in the cache: size, last use, and how many runs have them."""
+    """List the steps in the cache: size, last use, and number of runs that use them."""
     from fib_plugins.commands.cache import list_command
 
     list_command(cache, out, json)
@@ -121,7 +121,7 @@ def cache_verify(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Read everything and compare it with its hashes; exit code 1 if something has changed."""
+    """Read all files and compare them with their hashes; exit with code 1 if one has changed."""
     from fib_plugins.commands.cache import verify_command
 
     verify_command(cache, json)
@@ -133,25 +133,25 @@ def cache_prune(
     out: OutOption = Path("runs"),
     older_than: Annotated[
         str | None,
-        typer.Option("--older-than", metavar="AGE", help="What was not used for, say, 30d or 12h."),
+        typer.Option("--older-than", metavar="AGE", help="Steps unused for this time, e.g. 30d."),
     ] = None,
     to_size: Annotated[
         str | None,
         typer.Option(
             "--to-size",
             metavar="SIZE",
-            help="What was used longest ago, until the rest has, say, 20GB.",
+            help="Least recently used steps, until the rest has this size, e.g. 20GB.",
         ),
     ] = None,
     unused: Annotated[
-        bool, typer.Option("--unused", help="Only what no run has that is still there.")
+        bool, typer.Option("--unused", help="Only steps that no existing run uses.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Say what would go; remove nothing.")
+        bool, typer.Option("--dry-run", "-n", help="Show what would be removed.")
     ] = False,
     debug: DebugOption = False,
 ) -> None:
-    """Make room: remove steps that meet all conditions given; they can be computed again."""
+    """Remove steps that meet all given conditions; they can be computed again."""
     from fib_plugins.commands.cache import prune_command
 
     prune_command(cache, out, older_than, to_size, unused, dry_run)

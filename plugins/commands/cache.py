@@ -20,7 +20,7 @@ KEY_SHOWN = 12
 
 
 def list_command(cache: Path, out: Path, as_json: bool) -> None:
-    """List what a cache holds, what was used last at the end."""
+    """List the steps in a cache, the most recently used last."""
     found = Cache(cache, [out]).kept()
     if as_json:
         write_json([_json(item) for item in found])
@@ -30,7 +30,7 @@ def list_command(cache: Path, out: Path, as_json: bool) -> None:
 
 
 def verify_command(cache: Path, as_json: bool) -> None:
-    """Take all hashes anew; exit code 1 if something is not what was written."""
+    """Check all hashes; exit with code 1 if a file has changed since it was written."""
     found = list(Cache(cache).damaged())
     wrong = [(item, problem) for item, problem in found if problem]
     if as_json:
@@ -41,7 +41,7 @@ def verify_command(cache: Path, as_json: bool) -> None:
         if wrong:
             echo(
                 f"{len(wrong)} of {len(found)} finished steps are damaged; they are computed again "
-                f"when they are needed"
+                f"when needed"
             )
         else:
             echo(f"{_counted([item for item, _ in found])} in {cache}: all as they were written")
@@ -57,11 +57,11 @@ def prune_command(
     unused: bool,
     dry_run: bool,
 ) -> None:
-    """Remove from a cache what the options name."""
+    """Remove the steps that the options select from a cache."""
     if older_than is None and to_size is None and not unused:
         raise UsageError(
-            "say what may go: --older-than 30d (not used for so long), --to-size 20GB (what was "
-            "used longest ago, until the rest is this small), --unused (what no run has any more)"
+            "select what to remove: --older-than 30d (not used for this time), --to-size 20GB "
+            "(least recently used, until the rest has this size), --unused (used by no run)"
         )
     chosen = {
         "older_than_s": None if older_than is None else seconds_of(older_than),
@@ -76,7 +76,7 @@ def prune_command(
         return
     removed, left = store.prune(items)
     for item in left:
-        echo(f"kept {item.folder}: a run is at work with it")
+        echo(f"kept {item.folder}: a run is using it")
     echo(f"removed {_counted(removed)}; {_counted([i for i in kept if i not in removed])} are left")
 
 
@@ -84,7 +84,7 @@ def seconds_of(text: str) -> float:
     """Return an age such as ``30d``, ``12h`` or ``2w`` in seconds.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the text is not an age.
     """
     found = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)\s*([hdw])", text.strip())
     if not found:
@@ -99,7 +99,7 @@ def bytes_of(text: str) -> int:
     """Return a size such as ``500MB`` or ``20 GB`` in bytes.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the text is not a size.
     """
     found = re.fullmatch(r"(\d{1,18}(?:\.\d+)?)\s*([kmgt]b|)", text.strip().lower())
     if not found:

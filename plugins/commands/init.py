@@ -1,4 +1,4 @@
-"""``fib init``: start from a template."""
+"""``fib init``: write a template."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ def init_command(template: str, folder: Path, kind: str | None, force: bool) -> 
 
     Args:
         template: one of `TEMPLATES`.
-        folder: where to write it.
-        kind: of a plugin: write the smallest package with one of this kind; None: one with
-            several plugins, a pipeline and tests.
+        folder: folder to write to.
+        kind: for a plugin: write a minimal package with one plugin of this kind; None: a package
+            with several plugins, a pipeline and tests.
         force: overwrite files.
 
     Raises:
-        UsageError: unknown template or kind, or files that exist already (without `force`).
+        UsageError: the template or the kind is unknown, or files exist already (without `force`).
     """
     if template not in TEMPLATES:
         raise UsageError(
-            f"no template {template!r}; there are {listed(TEMPLATES)}."
+            f"no template {template!r}; the templates: {listed(TEMPLATES)}."
             + did_you_mean(template, TEMPLATES)
         )
     if kind is not None and template != "plugin":
-        raise UsageError(f"--kind belongs to the template plugin, not to {template}")
+        raise UsageError(f"--kind is an option of the template plugin, not of {template}")
     name, place = package_name(folder), shlex.quote(str(folder))
     if template in PIPELINES:
         texts = {PIPELINES[template]: _template(PIPELINES[template])}
@@ -74,7 +74,7 @@ def package_name(folder: Path) -> str:
 
 
 def _plugin(kind: str, name: str) -> dict[str, str]:
-    """Return the files of the smallest package with one plugin."""
+    """Return the files of a minimal package with one plugin."""
     words = {"kind": kind, "name": name, "Name": name.title().replace("_", "")}
     return {
         "pyproject.toml": Template(_template("kinds/pyproject.toml.template")).substitute(words),

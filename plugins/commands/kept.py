@@ -1,4 +1,4 @@
-"""What a store holds, whether it is sound, who uses it, and what of it may go."""
+"""The content of a store: steps, their state, the runs that use them, what can be removed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fibcore.pipeline.store import LOCKS, PARTIAL, RUNS, Store, make_writable
 from fibcore.text import shown
 
 LARGEST_NOTE = 16 * 2**20
-"""Size of the list of runs that used a store: some hundred thousand of them."""
+"""Largest size of the list of runs that used a store: some hundred thousand runs."""
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -29,12 +29,12 @@ class Kept:
 
     Attributes:
         key: its key.
-        folder: where it is.
-        plugin: ``kind/name``, or ``load``; empty where that is not known.
-        finished: whether it is; what is not may be gone on with.
+        folder: its folder.
+        plugin: ``kind/name``, or ``load``; empty if unknown.
+        finished: whether it is finished; otherwise it may be resumed.
         nbytes: size of its files.
-        used: when it was made or used last, seconds since the epoch.
-        runs: folders of the runs that have it, as far as they are there still.
+        used: time of creation or last use, seconds since the epoch.
+        runs: folders of the existing runs that use it.
     """
 
     key: str
@@ -47,31 +47,31 @@ class Kept:
 
 
 class Cache:
-    """A store as those see it who tidy it up.
+    """A store that is inspected and pruned.
 
     Args:
         root: its folder.
-        outs: folders of run folders to look for runs in, besides those that the store knows.
+        outs: folders in which to search for runs, besides the runs that the store has recorded.
 
     Raises:
-        UsageError: there is no such folder, or it is none of fib's.
+        UsageError: there is no such folder, or it is not a cache of fib.
     """
 
     def __init__(self, root: Path, outs: Iterable[Path] = ()) -> None:
         if not os.path.isdir(root):
             raise UsageError(
-                f"there is no cache {shown(root)}; name one with --cache (a run makes .fib-cache "
-                f"where it is started)"
+                f"there is no cache {shown(root)}; name one with --cache (a run creates .fib-cache "
+                f"in the folder where it is started)"
             )
         if not (root / LOCKS).exists() and any(root.iterdir()):
             raise UsageError(
-                f"{shown(root)} is not a cache of fib: it holds other files, and no folder {LOCKS}"
+                f"{shown(root)} is not a cache of fib: it has other files, but no folder {LOCKS}"
             )
         self.store = Store(root, writable=False)
         self.outs = tuple(outs)
 
     def kept(self) -> list[Kept]:
-        """Return everything that the store keeps, what was used last at the end."""
+        """Return all steps in the store, the most recently used last."""
         using: dict[str, list[Path]] = {}
         for run in self.runs():
             for key in _keys_of(run):
@@ -92,7 +92,7 @@ class Cache:
             record = folder / MANIFEST
             used = (record if record.exists() else folder).stat().st_mtime
             size = _size_of(folder)
-        except OSError:  # somebody else has just removed it
+        except OSError:  # another process has just removed it
             return None
         if finished:
             with contextlib.suppress(OSError, FibError):
@@ -100,19 +100,19 @@ class Cache:
         return Kept(folder.name.removesuffix(PARTIAL), folder, plugin, finished, size, used, runs)
 
     def runs(self) -> list[Path]:
-        """Return the folders of all runs that used the store and are there still."""
+        """Return the folders of all existing runs that used the store."""
         found = dict.fromkeys(self._noted_runs())
         for out in self.outs:
             found |= dict.fromkeys(path.parent.resolve() for path in out.glob(f"*/*/{RESOLVED}"))
         return [run for run in found if os.path.isfile(run / RESOLVED)]
 
     def _noted_runs(self) -> Iterator[Path]:
-        """Yield the folders of runs that the store has a note of.
+        """Yield the folders of runs that the store has recorded.
 
-        Lines that are no such note are passed over: a kill may cut one short.
+        Invalid lines are skipped, since a kill may leave an incomplete one.
 
         Raises:
-            UsageError: the note is no file, or larger than any that fib writes.
+            UsageError: the list is not a file, or larger than any that fib writes.
         """
         note = self.store.root / LOCKS / RUNS
         if not check_own(note, folder=False):
@@ -126,7 +126,7 @@ class Cache:
                 yield (self.store.root / parse_json(decoded(line))).resolve()
 
     def in_work(self) -> set[str]:
-        """Return the keys of all steps of the runs that are at work now."""
+        """Return the keys of all steps of the runs in progress."""
         found: set[str] = set()
         for run in self.runs():
             if self._locked(run.name):
@@ -140,7 +140,7 @@ class Cache:
             return not free
 
     def damaged(self) -> Iterator[tuple[Kept, str]]:
-        """Take the hashes of everything; yield each finished step and what is wrong with it."""
+        """Check the hashes of all files; yield each finished step and its problem."""
         for item in self.kept():
             if item.finished:
                 try:
@@ -150,9 +150,9 @@ class Cache:
                 yield item, problem
 
     def prune(self, items: Iterable[Kept]) -> tuple[list[Kept], list[Kept]]:
-        """Remove steps; return those removed, and those that a run is at work with.
+        """Remove steps; return those removed, and those that a run is using.
 
-        What is taken away is computed again when it is needed.
+        Removed steps are computed again when needed.
         """
         removed, left = [], []
         make_writable(self.store.root)
@@ -175,14 +175,14 @@ def superfluous(
     to_bytes: int | None = None,
     now: float | None = None,
 ) -> list[Kept]:
-    """Return what may go, what was used longest ago first.
+    """Return the steps that can be removed, the least recently used first.
 
     Args:
-        kept: all that there is, what was used last at the end.
-        older_than_s: only what was not used for so many seconds.
-        unused: only what no run has any more.
-        to_bytes: no more than has to go for the rest to be this small.
-        now: seconds since the epoch; default: the present.
+        kept: all steps, the most recently used last.
+        older_than_s: only steps that were not used for this number of seconds.
+        unused: only steps that no existing run uses.
+        to_bytes: no more steps than necessary for the rest to have this size.
+        now: seconds since the epoch; default: the current time.
     """
     kept = list(kept)
     now = time.time() if now is None else now
@@ -209,7 +209,7 @@ def _size_of(folder: Path) -> int:
 
 
 def _keys_of(run: Path) -> set[str]:
-    """Return the keys of a run's steps: by its record, and by the links that it has."""
+    """Return the keys of a run's steps, from its record and its links."""
     keys: set[str] = set()
     with contextlib.suppress(OSError, FibError):
         record = read_record(run / RESOLVED, ResolvedRecord)

@@ -21,7 +21,7 @@ from fibcore.text import text_of
 
 
 def check_kind(kind: str) -> None:
-    """Raise `UsageError` for what is no kind of plugin; it lists the kinds."""
+    """Raise a `UsageError` that lists the kinds if the name is not one of them."""
     if kind not in KINDS:
         raise UsageError(
             f"no kind {kind!r}; the kinds: {listed(KINDS)}.{did_you_mean(kind, KINDS)}"

@@ -1,4 +1,4 @@
-"""``fib schema``: the JSON Schema of pipeline files, with which editors complete and check them."""
+"""``fib schema``: the JSON Schema of pipeline files, for completion and checks in editors."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def pipeline_schema() -> dict[str, Any]:
         identifier = plugin.identifier()
         for verb, method in verbs(plugin).items():
             if verb not in named:
-                continue  # a step that applies a model names another step, not the plugin
+                continue  # an ``apply`` step names another step, not the plugin
             named[verb].append({"const": identifier, "description": plugin.summary()})
             params = places.get((plugin, "validation"), {"type": "object"})
             properties: dict[str, Any] = {"params": params}
@@ -78,7 +78,7 @@ def pipeline_schema() -> dict[str, Any]:
     for reader in readers:
         rules.append(_loading(_ending([reader]), places.get((reader, "validation"), {})))
     stacks = [places.get((reader, "validation"), {}) for reader in readers if reader.stacks_files]
-    if stacks:  # folders and globs, whatever is in them
+    if stacks:  # folders and globs with any content
         rules.append(_loading({"not": _ending(readers)}, {"anyOf": stacks}))
     for verb, choices in named.items():
         step["properties"][verb] = {"oneOf": choices, "description": f"plugin to {verb}"}
@@ -93,13 +93,13 @@ def pipeline_schema() -> dict[str, Any]:
 
 
 def _loading(source: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
-    """Return the rule that a step which loads such a source has such parameters."""
+    """Return the rule that steps with such a source have these parameters."""
     condition = {"required": ["load"], "properties": {"load": {"type": "string", **source}}}
     return {"if": condition, "then": {"properties": {"params": params}}}
 
 
 def _ending(readers: Sequence[type[Reader]]) -> dict[str, Any]:
-    """Return the schema of a text that ends in a suffix of these readers, in either case."""
+    """Return the schema of a text that ends in a suffix of these readers; case is ignored."""
     suffixes = [suffix for reader in readers for suffix in reader.suffixes]
     written = [
         "".join(f"[{c}{c.upper()}]" if c.isalpha() else re.escape(c) for c in suffix)

@@ -1,4 +1,4 @@
-"""The report of a run: one self-contained HTML page, and the figures of several runs compared.
+"""The report of a run as a self-contained HTML page, and the comparison of several runs.
 
 >>> from pathlib import Path
 >>> from fib_plugins.report import write_report

@@ -1,4 +1,4 @@
-"""One result of a step, as a report finds it on disk."""
+"""A result of a step, read from disk for a report."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ TYPES: dict[str, type] = {cls.__name__: cls for cls in (Labels, Images, Table, M
 
 @dataclass
 class Artefact:
-    """One result of a step.
+    """A result of a step.
 
     Attributes:
         name: its name in the step.
         type: ``Labels``, ``Images``, ``Table`` or ``Model``.
         files: file name -> size in bytes.
-        sha256: over the files.
-        folder: where the files are.
-        seen: file -> what the file system said of it when the hash was taken.
-        roles: of the columns of a table, as the record of the step keeps them.
+        sha256: hash of the files.
+        folder: folder of the files.
+        seen: file -> status of the file when the hash was taken.
+        roles: roles of the columns of a table, as stored in the record of the step.
     """
 
     name: str
@@ -41,10 +41,10 @@ class Artefact:
 
     @cached_property
     def altered(self) -> str:
-        """What is wrong with its files, if they are not those that were recorded."""
+        """The problem with its files if they differ from those recorded; else an empty text."""
         record = {"files": self.files, "sha256": self.sha256}
-        told = {"artefacts": {self.name: record}, "seen": dict(self.seen)}
-        problem = damage(self.folder, told)
+        manifest = {"artefacts": {self.name: record}, "seen": dict(self.seen)}
+        problem = damage(self.folder, manifest)
         return problem and (
             f"{self.name} is not what the run has made: {problem}; run the pipeline again to have "
             f"it back"
@@ -52,7 +52,7 @@ class Artefact:
 
     @cached_property
     def read(self) -> tuple[Any, str]:
-        """The artefact and an empty text, or None and why it cannot be read.
+        """The artefact and an empty text, or None and the reason why it cannot be read.
 
         Volumes are memory-mapped. Models are not read here: their weights may be large.
         """
@@ -60,10 +60,10 @@ class Artefact:
             return None, f"{self.name} has the unknown type {self.type!r}"
         try:
             return read_artefact(self.folder, self.name, TYPES[self.type], self.roles), ""
-        except Exception as error:  # a damaged file may raise anything; the page goes on
+        except Exception as error:  # a damaged file may raise any error
             return None, f"{self.name} cannot be read: {error}"
 
     @property
     def value(self) -> Any:
-        """The artefact, or None where it cannot be read."""
+        """The artefact, or None if it cannot be read."""
         return self.read[0]

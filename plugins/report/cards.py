@@ -1,4 +1,4 @@
-"""The face of a step's card in the diagram: a picture, a curve, or a few figures."""
+"""The image on a step's card in the diagram: a picture, a curve, or a few figures."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from fibcore.tables import Table
 from fibcore.volumes import Images, Labels
 
 FACE_PX = (128, 304)
-"""Rows and columns of a picture: twice what is shown, for fine screens."""
+"""Rows and columns of a picture: twice the shown size, for high-resolution screens."""
 CURVE = (100.0, 40.0)
-"""Width and height of the box that a curve is drawn in."""
+"""Width and height of the box in which a curve is drawn."""
 LEAST_SPAN = 0.25
-"""Part of its largest value that a curve has to span to fill the box: noise stays small."""
+"""Fraction of its largest value that a curve must span to fill the box; noise stays small."""
 MOST_FIGURES = 3
 
 
 @dataclass
 class CardFace:
-    """What a card shows besides its text: one of a data: URI, an SVG path, (name, figure) pairs."""
+    """Content of a card besides its text: a data: URI, an SVG path, or (name, figure) pairs."""
 
     picture: str = ""
     curve: str = ""
@@ -50,7 +50,7 @@ def card_face(step: Step) -> CardFace:
                 face = _curve(value) if curves.is_drawn(value) else _figures(value)
                 if face.curve or face.figures:
                     return face
-    except Exception:  # damaged contents may raise anything; the step's section tells of it
+    except Exception:  # damaged content may raise any error; the step's section reports it
         return CardFace()
     return CardFace()
 

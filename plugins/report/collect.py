@@ -1,4 +1,4 @@
-"""A run folder read into plain records; nothing of it is trusted to be complete."""
+"""Reads a run folder, which may be incomplete, into plain records."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from fibcore.text import described, shown
 
 @dataclass(frozen=True)
 class Input:
-    """One source of one input: an artefact of an earlier step, perhaps a part of it.
+    """One source of an input: an artefact of an earlier step, or a part of it.
 
     Attributes:
         step: id of the step that made it.
-        artefact: its name there.
+        artefact: its name in that step.
         cut: axis -> (start, stop) as fractions.
         kv: chosen voltages; None for all.
     """
@@ -58,25 +58,25 @@ class Input:
 
 @dataclass
 class Step:
-    """One step: what it was to do, and what became of it.
+    """One step: what was planned, and its outcome.
 
     Attributes:
-        index: place in the pipeline, from 1.
-        id: its name.
+        index: position in the pipeline, from 1.
+        id: id of the step.
         verb: ``run``, ``fit``, ``apply`` or ``load``.
         plugin: ``kind/name``, or ``load``.
         folder: name of its folder in the run.
-        key: SHA-256 of everything that its result depends on.
-        params: parameters with defaults filled.
+        key: SHA-256 of all that its result depends on.
+        params: parameters, including defaults.
         given: names of the parameters that the pipeline file sets.
         inputs: input name -> sources.
         model: for an apply step, the model that it applies.
         source: for a load step, the files.
-        note: what the pipeline file says about it.
+        note: its note in the pipeline file.
         outcome: ``finished``, ``reused``, ``failed``, ``interrupted`` or ``not run``.
         record: its entry in ``provenance.json``.
         artefacts: name -> result.
-        problem: why the results cannot be shown, if so.
+        problem: the reason why the results cannot be shown, if any.
     """
 
     index: int
@@ -103,24 +103,24 @@ class Step:
 
     @property
     def seconds(self) -> float | None:
-        """How long its results took to compute, in this run or the one that they come from."""
+        """Computing time of its results, in this run or in the run that computed them."""
         return (self.record.get("computed") or self.record).get("seconds")
 
     @property
     def warnings(self) -> list[str]:
-        """What was warned of when its results were computed."""
+        """Warnings issued when its results were computed."""
         computed = self.record.get("computed") or {}
         both = [*(computed.get("warnings") or []), *(self.record.get("warnings") or [])]
         return list(dict.fromkeys(map(str, both)))
 
     @property
     def read(self) -> list[tuple[str, Input]]:
-        """Every (input name, source)."""
+        """All (input name, source) pairs."""
         return [(name, source) for name, group in self.inputs.items() for source in group]
 
     @property
     def parents(self) -> list[str]:
-        """Ids of the steps that it reads, or whose model it applies."""
+        """Ids of the steps whose results it reads or whose model it applies."""
         ids = [self.model.step] if self.model else []
         return ids + [source.step for _, source in self.read]
 
@@ -130,10 +130,10 @@ class Run:
     """A run folder.
 
     Attributes:
-        folder: where it is.
-        name: of the pipeline.
-        description: of the pipeline.
-        steps: in order.
+        folder: the folder.
+        name: name of the pipeline.
+        description: description of the pipeline.
+        steps: steps in order.
         provenance: ``provenance.json``.
         document: text of ``pipeline.json``.
         resolved: text of ``resolved.json``.
@@ -156,20 +156,20 @@ class Run:
 
     @cached_property
     def by_id(self) -> dict[str, Step]:
-        """The steps by their ids."""
+        """Id -> step."""
         return {step.id: step for step in self.steps}
 
     def artefact(self, source: Input) -> Artefact | None:
-        """Return the whole artefact that an input is (a part of); None if it is not there."""
+        """Return the whole artefact of which an input is a part; None if it is missing."""
         step = self.by_id.get(source.step)
         return step.artefacts.get(source.artefact) if step else None
 
 
 def collect(folder: Path) -> Run:
-    """Read a run folder, however far the run got.
+    """Read a run folder, even of a run that did not finish.
 
     Raises:
-        UsageError: it is not the folder of a run, or its records are of another shape.
+        UsageError: it is not the folder of a run, or its records have another shape.
     """
     problems: list[str] = []
     try:
@@ -179,7 +179,7 @@ def collect(folder: Path) -> Run:
     except (OSError, FibError) as error:
         raise UsageError(
             f"{shown(folder)} is not the folder of a run: its {RESOLVED} cannot be read "
-            f"({described(error)}); name a folder that `fib run` made"
+            f"({described(error)}); name a folder made by `fib run`"
         ) from error
     document, pipeline = _record(folder / PIPELINE, PipelineRecord, problems)
     _, provenance = _record(folder / PROVENANCE, ProvenanceRecord, problems)
@@ -231,8 +231,8 @@ def _read_manifest(run: Path, step: Step) -> None:
         manifest = read_record(folder / MANIFEST, StepRecord)
     except (OSError, FibError) as error:
         step.problem = (
-            f"the results of this step cannot be read ({described(error)}); were they deleted "
-            f"from the cache? Run the pipeline again to have them back"
+            f"the results of this step cannot be read ({described(error)}); they may have been "
+            f"deleted from the cache. Run the pipeline again to restore them"
         )
         return
     seen, roles = manifest.get("seen", {}), manifest.get("roles", {})

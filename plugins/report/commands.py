@@ -1,4 +1,4 @@
-"""``fib report`` and ``fib compare``. Bodies import what they need, so that ``--help`` is quick."""
+"""``fib report`` and ``fib compare``; they import what they need when called."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ def compare(
     csv: Annotated[
         Path | None,
         typer.Option(
-            "--csv", dir_okay=False, writable=True, help="File for all figures, one a row."
+            "--csv", dir_okay=False, writable=True, help="File for all figures, one in each row."
         ),
     ] = None,
     debug: DebugOption = False,
 ) -> None:
-    """Compare the figures of runs: mean and spread over seeds, side by side for other settings."""
+    """Compare the figures of runs: mean and spread over seeds, one column for each setting."""
     from fib_plugins.report.side_by_side import compare_runs
 
     compare_runs(list(dict.fromkeys(folder for path in runs for folder in run_folders(path))), csv)
 
 
 def run_folders(path: Path) -> list[Path]:
-    """Return a run's folder, or those of all runs of a pipeline, oldest first.
+    """Return the folder of a run, or the folders of all runs of a pipeline, oldest first.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: the path is neither.
     """
     from fibcore.pipeline.records import RESOLVED
 
@@ -58,7 +58,7 @@ def run_folders(path: Path) -> list[Path]:
     found = sorted(path.glob(f"*/{RESOLVED}")) if path.is_dir() else []
     if not found:
         raise UsageError(
-            f"{path} is not the folder of a run (it has no {RESOLVED}), nor does it hold "
-            f"one; name runs/<pipeline>/<run>, or runs/<pipeline>"
+            f"{path} is not the folder of a run (it has no {RESOLVED}) and contains none; "
+            f"name runs/<pipeline>/<run>, or runs/<pipeline>"
         )
     return [file.parent for file in found]

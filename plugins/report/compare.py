@@ -1,4 +1,4 @@
-"""Labels counted, and compared voxel by voxel."""
+"""Counts labels, and compares them voxel by voxel."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fibcore.volumes import Labels
 
 
 def outline(solid: np.ndarray) -> np.ndarray:
-    """Return where the solid borders on pore: its pixels that have a pore as a neighbour."""
+    """Return the outline of the solid: its pixels with a neighbour in a pore."""
     border = np.zeros(solid.shape, bool)
     border[1:] |= ~solid[:-1]
     border[:-1] |= ~solid[1:]
@@ -18,12 +18,12 @@ def outline(solid: np.ndarray) -> np.ndarray:
 
 
 def errors(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Return 0 where they agree, 1 where solid was missed, 2 where there is none."""
+    """Return 0 where both agree, 1 for missed solid, 2 for false solid."""
     return (true & ~predicted) + 2 * (predicted & ~true).astype(np.uint8)
 
 
 def fractions(labels: Labels) -> dict[int, float]:
-    """Return the volume fraction of every phase, over all voxels."""
+    """Return phase -> volume fraction, over all voxels."""
     counts = np.zeros(256, np.int64)
     known = sorted(labels.phases)
     for plane in labels.data:
@@ -37,7 +37,7 @@ def fractions(labels: Labels) -> dict[int, float]:
 
 
 def confusion(prediction: Labels, truth: Labels) -> dict[str, int]:
-    """Return how many voxels are correct, missed solid and false solid, over the whole volume."""
+    """Return the numbers of correct, missed solid and false solid voxels of the whole volume."""
     missed = false = 0
     for predicted, true in zip(prediction.data, truth.data, strict=True):
         both = np.count_nonzero((predicted > 0) & (true > 0))

@@ -1,7 +1,7 @@
-"""Tables as curves, by the roles that their makers declare (`fibcore.roles`).
+"""Draws tables as curves, by the declared roles of their columns (`fibcore.roles`).
 
-A table whose abscissa increases from row to row has one row per x and one column per curve. One
-whose abscissa does not is tidy: one row per point, with keys that name the curve (`tidy`).
+A table whose abscissa increases from row to row has one row for each x and one column for each
+curve. Other tables are tidy: one row for each point, with keys that name the curve (`tidy`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fibcore.roles import Curve
 from fibcore.tables import Table
 
 STEEP = 50.0
-"""Curves of a steep scale that fall by more than this factor get a logarithmic one."""
+"""Curves with a ``steep`` scale that fall by more than this factor get a logarithmic scale."""
 MOST_PANELS = 12
 
 
@@ -28,7 +28,7 @@ def is_drawn(table: Table) -> bool:
 
 
 def panels(table: Table) -> list[Panel]:
-    """Return the axes that show a table; none if its roles, or its values, give nothing to draw."""
+    """Return the axes that show a table; none if its roles or values give nothing to draw."""
     found = abscissa(table)
     curves = curves_of(table)
     if found is None or not is_numeric(table, found[0]) or not curves:

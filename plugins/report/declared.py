@@ -1,4 +1,4 @@
-"""What the roles of a table's columns say: what runs along x, what belongs on one set of axes."""
+"""Evaluates the roles of columns: the abscissa, and the curves that share axes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fibcore.tables import Table
 
 
 def abscissa(table: Table) -> tuple[str, Abscissa] | None:
-    """Return the name and the role of the column that runs along x, if one is declared."""
+    """Return name and role of the column along x, if one is declared."""
     for name, role in table.roles.items():
         if isinstance(role, Abscissa):
             return name, role
@@ -17,7 +17,7 @@ def abscissa(table: Table) -> tuple[str, Abscissa] | None:
 
 
 def best_of(table: Table) -> tuple[str, float] | None:
-    """Return where the row that was chosen lies on the abscissa, with words for it."""
+    """Return the label and the position on the abscissa of the chosen row."""
     found = abscissa(table)
     if found is None or found[1].best is None:
         return None
@@ -33,13 +33,13 @@ def by_quantity(curves: Mapping[str, Curve]) -> dict[str, dict[str, Curve]]:
 
 
 def axis_label(table: Table, name: str) -> str:
-    """Return what stands along an axis: the name of a column or a quantity, with its unit."""
+    """Return the label of an axis: the name of a column or a quantity, with its unit."""
     unit = table.unit(name)
     return f"{table.caption(name)} ({unit})" if unit else table.caption(name)
 
 
 def curves_of(table: Table) -> dict[str, Curve]:
-    """Return the curves whose columns hold numbers."""
+    """Return the curves whose columns are numeric."""
     return {
         name: role
         for name, role in table.roles.items()
@@ -53,5 +53,5 @@ def named(table: Table, role: type[Role]) -> list[str]:
 
 
 def is_numeric(table: Table, name: str) -> bool:
-    """Return whether a column holds numbers alone."""
+    """Return whether a column is numeric."""
     return table[name].dtype.kind in "fiu"

@@ -1,4 +1,4 @@
-"""Charts as SVG that takes its colours and fonts from the page around it."""
+"""Charts as SVG that uses the colours and fonts of the page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 INK, GRID = "#010203", "#010204"
-"""Stand-ins that become the page's text colour and grid colour, light or dark."""
+"""Placeholders that are replaced by the page's colours of text and grid, light or dark."""
 
 STYLE: Any = {
     "svg.fonttype": "none",
@@ -68,16 +68,16 @@ def chart(
     """Return a chart as inline SVG.
 
     Args:
-        draw: draws on the axes.
-        label: what it shows, for those who cannot see it.
-        size_in: width and height in inches; on the page it fills the width that it is given.
+        draw: function that draws on the axes.
+        label: description for screen readers.
+        size_in: width and height in inches; on the page it fills the available width.
     """
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # whatever a matplotlibrc says: one may lie where we are started
+        matplotlib.rcdefaults()  # ignore a matplotlibrc, which may be in the working folder
         matplotlib.rcParams.update(STYLE)
         figure = Figure(figsize=size_in, layout="constrained")
         axes = figure.add_subplot()
@@ -92,7 +92,7 @@ def _inline(svg: str, label: str) -> str:
     body = svg[svg.index("<svg") :]
     opening, body = body.split(">", 1)
     box = re.search(r'viewBox="[^"]*"', opening)
-    assert box is not None  # matplotlib always writes one
+    assert box is not None  # matplotlib always writes a viewBox
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(
         r'<g id="[^"]*"', "<g", body

@@ -1,4 +1,4 @@
-"""The steps of a pipeline as a diagram: layers from left to right, edges that pass by the cards."""
+"""Diagram of the steps of a pipeline: layers from left to right, edges that avoid the cards."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ LANE = 18
 SWEEPS = 8
 
 Node = tuple[str, int]
-"""A step (id, its layer), or the place where an edge from it passes a layer beyond its own."""
+"""A step (id, its layer), or the point where an edge from it crosses a later layer."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """Where the card of a step lies, px from the upper left corner."""
+    """Position of the card of a step, px from the upper left corner."""
 
     step: str
     x: float
@@ -29,7 +29,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Diagram:
-    """Cards and edges (SVG paths, each with the steps that it leads from and to)."""
+    """Cards and edges (SVG paths with source and target steps)."""
 
     width: float
     height: float
@@ -41,7 +41,7 @@ def diagram(parents: Mapping[str, Sequence[str]]) -> Diagram:
     """Return the diagram of steps.
 
     Args:
-        parents: step -> the earlier steps that it reads, in run order.
+        parents: step -> earlier steps that it reads, in run order.
     """
     layer: dict[str, int] = {}
     for step, sources in parents.items():
@@ -65,7 +65,7 @@ def diagram(parents: Mapping[str, Sequence[str]]) -> Diagram:
 
 
 def _chains(parents: Mapping[str, Sequence[str]], layer: Mapping[str, int]) -> list[list[Node]]:
-    """Return for each edge the nodes that it passes, its ends included."""
+    """Return the nodes along each edge, including its ends."""
     return [
         [*((source, i) for i in range(layer[source], layer[step])), (step, layer[step])]
         for step, sources in parents.items()
@@ -74,9 +74,9 @@ def _chains(parents: Mapping[str, Sequence[str]], layer: Mapping[str, int]) -> l
 
 
 def _order(columns: list[list[Node]], chains: list[list[Node]]) -> None:
-    """Sort every layer by where its neighbours lie (barycentre heuristic), there and back.
+    """Sort each layer by the positions of its neighbours (barycentre heuristic), back and forth.
 
-    Of the orders on the way the one with the fewest crossings stays.
+    The order with the fewest crossings is kept.
     """
     links = {pair for chain in chains for pair in pairwise(chain)}
     before: dict[Node, list[Node]] = {}
@@ -101,7 +101,7 @@ def _order(columns: list[list[Node]], chains: list[list[Node]]) -> None:
 
 
 def _ranks(columns: list[list[Node]]) -> dict[Node, float]:
-    """Return where each node lies in its layer, 0 to 1."""
+    """Return the position of each node in its layer, 0 to 1."""
     return {node: (i + 0.5) / len(column) for column in columns for i, node in enumerate(column)}
 
 
@@ -115,7 +115,7 @@ def _crossings(columns: list[list[Node]], links: set[tuple[Node, Node]]) -> int:
 
 
 def _place(columns: list[list[Node]], layer: Mapping[str, int]) -> tuple[dict[Node, float], float]:
-    """Return the height of every node's centre, and that of the diagram; layers are centred."""
+    """Return the heights of the nodes' centres and of the diagram; layers are centred."""
 
     def high(node: Node) -> float:
         return CARD[1] if layer[node[0]] == node[1] else LANE

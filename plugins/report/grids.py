@@ -1,4 +1,4 @@
-"""Tables as grids of text for the page: short tables whole, metrics side by side."""
+"""Tables as grids of text for the page: short tables as a whole, metrics side by side."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from fibcore.roles import Figure
 from fibcore.tables import Table
 
 MOST_ROWS = 40
-"""Rows of one metric's step, or of a long table that cannot be drawn, that are printed."""
+"""Most rows printed of a step of a metric, or of a long table that cannot be drawn."""
 MOST_COLUMNS = 12
-"""A grid with more figures than this is turned: one row per figure, if steps are few."""
+"""A grid with more figures than this is transposed if there are few steps."""
 FEW_ROWS = 7
 JUDGED = ("prediction", "truth")
-"""Inputs that stand beside the figures of a metric; of one that has neither, all inputs do."""
+"""Inputs shown beside the figures of a metric; a metric with neither shows all inputs."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: what is printed, what shows on hovering, how it is set.
+    """One cell: its text, its tooltip, its style.
 
-    `link` is the step that a click leads to.
+    `link` is the step to which a click leads.
     """
 
     text: str
@@ -39,10 +39,10 @@ class Grid:
     """A printed table.
 
     Attributes:
-        title: what stands above it.
+        title: caption.
         head: first row.
-        rows: the others.
-        left_out: how many more rows the file has.
+        rows: other rows.
+        left_out: number of further rows in the file.
     """
 
     title: str
@@ -64,7 +64,7 @@ class Grid:
 
 
 def grid(title: str, table: Table) -> Grid:
-    """Return a table as a grid; one with few rows and many columns is turned."""
+    """Return a table as a grid; a table with few rows and many columns is transposed."""
     rows = tuple(tuple(cell(value) for value in row.values()) for row in table.rows()[:MOST_ROWS])
     head = tuple(heading(table, name) for name in table.names)
     if len(head) > MOST_COLUMNS and len(rows) <= FEW_ROWS:
@@ -87,12 +87,12 @@ def metric_grids(run: Run) -> list[Grid]:
 
 
 def heading(table: Table, column: str) -> Cell:
-    """Return the heading of a column: its name in words, its unit apart."""
+    """Return the heading of a column, with its unit."""
     return Cell(table.caption(column), column, table.unit(column))
 
 
 def cell(value: Any) -> Cell:
-    """Return the cell of a value: four significant digits, all of them on hovering."""
+    """Return the cell of a value: four significant digits, all digits as a tooltip."""
     numeric = wording.is_number(value)
     text = wording.number(value)
     full = "" if value is None or text == str(value) else str(value)
@@ -100,11 +100,11 @@ def cell(value: Any) -> Cell:
 
 
 def metric_grid(title: str, tables: Sequence[tuple[Step, Table]]) -> Grid:
-    """Return the figures of a metric, a row for each step; what it says of truths stands below.
+    """Return the figures of a metric, one row for each step; figures of truths are below.
 
     Args:
-        title: what stands above them.
-        tables: steps of this metric, with the figures of each.
+        title: caption.
+        tables: steps of this metric with their figures.
     """
     rows = [(step, row) for step, table in tables for row in table.rows()[:MOST_ROWS]]
     inputs = [slot for step, _ in rows for slot, sources in step.inputs.items() if sources]
@@ -135,6 +135,6 @@ def metric_grid(title: str, tables: Sequence[tuple[Step, Table]]) -> Grid:
 
 
 def _of_truth(table: Table, name: str) -> str:
-    """Return the figure that a column gives of the truth; empty if it is none of the truth."""
+    """Return the name of the figure whose value for the truth a column holds; empty if none."""
     role = table.roles.get(name)
     return role.of_truth if isinstance(role, Figure) else ""

@@ -1,4 +1,4 @@
-"""Grey-value histograms of images, whole and by phase: how far a threshold could get."""
+"""Grey-value histograms of images, in total and by phase, with the best threshold."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from fibcore.volumes import Images, Labels
 
 BINS = 128
 MOST_VALUES = 4096
-"""With more different grey values than this, they count as continuous."""
+"""Images with more distinct grey values are treated as continuous."""
 EXTREMES = (0.05, 99.95)
-"""Percentiles between which the bins lie; what is beyond counts in the outermost bins."""
+"""Percentiles between which the bins lie; values beyond are counted in the outermost bins."""
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """The threshold that confuses pore and solid least, and the part of voxels it gets wrong."""
+    """The threshold with the fewest wrong voxels, and their fraction."""
 
     grey: float
     wrong: float
@@ -30,7 +30,7 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Histogram:
-    """A histogram of one channel as the page shows it."""
+    """A histogram of one channel for the page."""
 
     name: str
     figure: Markup
@@ -41,9 +41,9 @@ def histogram(images: Images, channel: int, truth: Labels | None) -> Histogram:
     """Return the histogram of one channel.
 
     Args:
-        images: at most 16 slices and a million voxels of them are counted.
-        channel: which.
-        truth: labels of the same voxels, to tell the phases apart.
+        images: images, of which at most 16 slices and a million voxels are counted.
+        channel: number of the channel.
+        truth: labels of the same voxels, for histograms of the phases.
     """
     box = sample_slices(images)
     grey = np.asarray(images.data[channel][box]).ravel()
@@ -71,8 +71,8 @@ def histogram(images: Images, channel: int, truth: Labels | None) -> Histogram:
 def bin_edges(grey: np.ndarray) -> np.ndarray:
     """Return the edges of the bins.
 
-    Grey values that are multiples of a unit (integers, counted electrons) get bins that hold a
-    whole number of them, for else some bins would hold more values than others and stand out.
+    If grey values are multiples of a unit (integers, counted electrons), each bin holds the same
+    number of them; otherwise some bins would hold more values than others.
     """
     if grey.size == 0:
         return np.linspace(0.0, 1.0, BINS + 1)
@@ -88,7 +88,7 @@ def bin_edges(grey: np.ndarray) -> np.ndarray:
 
 
 def unit_of(grey: np.ndarray) -> float | None:
-    """Return what all differences of grey values are multiples of; None if nothing is."""
+    """Return the unit of which all differences of grey values are multiples; None if none."""
     if grey.dtype.kind in "ui":
         return 1.0
     values = np.unique(grey)
@@ -100,9 +100,9 @@ def unit_of(grey: np.ndarray) -> float | None:
 
 
 def best_threshold(pore: np.ndarray, solid: np.ndarray, edges: np.ndarray) -> Threshold:
-    """Return the edge between two bins at which pore and solid are confused least.
+    """Return the edge between two bins that gives the fewest wrong voxels.
 
-    Solid may be the brighter or the darker of the two; all on one side is a choice as well.
+    Solid may be brighter or darker than pore; all voxels may be on one side.
     """
     pore_below = np.concatenate([[0], np.cumsum(pore)])
     solid_below = np.concatenate([[0], np.cumsum(solid)])

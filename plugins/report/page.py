@@ -1,4 +1,4 @@
-"""The page: sections and pictures put into the template."""
+"""Renders the page from the template, sections and pictures."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def render(run: Run) -> str:
 
 
 def _fit(value: object) -> object:
-    """Return what a template prints, with what no page should hold written as escapes."""
+    """Return a value for a template, with control characters escaped."""
     if isinstance(value, str):
         fit = escaped(value)
         return Markup(fit) if isinstance(value, Markup) else fit
@@ -81,7 +81,7 @@ def _counts(run: Run) -> str:
 
 
 def _shown_first(sections: Sequence[Section]) -> set[str]:
-    """Return the pictures that stand in the page itself: it shows them where no script may run."""
+    """Return the pictures embedded in the page, which are shown even if scripts are disabled."""
     return {
         key
         for section in sections

@@ -1,15 +1,15 @@
-"""The colours of the page; each reads well on a light and on a dark ground."""
+"""The colours of the page, which are legible on light and dark backgrounds."""
 
 from __future__ import annotations
 
 PHASES = ("#4f6679", "#e3b75f", "#6fae9b", "#c9807d", "#8f9fd3", "#b5c06a", "#b58bc0", "#9c7f62")
-"""Pore first, then solids; from the ninth phase on they repeat."""
+"""Pore first, then solids; they repeat from the ninth phase."""
 
 SERIES = ("#3d85c6", "#e07b39", "#45a06f", "#b3589a", "#9a8429", "#5f7f95", "#d2565b", "#7a6fc0")
-"""Curves; no two neighbours are confused by colour-blind readers."""
+"""Curves; colour-blind readers can distinguish adjacent ones."""
 
 MISSED, FALSE = "#f76707", "#228be6"
-"""Solid that the prediction missed, and solid that it made up: orange and blue."""
+"""Missed solid and false solid of a prediction: orange and blue."""
 
 PREDICTION, TRUTH = "#ffd43b", "#22d3ee"
 """Outlines on grey images."""

@@ -1,4 +1,4 @@
-"""Axes with curves on them, drawn."""
+"""Draws axes with curves."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from fib_plugins.report import palette
 from fib_plugins.report.figures import INK, SIZE_IN, chart
 
 POINTS = "o"
-"""Style of a series that is drawn as points with error bars, not as a line."""
+"""Style of a series drawn as points with error bars instead of a line."""
 
 POINT_SIZE = 3.2
 
 MOST_INSIDE = 6
-"""A legend with more entries stands below its axes, in a chart that is taller for it."""
+"""A legend with more entries is placed below its axes, and the chart is higher."""
 TALLER = 1.2
 
 
 @dataclass(frozen=True)
 class Series:
-    """One curve: its quantity, what tells it from others on the same axes, its points.
+    """One curve: its quantity, its label and style on the axes, its points.
 
     Attributes:
-        quantity: column that `y` is.
-        label: which curve of the quantity this is; empty if there is one only.
-        x: where.
-        y: how much.
-        colour: of the line, one for each label.
+        quantity: column of `y`.
+        label: label of the curve among those of the quantity; empty if there is only one.
+        x: abscissae.
+        y: ordinates.
+        colour: colour of the line, one for each label.
         style: ``-``, ``--``, ``:`` or `POINTS`.
-        owner: who says so (``simulated``, ``network``); empty where that goes without saying.
-        error: standard errors of `y`, where known.
-        flagged: which points are drawn as open symbols, where they are points.
+        owner: source of the curve (``simulated``, ``network``); empty if there is only one.
+        error: standard errors of `y`, if known.
+        flagged: points drawn as open symbols.
     """
 
     quantity: str
@@ -50,9 +50,9 @@ class Series:
 
 @dataclass(frozen=True)
 class Panel:
-    """One set of axes; its title says what its labels do not.
+    """One set of axes; its title completes its labels.
 
-    `flag` names what the open symbols are.
+    `flag` is the label of open symbols.
     """
 
     title: str
@@ -67,8 +67,8 @@ def draw(panel: Panel, best: tuple[str, float] | None = None) -> Markup:
     """Return one set of axes as SVG.
 
     Args:
-        panel: what is on them.
-        best: words for the row that was chosen, the best epoch say, and where it lies on x.
+        panel: the axes.
+        best: label and position on x of the chosen row, such as the best epoch.
     """
 
     def on(axes: Any) -> None:
@@ -117,11 +117,11 @@ def _plot(axes: Any, series: Series) -> None:
 
 
 def _legend(panel: Panel, best: tuple[str, float] | None) -> list[Any]:
-    """Return a handle for whatever tells series apart."""
+    """Return the legend handles that distinguish the series."""
     owners = {series.owner: series.style for series in panel.series if series.owner}
     labels = {series.label: series for series in panel.series if series.label}
     handles = []
-    if len(owners) > 1 and len(labels) > 1:  # colours say which curve, styles who says so
+    if len(owners) > 1 and len(labels) > 1:  # colours show the label, styles the owner
         for label, series in labels.items():
             handles.append(_handle("-", series.colour, label))
         for owner, style in owners.items():

@@ -1,8 +1,8 @@
-"""Which volumes of a run lie on the same voxels, read from how its steps are connected.
+"""Finds the volumes of a run that cover the same voxels, from the connections of its steps.
 
-Every volume gets a place: the frame that it lies in and its offset there. What a step makes out of
-a volume of the same shape lies where that lies; a cut shifts it; a metric that compares a
-prediction with a truth, or a fit on images and labels, says that both lie on each other.
+Each volume has a place: a frame, and an offset in this frame. A result with the shape of the input
+has the place of the input. A cut shifts the place. A metric that compares a prediction with a
+truth, or a fit on images and labels, implies that both have the same place.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from fibcore.grid import box_of
 from fibcore.volumes import Images, Labels, Volume
 
 Name = tuple[str, str]
-"""A volume's name: (id of the step, artefact)."""
+"""Name of a volume: (id of the step, artefact)."""
 
 CARRIERS = ("images", "labels", "prediction")
-"""Inputs that a result of the same shape lies on, the first there is."""
+"""Inputs that determine the place of a result of the same shape; the first one is used."""
 
 PAIRS = (("prediction", "truth"), ("images", "labels"))
-"""Inputs of one step that lie on each other."""
+"""Inputs of a step that have the same place."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A box of voxels: the frame it lies in, its first voxel there, its shape, as (z, y, x)."""
+    """A box of voxels: its frame, its first voxel in the frame and its shape, as (z, y, x)."""
 
     frame: Name
     offset: tuple[int, int, int]
@@ -41,7 +41,7 @@ class Place:
         return Place(self.frame, offset, shape)
 
     def within(self, other: Place) -> tuple[slice, slice, slice] | None:
-        """Return where this box lies in the array of `other`; None if it is not all inside."""
+        """Return this box as slices of the array of `other`; None if it is not fully inside."""
         starts = [a - b for a, b in zip(self.offset, other.offset, strict=True)]
         stops = [start + n for start, n in zip(starts, self.shape, strict=True)]
         inside = all(
@@ -68,16 +68,16 @@ class Relations:
                 self._join(self.place_of(step, one), self.place_of(step, other))
 
     def place_of(self, step: Step, slot: str) -> Place | None:
-        """Return the place of what a step reads as an input; None if that is not one volume."""
+        """Return the place of an input of a step; None if it is not a single volume."""
         sources = step.inputs.get(slot, [])
         places = {self._read(source) for source in sources}
         return places.pop() if len(places) == 1 else None
 
     def volumes_of(self, step: Step, slot: str) -> list[Volume]:
-        """Return what a step reads as an input, cut and chosen as it reads it, if it is there.
+        """Return the volumes of an input of a step, with its cut and channels, if they exist.
 
         Raises:
-            FibError: a volume is not the one that the run cut.
+            FibError: a volume is not the one that the run used.
         """
         found = []
         for source in step.inputs.get(slot, []):
@@ -91,7 +91,7 @@ class Relations:
         return found
 
     def truths(self, place: Place) -> Iterator[tuple[Step, Labels]]:
-        """Yield the structures that cover a box, cut to it: labels that no images led to."""
+        """Yield the structures (labels not derived from images) that cover a box, cut to it."""
         for (identifier, name), other in self.places.items():
             step = self.run.by_id[identifier]
             box = place.within(other)
@@ -110,13 +110,13 @@ class Relations:
         place = self.places.get((source.step, source.artefact))
         try:
             return place.part(source) if place else None
-        except FibError:  # the volume is not the one that the run cut
+        except FibError:  # the volume is not the one that the run used
             return None
 
     def _join(self, one: Place | None, other: Place | None) -> None:
         """Move all places of the frame of `other` into that of `one`, so that both coincide.
 
-        Not where both frames hold a structure of their own: such a comparison is of statistics.
+        Frames that each have a structure are not joined: such a comparison is of statistics.
         """
         if one is None or other is None or one.frame == other.frame or one.shape != other.shape:
             return
@@ -137,7 +137,7 @@ class Relations:
         return False
 
     def _is_structure(self, step: Step) -> bool:
-        """Return whether the labels of a step come from no images, through no earlier step."""
+        """Return whether the labels of a step are not derived from images, even indirectly."""
         for _, source in step.read:
             artefact, earlier = self.run.artefact(source), self.run.by_id.get(source.step)
             if artefact is None or earlier is None or artefact.type == "Images":

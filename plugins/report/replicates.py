@@ -1,4 +1,4 @@
-"""Figures of several runs side by side: those that differ by their seed alone are one group."""
+"""Figures of several runs; runs that differ only in their seed form one group."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from fib_plugins.report.collect import Run, Step
 from fibcore.tables import Table
 
 NOTHING = "-"
-"""Setting of a group that lacks the step."""
+"""Setting shown for a group without the step."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What a metric step measured in one run.
+    """Figures of a metric step in one run.
 
     Attributes:
-        step: its id.
+        step: id of the step.
         plugin: ``metric/name``.
-        values: column -> number, of its table of one row.
+        values: column -> number, from its table of one row.
     """
 
     step: str
@@ -35,8 +35,8 @@ class Group:
     """Runs of one pipeline with the same settings.
 
     Attributes:
-        runs: one for each seed.
-        settings: of the whole pipeline, in words (`settings_of`).
+        runs: one run for each seed.
+        settings: settings of the whole pipeline as text (`settings_of`).
     """
 
     runs: Sequence[Run]
@@ -44,7 +44,7 @@ class Group:
 
     @cached_property
     def figures(self) -> dict[tuple[str, str], dict[str, list[float]]]:
-        """(step, plugin) -> column -> the runs' numbers."""
+        """(step, plugin) -> column -> numbers of the runs."""
         found: dict[tuple[str, str], dict[str, list[float]]] = {}
         for run in self.runs:
             for item in figures_of(run):
@@ -55,7 +55,7 @@ class Group:
 
 
 def figures_of(run: Run) -> Iterator[Figures]:
-    """Yield what the finished metric steps of a run measured, where it is one row of numbers."""
+    """Yield the figures of the finished metric steps of a run with one row of numbers."""
     for step in run.steps:
         table = step.artefacts["table"].value if "table" in step.artefacts else None
         if step.kind == "metric" and isinstance(table, Table) and len(table) == 1:
@@ -65,10 +65,10 @@ def figures_of(run: Run) -> Iterator[Figures]:
 
 
 def grouped(runs: Iterable[Run]) -> list[Group]:
-    """Return the runs in groups that differ by more than the seed.
+    """Return the runs in groups that differ in more than the seed.
 
-    Of runs with the same settings and the same seed one counts: that with the most figures (a run
-    may have ended early), of these the last.
+    Of several runs with the same settings and the same seed, the one with the most figures is used
+    (a run may have ended early); of these, the last.
     """
     found: dict[str, dict[object, Run]] = {}
     settings = {}
@@ -83,10 +83,10 @@ def grouped(runs: Iterable[Run]) -> list[Group]:
 
 
 def differences(groups: Sequence[Group]) -> list[dict[str, str]]:
-    """Return for each group the settings that are not the same in all of them.
+    """Return for each group the settings that differ between groups.
 
-    Parameters that no pipeline file sets (they follow from others) count where nothing else
-    differs; those of steps that some group lacks do not.
+    Parameters that no pipeline file sets (derived ones) are listed only if nothing else differs.
+    Parameters of steps that a group lacks are not listed.
     """
     names = dict.fromkeys(name for group in groups for name in group.settings)
     differing = [
@@ -101,7 +101,7 @@ def differences(groups: Sequence[Group]) -> list[dict[str, str]]:
 
 
 def settings_of(run: Run) -> dict[str, str]:
-    """Return all that a run's figures depend on except its seed: name -> value as text.
+    """Return all settings that a run's figures depend on, except the seed: name -> text.
 
     Names are ``pipeline``, ``STEP`` (its plugin), ``STEP.PARAM`` and ``STEP.inputs.NAME``.
     """
@@ -122,7 +122,7 @@ def mean_and_spread(values: Sequence[float]) -> str:
 
 
 def long_table(groups: Mapping[str, Group]) -> Table:
-    """Return every figure of every run in a row of its own; groups by their names."""
+    """Return a table with one row for each figure of each run, and the names of groups."""
     return Table.from_rows(
         {
             "group": name, "pipeline": run.name, "run": run.folder.name, "seed": run.seed,
@@ -136,7 +136,7 @@ def long_table(groups: Mapping[str, Group]) -> Table:
 
 
 def _written(run: Run) -> Iterator[str]:
-    """Yield the names of the settings that the pipeline file itself holds."""
+    """Yield the names of the settings given in the pipeline file."""
     yield "pipeline"
     for step in run.steps:
         yield step.id

@@ -1,4 +1,4 @@
-"""What the page shows of each step: its volumes, curves, tables and models."""
+"""Sections of the page, one for each step: its volumes, curves, tables and models."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fibcore.volumes import Images, Labels, Volume
 
 @dataclass
 class Share:
-    """A coloured part of a whole: of a phase, of an error."""
+    """A coloured part of a whole, for a phase or a kind of error."""
 
     colour: str
     name: str
@@ -32,7 +32,7 @@ class Share:
 
 @dataclass
 class VolumeView:
-    """A volume: its viewer, what there is to say of it, its phases or histograms."""
+    """A volume: its viewer, its facts, its phases or histograms."""
 
     name: str
     viewer: Viewer
@@ -52,7 +52,7 @@ class ChartGroup:
 
 @dataclass
 class ModelView:
-    """A model: how many weights in how many arrays, what it remembers."""
+    """A model: its numbers of weights and arrays, and its info."""
 
     name: str
     weights: int
@@ -62,7 +62,7 @@ class ModelView:
 
 @dataclass
 class Section:
-    """Everything that is shown of one step."""
+    """All that is shown of one step."""
 
     step: Step
     volumes: list[VolumeView] = field(default_factory=list)
@@ -75,12 +75,12 @@ class Section:
 
     @property
     def views(self) -> list[VolumeView]:
-        """All that have a viewer."""
+        """All volumes with a viewer."""
         return [*self.volumes, *([self.comparison] if self.comparison else [])]
 
     @property
     def is_open(self) -> bool:
-        """Whether it is unfolded from the start: if there is something to look at."""
+        """Whether it is initially expanded: if there is something to look at."""
         shown = self.volumes or self.comparison or self.charts or self.tables
         return bool(shown or self.problems or self.step.outcome == "failed")
 
@@ -90,7 +90,7 @@ class SectionMaker:
 
     Args:
         run: the run.
-        maker: makes the viewers.
+        maker: maker of the viewers.
     """
 
     def __init__(self, run: Run, maker: ViewerMaker) -> None:
@@ -100,7 +100,7 @@ class SectionMaker:
         self._compared: dict[tuple[str, str], str] = {}
 
     def section(self, step: Step) -> Section:
-        """Return the section of a step; what cannot be shown becomes a problem in its place."""
+        """Return the section of a step; artefacts that cannot be shown are listed as problems."""
         section = Section(step)
         if step.problem:
             section.problems.append(step.problem)
@@ -109,7 +109,7 @@ class SectionMaker:
                 section.problems.append(artefact.altered)
             try:
                 self._add(section, artefact)
-            except Exception as error:  # damaged contents may raise anything; the page goes on
+            except Exception as error:  # damaged content may raise any error
                 section.problems.append(f"{artefact.name} cannot be shown: {error}")
         try:
             self._compare(section)
@@ -234,12 +234,12 @@ class SectionMaker:
             Share(colours.get(name, palette.phase(0)), name, 100 * count / voxels, count)
             for name, count in counts.items()
         ]
-        caption = f"{names[0]} against {names[1]}"
+        caption = f"{names[0]} compared with {names[1]}"
         return VolumeView("errors", viewer, grid_facts(prediction), shares, caption=caption)
 
 
 def grid_facts(volume: Volume) -> list[tuple[str, str]]:
-    """Return size, voxel size and extent of a volume in words."""
+    """Return size, voxel size and extent of a volume as text."""
     voxel = volume.voxel_size_nm
     same = np.allclose(voxel, voxel[0])
     sizes = f"{voxel[0]:g} nm" if same else wording.times(f"{v:g}" for v in voxel) + " nm"
@@ -251,7 +251,7 @@ def grid_facts(volume: Volume) -> list[tuple[str, str]]:
 
 
 def model_view(artefact: Artefact) -> ModelView:
-    """Return what there is to say of a model; of its weights only names and shapes are read."""
+    """Return the view of a model; only names and shapes of its weights are read."""
     from safetensors import safe_open
 
     header: dict[str, Any] = read_json(artefact.folder / f"{artefact.name}.json")

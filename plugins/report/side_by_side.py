@@ -1,4 +1,4 @@
-"""Figures of several runs side by side, printed: ``fib compare``."""
+"""Prints the figures of several runs side by side: ``fib compare``."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from fibcore.cli import Column, echo, print_table
 from fibcore.errors import UsageError
 
 SHOWN = 8
-"""Settings by which a group differs; more are counted only."""
+"""Number of differing settings that are printed for a group; others are counted."""
 
 
 def compare_runs(folders: Sequence[Path], csv: Path | None) -> None:
-    """Print the figures of several runs side by side; write them all as CSV.
+    """Print the figures of several runs side by side; write all of them as CSV.
 
     Raises:
-        UsageError: there are none.
+        UsageError: there are no figures.
     """
     runs = [collect(folder) for folder in folders]
     measured = [run for run in runs if any(figures_of(run))]
@@ -50,7 +50,7 @@ def compare_runs(folders: Sequence[Path], csv: Path | None) -> None:
 
 
 def _print_summary(groups: Mapping[str, Group]) -> None:
-    """Print a line for each group: its runs, and what sets it apart."""
+    """Print a line for each group: its runs, and its differing settings."""
     last = "pipeline" if len(groups) == 1 else "settings"
     columns = [Column(""), Column("runs"), Column("seeds", text=True), Column(last, text=True)]
     rows = []
@@ -67,7 +67,7 @@ def _print_summary(groups: Mapping[str, Group]) -> None:
 
 
 def _print_figures(step: tuple[str, str], groups: Mapping[str, Group]) -> None:
-    """Print a line for each figure of a step, a column for each group."""
+    """Print one line for each figure of a step, with one column for each group."""
     found = {letter: group.figures.get(step, {}) for letter, group in groups.items()}
     columns = [Column(f"{step[0]} ({step[1]})"), *(Column(letter, right=True) for letter in found)]
     rows = []

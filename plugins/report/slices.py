@@ -1,4 +1,4 @@
-"""Slices of volumes as small pictures: read sparsely, scaled robustly, kept as data: URIs."""
+"""Slices of volumes as small pictures: read sparsely, scaled robustly, stored as data: URIs."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ GREY_PERCENTILES = (0.5, 99.5)
 JPEG_QUALITY = 78
 PNG_LEVEL = 6
 SMALL_PX = 100
-"""Pictures up to this size are shown much enlarged, so that their voxels are seen."""
+"""Pictures up to this size are enlarged, so that their voxels are visible."""
 SAMPLED_SLICES = 16
 SAMPLED_VOXELS = 1_000_000
 
 Plane = tuple[str, int]
-"""A plane of a volume: its horizontal and vertical axis (``xy``, say), and the slice across it."""
+"""A plane of a volume: its horizontal and vertical axes, such as ``xy``, and its slice number."""
 
 
 @dataclass
 class Pictures:
-    """Pictures by the hash of what they show: what several parts of the page show is kept once.
+    """Pictures by the hash of their content, so that equal pictures are stored once.
 
     Attributes:
         uris: key -> data: URI.
@@ -37,7 +37,7 @@ class Pictures:
     uris: dict[str, str] = field(default_factory=dict)
 
     def add_grey(self, picture: np.ndarray) -> str:
-        """Keep an 8-bit grey picture and return its key; a small one is kept without loss."""
+        """Store an 8-bit grey picture and return its key; small pictures are stored losslessly."""
         key = _hash(picture.tobytes(), picture.shape)
         if key not in self.uris:
             image = Image.fromarray(picture)
@@ -50,7 +50,7 @@ class Pictures:
         return key
 
     def add_colours(self, picture: np.ndarray, palette: list[tuple[int, int, int, int]]) -> str:
-        """Keep a picture of palette numbers (PNG) and return its key.
+        """Store a picture of palette numbers (PNG) and return its key.
 
         Args:
             picture: numbers below the length of the palette.
@@ -70,14 +70,14 @@ class Pictures:
 
 
 def take(data: np.ndarray, plane: Plane, at_most: int) -> np.ndarray:
-    """Return a plane of a (z, y, x) array, every n-th row and column where it is larger.
+    """Return a plane of a (z, y, x) array, with every n-th row and column if it is larger.
 
-    Of a memory-mapped file only what is returned is read (in pages of the operating system).
+    Only the returned part of a memory-mapped file is read (in pages of the operating system).
 
     Args:
         data: array in axes (z, y, x).
-        plane: which plane; the result has its vertical axis first.
-        at_most: most rows or columns that are returned.
+        plane: the plane; the result has its vertical axis first.
+        at_most: most rows or columns of the result.
     """
     axes, index = plane
     horizontal, vertical = (AXES.index(axis) for axis in axes)
@@ -88,7 +88,7 @@ def take(data: np.ndarray, plane: Plane, at_most: int) -> np.ndarray:
 
 
 def reduced(picture: np.ndarray, at_most: int) -> np.ndarray:
-    """Return a float picture no larger than `at_most` on either side, by means over areas."""
+    """Return a float picture of at most `at_most` rows and columns, by averaging areas."""
     rows, columns = picture.shape
     scale = max(rows, columns) / at_most
     if scale <= 1:
@@ -122,7 +122,7 @@ def sample_slices(volume: Volume) -> tuple[slice, slice, slice]:
 
 
 def grey_limits(values: np.ndarray) -> tuple[float, float]:
-    """Return the grey values that are shown black and white: the 0.5 and 99.5 percentiles."""
+    """Return the grey values shown as black and white: the 0.5 and 99.5 percentiles."""
     finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
     if finite.size == 0:
         return 0.0, 1.0

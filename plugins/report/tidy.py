@@ -1,7 +1,7 @@
-"""Tidy tables as curves: one row per point, with keys that say which curve it is on.
+"""Draws tidy tables as curves: one row for each point, with keys that name its curve.
 
-Curves of one quantity by several (``of``) share axes and differ in style; one of them that has
-standard errors is what was measured, and is drawn as points. A flag makes points open symbols.
+Curves of one quantity from several sources (``of``) share axes and differ in style. A source with
+standard errors was measured and is drawn as points. Flagged points are open symbols.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MOST_SERIES = 8
 LINES = ("-", "--", ":", "-.")
 
 Rows = tuple[str, np.ndarray]
-"""What tells a curve from others on its axes, and its rows in the order of x."""
+"""The key values of a curve, and its rows in the order of x."""
 
 
 def panels(table: Table, x: str, curves: Mapping[str, Curve]) -> list[Panel]:
@@ -30,7 +30,7 @@ def panels(table: Table, x: str, curves: Mapping[str, Curve]) -> list[Panel]:
 
     Args:
         table: the table.
-        x: its column that runs along x.
+        x: its column along x.
         curves: its columns that are drawn.
     """
     return [
@@ -74,8 +74,8 @@ def _rows(table: Table, x: str, each: int) -> dict[str, list[Rows]]:
 
     Args:
         table: the table.
-        x: the one that runs along x.
-        each: how many series a curve is drawn as.
+        x: its column along x.
+        each: number of series for each curve.
     """
     keys = _independent(table, named(table, Key))
     rows_of: dict[tuple[Any, ...], list[int]] = {}
@@ -93,7 +93,7 @@ def _rows(table: Table, x: str, each: int) -> dict[str, list[Rows]]:
 
 
 def _independent(table: Table, keys: Sequence[str]) -> list[str]:
-    """Return the columns without those that an earlier one settles (the Z of a material, say)."""
+    """Return the columns without those determined by an earlier one, such as Z by the material."""
     kept: list[str] = []
     groups = 1
     for name in keys:

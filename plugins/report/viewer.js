@@ -1,5 +1,5 @@
 "use strict";
-// Pictures that the page shows from the start are in it; the others wait here until they are asked for.
+// The initial pictures are in the page; the others are stored here until they are shown.
 const pictures = JSON.parse(document.getElementById("pictures").textContent);
 for (const image of document.querySelectorAll("img[data-key]")) {
   pictures[image.dataset.key] = image.src;
@@ -30,7 +30,7 @@ for (const viewer of document.querySelectorAll(".viewer")) {
     if (output) output.textContent = data.slices[index];
   };
   viewer.addEventListener("input", show);
-  show(); // a browser may restore the controls, but not what they show
+  show(); // a browser may restore the controls, but not the pictures
 }
 
 const unfold = () => {

@@ -1,6 +1,6 @@
 """Orthogonal views of a volume with a slider along z: panes, layers, scale bars.
 
-A viewer shows one base layer (a channel, the phases) and any overlays on it. Every layer holds the
+A viewer shows one base layer (a channel, the phases) and any overlays on it. All layers have the
 same planes: evenly spaced xy slices, and one xz and one yz slice through the middle.
 """
 
@@ -28,24 +28,24 @@ from fibcore.grid import AXES
 from fibcore.volumes import Images, Labels, Volume
 
 PICTURE_PX = 320
-"""Longest side of a picture; of labels and overlays, whose edges are to be crisp, a bit more."""
+"""Longest side of a picture; labels and overlays have more pixels, for sharp edges."""
 CRISP_PX = 400
 READ_PX = 1024
-"""Grey slices are read with at most so many rows and columns, and averaged from there."""
+"""Grey slices are read with at most this number of rows and columns, then averaged."""
 MOST_Z = 24
 FEWEST_Z = 8
 PICTURES_IN_ALL = 120
-"""Grey slices that the page may hold before viewers get fewer of them."""
+"""Number of grey slices in the page above which viewers get fewer of them."""
 WIDEST_PX = 640
 ROOMY = 0.5
 LONG, THIN = 1.6, 0.2
-"""Stacks whose ratio of z to x lies beyond these have their sections below each other, full width:
-long ones with z to the right in both, thin ones with z downwards in both."""
+"""Stacks with a ratio of z to x beyond these have their sections below each other, in full width:
+long stacks with z to the right, thin stacks with z downwards."""
 FLAT = 0.1
-"""A pane whose ratio of height to width lies below this has no room for a scale bar."""
+"""A pane with a lower ratio of height to width has no space for a scale bar."""
 
 Draw = Callable[[Plane, tuple[int, int]], str]
-"""Returns the key of a layer's picture of a plane, given the (rows, columns) of crisp pictures."""
+"""Returns the key of a layer's picture of a plane, for the (rows, columns) of sharp pictures."""
 
 
 @dataclass(frozen=True)
@@ -70,26 +70,26 @@ class Pane:
 
     @property
     def bar(self) -> ScaleBar | None:
-        """Its scale bar; None where there is no room."""
+        """Its scale bar; None if there is no space."""
         wide, high = self.extent_nm
         return scale_bar(wide) if high > FLAT * wide else None
 
     @property
     def lengths(self) -> tuple[str, str]:
-        """Edge lengths in words, horizontal and vertical."""
+        """Edge lengths as text, horizontal and vertical."""
         return wording.length(self.extent_nm[0]), wording.length(self.extent_nm[1])
 
 
 @dataclass
 class Layer:
-    """The pictures of one thing to see.
+    """The pictures of one layer.
 
     Attributes:
-        name: what the button says.
-        pictures: plane -> keys of its pictures; of ``xy`` one for each z of the viewer.
+        name: text of its button.
+        pictures: plane -> keys of its pictures; for ``xy`` one for each z of the viewer.
         colours: swatches for its legend: (colour, text).
-        note: how its grey values are shown, say.
-        shown: for an overlay, whether it is there from the start.
+        note: note, such as the limits of grey values.
+        shown: for an overlay, whether it is initially shown.
     """
 
     name: str
@@ -101,17 +101,17 @@ class Layer:
 
 @dataclass
 class Viewer:
-    """Everything the page needs to show a volume.
+    """All that the page needs to show a volume.
 
     Attributes:
-        identifier: unique on the page.
+        identifier: unique identifier on the page.
         panes: xy and the sections through the middle.
-        z: numbers of the xy slices there are.
-        middle: which of them is shown first.
-        at: where each z lies, percent of the extent along z.
+        z: numbers of the xy slices.
+        middle: index of the slice that is shown first.
+        at: position of each z, percent of the extent along z.
         size: (z, y, x) in voxels.
         bases: layers of which one is shown.
-        overlays: layers that can be put on it.
+        overlays: layers that can be shown on top.
     """
 
     identifier: str
@@ -124,7 +124,7 @@ class Viewer:
     overlays: list[Layer] = field(default_factory=list)
 
     def first(self, layer: Layer) -> dict[str, str]:
-        """Return the pictures of a layer that are shown from the start: plane -> key."""
+        """Return the initially shown pictures of a layer: plane -> key."""
         return {
             plane: keys[self.middle] if plane == "xy" else keys[0]
             for plane, keys in layer.pictures.items()
@@ -132,7 +132,7 @@ class Viewer:
 
     @property
     def script_data(self) -> dict[str, object]:
-        """What the script needs to know."""
+        """Data for the script."""
         nz = self.size[0]
         return {
             "slices": [f"slice {index + 1} of {nz}" for index in self.z],
@@ -143,24 +143,24 @@ class Viewer:
 
     @property
     def cross(self) -> tuple[float, float] | None:
-        """Extents along x and z, which the two columns have in the layout of a cross; else None."""
+        """Extents along x and z for the two columns of the cross layout; None for other layouts."""
         if [pane.plane for pane in self.panes] != ["xy", "zy", "xz"]:
             return None
         return (self.panes[0].extent_nm[0], self.panes[1].extent_nm[0])
 
     @property
     def small(self) -> bool:
-        """Whether voxels are seen one by one, and better not blurred."""
+        """Whether single voxels are visible and should not be blurred."""
         return max(self.size) <= SMALL_PX
 
     @property
     def roomy(self) -> bool:
-        """Whether the corner that the cross layout leaves free can take the controls."""
+        """Whether the controls fit into the free corner of the cross layout."""
         return self.cross is not None and self.cross[1] > ROOMY * self.cross[0]
 
     @property
     def widest(self) -> int:
-        """Width in px at which the panes are as high as the page has room for."""
+        """Width in px at which the panes have the largest height allowed on the page."""
         if self.cross is None:
             return WIDEST_PX
         (x, z), y = self.cross, self.panes[0].extent_nm[1]
@@ -171,8 +171,8 @@ class ViewerMaker:
     """Makes the viewers of one page.
 
     Args:
-        pictures: where the pictures are kept.
-        grey_channels: how many channels of images the page will show, to keep its size in bounds.
+        pictures: store of the pictures.
+        grey_channels: number of image channels on the page, to limit its size.
     """
 
     def __init__(self, pictures: Pictures, grey_channels: int) -> None:
@@ -181,7 +181,7 @@ class ViewerMaker:
         self.slices = min(MOST_Z, max(FEWEST_Z, share))
 
     def viewer(self, identifier: str, volume: Volume) -> Viewer:
-        """Return a viewer of the grid of a volume, without layers."""
+        """Return a viewer for the grid of a volume, without layers."""
         nz = volume.shape[0]
         z = spread(nz, self.slices)
         at = [round(100 * (index + 0.5) / nz, 2) for index in z]
@@ -226,7 +226,7 @@ class ViewerMaker:
         return Layer(name, self._draw_all(viewer, draw), [(colour, name)])
 
     def errors(self, viewer: Viewer, prediction: Labels, truth: Labels) -> Layer:
-        """Return an overlay with the voxels at which pore and solid are confused."""
+        """Return an overlay with the missed and the false solid."""
         colours = [
             (0, 0, 0, 0),
             (*palette.rgb(palette.MISSED), 170),
@@ -257,7 +257,7 @@ class ViewerMaker:
 
 
 def spread(n: int, at_most: int) -> list[int]:
-    """Return up to `at_most` slice numbers of `n`, evenly spaced, the first and last among them."""
+    """Return up to `at_most` evenly spaced slice numbers of `n`, including the first and last."""
     return sorted({round(i) for i in np.linspace(0, n - 1, min(n, at_most))})
 
 

@@ -1,4 +1,4 @@
-"""Numbers, units, sizes and names as a reader of the page wants them."""
+"""Formats numbers, units, sizes and names for the page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: Any) -> str:
-    """Return a value for print: floats with four significant digits, a missing value as a dash."""
+    """Return a value as text: floats with four significant digits, a missing value as a dash."""
     if value is None or value == "":
         return DASH
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -30,12 +30,12 @@ def number(value: Any) -> str:
 
 
 def is_number(value: Any) -> bool:
-    """Return whether a table cell is to be set as a number."""
+    """Return whether a table cell is formatted as a number."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def value_text(value: Any) -> str:
-    """Return a parameter's value in one line: JSON with less punctuation, a material's name."""
+    """Return the value of a parameter on one line: simplified JSON, or the name of a material."""
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
@@ -48,7 +48,7 @@ def value_text(value: Any) -> str:
 
 
 def times(parts: Iterable[str]) -> str:
-    """Return parts joined as ``64 x 128 x 128``, with a proper multiplication sign."""
+    """Return parts joined as ``64 x 128 x 128``, with multiplication signs."""
     return f" {TIMES} ".join(parts)
 
 
@@ -66,7 +66,7 @@ def round_length(nm: float) -> float:
 
 
 def duration(seconds: float | None) -> str:
-    """Return a time span: ``0.42 s``, ``3 min 20 s``, ``5 h 07 min``; empty where not known."""
+    """Return a time span: ``0.42 s``, ``3 min 20 s``, ``5 h 07 min``; empty if unknown."""
     if seconds is None:
         return ""
     if seconds < 59.95:
@@ -78,7 +78,7 @@ def duration(seconds: float | None) -> str:
 
 
 def moment(text: Any) -> str:
-    """Return an ISO time as ``2026-02-03 14:05 UTC``; the text itself if it is none."""
+    """Return an ISO time as ``2026-02-03 14:05 UTC``; another text unchanged."""
     try:
         at = datetime.fromisoformat(str(text))
     except ValueError:
@@ -87,7 +87,7 @@ def moment(text: Any) -> str:
 
 
 def seconds_between(start: Any, end: Any) -> float | None:
-    """Return the seconds between two ISO times; None where one is missing."""
+    """Return the seconds between two ISO times; None if one is missing."""
     try:
         span = datetime.fromisoformat(str(end)) - datetime.fromisoformat(str(start))
     except (ValueError, TypeError):

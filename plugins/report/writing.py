@@ -1,4 +1,4 @@
-"""The report written: on demand, and when a run ends."""
+"""Writes the report, on demand and when a run ends."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from fibcore.text import shown
 
 
 def write_report(run: Path) -> Path:
-    """Write ``report.html`` into a run folder, from what is there, and return its path.
+    """Write ``report.html`` into a run folder and return its path.
 
-    The page is one file that loads nothing: pictures, charts, styles and scripts are in it. It
-    works for a run that failed half-way; what cannot be read is said in its place. The same folder
+    The page is a single file that contains all pictures, charts, styles and scripts. It can be
+    written for a failed run; files that cannot be read are reported in their place. The same folder
     always gives the same bytes.
 
     Raises:
@@ -30,8 +30,8 @@ def write_report(run: Path) -> Path:
         write_whole(path, text, lasting=False)
     except OSError as error:
         raise FibError(
-            f"{shown(path)} cannot be written ({error.strerror or error}); make room, or copy the "
-            f"run to a folder that you may write to"
+            f"{shown(path)} cannot be written ({error.strerror or error}); free some "
+            f"space, or copy the run to a writable folder"
         ) from error
     return path
 

@@ -74,7 +74,7 @@ def test_an_unknown_kind_lists_the_kinds(tmp_path):
     assert not (tmp_path / "x").exists()
     done = init(tmp_path, "--kind", "segmenter", template="quickstart")
     assert done.exit_code == 2
-    assert "--kind belongs to the template plugin" in done.stderr
+    assert "--kind is an option of the template plugin" in done.stderr
 
 
 def test_files_are_not_overwritten_unless_forced(tmp_path):

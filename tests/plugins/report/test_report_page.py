@@ -174,7 +174,7 @@ def test_parameters_that_the_file_sets_stand_apart_from_defaults(page):
     text = page.text
     first = text.index("Parameters set")
     assert first < text.index("voxel_size_nm [10.0, 5.0, 5.0]", first)
-    assert "parameters at default" in text
+    assert "parameters with default values" in text
 
 
 def test_names_and_notes_never_become_markup(copy):
