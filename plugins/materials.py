@@ -1,4 +1,4 @@
-"""Materials of the field. Pure elements need no entry: any symbol or name of one resolves."""
+"""Materials of the field. Pure elements need no entry: their symbols and names are known."""
 
 from __future__ import annotations
 

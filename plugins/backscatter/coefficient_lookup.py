@@ -1,4 +1,4 @@
-"""Reading a table of coefficients: between its energies and depths, and for other materials."""
+"""Lookup in a table of coefficients: between its energies and depths, and for other materials."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from fibcore import Material, Model
 from fibcore.elements import elements
 
 SAME_ATOMIC_NUMBER = 0.005
-"""A material of the name of one in the table is that one if its mean Z differs by less than this
+"""A material with the name of one in the table is the same if its mean Z differs by less than this
 fraction."""
 
 WEIGHTS = ("material", "energy_kev", "depth_nm", "eta")
-"""Arrays of a model that keeps a table."""
+"""Arrays of a model that holds a table."""
 
 Share = tuple[int, float]
-"""Number of a material of the table, and how much of it to take."""
+"""Number of a material of the table, and its weight."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class CoefficientLookup:
         depth_nm: thickness of the overlayer, nm.
         eta: backscatter coefficient.
         covered: the range that the table covers.
-        asked: identifier of the plugin that is asked, for warnings.
+        asked: identifier of the plugin that is used, for warnings.
     """
 
     materials: Mapping[str, float]
@@ -50,7 +50,7 @@ class CoefficientLookup:
 
     @classmethod
     def of_table(cls, table: CoefficientTable, covered: TableRange, asked: str) -> Self:
-        """Return what reads a table."""
+        """Return the lookup of a table."""
         return cls(
             materials=table.materials,
             material=table.material_numbers,
@@ -63,7 +63,7 @@ class CoefficientLookup:
 
     @classmethod
     def of_model(cls, model: Model) -> Self:
-        """Return what reads the table that a model keeps."""
+        """Return the lookup of the table in a model."""
         return cls(
             materials={entry["name"]: entry["atomic_number"] for entry in model.info["materials"]},
             **{name: model.weights[name] for name in WEIGHTS},
@@ -72,7 +72,7 @@ class CoefficientLookup:
         )
 
     def at(self, material: Material, energy_kev: np.ndarray, depth_nm: np.ndarray) -> np.ndarray:
-        """Return eta, 0 to 1, at energies and depths of one shape; 0 for vacuum."""
+        """Return eta, 0 to 1, at energies and depths of the same shape; 0 for vacuum."""
         eta = np.zeros(energy_kev.shape)
         if not material.composition:
             return eta
@@ -83,11 +83,11 @@ class CoefficientLookup:
         return eta
 
     def warn_outside(self, material: Material, energy: np.ndarray, depth: np.ndarray) -> None:
-        """Log a warning for what the table does not cover."""
+        """Log a warning for values that the table does not cover."""
         self.covered.warn_outside(self.asked, material, energy, depth)
 
     def _shares(self, material: Material) -> list[Share]:
-        """Return which materials of the table to take, and how much of each."""
+        """Return the materials of the table to use, and their weights."""
         number = self._number(material.name, material.mean_atomic_number)
         if number is not None:
             return [(number, 1.0)]

@@ -1,4 +1,4 @@
-"""Tables of backscatter coefficients: what models that learn from them read, checked."""
+"""Tables of backscatter coefficients, checked, for models that learn from them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ NUMBERS = ("atomic_number", "energy_kev", "depth_nm", "eta")
 
 
 def roles_of_places(depths: int) -> dict[str, Role]:
-    """Return the roles of the columns that say of what a coefficient is.
+    """Return the roles of the columns material, energy and depth of a coefficient.
 
     Args:
-        depths: how many there are: of one depth, curves over energy are drawn.
+        depths: number of depths; for a single one, curves over energy are drawn.
     """
     x, key = ("depth_nm", "energy_kev") if depths > 1 else ("energy_kev", "depth_nm")
     return {"material": Key(), "atomic_number": Key(), key: Key(), x: Abscissa()}
@@ -37,7 +37,7 @@ class CoefficientTable:
         depth_nm: thickness of the overlayer, nm.
         eta: backscatter coefficient, 0 to 1.
         standard_error: of eta; 0 where the table has no such column.
-        overlayer: name of the overlayer's material; empty where the table does not say.
+        overlayer: name of the overlayer's material; empty if the table has none.
     """
 
     material: np.ndarray
@@ -50,17 +50,17 @@ class CoefficientTable:
 
     @classmethod
     def of(cls, table: Table) -> Self:
-        """Return the coefficients that a table holds.
+        """Return the coefficients of a table.
 
         Raises:
-            FibError: columns are missing, hold no numbers or impossible ones, an entry stands
-                twice, or there is more than one overlayer.
+            FibError: columns are missing, hold no numbers or impossible ones, an entry is
+                given twice, or there is more than one overlayer.
         """
         missing = [name for name in ("material", *NUMBERS) if name not in table]
         if missing:
             raise FibError(
                 f"the table has no column {listed(missing)}; it has {listed(table.names)}. Give "
-                f"one with material, {', '.join(NUMBERS)}, as physics/monte_carlo_table makes it"
+                f"one with material, {', '.join(NUMBERS)}, as made by physics/monte_carlo_table"
             )
         if not len(table):
             raise FibError("the table has no rows; give one with coefficients")
@@ -73,7 +73,7 @@ class CoefficientTable:
         if len(overlayers) > 1:
             raise FibError(
                 f"the table mixes the overlayers {listed(sorted(map(str, overlayers)))}; a model "
-                f"holds for one: make a table, and a model, for each"
+                f"is valid for one: make a table, and a model, for each"
             )
         error = "standard_error"
         found = cls(
@@ -108,15 +108,15 @@ class CoefficientTable:
         for material, energy, depth in points:
             if (material, energy, depth) in seen:
                 raise FibError(
-                    f"{material} at {energy:g} keV under {depth:g} nm stands twice in the table; "
+                    f"{material} at {energy:g} keV under {depth:g} nm is given twice in the table; "
                     f"leave one of the rows out"
                 )
             seen.add((material, energy, depth))
         for name, number in self.materials.items():
             if not np.all(self.atomic_number[self.of_material(name)] == number):
                 raise FibError(
-                    f"{name} has several atomic numbers in the table; a name stands for one "
-                    f"material: give another name to the other"
+                    f"{name} has several atomic numbers in the table; a name must mean one "
+                    f"material: rename the other"
                 )
 
 
@@ -126,9 +126,9 @@ def _numbers(table: Table, name: str) -> np.ndarray:
         row = next(i for i, value in enumerate(values.tolist()) if not _is_finite(value))
         cell = "nothing" if values[row] is None else shown(str(values[row]), 40)
         raise FibError(
-            f"the column {name} of the table holds something else than finite numbers, in row "
-            f"{row + 1} {cell}; write numbers with a decimal point and nothing between thousands, "
-            f"fill in what is missing, or leave those rows out"
+            f"the column {name} of the table holds values that are no finite numbers, in row "
+            f"{row + 1} {cell}; write numbers with a decimal point and no thousands separator, "
+            f"fill in missing ones, or leave those rows out"
         )
     return values.astype(np.float64)
 

@@ -16,16 +16,16 @@ Curve = Callable[[np.ndarray], np.ndarray]
 class DepthCurves:
     """Eta of one material, known at some depths for each of some energies.
 
-    Curves of two energies are alike where the depth is the same fraction of the electron range:
+    Curves of two energies are similar at depths that are the same fraction of the electron range:
     at d and at d (E' / E)^1.67 (range after Kanaya and Okayama, see `electron_range`).
 
-    **Between energies**, both neighbours' curves are read at the depth that is alike, and the
-    result is linear in log E. **Between depths**, what is interpolated is the difference to the
-    curve of the next higher energy, which has more points per range: steps of 10 nm are fine at 4
-    keV, but at 1 keV eta falls to half within one. The difference, and the curve of the highest
-    energy, follow a monotone cubic (PCHIP; F. N. Fritsch and R. E. Carlson, SIAM J. Numer. Anal.
-    17 (1980) 238). At the points known the result is what is known there; before the first and
-    beyond the last depth, below the lowest and above the highest energy, the nearest holds.
+    **Between energies**, both neighbours' curves are evaluated at the corresponding depth, and the
+    result is linear in log E. **Between depths**, the difference to the curve of the next higher
+    energy is interpolated, which has more points per range: steps of 10 nm are fine at 4 keV, but
+    at 1 keV eta falls to half within one. The difference, and the curve of the highest energy, are
+    interpolated by a monotone cubic (PCHIP; F. N. Fritsch and R. E. Carlson, SIAM J. Numer. Anal.
+    17 (1980) 238). At known points the result is the known value; before the first and beyond the
+    last depth, below the lowest and above the highest energy, it is the nearest value.
 
     Args:
         energies_kev: ascending.
@@ -38,7 +38,7 @@ class DepthCurves:
     ) -> None:
         self.energies_kev, self.depths_nm = energies_kev, depths_nm
         self._pieces: dict[int, Curve] = {}
-        """Of each energy the difference to the next higher one; of the highest, its curve."""
+        """For each energy the difference to the next higher one; for the highest, its curve."""
         last = len(energies_kev) - 1
         for number in range(last, -1, -1):
             nodes, eta = depths_nm[number], etas[number]
@@ -55,7 +55,7 @@ class DepthCurves:
         return cls(energies, [depth_nm[rows] for rows in points], [eta[rows] for rows in points])
 
     def at(self, energy_kev: np.ndarray, depth_nm: np.ndarray) -> np.ndarray:
-        """Return eta, 0 to 1, at energies and depths of one shape."""
+        """Return eta, 0 to 1, at energies and depths of the same shape."""
         eta = np.zeros(energy_kev.shape)
         last = len(self.energies_kev) - 1
         place = np.interp(np.log(energy_kev), np.log(self.energies_kev), np.arange(last + 1))
@@ -67,7 +67,7 @@ class DepthCurves:
         return np.clip(eta, 0.0, 1.0)
 
     def _curve(self, number: int, depth_nm: np.ndarray) -> np.ndarray:
-        """Return what the curve of an energy gives at depths."""
+        """Return the values of the curve of an energy at depths."""
         nodes = self.depths_nm[number]
         inside = np.clip(depth_nm, nodes[0], nodes[-1])
         found = self._pieces[number](inside)
@@ -76,7 +76,7 @@ class DepthCurves:
         return found
 
     def _stretch(self, number: int) -> float:
-        """Return how much further electrons of the next higher energy get."""
+        """Return the ratio of the range at the next higher energy to that at this one."""
         pair = self.energies_kev[number : number + 2]
         return float((pair[1] / pair[0]) ** ENERGY_EXPONENT)
 

@@ -1,4 +1,4 @@
-"""How far electrons get in a material: the range and transmission law of Kanaya and Okayama.
+"""Range and transmission of electrons in a material: the laws of Kanaya and Okayama.
 
 Source: K. Kanaya and S. Okayama, Penetration and energy-loss theory of electrons in solid
 targets, J. Phys. D: Appl. Phys. 5 (1972) 43-58. The authors compared it with experiments from 10 to
@@ -21,19 +21,19 @@ ENERGY_EXPONENT = 1.67
 Microscopy and X-ray Microanalysis). The two differ by 0.5 % at 4 keV."""
 
 DIFFUSION_COEFFICIENT = 0.187
-"""gamma = 0.187 Z^(2/3): how strongly elastic scattering thins out a transmitted beam."""
+"""gamma = 0.187 Z^(2/3): attenuation of a transmitted beam by elastic scattering."""
 
 
 def kanaya_okayama_range_nm(material: Material, energy_kev: ArrayLike) -> np.ndarray:
-    """Return the range of electrons in nm: the depth that none gets beyond.
+    """Return the range of electrons in nm: the largest depth that they reach.
 
     For an element R = 0.0276 um A E^1.67 / (Z^0.89 rho), with A in g/mol, E in keV, rho in g/cm3.
-    The energy loss per length behind it depends on E alike for all elements, so that by Bragg's
-    rule the losses of a compound's elements add up by weight fraction w:
+    The underlying energy loss per length depends on E in the same way for all elements, so that by
+    Bragg's rule the losses of a compound's elements add up by weight fraction w:
     R = 0.0276 um E^1.67 / (rho sum_i w_i Z_i^0.89 / A_i).
 
     Args:
-        material: what the electrons travel in.
+        material: the material that the electrons travel in.
         energy_kev: energy at the start, keV; any shape.
 
     Returns:
@@ -53,15 +53,15 @@ def kanaya_okayama_range_nm(material: Material, energy_kev: ArrayLike) -> np.nda
 def kanaya_okayama_transmission(
     material: Material, energy_kev: ArrayLike, path_nm: ArrayLike
 ) -> np.ndarray:
-    """Return the fraction of electrons that get through a layer.
+    """Return the fraction of electrons that a layer transmits.
 
-    exp(-gamma y / (1 - y)) with y = path / range and gamma = 0.187 Z^(2/3); 0 for y >= 1. Of a
-    compound, Z is the mean over weight fractions.
+    It is exp(-gamma y / (1 - y)) with y = path / range and gamma = 0.187 Z^(2/3); 0 for y >= 1. For
+    a compound, Z is the mean over weight fractions.
 
     Args:
-        material: what the layer is made of.
+        material: the material of the layer.
         energy_kev: energy before the layer, keV; broadcasts against `path_nm`.
-        path_nm: length of the way through it, nm, not negative.
+        path_nm: path length in the layer, nm, not negative.
 
     Returns:
         Fraction from 0 to 1; 1 for vacuum.

@@ -1,14 +1,14 @@
 """The table of simulated backscatter coefficients that comes with fib, under any pore filler.
 
-`tools/make_backscatter_table.py` makes it: what `physics/monte_carlo_table` simulates of the
-built-in materials and the elements, from 0.5 to 30 keV, under 0 to half an electron range of epoxy.
-The file (.npz, nothing in it is code) holds
+`tools/make_backscatter_table.py` makes it: `physics/monte_carlo_table` simulates the built-in
+materials and the elements, from 0.5 to 30 keV, under 0 to half an electron range of epoxy. The file
+(.npz, without code) holds
 
 - ``material`` (m,): names; ``atomic_number`` (m,): mean Z over weight fractions;
 - ``energy_kev`` (e,), ascending, and ``depth_nm`` (e, d), ascending along d from 0, the bare
-  material, to where no electron comes back from it;
-- ``electrons``: how many were sent at each material, energy and depth;
-- ``counts`` (m, e, d), uint32: how many of them came back.
+  material, to the depth from which no electron returns;
+- ``electrons``: number of incident electrons for each material, energy and depth;
+- ``counts`` (m, e, d), uint32: number of electrons that were backscattered.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from fibcore.materials import EPOXY
 DATA = Path(__file__).with_name("data") / "backscatter.npz"
 
 HEAVY = 10.0
-"""Mean atomic number from which a filler is so unlike epoxy that a warning says so."""
+"""Mean atomic number from which a filler differs so much from epoxy that a warning is logged."""
 
 ALUMINIUM = Material.of_element(element("Al"))
 
@@ -58,10 +58,10 @@ def shipped_table(path: Path = DATA) -> Table:
 
 @cache
 def shipped_lookup(asked: str) -> CoefficientLookup:
-    """Return what reads the table; below its last depth nothing changes any more.
+    """Return the lookup of the table; below its last depth eta is constant.
 
     Args:
-        asked: identifier of the plugin that is asked, for warnings.
+        asked: identifier of the plugin that is used, for warnings.
     """
     table = CoefficientTable.of(shipped_table())
     covered = replace(TableRange.of(table), depth_nm=(0.0, math.inf))
@@ -73,23 +73,23 @@ def shipped_coefficient(
 ) -> np.ndarray:
     """Return eta, 0 to 1, of a material under a layer of any filler; 0 for vacuum.
 
-    Under epoxy it is that of the table. Other fillers are alike where the layer is the same
-    fraction of the electron range: at d under the filler, and at d' = d R_epoxy / R_filler under
-    epoxy (range after Kanaya and Okayama, see `electron_range`). There
+    Under epoxy it is that of the table. Layers of other fillers correspond to epoxy of the same
+    fraction of the electron range: d of the filler to d' = d R_epoxy / R_filler of epoxy (range
+    after Kanaya and Okayama, see `electron_range`):
 
         eta_filler(d) = eta(d') + (filler - epoxy) (eta(0) - eta(d')) / (eta(0) - epoxy)
 
-    where filler and epoxy stand for the eta of either without anything below. The fraction, from 0
-    at the face to 1, is how far epoxy hides the material; of materials lighter than aluminium,
-    which hardly differ from epoxy, that of aluminium is taken. In vacuum the range is infinite, so
-    that d' = 0: what is bare.
+    where filler and epoxy are the eta of either material by itself. The fraction, from 0 at the
+    face to 1, is the degree to which epoxy hides the material. For materials lighter than
+    aluminium, which hardly differ from epoxy, that of aluminium is used. In vacuum the range is
+    infinite, so that d' = 0: the bare material.
 
     Args:
-        asked: identifier of the plugin that is asked, for warnings.
-        material: what scatters.
+        asked: identifier of the plugin that is used, for warnings.
+        material: the scattering material.
         energy_kev: beam energies, keV.
         depth_nm: thicknesses of the layer, nm, of the shape of the energies.
-        filler: what the layer consists of.
+        filler: material of the layer.
     """
     table = shipped_lookup(asked)
     if material.composition:
@@ -100,7 +100,7 @@ def shipped_coefficient(
     if filler.mean_atomic_number >= HEAVY and np.any(depth_nm > 0):
         logging.getLogger("fib").warning(
             "%s: the table that comes with fib was simulated under epoxy; under %s its depths are "
-            "converted by the electron range, which puts eta off by 0.01 (Si) to 0.03 (Pt). "
+            "converted by the electron range, with an error of eta from 0.01 (Si) to 0.03 (Pt). "
             "physics/monte_carlo_table makes a table for that overlayer",
             asked,
             filler.name,

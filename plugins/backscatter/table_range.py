@@ -1,4 +1,4 @@
-"""The range that a table of coefficients covers, and what to say outside of it."""
+"""The range that a table of coefficients covers, and warnings of values outside."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fibcore.models import ModelInfo
 Limits = tuple[float, float]
 
 TOLERANCE = 1e-3
-"""How far, as a fraction, a value may lie outside without a word."""
+"""How far, as a fraction, a value may be outside without a warning."""
 
 
 Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
@@ -33,7 +33,7 @@ class RangeInfo(ModelInfo):
 
 @dataclass(frozen=True)
 class TableRange:
-    """Least and largest value of each variable of a table."""
+    """Smallest and largest value of each variable of a table."""
 
     energy_kev: Limits
     atomic_number: Limits
@@ -47,7 +47,7 @@ class TableRange:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Return the range that `to_json` wrote."""
+        """Return the range from the result of `to_json`."""
         return cls(**{name: tuple(values[name]) for name in RangeInfo.model_fields})
 
     def to_json(self) -> dict[str, list[float]]:
@@ -55,25 +55,27 @@ class TableRange:
         return {name: list(limits) for name, limits in asdict(self).items()}
 
     def clipped_depth_nm(self, depth_nm: np.ndarray) -> np.ndarray:
-        """Return depths with those outside moved to the nearest one inside."""
+        """Return depths clipped to the range."""
         return np.clip(depth_nm, *self.depth_nm)
 
     def warn_outside(
         self, who: str, material: Material, energy_kev: np.ndarray, depth_nm: np.ndarray
     ) -> None:
-        """Log a warning for what lies outside; `who` is the plugin that was asked."""
+        """Log a warning for values outside; `who` is the plugin that is used."""
         z = np.array(material.mean_atomic_number)
-        doubts = [
-            _told("energies", energy_kev, self.energy_kev, "keV", "an extrapolation"),
-            _told("an atomic number", z, self.atomic_number, "", "an extrapolation"),
-            _told("depths", depth_nm, self.depth_nm, "nm", "the value at the nearest depth inside"),
+        warnings = [
+            _outside("energies", energy_kev, self.energy_kev, "keV", "an extrapolation"),
+            _outside("an atomic number", z, self.atomic_number, "", "an extrapolation"),
+            _outside(
+                "depths", depth_nm, self.depth_nm, "nm", "the value at the nearest depth inside"
+            ),
         ]
-        for doubt in filter(None, doubts):
-            logging.getLogger("fib").warning("%s: eta of %s at %s", who, material.name, doubt)
+        for warning in filter(None, warnings):
+            logging.getLogger("fib").warning("%s: eta of %s at %s", who, material.name, warning)
 
 
 def checked(energy_kev: Any, depth_nm: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return energies and depths as float64 arrays of one shape.
+    """Return energies and depths as float64 arrays of the same shape.
 
     Raises:
         FibError: an energy that is not positive, or a negative depth.
@@ -88,7 +90,7 @@ def checked(energy_kev: Any, depth_nm: Any) -> tuple[np.ndarray, np.ndarray]:
     return energy, depth
 
 
-def _told(what: str, values: np.ndarray, limits: Limits, unit: str, consequence: str) -> str:
+def _outside(what: str, values: np.ndarray, limits: Limits, unit: str, consequence: str) -> str:
     low, high = limits
     outside = np.unique(
         values[(values < low - TOLERANCE * low) | (values > high + TOLERANCE * high)]

@@ -1,4 +1,4 @@
-"""Backscatter coefficients from a small neural network that learned a simulated table."""
+"""Backscatter coefficients from a small neural network trained on a simulated table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Three = Annotated[list[float], Field(min_length=3, max_length=3)]
 
 
 class NetworkInfo(ModelInfo):
-    """What the info of a model of `physics/ann` holds."""
+    """The info of a model of `physics/ann`."""
 
     input_centre: Three
     input_scale: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=3, max_length=3)]
@@ -38,26 +38,26 @@ class NetworkInfo(ModelInfo):
 class ANN(Trainable, ANNParameters, Physics):
     """Network for the backscatter coefficient (3 -> 16 -> 32 -> 32 -> 32 -> 1).
 
-    The network of Sardhara et al., Mach. Learn.: Sci. Technol. 6 (2025) 025023, section 2.3: beam
-    energy, atomic number and depth below the overlayer go in, eta comes out. It is trained on a
-    table as `physics/monte_carlo_table` simulates it, by the procedure of table 1: mean squared
-    error, Adam, batches of 8, up to 100 epochs. Where the paper is silent: GELU between layers,
-    a sigmoid at the end, and inputs scaled to log E, Z and the depth as a fraction of the electron
-    range, which takes a third off the error. Table 1's learning rate of 1e-4 is too low for 100
-    epochs: with it the error is six times that of the default.
+    The network of Sardhara et al., Mach. Learn.: Sci. Technol. 6 (2025) 025023, section 2.3: its
+    inputs are beam energy, atomic number and depth below the overlayer, its output is eta. It is
+    trained on a table from `physics/monte_carlo_table`, by the procedure of table 1: mean squared
+    error, Adam, batches of 8, up to 100 epochs. The paper does not specify the rest: GELU between
+    layers, a sigmoid at the end, and inputs scaled to log E, Z and the depth as a fraction of the
+    electron range, which reduces the error by a third. Table 1's learning rate of 1e-4 is too low
+    for 100 epochs: with it the error is six times that of the default.
 
-    **How good.** On the default table (ten materials, 0.5 to 5 keV, 0 to 190 nm of epoxy) the rows
+    **Accuracy.** On the default table (ten materials, 0.5 to 5 keV, 0 to 190 nm of epoxy) the rows
     held out deviated by 0.0017 to 0.0022 (root mean square; 0.0010 of it is the counting error of
     the table), Au at 2 keV by 0.0018 to 0.0020; `physics/hunger_kuchler` deviates by 0.02 at 5 keV,
     0.03 at 2 and 0.04 at 0.5. Between the energies, depths and elements of the table it was mostly
     0.002 to 0.003, up to 0.008 at 0.5 keV. One seed in twelve held out the steepest place of the
-    table, bare heavy metal at the lowest voltage, and showed 0.009. The best epoch is chosen by the
-    rows held out, so their deviation is a little flattered.
+    table, bare heavy metal at the lowest voltage, and had 0.009. The best epoch is chosen by the
+    rows held out, so their deviation is slightly too low.
 
-    **Limits.** The atomic number alone stands for the material, for compounds the mean over weight
-    fractions: what has the same one is the same, carbon (6.0) and epoxy (6.02) for instance.
-    Outside the energies, atomic numbers and depths of the table a warning says so; deeper than the
-    table its last depth holds. The pore filler must be the table's overlayer.
+    **Limits.** The material enters by its atomic number only, for compounds the mean over weight
+    fractions: materials with the same one are not distinguished, e.g. carbon (6.0) and epoxy
+    (6.02). Outside the energies, atomic numbers and depths of the table a warning is logged; beyond
+    the last depth of the table its value is used. The pore filler must be the table's overlayer.
     """
 
     name: ClassVar[str] = "ann"
@@ -68,21 +68,21 @@ class ANN(Trainable, ANNParameters, Physics):
     def fit(
         self, table: Table, reference: Physics | None = None, context: Context | None = None
     ) -> Self:
-        """Train on a table; keeps the history and how well the network fits.
+        """Train on a table; keeps the history and tables of the network's deviations.
 
         The table `history` has the columns epoch, train_loss, validation_loss (mean squared
-        errors), learning_rate. `comparison` sets the rows of the table, simulated_eta with its
-        standard_error, beside network_eta; held_out marks those that were not trained on.
-        `deviation` has the root mean square of network minus simulation for each energy, over all
-        rows and over those held out, and of the standard errors. Training goes on from the
-        checkpoint in the context's scratch folder, if there is one, and ends with the same bytes.
+        errors), learning_rate. `comparison` lists the rows of the table, simulated_eta with its
+        standard_error, and network_eta; held_out marks those that were not trained on. `deviation`
+        has the root mean square of network minus simulation for each energy, over all rows and over
+        those held out, and of the standard errors. Training resumes from the checkpoint in the
+        context's scratch folder, if there is one, and ends with the same bytes.
 
         Args:
-            table: with columns material, atomic_number, energy_kev, depth_nm, eta, as
-                `physics/monte_carlo_table` makes it; overlayer and standard_error may be missing.
-            reference: another model, to be set beside the network in `comparison` and
-                `deviation`, in columns of its name; materials that no plugin registers are left
-                out. The network does not depend on it.
+            table: with columns material, atomic_number, energy_kev, depth_nm, eta, as made by
+                `physics/monte_carlo_table`; overlayer and standard_error may be missing.
+            reference: another model to compare with the network in `comparison` and `deviation`,
+                in columns of its name; materials that no plugin registers are left out. The
+                network does not depend on it.
             context: surroundings of the step.
 
         Raises:
@@ -100,7 +100,7 @@ class ANN(Trainable, ANNParameters, Physics):
         if len(table) < FEWEST_ROWS:
             raise FibError(
                 f"the table has {len(table)} rows; the network needs at least {FEWEST_ROWS}, of "
-                f"several materials, energies and depths, to learn from"
+                f"several materials, energies and depths"
             )
         held_out = self._held_out(len(table), context)
         variables = (rows.energy_kev, rows.atomic_number, rows.depth_nm)
@@ -134,7 +134,7 @@ class ANN(Trainable, ANNParameters, Physics):
 
     @property
     def overlayer_name(self) -> str | None:
-        """Name of the table's overlayer, if the table told."""
+        """Name of the table's overlayer; None if the table has none."""
         return str(self.model.info["overlayer"]) or None
 
     def coefficient(
@@ -143,7 +143,7 @@ class ANN(Trainable, ANNParameters, Physics):
         """Return eta of a material under a layer of the table's overlayer, 0 to 1; 0 for vacuum.
 
         Args:
-            material: what scatters; only its mean atomic number counts.
+            material: the scattering material; only its mean atomic number counts.
             energy_kev: beam energy in keV, positive; broadcasts against `depth_nm`.
             depth_nm: thickness of the layer in nm, not negative.
 
@@ -180,7 +180,7 @@ class ANN(Trainable, ANNParameters, Physics):
         return shapes
 
     def _held_out(self, rows: int, context: Context) -> np.ndarray:
-        """Return which rows are held out: so many, at random."""
+        """Return which of so many rows are held out, drawn at random."""
         held_out = np.zeros(rows, dtype=bool)
         count = max(1, round(self.validation_fraction * rows))
         held_out[context.rng_for("held out").permutation(rows)[:count]] = True
@@ -221,7 +221,7 @@ def _deviation(rows: CoefficientTable, etas: dict[str, np.ndarray], held_out: np
 
 
 def _reference_eta(reference: Physics, rows: CoefficientTable) -> np.ndarray:
-    """Return what another model says of every row; NaN for materials that are not registered."""
+    """Return eta of every row by another model; NaN for materials that are not registered."""
     eta = np.full(len(rows.eta), np.nan)
     for name in rows.materials:
         here = rows.of_material(name)
@@ -239,6 +239,6 @@ def _reference_eta(reference: Physics, rows: CoefficientTable) -> np.ndarray:
 
 
 def _rms(deviations: np.ndarray) -> float | None:
-    """Return the root mean square of what is known; None where nothing is."""
+    """Return the root mean square of the values that are not NaN; None if there are none."""
     known = deviations[np.isfinite(deviations)]
     return float(np.sqrt(np.mean(known**2))) if known.size else None

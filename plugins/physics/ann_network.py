@@ -19,15 +19,15 @@ LAYERS = (3, 16, 32, 32, 32, 1)
 
 @dataclass(frozen=True)
 class InputScale:
-    """How energy, atomic number and depth become inputs of mean 0 and variance 1.
+    """Scaling of energy, atomic number and depth to inputs of mean 0 and variance 1.
 
     They are log E, Z and the depth as a fraction of the electron range in epoxy (Kanaya and
-    Okayama, see `electron_range`), at most 1: from more than half the range no electron comes
-    back, and eta changes no more.
+    Okayama, see `electron_range`), at most 1: beyond half the range no electron returns, and eta is
+    constant.
 
     Attributes:
-        centre: what is subtracted from each of the three.
-        scale: what they are divided by.
+        centre: offset subtracted from each of the three.
+        scale: divisor of each of the three.
     """
 
     centre: tuple[float, float, float]
@@ -35,7 +35,7 @@ class InputScale:
 
     @classmethod
     def of(cls, energy_kev: np.ndarray, atomic_number: np.ndarray, depth_nm: np.ndarray) -> Self:
-        """Return the scale that makes these rows' inputs have mean 0 and variance 1.
+        """Return the scale by which the inputs of these rows have mean 0 and variance 1.
 
         An input that is the same in all rows is left unscaled.
         """

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trained:
-    """The best network, on the CPU, and how it came about."""
+    """The best network, on the CPU, and the history of its training."""
 
     network: nn.Module
     history: list[dict[str, Any]]
@@ -47,10 +47,10 @@ def train(
     """Train a network on the rows that are not held out; return that of the best epoch.
 
     Args:
-        params: how long, at what rate, in batches of what size.
+        params: duration, learning rate and batch size.
         inputs: scaled inputs, (rows, 3).
-        eta: what to learn, (rows,).
-        held_out: which rows the best epoch is chosen by, (rows,).
+        eta: target values, (rows,).
+        held_out: which rows determine the best epoch, (rows,).
         context: surroundings of the step.
 
     Raises:
@@ -110,7 +110,7 @@ def train(
 
 
 def _fingerprint(params: ANNParameters, inputs: np.ndarray, eta: np.ndarray, seed: int) -> str:
-    """Return a digest of what decides the course of training, to know a checkpoint by."""
+    """Return a digest of all that determines the training, which identifies a checkpoint."""
     facts = hashlib.sha256(json.dumps([params.model_dump(mode="json"), seed]).encode())
     facts.update(inputs.tobytes())
     facts.update(eta.tobytes())

@@ -13,15 +13,15 @@ from fibcore.files import write_whole
 
 
 class FinishedRows:
-    """What is known of a table's rows; each is on disk before the next one counts.
+    """The finished rows of a table; each is on disk before the next one counts.
 
-    Every line ends with a digest of itself and of the fingerprint. One that does not match is left
-    out: the last one, if it was being written when a run was killed, any that was damaged since,
-    and all of them, if the file belongs to another table.
+    Every line ends with a digest of itself and of the fingerprint. Lines that do not match are left
+    out: the last one, if a run was killed while writing it, any that were damaged since, and all of
+    them, if the file belongs to another table.
 
     Args:
-        path: the file; made if it is not there.
-        fingerprint: digest of what decides the rows.
+        path: the file; created if it does not exist.
+        fingerprint: digest of all that determines the rows.
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
@@ -38,7 +38,7 @@ class FinishedRows:
         return self._rows[index]
 
     def add(self, index: int, row: Sequence[float]) -> int:
-        """Keep a row, from any thread; return how many there are."""
+        """Save a row, from any thread; return the number of rows."""
         with self._lock, self._path.open("a", encoding="utf-8") as file:
             file.write(self._line(index, row))
             self._rows[index] = tuple(row)

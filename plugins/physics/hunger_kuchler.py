@@ -1,4 +1,4 @@
-"""The backscatter law of Hunger and Kuchler, made to depend on depth by an electron range."""
+"""The backscatter law of Hunger and Kuchler, with a dependence on depth by an electron range."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FITTED_KEV = (4.0, 40.0)
 """Range of energies to which the law was fitted, keV."""
 
 PATH_PER_DEPTH = 3.0
-"""Way in and out through a layer, in units of its thickness: straight in (1), and out along
+"""Path in and out through a layer, in units of its thickness: straight in (1), and out along
 directions with a cosine (Lambert) distribution, over which the mean of 1 / cos is 2."""
 
 
@@ -35,8 +35,8 @@ class HungerKuchler(Physics):
     et al. 2025 is a misprint of it, with C in the exponent). Of a compound it is the mean of its
     elements' eta over their weight fractions (R. Castaing, Adv. Electronics Electron Phys. 13
     (1960) 317; K. F. J. Heinrich, Proc. 4th Int. Conf. X-ray Optics and Microanalysis (1966) 159).
-    Hydrogen counts as 0: the cubic in ln Z turns up to 0.19 there, while its scattering, which
-    goes with Z^2, is next to none.
+    Hydrogen counts as 0: the cubic in ln Z rises to 0.19 there, while its scattering, which is
+    proportional to Z^2, is negligible.
 
     **Depth.** Under a layer of thickness d of the material `overlayer`
 
@@ -44,10 +44,10 @@ class HungerKuchler(Physics):
         T(s) = exp(-gamma y / (1 - y)),  y = s / R,  gamma = 0.187 Z^(2/3)
 
     with range R and transmission T in the overlayer by Kanaya and Okayama (1972), see
-    `electron_range`. 3 d is the mean way through the layer: straight in, and out with a cosine
+    `electron_range`. 3 d is the mean path through the layer: straight in, and out with a cosine
     distribution. Nothing is fitted. At d = 0 it is the bulk law, beyond R / 3 the bulk overlayer.
 
-    **Validity.** The law was fitted for 4 to 40 keV; outside, a warning says so. Root mean square
+    **Validity.** The law was fitted for 4 to 40 keV; outside, a warning is logged. Root mean square
     deviation from the authors' own data: 1 % (Au), 2 % (Cu), 3 % (Si), 8 % (C). Extrapolated to 1
     keV it exceeds measurements on clean surfaces (El Gomati and Assad 1997) by 11 % for Au, 8 %
     for Cu and 57 % for C, and a Monte Carlo with Mott cross sections by 5 % for Au and 66 % for
@@ -57,14 +57,14 @@ class HungerKuchler(Physics):
     and 4 keV: root mean square deviation of T 0.06, 0.04, 0.02 and of eta 0.05, 0.04, 0.02 (mostly
     the epoxy's own eta). T falls to one half at 9.0 nm instead of 7.0, 28.7 instead of 25.2, 91
     instead of 87: the range is too long at low energies. Other closed forms (mean of T over the
-    directions, straight line to R / 3, energy left after the way) deviate more at 2 and 4 keV; a
-    free factor in place of 3 would be 3.2.
+    directions, straight line to R / 3, energy left after the path) deviate more at 2 and 4 keV; a
+    fitted factor instead of 3 would be 3.2.
     """
 
     name: ClassVar[str] = "hunger_kuchler"
 
     overlayer: MaterialParam = Field(
-        default=EPOXY, description="material that covers what scatters: what fills the pores"
+        default=EPOXY, description="material above the scattering one: the pore filler"
     )
 
     def coefficient(
@@ -73,12 +73,12 @@ class HungerKuchler(Physics):
         """Return eta of a material under a layer of `overlayer`, 0 to 1.
 
         Args:
-            material: what scatters.
+            material: the scattering material.
             energy_kev: beam energy in keV, positive; broadcasts against `depth_nm`.
             depth_nm: thickness of the layer in nm, not negative.
 
         Returns:
-            Electrons sent back per incident electron, float64, of the broadcast shape.
+            Backscattered electrons per incident electron, float64, of the broadcast shape.
 
         Raises:
             FibError: an energy that is not positive, or a negative depth.
@@ -101,7 +101,7 @@ def bulk_coefficient(material: Material, energy_kev: ArrayLike) -> np.ndarray:
     """Return eta of a bare, thick material, clipped to 0 to 1; 0 for vacuum.
 
     Args:
-        material: what scatters.
+        material: the scattering material.
         energy_kev: beam energy in keV, any shape.
     """
     energy = np.asarray(energy_kev, dtype=np.float64)
@@ -119,7 +119,7 @@ def bulk_coefficient(material: Material, energy_kev: ArrayLike) -> np.ndarray:
 
 
 def _warn_outside(energy: np.ndarray) -> None:
-    """Log a warning for energies outside of the fit, in the same words for every material."""
+    """Log a warning for energies outside of the fit, with the same text for every material."""
     low, high = FITTED_KEV
     outside = np.unique(energy[(energy < low) | (energy > high)])
     if outside.size:

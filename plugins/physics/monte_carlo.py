@@ -1,4 +1,4 @@
-"""Backscatter coefficients looked up in a table of Monte Carlo simulations."""
+"""Backscatter coefficients from a table of Monte Carlo simulations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class MaterialInfo(ModelInfo):
 
 
 class TableInfo(ModelInfo):
-    """What the info of a model of `physics/monte_carlo` holds."""
+    """The info of a model of `physics/monte_carlo`."""
 
     materials: Annotated[list[MaterialInfo], Field(min_length=1)]
     overlayer: str
@@ -40,32 +40,31 @@ class MonteCarloLookup(Trainable, Physics):
 
     **The table of fib** needs no input and computes nothing: `run` it. It holds the built-in
     materials and the elements at 17 energies from 0.5 to 30 keV under 21 thicknesses of epoxy, 0 to
-    half an electron range; each entry is the fraction of 100 000 electrons that came back (standard
-    error 0.0016 at most). Under another `overlayer` a depth counts as the fraction of the electron
-    range that it is there, so that in vacuum, in open pores, every depth shows the bare material.
+    half an electron range; each entry is the backscattered fraction of 100 000 electrons (standard
+    error 0.0016 at most). Under another `overlayer` depths are converted to the same fraction of
+    the electron range, so that in vacuum, in open pores, every depth gives the bare material.
 
-    **A table of your own** from `physics/monte_carlo_table`, for compounds, another overlayer or
-    other settings, is what `fit` takes; nothing is fitted to it.
+    **Your own table** from `physics/monte_carlo_table`, for compounds, another overlayer or other
+    settings, is the input of `fit`; nothing is fitted to it.
 
     At the materials, energies and depths of the table it returns the simulated values themselves:
-    the reference that `physics/ann` and `physics/hunger_kuchler` are judged by. Between energies
-    and depths it follows the simulated curves, stretched by the electron range (see
-    `depth_curves`). **A compound that is not in the table** is the mean of its elements, weighted
-    by their shares of the electrons (J. J. Donovan, N. E. Pingitore, A. Westphal, Microsc.
-    Microanal. 9 (2003) 202). If the table lacks one of them, or is asked for an element that it
-    lacks, the result is linear in the mean atomic number between the materials next to it. A
-    warning says which. Outside of the table the nearest value holds, of energies at the same
-    fraction of the range; a warning says so. That a material brings its own stopping power does not
-    count.
+    the reference for `physics/ann` and `physics/hunger_kuchler`. Between energies and depths it
+    follows the simulated curves, scaled by the electron range (see `depth_curves`). **A compound
+    that is not in the table** is the mean of its elements, weighted by their shares of the
+    electrons (J. J. Donovan, N. E. Pingitore, A. Westphal, Microsc. Microanal. 9 (2003) 202). For
+    elements that the table lacks, and compounds of them, the result is linear in the mean atomic
+    number between the materials next to it, which a warning names. Outside of the table the nearest
+    value is used, for energies that at the same fraction of the range; a warning is logged. A
+    material's own stopping power is ignored.
 
-    **How good**, as deviation from fresh simulations (root mean square): the table of fib, between
+    **Accuracy**, as deviation from fresh simulations (root mean square): the table of fib, between
     its energies and depths, 0.001, which is the counting error; compounds 0.02 at 1 keV, 0.004 at 3
-    and 0.007 at 10 (24 of them from LiH to UO2; too bright at low voltages, the most where a heavy
-    element meets a light one). Under polymers, ice or carbon in place of epoxy 0.002 to 0.008,
-    under Al or Si 0.01, Cu 0.015, Pt 0.033; a warning tells of those with mean atomic numbers from
-    10 upwards. `physics/hunger_kuchler` deviates by 0.015 to 0.065 there. A table of ten materials
-    in steps of 10 nm was within 0.0014 to 0.0029 half-way between energies and depths from 0.75 keV
-    on, at 0.5 keV, where eta falls within 5 nm, within 0.01: lower voltages want finer depths.
+    and 0.007 at 10 (24 of them from LiH to UO2; too bright at low voltages, most for a heavy
+    element with a light one). Under polymers, ice or carbon instead of epoxy 0.002 to 0.008, under
+    Al or Si 0.01, Cu 0.015, Pt 0.033; a warning is logged for mean atomic numbers of 10 and more.
+    `physics/hunger_kuchler` deviates by 0.015 to 0.065 there. A table of ten materials in steps of
+    10 nm was within 0.0014 to 0.0029 half-way between energies and depths from 0.75 keV on, and
+    within 0.01 at 0.5 keV, where eta falls within 5 nm: lower voltages need finer depths.
     """
 
     name: ClassVar[str] = "monte_carlo"
@@ -76,8 +75,8 @@ class MonteCarloLookup(Trainable, Physics):
 
     overlayer: MaterialParam | None = Field(
         default=None,
-        description="what fills the pores, for the table that comes with fib; none: epoxy. A table "
-        "of your own has its own",
+        description="pore filler, for the table that comes with fib; none: epoxy. Your own table "
+        "has its own",
     )
 
     @classmethod
@@ -85,22 +84,22 @@ class MonteCarloLookup(Trainable, Physics):
         """Return the plugin, with the table of the model or, if that has none, the one of fib.
 
         Args:
-            model: what `fit` made of a table, or the parameters alone.
+            model: the result of `fit`, or the parameters alone.
             changes: none are possible.
 
         Raises:
-            FibError: the model is not one that this plugin can have made.
+            FibError: the model cannot come from this plugin.
         """
         if model.weights or model.info or model.forecast:
             return super().from_model(model, **changes)
         return restored(cls, model)
 
     def fit(self, table: Table, context: Context | None = None) -> Self:
-        """Keep a table in place of the one that comes with fib.
+        """Use a table instead of the one that comes with fib.
 
         Args:
-            table: with columns material, atomic_number, energy_kev, depth_nm, eta, as
-                `physics/monte_carlo_table` makes it; overlayer and standard_error may be missing.
+            table: with columns material, atomic_number, energy_kev, depth_nm, eta, as made by
+                `physics/monte_carlo_table`; overlayer and standard_error may be missing.
             context: surroundings of the step.
 
         Raises:
@@ -111,7 +110,7 @@ class MonteCarloLookup(Trainable, Physics):
         found = CoefficientTable.of(table)
         if self.overlayer is not None and found.overlayer not in ("", self.overlayer.name):
             raise FibError(
-                f"the table is for material under {found.overlayer}, the parameter overlayer is "
+                f"the table is for materials under {found.overlayer}, the parameter overlayer is "
                 f"{self.overlayer.name}: leave the parameter out, or give a table for it"
             )
         self._model = Model(
@@ -133,7 +132,7 @@ class MonteCarloLookup(Trainable, Physics):
 
     @property
     def overlayer_name(self) -> str | None:
-        """Name of the overlayer; None if a table of one's own does not say."""
+        """Name of the overlayer; None if the given table has none."""
         if self.fitted and self.model.info["overlayer"]:
             return str(self.model.info["overlayer"])
         if self.fitted and self.overlayer is None:
@@ -146,7 +145,7 @@ class MonteCarloLookup(Trainable, Physics):
         """Return eta of a material under a layer of the overlayer, 0 to 1; 0 for vacuum.
 
         Args:
-            material: what scatters.
+            material: the scattering material.
             energy_kev: beam energy in keV, positive; broadcasts against `depth_nm`.
             depth_nm: thickness of the layer in nm, not negative.
 
@@ -168,14 +167,14 @@ class MonteCarloLookup(Trainable, Physics):
         return dict.fromkeys(WEIGHTS, (rows,))
 
     def check_model(self) -> None:
-        """Refuse what is no table of coefficients for the materials that it names."""
+        """Refuse a model whose table has other materials than it names."""
         super().check_model()
         weights, materials = self.model.weights, self.model.info["materials"]
         numbers = weights["material"]
         if numbers.dtype.kind not in "iu" or set(numbers.tolist()) != set(range(len(materials))):
             raise FibError(
                 "the model's table has rows of other materials than it names: it is damaged; "
-                "make it anew from its table"
+                "make it again from its table"
             )
         columns: dict[str, Any] = {
             key: [materials[number][key] for number in numbers] for key in ("name", "atomic_number")

@@ -29,7 +29,7 @@ EnergyKev = Annotated[float, Field(gt=LOWEST_KEV, le=HIGHEST_KEV)]
 
 
 class DepthRange(BaseModel):
-    """Evenly spaced depths, the last one included where a whole number of steps leads to it."""
+    """Evenly spaced depths, including the last one if it is a whole number of steps away."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -40,7 +40,7 @@ class DepthRange(BaseModel):
     @model_validator(mode="after")
     def _ascends(self) -> Self:
         if self.stop < self.start:
-            raise ValueError(f"stop {self.stop:g} is below start {self.start:g}; exchange them")
+            raise ValueError(f"stop {self.stop:g} is below start {self.start:g}; swap them")
         return self
 
     @property
@@ -53,22 +53,22 @@ class DepthRange(BaseModel):
 class MonteCarloTable(Physics):
     """Backscatter coefficients simulated electron by electron (the sMC-BS table).
 
-    Every entry is the fraction of `electrons` that come back from a thick material under a flat
-    layer of `overlayer`, with its standard error. Sardhara et al., Mach. Learn.: Sci. Technol. 6
-    (2025) 025023, section 2.1.1, computed such a table, 0 to 190 nm of epoxy in steps of 10 nm, to
-    train their network on.
+    Every entry is the backscattered fraction of `electrons` for a thick material under a flat layer
+    of `overlayer`, with its standard error. Sardhara et al., Mach. Learn.: Sci. Technol. 6 (2025)
+    025023, section 2.1.1, computed such a table, 0 to 190 nm of epoxy in steps of 10 nm, to train
+    their network on.
 
     An entry depends on the seed, its own material, energy and depth, and on the settings, not on
-    what else is in the table: adding a material changes no other row. `physics/ann` and
-    `physics/monte_carlo` learn from the table; as a physics input itself, this plugin simulates
-    whatever it is asked for, which takes about a second per million electrons and core.
+    other entries: adding a material changes no other row. `physics/ann` and `physics/monte_carlo`
+    take the table as input. As a physics input itself, this plugin simulates each value on request,
+    which takes about a second per million electrons and core.
     """
 
     name: ClassVar[str] = "monte_carlo_table"
 
     materials: Annotated[tuple[MaterialParam, ...], Field(min_length=1)] = Field(
         default=("epoxy", "C", "Al", "Si", "Ti", "Cu", "Zr", "Ag", "Pt", "Au"),  # type: ignore[arg-type]
-        description="what scatters below the overlayer; include what fills the pores",
+        description="scattering materials below the overlayer; include the pore filler",
     )
     energies_kev: Annotated[tuple[EnergyKev, ...], Field(min_length=1)] = Field(
         default=(0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0),
@@ -79,14 +79,14 @@ class MonteCarloTable(Physics):
         description="thicknesses of the overlayer, nm: a list, or {start, stop, step}",
     )
     overlayer: MaterialParam = Field(
-        default=EPOXY, description="material that covers what scatters: what fills the pores"
+        default=EPOXY, description="material above the scattering one: the pore filler"
     )
     electrons: int = Field(
         default=100_000,
         ge=100,
         le=10**9,
         description="electrons per entry; the standard error is 0.0016 at most with 100 000, and "
-        "falls with their square root",
+        "decreases with their square root",
     )
     elastic: ElasticModel = Field(default="mott", description="model of elastic scattering")
     energy_loss: EnergyLossModel = Field(default="joy_luo", description="model of energy loss")
@@ -109,10 +109,10 @@ class MonteCarloTable(Physics):
         ):
             twice = {str(value) for value in values if list(values).count(value) > 1}
             if twice:
-                raise ValueError(f"{what} names {', '.join(sorted(twice))} twice; name each once")
+                raise ValueError(f"{what} has {', '.join(sorted(twice))} twice; give each once")
         for material in self.materials:
             if not material.composition:
-                raise ValueError(f"{material.name} scatters nothing; leave it out of materials")
+                raise ValueError(f"{material.name} does not scatter; leave it out of materials")
         if 1000 * min(self.energies_kev) <= self.cutoff_ev:
             raise ValueError(
                 f"cutoff_ev {self.cutoff_ev:g} is not below the smallest beam energy, "
@@ -130,8 +130,8 @@ class MonteCarloTable(Physics):
         """Return the table, simulated.
 
         Columns: material, atomic_number (mean over weight fractions), overlayer, energy_kev,
-        depth_nm (thickness of the overlayer), eta, standard_error. What is finished when a run is
-        interrupted is not computed again.
+        depth_nm (thickness of the overlayer), eta, standard_error. Rows that are finished when a
+        run is interrupted are not computed again.
         """
         context = Context.of(context)
         rows = [
@@ -168,7 +168,7 @@ class MonteCarloTable(Physics):
         """Return eta by a simulation of each energy and depth, with the seed 0.
 
         Args:
-            material: what scatters, in the table or not; 0 for vacuum.
+            material: the scattering material, in the table or not; 0 for vacuum.
             energy_kev: beam energy in keV; broadcasts against `depth_nm`.
             depth_nm: thickness of the overlayer in nm, not negative.
 
@@ -222,6 +222,6 @@ class MonteCarloTable(Physics):
         return float(found.eta), float(found.standard_error)
 
     def _fingerprint(self, seed: int) -> str:
-        """Return a digest of what decides the table, to know rows finished earlier by."""
+        """Return a digest of all that determines the table, which identifies finished rows."""
         facts = [self.model_dump(mode="json"), self.result_version, seed]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

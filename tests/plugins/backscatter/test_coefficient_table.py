@@ -45,8 +45,11 @@ def test_overlayer_and_errors_are_read_where_they_stand():
     ("wrong", "message"),
     [
         ({"eta": None}, "no column eta"),
-        ({"eta": np.array([0.1, np.nan, 0.4])}, "eta of the table holds something else"),
-        ({"eta": np.array(["a", "b", "c"], dtype=object)}, "eta of the table holds something"),
+        (
+            {"eta": np.array([0.1, np.nan, 0.4])},
+            "eta of the table holds values that are no finite numbers",
+        ),
+        ({"eta": np.array(["a", "b", "c"], dtype=object)}, "eta of the table holds values"),
         ({"eta": np.array([0.1, 1.2, 0.4])}, "eta in row 2 of the table is 1.2; allowed is 0 to 1"),
         ({"energy_kev": np.array([0, 1, 2])}, "energy_kev in row 1 of the table is 0"),
         ({"depth_nm": np.array([0, 0, -1])}, "depth_nm in row 3 of the table is -1"),
@@ -58,7 +61,10 @@ def test_overlayer_and_errors_are_read_where_they_stand():
         ({"eta": np.array(["0.4", None, "0.5"], object)}, "eta .* in row 2 nothing"),
         ({"eta": np.array([0.4, 0.5, np.nan])}, "eta .* in row 3 nan"),
         ({"atomic_number": np.array([6, 7, 79])}, "C has several atomic numbers"),
-        ({"energy_kev": np.ones(3), "depth_nm": np.zeros(3)}, "C at 1 keV under 0 nm stands twice"),
+        (
+            {"energy_kev": np.ones(3), "depth_nm": np.zeros(3)},
+            "C at 1 keV under 0 nm is given twice",
+        ),
         ({"overlayer": np.array(["a", "b", "a"], dtype=object)}, "mixes the overlayers a, b"),
     ],
 )
