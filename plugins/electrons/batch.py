@@ -1,9 +1,9 @@
-"""Many electrons at a time, so that the vector units of a CPU have all their lanes at work.
+"""Transport of many electrons at a time with the vector instructions of a CPU.
 
 Each lane holds one electron. Flights and collisions are computed for all lanes in loops without
-branches or calls, which the compiler turns into vector instructions; only the electrons whose
-flight leaves the box known to be of one medium are walked through the lattice one by one. A lane
-whose electron has ended takes the next one.
+branches or calls, which the compiler turns into vector instructions. Only electrons whose flight
+leaves the known box of one medium walk through the lattice one by one. A lane whose electron has
+ended takes the next one.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from .random_stream import GOLDEN, scramble, stream_of
 from .tally import Tally, count
 
 LANES = 256
-"""Electrons at a time: enough to fill vectors, few enough to stay in the fastest cache."""
+"""Number of electrons at a time: enough to fill vectors, few enough for the fastest cache."""
 
 ENDED, FLYING, WALKING, HIT = 0, 1, 2, 3
-"""What an electron is about: it has ended, begins a flight, has to be walked, collides."""
+"""State of an electron: it has ended, starts a flight, has to walk, collides."""
 
 
 class Lanes(NamedTuple):
-    """Electrons under way; arrays (`LANES`), of the tables' float type unless noted otherwise.
+    """Electrons in flight; arrays (`LANES`), of the tables' float type unless noted otherwise.
 
     Attributes:
         state: int32, `ENDED`, `FLYING`, `WALKING` or `HIT`.
         pixel: int64, number of the pixel that it was sent into.
         stream: uint64, place in its stream of random numbers.
-        medium: uint32, what it is in.
+        medium: uint32, number of its medium.
         voxel: int32 (`LANES`, 4), voxel (z, y, x) and half width of its box, see `lattice.walk`.
         depth: optical depth left.
         scale: depth_scale of the medium.
         range_nm: range left.
-        z: place, nm, as are y and x.
-        uz: direction, as are uy and ux.
-        top: walls of its box, see `lattice.walls_of`; so are end, front, back, west and east.
-        deepest: deepest place it has been to, nm.
-        depth_after: optical depth after the flight under way.
+        z: position, nm, like y and x.
+        uz: direction, like uy and ux.
+        top: walls of its box, see `lattice.walls_of`, like end, front, back, west and east.
+        deepest: largest depth that it has reached, nm.
+        depth_after: optical depth after the current flight.
         range_after: range after it.
         row: row of the angle table after it.
         reach: reach after it, nm.
@@ -92,8 +92,8 @@ def empty_lanes(dtype: Any) -> Lanes:
 class _NoAlias(CompilerBase):
     """Compiles a function whose array arguments never overlap.
 
-    Without that promise the compiler has to assume that storing to a lane may change a table, and
-    cannot use vector instructions: collisions take five times as long.
+    Otherwise the compiler has to assume that storing to a lane may change a table, and cannot use
+    vector instructions: collisions take five times as long.
     """
 
     def define_pipelines(self) -> list[Any]:
@@ -103,7 +103,7 @@ class _NoAlias(CompilerBase):
 
 @compiled(pipeline_class=_NoAlias, **PLAIN)
 def _fly(lanes: Lanes, tables: Tables) -> None:
-    """Begin a flight in every lane, and end it where it stays within its box."""
+    """Start a flight in every lane, and end it if it stays within its box."""
     for i in range(LANES):
         lanes.stream[i] += GOLDEN
         bits = scramble(lanes.stream[i])
@@ -127,9 +127,9 @@ def _fly(lanes: Lanes, tables: Tables) -> None:
 
 @compiled(pipeline_class=_NoAlias, **PLAIN)
 def _collide(lanes: Lanes, tables: Tables) -> None:
-    """Turn every electron that collides, and end those that cannot come back any more."""
+    """Deflect every electron that collides, and end those that cannot return to the face."""
     for i in range(LANES):
-        # all is read before the choices: a choice between two places to read stops vectorisation
+        # all is read before the choices: a choice between two addresses prevents vectorisation
         state, uz, uy, ux = lanes.state[i], lanes.uz[i], lanes.uy[i], lanes.ux[i]
         depth, range_nm = lanes.depth[i], lanes.range_nm[i]
         depth_after, range_after = lanes.depth_after[i], lanes.range_after[i]
@@ -227,18 +227,18 @@ def image_pixels(
     tally: Tally,
     lanes: Lanes,
 ) -> None:
-    """Send electrons into pixels and count those that come back.
+    """Send electrons into pixels and count those that are backscattered.
 
     Args:
         key: seed of the sequence of random numbers.
         pixels: int32 (pixel, 3), voxel (z, y, x) of each.
         electrons: int64 (pixel,), number of the first electron of each pixel; others follow.
-        per_pixel: how many to send into each pixel.
+        per_pixel: number of electrons for each pixel.
         lattice: the voxels.
         tables: see `Tables`.
         beam: see `Beam`.
-        tally: is added to.
-        lanes: empty ones, to work with.
+        tally: receives the counts, which are added.
+        lanes: empty lanes as workspace.
     """
     total = len(pixels) * per_pixel
     sent, under_way = 0, LANES

@@ -3,7 +3,7 @@
 R. Browning, T. Z. Li, B. Chui, Jun Ye, R. F. W. Pease, Z. Czyzewski, D. C. Joy, Empirical forms
 for the electron/atom elastic scattering cross sections from 0.1 to 30 keV, J. Appl. Phys. 76
 (1994) 2016. The total is a fit to Mott cross sections; angles are those of a screened Rutherford
-or of an isotropic scattering, in a ratio such that the transport cross section comes out. E in keV:
+or of an isotropic scattering, in a ratio that gives the transport cross section. E in keV:
 
     sigma = 3.0e-18 cm2 Z^1.7 / (E + 0.005 Z^1.7 sqrt(E) + 0.0007 Z^2 / sqrt(E))
     Rutherford : isotropic = 300 E / Z + Z^3 / (3e5 E),  alpha = 7e-3 / E

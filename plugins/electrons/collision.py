@@ -1,13 +1,13 @@
-"""What happens at and between collisions: free flight, loss of energy, deflection.
+"""Physics at and between collisions: free flight, loss of energy, deflection.
 
-An electron carries, in place of its energy, the number of mean free paths that are left until it
-stops in the medium it is in. A flight takes an exponentially distributed number of them away, and
-tables (see `medium`) give the range, and so the length of the flight and the energy after it.
-Energy loss along the way and the change of the mean free path with energy are exact: there is no
-step rule.
+Instead of its energy, an electron carries the number of mean free paths that are left until it
+stops in its current medium. A flight takes an exponentially distributed number of them, and tables
+(see `medium`) give the range, and thus the length of the flight and the energy after it. Energy
+loss along the path and the change of the mean free path with energy are exact: there is no step
+rule.
 
-All functions are free of branches, so that compilers turn them into vector instructions, and hold
-for float32 and float64: `tables` decides.
+All functions are free of branches, so that compilers turn them into vector instructions, and work
+in float32 and float64, the type of `tables`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _HALF_STEP = math.pi / 4096.0
 
 _SINE = tuple((-1) ** k / math.factorial(2 * k + 1) for k in range(6, -1, -1))
 _COSINE = tuple((-1) ** k / math.factorial(2 * k) for k in range(7, -1, -1))
-"""Power series of sin(x) / x and cos(x) in x squared; up to a right angle they err by 1e-9."""
+"""Power series of sin(x) / x and cos(x) in x squared; errors up to a right angle are 1e-9."""
 
 _LOGARITHM = tuple(
     np.float32(c)
@@ -43,15 +43,15 @@ _LOGARITHM = tuple(
 
 
 _LOG_2 = np.float32(math.log(2.0))
-"""A constant: written out where it is used, GPUs compute it in double precision in every flight."""
+"""Precomputed: as an expression, GPUs would evaluate it in double precision in every flight."""
 
 
 @inlined
 def logarithm(x: np.float32) -> np.float32:
     """Return ln x of a positive float32, with a relative error below 3e-7.
 
-    Splits off the exponent and sums the minimax series of ln(1 + f), |f| < 0.42, of the Cephes
-    library (S. Moshier, logf); unlike a library call it can be vectorised.
+    It separates the exponent and sums the minimax series of ln(1 + f), |f| < 0.42, of the Cephes
+    library (S. Moshier, logf). Unlike a library call it can be vectorised.
     """
     bits = np.float32(x).view(np.int32)
     exponent = (bits - np.int32(0x3F3504F3)) >> np.int32(23)
@@ -66,7 +66,7 @@ def logarithm(x: np.float32) -> np.float32:
 
 @inlined
 def flight(bits: np.uint64, depth: Real, scale: Real, medium: np.uint32, tables: Tables) -> tuple:
-    """Return what is left after a free flight that begins with this optical depth.
+    """Return optical depth, range and reach after a free flight from this optical depth.
 
     Args:
         bits: random bits; the upper 24 are used.
@@ -76,7 +76,7 @@ def flight(bits: np.uint64, depth: Real, scale: Real, medium: np.uint32, tables:
         tables: see `Tables`.
 
     Returns:
-        Optical depth (0: it stops on the way), range in nm, row of the angle table, reach in nm.
+        Optical depth (0: it stops before), range in nm, row of the angle table, reach in nm.
     """
     real = tables.range_by_depth.dtype.type
     chance = (np.float32(bits >> np.uint64(40)) + np.float32(0.5)) * np.float32(2.0**-24)
@@ -160,10 +160,10 @@ def energy_share(range_nm: Real, medium: Whole, tables: Tables) -> Real:
 def entering(energy: Real, medium: Whole, tables: Tables) -> tuple:
     """Return optical depth and range in nm of an electron that enters a medium.
 
-    In vacuum, where both have no meaning, it keeps its energy in place of the optical depth.
+    In vacuum, where both have no meaning, its energy is returned instead of the optical depth.
 
     Args:
-        energy: as `energy_share` gives it.
+        energy: as from `energy_share`.
         medium: number of the medium.
         tables: see `Tables`.
     """

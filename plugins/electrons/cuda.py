@@ -1,13 +1,13 @@
 """The transport loop on NVIDIA GPUs.
 
-Threads share the electrons of a launch out among themselves: a thread whose electron has ended
-takes the next one, so that no thread waits for the longest electron of its group. All threads go
-through one loop of one body, a step through the lattice at a time (`lattice.step`); flights begin
-and collisions happen in it as they come. The functions are those of the CPU, and an electron has
-the same fate there and here but for the last bits of exponentials, logarithms and sums.
+Threads share the electrons of a launch: a thread whose electron has ended takes the next one, so
+that no thread waits for the longest electron of its group. All threads run the same loop, one step
+through the lattice at a time (`lattice.step`), which includes starts of flights and collisions. The
+functions are those of the CPU: the result for an electron is the same up to the last bits of
+exponentials, logarithms and sums.
 
-It needs an NVIDIA driver and the CUDA libraries that Numba looks for; with the environment variable
-NUMBA_ENABLE_CUDASIM=1 it runs in Numba's simulator, which is how it is tested without a GPU.
+It needs an NVIDIA driver and the CUDA libraries that Numba uses. With the environment variable
+NUMBA_ENABLE_CUDASIM=1 it runs in Numba's simulator; this is how it is tested without a GPU.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from .random_stream import GOLDEN, scramble, stream_of
 from .tally import Tally, depth_units, share_units
 
 vars(np).setdefault("row_stack", np.vstack)
-"""numba-cuda up to 0.30 asks for this name when it compiles; NumPy 2.5 has dropped it."""
+"""numba-cuda up to 0.30 uses this name when it compiles; NumPy 2.5 has removed it."""
 
 THREADS_PER_BLOCK = 128
 ELECTRONS_PER_THREAD = 64
-"""Electrons of a block over its threads: many, so that hardly any thread is idle at the end."""
+"""Electrons of a block per thread: many, so that threads are hardly idle at the end."""
 
 ELECTRONS_PER_LAUNCH = 1 << 26
 """A fraction of a second: a launch can be waited for, and is long enough to hide the next one's
@@ -56,7 +56,7 @@ MOST_PIXELS = 1 << 21
 """Pixels whose tally is kept at a time, 24 bytes each."""
 
 ENDED, FLYING, WALKING = 0, 1, 2
-"""What a thread's electron is about: it has ended, begins a flight, is on its way."""
+"""State of a thread's electron: it has ended, starts a flight, is in flight."""
 
 
 class Sums(NamedTuple):
@@ -94,7 +94,7 @@ def check_gpu(index: int = 0) -> None:
         index: number of the GPU.
 
     Raises:
-        UsageError: it cannot; the message says what was found.
+        UsageError: it cannot; the message gives the cause.
     """
     if not cuda.is_available():
         raise UsageError(
@@ -107,7 +107,7 @@ def check_gpu(index: int = 0) -> None:
 @kept
 @cuda.jit
 def _clear(tally: Sums) -> None:
-    """Set sums to nothing."""
+    """Set sums to zero."""
     p = cuda.grid(1)  # type: ignore[call-arg, var-annotated]
     if p < len(tally.counts):
         tally.counts[p] = 0
@@ -144,7 +144,7 @@ def _send(
     first_pixel = first // window.per_pixel
     skipped = np.uint32(first - first_pixel * window.per_pixel)
 
-    # what a thread knows of its electron; values of the right types stand for those to come
+    # state of a thread's electron; initial values set the types
     state = ENDED
     p = first_pixel
     stream = key
@@ -197,7 +197,7 @@ def _send(
                 state = FLYING
         elif end != CROSSED:
             energy = energy_share(range_after + length, medium, tables)
-            if tables.depth_max[medium] == zero:  # vacuum, where energy stands in its place
+            if tables.depth_max[medium] == zero:  # vacuum, where it holds the energy
                 energy = depth
             if end == ENTERED:
                 depth, range_nm = entering(energy, into, tables)
@@ -240,7 +240,7 @@ class Gpu:
 
     Args:
         lattice: the structure; on the GPU already (see `on_gpu`), or not.
-        tables: what its media do to electrons of the voltage.
+        tables: tables of its media at the voltage.
         beam: beam and detector.
         key: seed of the random numbers.
         per_pixel: electrons sent into each pixel.
@@ -276,7 +276,7 @@ class Gpu:
         for start in range(0, len(slices), together):
             part = slices[start : start + together]
             desk = desks.popleft()
-            with warnings.catch_warnings():  # small launches there are, and need not be blamed for
+            with warnings.catch_warnings():  # of small launches, which are intended
                 warnings.simplefilter("ignore", NumbaPerformanceWarning)
                 desk.start(self._key, part, rows, columns, per_pixel, self._setting)
             at_work.append((desk, len(part)))
@@ -294,9 +294,9 @@ class Gpu:
 
 
 class _Desk:
-    """Room for a window and its tally on the GPU and beside it, and a queue of its own.
+    """Memory for a window and its tally on the GPU and on the host, with its own stream.
 
-    It is used again and again: to free memory would wait for all work of the GPU.
+    It is reused: freeing memory would wait for all work of the GPU.
     """
 
     def __init__(self, slices: int, pixels: int) -> None:
@@ -315,7 +315,7 @@ class _Desk:
         per_pixel: int,
         setting: tuple[Lattice, Tables, Beam],
     ) -> None:
-        """Send the electrons of some slices; begin to bring the tally back."""
+        """Send the electrons of some slices; start to copy the tally back."""
         there = self._slices[: len(slices)]
         there.copy_to_device(np.array(slices, np.int32), stream=self._stream)
         numbers = (rows[0], columns[0], rows[1] - rows[0], columns[1] - columns[0], per_pixel)
@@ -338,7 +338,7 @@ class _Desk:
             part.copy_to_host(here[:pixels], stream=self._stream)
 
     def wait(self, count: int) -> list[Tally]:
-        """Return the tallies of the slices of a window, once they are there."""
+        """Wait for the tallies of the slices of a window, and return them."""
         self._stream.synchronize()
         counts, shares, depths = (
             np.array(here[: self._pixels]).reshape(count, -1) for here in self._here
@@ -348,11 +348,11 @@ class _Desk:
 
 
 NUMBERS = {*Beam._fields, "size_nm", "per_nm", "log_span"}
-"""Short arrays whose entries kernels are handed as numbers, which they need not load."""
+"""Short arrays whose entries are passed to kernels as numbers, which they need not load."""
 
 
 def on_gpu(arrays: Any) -> Any:
-    """Return a lattice, tables or a beam for kernels, with what is long on the GPU."""
+    """Return a lattice, tables or a beam for kernels, with long arrays on the GPU."""
     return type(arrays)(
         *(_on_gpu(name, part) for name, part in zip(arrays._fields, arrays, strict=True))
     )

@@ -1,14 +1,14 @@
-"""Stopping power from how matter absorbs light: a dielectric model without adjusted parameters.
+"""Stopping power from the absorption of light: a dielectric model without adjusted parameters.
 
-**Energy-loss function.** Fast electrons see the same excitations as light does. From 40 eV on atoms
-absorb as if alone: with the atomic scattering factors f1 and f2 (B. L. Henke, E. M. Gullikson,
+**Energy-loss function.** Fast electrons cause the same excitations as light. From 40 eV on atoms
+absorb independently: with the atomic scattering factors f1 and f2 (B. L. Henke, E. M. Gullikson,
 J. C. Davis, At. Data Nucl. Data Tables 54 (1993) 181; `tools/compact_scattering_factors.py`)
 
     eps(w) = 1 - sum_i n_i (w1 / w)^2 (f1_i - i f2_i),  w1^2 = 4 pi hbar^2 e^2 / m
 
 with n_i atoms i per volume, and each bin dw holds an oscillator of 2 w Im(-1 / eps) dw / (pi w1^2)
-electrons per volume. What is left of all electrons by the f-sum rule, without those that absorb
-beyond 30 keV and the relativistic correction (Z / 82.5)^2.37 per atom, makes one valence plasmon at
+electrons per volume. The remaining electrons by the f-sum rule, without those that absorb beyond
+30 keV and the relativistic correction (Z / 82.5)^2.37 per atom, form one valence plasmon at
 w1 sqrt(n_valence): 15.5 eV for Si (measured 16.7), 14.3 eV for Al (15.0).
 
 **Momentum.** An oscillator w disperses as in Penn's single-pole approximation (D. R. Penn, Phys.
@@ -17,7 +17,7 @@ is w):
 
     w(q)^2 = w^2 + v_F^2 q^2 / 3 + q^4 / 4
 
-**Stopping power.** In the Born approximation, following the faster of the two electrons that leave,
+**Stopping power.** In the Born approximation, following the faster of the two outgoing electrons,
 
     S(E) = 4 pi e^4 / (m v^2)  sum n  integral of F dq / q,
     F = 1 - (q^4 / 4) / w(q)^2 (r - r^2),  r = w(q) / (E + w - w(q))
@@ -26,14 +26,14 @@ over all q that energy and momentum allow, up to w(q) = (E + w) / 2. The velocit
 the rest is not. F is the exchange of Moller collisions, for the part of a loss that is a close
 collision; compare J. M. Fernandez-Varea, R. Mayol, D. Liljequist, F. Salvat, J. Phys.: Condens.
 Matter 5 (1993) 3593. Without exchange and up to w(q) = E, which is Penn's algorithm, S is 12 to 17
-% higher above 1 keV: that counts as lost what the faster electron keeps.
+% higher above 1 keV: it counts energy as lost that the faster electron keeps.
 
-**How good.** Against the same integral over measured energy-loss functions (optical constants of
+**Accuracy.** Against the same integral over measured energy-loss functions (optical constants of
 graphite, tetrahedral carbon, Al, Si, Ni, Cu, Pd, Ag, Pt, Au, SiO2 and Al2O3 as collected by
-refractiveindex.info, scaled to the same sum rule) within 9 % from 500 eV and 6 % from 2 keV on, but
-for Ag, 14 % and 10 %. Measurements of one element differ as much, and below 300 eV all this is
-rough. At 20 keV within 6 % of Bethe's law with the mean ionisation energies of ICRU Report 37. For
-condensed matter only: a gas has no plasmon.
+refractiveindex.info, scaled to the same sum rule) within 9 % from 500 eV and 6 % from 2 keV on,
+except for Ag, 14 % and 10 %. Measurements of the same element differ as much, and below 300 eV the
+model is rough. At 20 keV within 6 % of Bethe's law with the mean ionisation energies of ICRU Report
+37. It is for condensed matter only: a gas has no plasmon.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def stopping_power(material: Material, energy_ev: np.ndarray) -> np.ndarray:
     """Return the energy lost per length, eV/nm, positive; 0 for vacuum.
 
     Args:
-        material: what the electrons travel in; condensed matter.
+        material: the material that the electrons travel in; condensed matter.
         energy_ev: kinetic energy in eV, 50 to 30 000 (held at the ends outside); any shape.
     """
     if not material.composition:

@@ -1,4 +1,4 @@
-"""Elastic scattering of electrons by atoms: how often, and by how much.
+"""Elastic scattering of electrons by atoms: cross sections and angles.
 
 Three models: ``mott`` (tabulated partial-wave cross sections, the best), ``browning`` (a closed
 form fitted to such) and ``rutherford`` (screened, Born approximation); each module has its source.
@@ -25,7 +25,7 @@ from . import browning, electron_electron, mott, rutherford
 ElasticModel = Literal["mott", "browning", "rutherford"]
 
 ENERGY_RANGE_EV = (50.0, 30_000.0)
-"""Energies that every model answers for, eV."""
+"""Energies that every model covers, eV."""
 
 _MODELS: dict[str, ModuleType] = {"mott": mott, "browning": browning, "rutherford": rutherford}
 
@@ -142,7 +142,7 @@ def _checked(model: str, atomic_number: int, energy_ev: ArrayLike) -> np.ndarray
     energy = np.asarray(energy_ev, dtype=np.float64)
     low, high = ENERGY_RANGE_EV
     inside = np.clip(energy, low, high)
-    wrong = energy[~np.isclose(energy, inside, rtol=1e-9, atol=0.0)]  # forgives exp(log(50))
+    wrong = energy[~np.isclose(energy, inside, rtol=1e-9, atol=0.0)]  # accepts exp(log(50))
     if wrong.size:
         raise FibError(
             f"energy {wrong.flat[0]:g} eV: cross sections are for {low:g} to {high:g} eV"

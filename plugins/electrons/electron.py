@@ -1,7 +1,7 @@
-"""One electron at a time, from the beam to its end: the plainest form of the transport loop.
+"""One electron at a time, from the beam to its end: the simplest form of the transport loop.
 
 `batch` does the same for many electrons at a time with the vector instructions of a CPU, `cuda`
-with the threads of a GPU. All are made of the same functions, and give each electron the same fate.
+with the threads of a GPU. All use the same functions, and give the same result for each electron.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 
 
 class Beam(NamedTuple):
-    """How electrons come in, and which of those that leave are counted; float32 or float64.
+    """The incident electrons, and which of those that leave are counted; float32 or float64.
 
     Attributes:
         direction: (3,) of the beam, (z, y, x); z points into the sample.
         spread_nm: (1,) standard deviation of the beam's Gaussian profile; 0 for a point.
         energy_window: (2,) energies over the beam energy that count, [low, high).
-        cos_window: (2,) cosines of the angle to the way back along the beam, (low, high].
+        cos_window: (2,) cosines of the angle from the direction back along the beam, (low, high].
         cut_share: (1,) cut-off over beam energy.
     """
 
@@ -52,15 +52,16 @@ def make_beam(
 
     Args:
         energy_kev: beam energy, keV.
-        cutoff_ev: energy below which electrons are given up, eV.
+        cutoff_ev: energy below which electrons are dropped, eV.
         tilt_deg: angle between the beam and the normal of the face, towards y, degrees.
         diameter_nm: full width at half maximum of its Gaussian profile, nm; 0 for a point.
         energy_window: energies over the beam energy that the detector counts, [low, high) and 1.
-        polar_deg: angles to the way back along the beam that it counts, [low, high) and 180.
+        polar_deg: angles from the direction back along the beam that it counts, [low, high) and
+            180.
         dtype: float32 or float64.
     """
     tilt = math.radians(tilt_deg)
-    beyond = 2.0  # any energy share or cosine, whatever it is rounded to
+    beyond = 2.0  # above any energy share or cosine, rounded or not
     near, far = polar_deg
     columns = (
         [math.cos(tilt), math.sin(tilt), 0.0],
@@ -77,11 +78,11 @@ def make_beam(
 
 @inlined
 def enter(stream: np.uint64, pixel: tuple, lattice: Lattice, tables: Tables, beam: Beam) -> tuple:
-    """Return place, box, medium, optical depth and range of an electron that hits a pixel.
+    """Return position, box, medium, optical depth and range of an electron that hits a pixel.
 
-    It hits the pixel's square anywhere with equal probability, off by the profile of the beam. On
-    a tilted face the beam's round spot is an ellipse, 1 / cos(tilt) times as long along y. Uses the
-    first two draws of its stream.
+    Its position is uniform over the pixel's square, plus an offset from the profile of the beam. On
+    a tilted face the beam's round spot is an ellipse, 1 / cos(tilt) times as long along y. The
+    first two draws of its stream are used.
     """
     real = tables.angles.dtype.type
     zero = real(0)
@@ -99,7 +100,7 @@ def enter(stream: np.uint64, pixel: tuple, lattice: Lattice, tables: Tables, bea
     iy = np.int32(math.floor(y / lattice.size_nm[1]))
     ix = np.int32(math.floor(x / lattice.size_nm[2]))
     medium, half = look_up(lattice, pixel, np.int32(0), iy, ix)
-    in_vacuum = tables.depth_max[medium] == zero  # where energy stands in its place
+    in_vacuum = tables.depth_max[medium] == zero  # where it holds the energy
     depth = real(1) if in_vacuum else tables.depth_max[medium]
     box = (np.int32(0), iy, ix, half)
     return (zero, y, x), box, medium, depth, tables.range_max_nm[medium]
@@ -109,8 +110,8 @@ def enter(stream: np.uint64, pixel: tuple, lattice: Lattice, tables: Tables, bea
 def is_counted(energy: Real, direction: tuple, tables: Tables, beam: Beam) -> tuple:
     """Return whether the detector counts an escaping electron, its energy share and its cosine.
 
-    The energy share is that of the beam energy, 0 to 1; the cosine is that of the angle to the way
-    back along the beam.
+    The energy share is that of the beam energy, 0 to 1; the cosine is that of the angle from the
+    direction back along the beam.
     """
     cos_exit = -(
         direction[0] * beam.direction[0]
@@ -139,7 +140,7 @@ def follow(stream: np.uint64, pixel: tuple, lattice: Lattice, tables: Tables, be
         beam: see `Beam`.
 
     Returns:
-        Whether it is counted, energy over beam energy, cosine of exit, deepest place in nm.
+        Whether it is counted, energy over beam energy, cosine of exit, largest depth in nm.
     """
     zero = tables.angles.dtype.type(0)
     place, box, medium, depth, range_nm = enter(stream, pixel, lattice, tables, beam)
@@ -182,9 +183,9 @@ def follow(stream: np.uint64, pixel: tuple, lattice: Lattice, tables: Tables, be
 
 @inlined
 def is_lost(left: Real, place: tuple, reach: Real, range_nm: Real, walls: tuple) -> bool:
-    """Return whether an electron cannot come back from where it is.
+    """Return whether an electron cannot return to the face.
 
-    It has stopped, the face is beyond its reach, or it cannot leave its box of one medium any more.
+    It has stopped, the face is beyond its reach, or it can no longer leave its box of one medium.
     """
     z, y, x = place
     free = min(

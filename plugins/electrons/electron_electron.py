@@ -1,26 +1,26 @@
 """Deflection of electrons by the electrons of atoms.
 
-Elastic cross sections hold what the atom as a whole does to an electron. In a collision with one of
-its Z electrons the path bends as well; the energy lost is part of the stopping power. Against the
-nucleus, which scatters with Z^2, this is of order 1 / Z (U. Fano, Phys. Rev. 93 (1954) 117): at 2
-keV it adds 12 % to the transport cross section of carbon, 5 % to silicon's, 3 % to copper's and 1.4
-% to gold's. Without it backscatter of light elements comes out too low: eta of carbon at 10 keV by
-13 %.
+Elastic cross sections describe scattering by the atom as a whole. A collision with one of its Z
+electrons deflects an electron as well; the energy lost is part of the stopping power. Relative to
+the nucleus, which scatters with Z^2, this is of order 1 / Z (U. Fano, Phys. Rev. 93 (1954) 117): at
+2 keV it adds 12 % to the transport cross section of carbon, 5 % to silicon's, 3 % to copper's and
+1.4 % to gold's. Without it backscatter of light elements is too low: eta of carbon at 10 keV by 13
+%.
 
-Each electron counts as free once it takes more than half of the mean ionisation energy J, and below
-as bound. Of free electrons (C. Moller, Ann. Phys. 14 (1932) 531, non-relativistic; of the two
-electrons that leave the faster one is followed)
+An atomic electron counts as free if it takes more than half of the mean ionisation energy J, and as
+bound otherwise. For free electrons (C. Moller, Ann. Phys. 14 (1932) 531, non-relativistic; the
+faster one of the two outgoing electrons is followed)
 
     d sigma / d W = Z pi e^4 / E (1 / W^2 + 1 / (E - W)^2 - 1 / (W (E - W))),  J / 2 < W < E / 2
 
 with W the energy lost and cos^2 theta = 1 - W / E.
 
-Why J / 2: per momentum q (atomic units) an oscillator of energy w scatters with dq / (q sqrt(w^2 +
-q^4 / 4)). Times q^2, which is the deflection, and integrated this is asinh of X = q^2 / (2 w), for
-large X the logarithm of 2 X: as if collisions were free from w / 2 upwards; and J is the mean of w
-over the logarithm. Against the integral over measured energy-loss functions of C, Al, Si, Cu, Ag
-and Au (`dielectric`), the transport cross section of nucleus and electrons together is met within
-1.2 % from 1 to 20 keV. Below J nothing is counted.
+Reason for J / 2: per momentum q (atomic units) an oscillator of energy w scatters with
+dq / (q sqrt(w^2 + q^4 / 4)). Times q^2, which is the deflection, and integrated this is asinh of
+X = q^2 / (2 w), for large X the logarithm of 2 X: as if collisions were free from w / 2 upwards;
+and J is the mean of w over the logarithm. The transport cross section of nucleus and electrons
+together is within 1.2 % of the integral over measured energy-loss functions of C, Al, Si, Cu, Ag
+and Au (`dielectric`) from 1 to 20 keV. Below J nothing is counted.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ NODES, WEIGHTS = np.polynomial.legendre.leggauss(48)
 
 
 def total_cm2(atomic_number: int, energy_ev: np.ndarray) -> np.ndarray:
-    """Return the cross section of the electrons of one atom for collisions counted, cm2."""
+    """Return the cross section of the electrons of one atom for counted collisions, cm2."""
     share = _smallest_share(atomic_number, energy_ev)
     return np.asarray(atomic_number * COULOMB_EV2_CM2 / energy_ev**2 * _beyond(share))
 
@@ -72,7 +72,7 @@ def mean_mu(atomic_number: int, energy_ev: np.ndarray) -> np.ndarray:
 
 
 def _smallest_share(atomic_number: int, energy_ev: np.ndarray) -> np.ndarray:
-    """Return the smallest share of its energy that an electron loses in collisions counted."""
+    """Return the smallest share of its energy that an electron loses in counted collisions."""
     return np.minimum(mean_ionisation_ev(atomic_number) / (2.0 * np.asarray(energy_ev)), 0.5)
 
 

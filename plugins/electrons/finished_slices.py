@@ -1,4 +1,4 @@
-"""Images that survive an interruption: slices are on disk as soon as they are done."""
+"""Images that survive an interruption: slices are written to disk as soon as they are done."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from fibcore.files import write_whole
 class FinishedSlices:
     """Arrays of a simulation in files, and which of their slices are done.
 
-    Files that belong to another simulation, or are cut short, are replaced. A slice whose bytes are
-    not those that were written does not count as done.
+    Files that belong to another simulation, or are truncated, are replaced. A slice whose bytes
+    have changed since they were written does not count as done.
 
     Args:
-        folder: where the files are, or will be.
-        fingerprint: digest of what decides the images.
+        folder: folder of the files.
+        fingerprint: digest of all that determines the images.
         names: names of the arrays.
         shape: (channel, z, y, x) of each.
         dtype: type of each.
@@ -55,7 +55,7 @@ class FinishedSlices:
         return set(self._digests)
 
     def add(self, channel: int, z: int, **slices: np.ndarray) -> None:
-        """Keep a slice of every array; it counts as done once it is on disk."""
+        """Save a slice of every array; it counts as done once it is on disk."""
         for name, plane in slices.items():
             array: Any = self.arrays[name]
             array[channel, z] = plane
@@ -95,10 +95,10 @@ class FinishedSlices:
 
 
 def _opened(files: dict[str, Path], shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """Return the arrays in files, to be written to; none if one of them is not as it was made."""
+    """Return the arrays in files, writable; none if one of them has another form."""
     try:
         for path in files.values():
-            open_memmap(path, "r")  # fails where it is cut short; "r+" would fill it up
+            open_memmap(path, "r")  # fails if it is truncated; "r+" would extend it
         arrays: dict[str, np.ndarray] = {n: open_memmap(path, "r+") for n, path in files.items()}
     except (OSError, ValueError):
         return {}

@@ -21,8 +21,8 @@ from .tally import Tally, empty_tally
 PIXELS_PER_JOB = 256
 PILOT_ELECTRONS = 50
 GPU_PILOT_ELECTRONS = 1 << 24
-"""What the time of a pixel is measured with: at most so many per pixel, on a GPU at least so many
-in all, which it takes a tenth of a second for."""
+"""Electrons for measuring the time of a pixel: most per pixel, and fewest in total on a GPU, which
+take it a tenth of a second."""
 
 
 def phases_in(labels: Labels) -> list[int]:
@@ -45,7 +45,7 @@ def phases_in(labels: Labels) -> list[int]:
 
 
 def planes(data: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield slice after slice; of a file that is mapped into memory, none stays there."""
+    """Yield slice after slice; slices of a memory-mapped file do not stay in memory."""
     file: Any = data
     while isinstance(file, np.ndarray):
         file = file.base
@@ -64,13 +64,13 @@ def make_lattice(
     below: str | int = "mirror",
     dtype: Any = np.float32,
 ) -> Lattice:
-    """Return labels as electrons see them; takes one byte per voxel.
+    """Return the lattice of labels for the transport loop; it takes one byte per voxel.
 
     Args:
         labels: the structure.
         phases: those that occur in it and below it; media are numbered in this order.
-        lateral: ``periodic`` or ``mirror``, what lies beyond the sides.
-        below: ``mirror``, ``repeat`` or a phase, what lies below the last slice.
+        lateral: ``periodic`` or ``mirror``, continuation beyond the sides.
+        below: ``mirror``, ``repeat`` or a phase, continuation below the last slice.
         dtype: float type of the tables.
     """
     bits = max(1, (len(phases) - 1).bit_length())
@@ -99,9 +99,9 @@ class Imager:
 
     Args:
         lattice: the structure.
-        tables: what its media do to electrons of the voltage.
+        tables: tables of its media at the voltage.
         beam: beam and detector.
-        electrons_per_pixel: how many are sent into each pixel.
+        electrons_per_pixel: number of electrons sent into each pixel.
         key: seed of the random numbers, 0 to 2^64 - 1.
         threads: CPU threads to use.
         gpu: whether to compute on an NVIDIA GPU.
@@ -130,11 +130,10 @@ class Imager:
     def images(
         self, slices: Sequence[int], rows: tuple[int, int], columns: tuple[int, int]
     ) -> Iterator[tuple[int, Tally]]:
-        """Yield each slice and what comes back from its pixels, in C order (y, x).
+        """Yield each slice and the tally of its pixels, in C order (y, x).
 
-        A pixel's result depends on nothing but the structure, the settings and its own place: it is
-        the same whatever else is imaged, in whatever parts. A GPU is at work on the next slices
-        meanwhile.
+        A pixel's result depends only on the structure, the settings and its own place, not on the
+        other pixels that are imaged. Meanwhile a GPU works on the next slices.
 
         Args:
             slices: those whose upper side is an imaged face, one after the other.
@@ -149,21 +148,21 @@ class Imager:
             yield z, self._count(np.column_stack([np.full(y.size, z), y.ravel(), x.ravel()]))
 
     def image(self, z: int, rows: tuple[int, int], columns: tuple[int, int]) -> Tally:
-        """Return what comes back from the pixels of a slice; see `images`."""
+        """Return the tally of the pixels of a slice; see `images`."""
         ((_, tally),) = self.images([z], rows, columns)
         return tally
 
     def seconds_per_pixel(self, rows: tuple[int, int], columns: tuple[int, int]) -> float:
-        """Return how long a pixel takes, measured on pixels spread over the volume.
+        """Return the time per pixel, measured on pixels spread over the volume.
 
-        Of few electrons, but enough at a time to keep all of a GPU, or all threads, at work.
+        It uses few electrons, but enough at a time to keep the GPU, or all threads, at work.
         """
         few = min(PILOT_ELECTRONS, self._per_pixel)
         if self._gpu is not None:
             pixels = (rows[1] - rows[0]) * (columns[1] - columns[0])
             number = min(max(-(-GPU_PILOT_ELECTRONS // (pixels * few)), 3), self._shape[0])
             slices = np.linspace(0, self._shape[0] - 1, number).astype(int).tolist()
-            list(self._gpu.images(slices[:1], rows, columns, 1))  # compiles, or loads
+            list(self._gpu.images(slices[:1], rows, columns, 1))  # compile, or load
             start = time.perf_counter()
             list(self._gpu.images(slices, rows, columns, few))
             measured = number * pixels
@@ -171,14 +170,14 @@ class Imager:
             rng = np.random.default_rng(0)
             low, high = [0, rows[0], columns[0]], [self._shape[0], rows[1], columns[1]]
             chosen = rng.integers(low, high, (PIXELS_PER_JOB * self._threads, 3))
-            self._count(chosen[:1], 1)  # compiles, or loads what was compiled
+            self._count(chosen[:1], 1)  # compile, or load
             start = time.perf_counter()
             self._count(chosen, few)
             measured = len(chosen)
         return (time.perf_counter() - start) / measured * self._per_pixel / few
 
     def _count(self, pixels: np.ndarray, per_pixel: int | None = None) -> Tally:
-        """Return what comes back from pixels, int64 (pixel, 3) in axes (z, y, x), on the CPU."""
+        """Return the tally of pixels, int64 (pixel, 3) in axes (z, y, x), on the CPU."""
         from .batch import empty_lanes, image_pixels
 
         sent = per_pixel or self._per_pixel

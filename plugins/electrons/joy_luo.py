@@ -1,4 +1,4 @@
-"""Stopping power of Joy and Luo: Bethe's law, made to hold at low energies.
+"""Stopping power of Joy and Luo: Bethe's law, modified for low energies.
 
 D. C. Joy and S. Luo, An empirical stopping power relationship for low-energy electrons, Scanning 11
 (1989) 176:
@@ -10,9 +10,9 @@ law for electrons, 1.166 being sqrt(e / 2), without relativity, which would add 
 % at 10 and 5 % at 20. It is positive for every element above 15 eV.
 
 Mean ionisation energies J are those of ICRU Report 37 (1984), which NIST uses (S. M. Seltzer, M. J.
-Berger, Int. J. Appl. Radiat. Isot. 33 (1982) 1189; table 1 of NISTIR 5632); of H, C, N, O, F and
-Cl, where bonds matter, those of condensed matter. They serve for the pure elements too: 81 eV is
-what ICRU Report 90 (2016) recommends for graphite.
+Berger, Int. J. Appl. Radiat. Isot. 33 (1982) 1189; table 1 of NISTIR 5632). For H, C, N, O, F and
+Cl, where bonds matter, they are those of condensed matter, and are used for the pure elements, too:
+ICRU Report 90 (2016) recommends 81 eV for graphite.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""The voxels that electrons walk through: an endless lattice made of one labelled volume.
+"""The voxels that electrons travel through: an endless lattice made of one labelled volume.
 
-Each voxel is one byte: its medium in the lower bits, and above it how many voxels one can go in
-every direction, edges and corners included, without meeting another medium or the edge of the
-volume. So an electron crosses boxes of one medium, not single voxels. Beyond the edges the volume
-repeats or is mirrored; the walls of boxes are planes between voxels, so that the path through the
-structure is the same as voxel by voxel.
+Each voxel is one byte: its medium in the lower bits, and above them the number of voxels in every
+direction, including edges and corners, before another medium or the edge of the volume. Electrons
+therefore cross boxes of one medium, not single voxels. Beyond the edges the volume is repeated or
+mirrored; the walls of boxes are planes between voxels, so that the path through the structure is
+the same as voxel by voxel.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from .compiled import Real, Whole, inlined
 from .medium import Tables
 
 PERIODIC, MIRROR = 0, 1
-"""What lies beyond the sides."""
+"""Continuation beyond the sides."""
 
 BELOW_MIRROR, BELOW_REPEAT, BELOW_FILL = 0, 1, 2
-"""What lies below the last slice: the volume mirrored, the last slice again, or one medium."""
+"""Continuation below the last slice: the volume mirrored, the last slice, or one medium."""
 
 _TINY = np.float32(1e-20)
-"""In place of a direction's component that is 0, which one cannot divide by."""
+"""Replaces a direction's component that is 0, to avoid a division by zero."""
 
 MAX_CROSSINGS = 2_000
-"""Box walls that an electron may cross in one flight: one that flies on for ever between vacuum
-columns is given up. In matter a flight crosses a few."""
+"""Most box walls that an electron may cross in one flight: one that flies forever between vacuum
+columns is dropped. In matter a flight crosses a few."""
 
 ENDLESS = 1 << 28
-"""Half width of the box of what fills the space below the last slice."""
+"""Half width of the box of the medium below the last slice."""
 
 ARRIVED, ENTERED, ESCAPED, LOST, CROSSED = 0, 1, 2, 3, 4
-"""How a walk ends: at its length's end, in another medium, out of the face, nowhere; or, a step of
-it, in the next box of the same medium."""
+"""How a walk ends: after its length, in another medium, out of the face, nowhere; or, for a step,
+in the next box of the same medium."""
 
 
 class Lattice(NamedTuple):
-    """A volume as electrons see it.
+    """A volume for the transport loop.
 
     Voxels are counted in 32 bits along each axis: GPUs have no wider integers in hardware.
 
@@ -68,14 +68,14 @@ class Lattice(NamedTuple):
 
 
 def int32s(numbers: Sequence[int]) -> tuple[np.int32, np.int32, np.int32]:
-    """Return three whole numbers, such as a voxel (z, y, x), as the transport loop takes them."""
+    """Return three integers, such as a voxel (z, y, x), in the type of the transport loop."""
     z, y, x = (np.int32(number) for number in numbers)
     return z, y, x
 
 
 @compiled
 def pack(voxels: np.ndarray, medium_bits: Whole) -> None:
-    """Add to each voxel how far its surroundings are of one medium.
+    """Add to each voxel the distance to which its surroundings are of one medium.
 
     Two sweeps of the chessboard distance transform (A. Rosenfeld, J. L. Pfaltz, Pattern Recognition
     1 (1968) 33): from a voxel's neighbours before it, then from those after it.
@@ -106,7 +106,7 @@ def pack(voxels: np.ndarray, medium_bits: Whole) -> None:
 def _free(
     voxels: np.ndarray, medium_bits: Whole, z: Whole, y: Whole, x: Whole, side: Whole, most: Whole
 ) -> Whole:
-    """Return how many voxels of one medium surround one, by its 13 neighbours on a side.
+    """Return the width of one medium around a voxel, by its 13 neighbours on a side.
 
     Side 1 is that of the voxels before this one in memory, -1 that of those after it.
     """
@@ -121,7 +121,7 @@ def _free(
 
 @inlined
 def _inside(index: np.int32, count: np.int32, mirrored: bool) -> np.int32:
-    """Return the voxel of the volume that an index of the endless lattice stands for."""
+    """Return the voxel of the volume at an index of the endless lattice."""
     period = np.uint32(2 * count if mirrored else count)
     behind = index < 0
     rest = np.int32(np.uint32(-1 - index if behind else index) % period)
@@ -131,7 +131,7 @@ def _inside(index: np.int32, count: np.int32, mirrored: bool) -> np.int32:
 
 @inlined
 def look_up(lattice: Lattice, pixel: tuple, iz: np.int32, iy: np.int32, ix: np.int32) -> tuple:
-    """Return the medium around a voxel, and the half width of the box of it that is known.
+    """Return the medium around a voxel, and the half width of its known box.
 
     The voxel is one of the endless lattice, relative to the pixel's.
     """
@@ -188,7 +188,7 @@ def walk(
     length: Real,
     range_after: Real,
 ) -> tuple:
-    """Go straight on, out of a box and through others of one medium.
+    """Move in a straight line, out of a box and through others of one medium.
 
     Lengths in nm are relative to the pixel's corner on the face, voxel numbers to its voxel.
 
@@ -201,7 +201,7 @@ def walk(
         box: (z, y, x) of a voxel, and the half width of the box around it that the electron is in,
             each an int32.
         medium: number of the medium that it is in.
-        length: how far it flies in that medium.
+        length: length of the flight in that medium.
         range_after: its range at the end of the flight.
 
     Returns:
@@ -235,10 +235,10 @@ def step(
     medium: np.int32,
     length: Real,
 ) -> tuple:
-    """Go straight on to the end of the flight, or into the next box: a step of `walk`.
+    """Move in a straight line to the end of the flight, or into the next box: a step of `walk`.
 
     Args:
-        lattice: as are the next five, see `walk`.
+        lattice: see `walk`, like the next five.
         tables: see `Tables`.
         pixel: (z, y, x) voxel of the pixel in the volume.
         place: (z, y, x) of the electron.
@@ -246,11 +246,11 @@ def step(
         inverse: see `inverse_of`.
         box: (z, y, x) of a voxel, and the half width of the box around it that the electron is in.
         medium: number of the medium that it is in.
-        length: how far it has still to fly, in nm.
+        length: remaining length of the flight, in nm.
 
     Returns:
-        `ARRIVED`, `CROSSED`, `ENTERED` or `ESCAPED`; place, box there, the medium there, and how
-        far it has still to fly.
+        `ARRIVED`, `CROSSED`, `ENTERED` or `ESCAPED`; place, box there, the medium there, and the
+        remaining length.
     """
     real = tables.angles.dtype.type
     zero = real(0)
@@ -308,7 +308,7 @@ def _inverse(along: Real) -> Real:
 
 @inlined
 def to_walls(place: Real, along: Real, near: Real, far: Real) -> Real:
-    """Return how far a ray goes until it meets the one of two walls that lies ahead, nm.
+    """Return the length of a ray until it meets the wall ahead, of two walls, in nm.
 
     Args:
         place: coordinate of its start.

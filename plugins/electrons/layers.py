@@ -22,15 +22,15 @@ BINS = 100
 
 @dataclass(frozen=True)
 class Yield:
-    """Electrons that came back from layers.
+    """Electrons backscattered from layers.
 
     Attributes:
-        electrons: how many were sent.
-        counts: how many came back.
+        electrons: number of incident electrons.
+        counts: number of backscattered electrons.
         energies: histogram of their energy over the beam energy, `BINS` bins from 0 to 1.
-        cosines: histogram of the cosine of their angle to the surface normal (at a tilt, to the way
-            back along the beam), `BINS` bins from 0 to 1.
-        mean_depth_nm: mean of the deepest place they had been to.
+        cosines: histogram of the cosine of their angle to the surface normal (at a tilt, to the
+            direction back along the beam), `BINS` bins from 0 to 1.
+        mean_depth_nm: mean of the largest depth they reached.
     """
 
     electrons: int
@@ -41,7 +41,7 @@ class Yield:
 
     @property
     def eta(self) -> float:
-        """Backscatter coefficient: the fraction that came back, 0 to 1."""
+        """Backscatter coefficient: the backscattered fraction, 0 to 1."""
         return self.counts / self.electrons
 
     @property
@@ -65,20 +65,20 @@ def layered_yield(
     tilt_deg: float = 0.0,
     dtype: Any = np.float32,
 ) -> Yield:
-    """Return what comes back from a flat film over a bulk.
+    """Return the backscattered electrons from a flat film over a bulk.
 
     Args:
         film: material of the film.
         bulk: material below it.
         thickness_nm: thickness of the film, nm; 0 for the bare bulk.
         energy_kev: beam energy, keV.
-        electrons: how many to send.
-        seed: of the random numbers, 0 to 2^64 - 1; the result depends on it and on nothing that
-            runs at the same time.
+        electrons: number of incident electrons.
+        seed: of the random numbers, 0 to 2^64 - 1; the result does not depend on work that runs at
+            the same time.
         elastic: cross sections of elastic scattering.
         energy_loss: stopping power.
         atomic_electrons: whether collisions with single electrons of the atoms deflect, too.
-        cutoff_ev: energy below which an electron is given up, eV.
+        cutoff_ev: energy below which an electron is dropped, eV.
         tilt_deg: angle between beam and surface normal, degrees, below 90.
         dtype: float32 or float64.
     """

@@ -1,9 +1,9 @@
-"""Tables of what media do to electrons, laid out for the transport loop.
+"""Tables of scattering and energy loss in media, laid out for the transport loop.
 
 For every medium and one beam energy they give
 
 - by optical depth (mean free paths left until the cut-off): the range left, the row of the angle
-  table, and the reach, which is the range in the least stopping of all media;
+  table, and the reach, which is the longest range in any of the media;
 - by range: the energy; and by energy: optical depth and range, to go from one medium to another;
 - by energy and quantile: the deflection.
 
@@ -36,18 +36,18 @@ ANGLE_ENERGIES_EV = np.geomspace(*ENERGY_RANGE_EV, ROWS)
 QUANTILES = 128
 """Intervals of the angle tables. Node q = i / 128 holds sin(theta / 2) of the angle theta that is
 exceeded with probability q^4, so that the rare large angles, which send electrons back, are
-resolved. Interpolated, it meets transport cross sections to 0.15 % (rms 0.03 %), and the share
-beyond 90 degrees, as small as 1e-5, to 1.2 % (rms 0.2 %), over all elements and energies."""
+resolved. Interpolated, it gives transport cross sections within 0.15 % (rms 0.03 %), and the share
+beyond 90 degrees, as small as 1e-5, within 1.2 % (rms 0.2 %), over all elements and energies."""
 
 INTERVALS = 1024
 NODES = INTERVALS + 1
 INTEGRATION_POINTS = 8193
 BEYOND_ALL_NM = 1e9
-"""Stands for an infinite length."""
+"""An infinite length."""
 
 
 class Tables(NamedTuple):
-    """What the transport loop needs to know of the media; one-dimensional, float32 or float64.
+    """Tables of the media for the transport loop; one-dimensional, float32 or float64.
 
     Tables of several media follow each other.
 
@@ -99,7 +99,7 @@ def build_tables(
         energy_loss: stopping power.
         atomic_electrons: whether collisions with single electrons of the atoms deflect, too; see
             `electron_electron`.
-        cutoff_ev: energy below which an electron is given up, eV.
+        cutoff_ev: energy below which an electron is dropped, eV.
         dtype: float32 or float64.
     """
     log_span = math.log(1000.0 * energy_kev / cutoff_ev)
@@ -195,8 +195,8 @@ def _integral(values: np.ndarray, energy: np.ndarray) -> np.ndarray:
 def _angle_table(material_json: str, elastic: ElasticModel, electrons: bool) -> np.ndarray:
     """Return sin(theta / 2) of a material, (row, node), at every `ANGLE_ENERGIES_EV`.
 
-    The atoms of a compound scatter in proportion to their cross sections; only the direction of the
-    electron changes, so that one distribution stands for the mixture.
+    The atoms of a compound scatter in proportion to their cross sections. Only the direction of the
+    electron changes, so that one distribution describes the mixture.
     """
     atoms = _atoms(Material.model_validate_json(material_json))
     mu = np.unique(np.concatenate([[0.0], np.geomspace(1e-10, 1.0, 4001), np.linspace(0, 1, 1001)]))

@@ -8,20 +8,20 @@ element loads in milliseconds:
 
     u(theta) = (mu + SCREENING)^2 d sigma / d Omega,  mu = (1 - cos theta) / 2,
 
-which has neither Rutherford's peak nor its long fall, at `NODES` angles equally spaced in
-`angle_variable`, as 16-bit logarithms between the smallest and the largest at each energy. Read
-back, u is a polynomial of degree 5 through the six nearest nodes, evaluated at ten points per
-interval; between these, the cross section is linear in mu.
+which has neither Rutherford's peak nor its long tail, at `NODES` angles equally spaced in
+`angle_variable`, as 16-bit logarithms between the smallest and the largest at each energy. When
+read, u is interpolated by a polynomial of degree 5 through the six nearest nodes, evaluated at ten
+points per interval; between these, the cross section is linear in mu.
 
 **Error at the tabulated energies**, against the full tables, largest (root mean square) over all Z
 and energies: total below 1e-14, transport cross section 6e-4 (2e-4), cumulative distribution 1.4e-4
 (1e-5) absolute, probability of more than 90 degrees 4e-4 (1.3e-4).
 
 **Between energies** the logarithm of the total is linear in log E, and cumulative distributions are
-mixed linearly in log E: a scattering takes its angle from one of the two neighbouring energies. A
-quarter of what leaving out every second energy changes: above 500 eV total 4e-4 (1e-4), transport
-1.4e-3 (7e-4), more than 90 degrees 2.4e-3 (1.4e-3); below, where cross sections have minima in
-energy, up to 7e-3, 6e-3 and 2e-2.
+mixed linearly in log E: a scattering takes its angle from one of the two neighbouring energies. The
+error is estimated as a quarter of the change if every second energy is left out: above 500 eV total
+4e-4 (1e-4), transport 1.4e-3 (7e-4), more than 90 degrees 2.4e-3 (1.4e-3); below, where cross
+sections have minima in energy, up to 7e-3, 6e-3 and 2e-2.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ LEVELS = 65535
 
 
 def angle_variable(theta_deg: np.ndarray) -> np.ndarray:
-    """Return the variable in which nodes are equidistant: ever finer towards 0 degrees."""
+    """Return the variable in which nodes are equidistant, with finer angles towards 0 degrees."""
     return np.asarray(np.arcsinh(theta_deg / 0.5) + theta_deg / 8.0)
 
 

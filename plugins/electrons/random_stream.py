@@ -1,8 +1,8 @@
-"""Counted random numbers: every electron has its own stream, whoever follows it and when.
+"""Counter-based random numbers: every electron has its own stream, on any thread and at any time.
 
 Draw k of electron n is SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, OOPSLA 2014, 453) at position
-n * 65536 + k of the sequence that the seed starts. Positions are never used twice, no state is
-shared, and an image does not depend on the number of threads, on tiles or on their order.
+n * 65536 + k of the seed's sequence. Positions are never used twice, no state is shared, and an
+image does not depend on the number of threads, on tiles or on their order.
 """
 
 from __future__ import annotations
@@ -25,5 +25,5 @@ def scramble(state: np.uint64) -> np.uint64:
 
 @inlined
 def stream_of(key: np.uint64, electron: np.uint64) -> np.uint64:
-    """Return where the stream of an electron begins; add `GOLDEN` for each draw."""
+    """Return the start of an electron's stream; add `GOLDEN` for each draw."""
     return key + GOLDEN * (electron << DRAWS_PER_ELECTRON_BITS)

@@ -1,11 +1,11 @@
-"""The Monte Carlo written plainly: slow, in double precision, the oracle for the fast one.
+"""Reference implementation of the Monte Carlo: simple, slow, in double precision, for tests.
 
-It shares nothing with the engine but cross sections and stopping powers. Straight flights of
--ln(u) mean free paths end at a collision or at the next boundary, beyond which a new one is drawn.
-No table of ranges, no optical depth carried along, no rejection of electrons that cannot come back.
+It shares only cross sections and stopping powers with the fast one. Straight flights of -ln(u) mean
+free paths end at a collision or at the next boundary, beyond which a new one is drawn. There are no
+tables of ranges, no optical depths, and no rejection of electrons that cannot return.
 
 Model: single elastic scattering and continuous slowing down (D. C. Joy, Monte Carlo Modeling for
-Electron Microscopy and Microanalysis, Oxford 1995, chapter 3, with Mott cross sections in place of
+Electron Microscopy and Microanalysis, Oxford 1995, chapter 3, with Mott cross sections instead of
 screened Rutherford ones).
 """
 
@@ -28,8 +28,8 @@ from .stopping import EnergyLossModel, stopping_power_ev_per_nm
 
 Step = Literal["euler", "midpoint", "fine"]
 """How energy is lost along a flight: with the stopping power at its start; with that half-way; or
-half-way in flights cut so short that none loses more than 0.5 %, which tends to the exact result
-both for the loss and for the mean free path that changes on the way."""
+half-way in flights so short that none loses more than 0.5 %, which converges to the exact result
+both for the loss and for the changing mean free path."""
 
 RULES: dict[Step, Rule] = {
     "euler": Rule(0.0, math.inf),
@@ -38,14 +38,14 @@ RULES: dict[Step, Rule] = {
 }
 AVOGADRO = 6.02214076e23
 CHUNK = 5000
-"""Electrons that share a random stream."""
+"""Number of electrons that share a random stream."""
 
 
 class Sample(NamedTuple):
-    """What electrons are shot at: materials, and where they are.
+    """The target of the electrons: materials and their places.
 
     Attributes:
-        materials: what the numbers in ``grid.phases`` mean.
+        materials: materials of the numbers in ``grid.phases``.
         grid: boxes of material.
     """
 
@@ -56,7 +56,7 @@ class Sample(NamedTuple):
     def layers(cls, *layers: tuple[Material, float]) -> Self:
         """Return layers of (material, thickness in nm) from the face downwards.
 
-        The last one may be infinitely thick; behind a finite last one is vacuum.
+        The last one may be infinitely thick; below a finite last one is vacuum.
         """
         everywhere = np.array([-np.inf, np.inf])
         depths = np.cumsum([0.0, *(thickness for _, thickness in layers)])
@@ -76,8 +76,8 @@ class Sample(NamedTuple):
         Args:
             phases: (z, y, x) integers, index into `materials`; plane 0 is at the face.
             voxel_size_nm: (z, y, x).
-            materials: what the phases are made of.
-            below: what lies below the last plane.
+            materials: the materials of the phases.
+            below: material below the last plane.
         """
         z, y, x = (
             np.arange(n + 1) * float(h) for n, h in zip(phases.shape, voxel_size_nm, strict=True)
@@ -92,7 +92,7 @@ def media_of(
     elastic: ElasticModel = "mott",
     energy_loss: EnergyLossModel = "joy_luo",
 ) -> Media:
-    """Return what materials do to electrons: Sigma_i = rho c_i N_A sigma_i / A_i, and dE/ds."""
+    """Return the tables of materials: Sigma_i = rho c_i N_A sigma_i / A_i, and dE/ds."""
     energy = np.geomspace(*ENERGY_RANGE_EV, 1000)
     node = np.geomspace(*ENERGY_RANGE_EV, 66)
     mu = np.concatenate([[0.0], np.geomspace(1e-9, 1.0, 1500)])
@@ -127,21 +127,21 @@ def simulate(
 ) -> Electrons:
     """Follow electrons through a sample.
 
-    They enter along z, or tilted towards x, evenly over a period of the face (at x = y = 0 where
-    it has none). They end when they leave the face, go down for ever, or reach the cut-off.
+    They enter along z, or tilted towards x, evenly over a period of the face (at x = y = 0 if it
+    has none). They end when they leave the face, go down forever, or reach the cut-off.
 
     Args:
-        sample: what they travel through.
+        sample: the target.
         energy_kev: beam energy, keV.
-        electrons: how many.
-        seed: where all randomness comes from; the result does not depend on `threads`.
+        electrons: number of electrons.
+        seed: seed of all random numbers; the result does not depend on `threads`.
         tilt_deg: angle between beam and normal of the face, degrees, below 90.
         elastic: elastic model.
         energy_loss: energy-loss model.
         cutoff_ev: energy at which an electron counts as absorbed, eV; at least 50.
         step: how energy is lost along a flight.
-        media: tables in place of those of the two models.
-        threads: how many to compute with; default all.
+        media: tables instead of those of the two models.
+        threads: number of CPU threads; default all.
     """
     media = media or media_of(sample.materials, elastic, energy_loss)
     tilt = math.radians(tilt_deg)

@@ -1,4 +1,4 @@
-"""One electron after the other, as in the textbook: the loop of `reference`, in double precision.
+"""The loop of `reference`: one electron after the other, in double precision.
 
 Lengths in nm, energies in eV, z downwards from the imaged face at z = 0.
 """
@@ -31,7 +31,7 @@ class Grid(NamedTuple):
 
 
 class Media(NamedTuple):
-    """What materials do to electrons, on grids fine enough for linear interpolation.
+    """Scattering and energy loss in materials, on grids fine enough for linear interpolation.
 
     Attributes:
         energy_ev: (e,) evenly spaced in log E.
@@ -54,7 +54,7 @@ class Rule(NamedTuple):
     """How energy is lost along a flight.
 
     Attributes:
-        where: place of the stopping power that counts: 0 the start, 0.5 half-way.
+        where: where the stopping power is evaluated: 0 the start, 0.5 half-way.
         most_loss: largest fraction of the energy that one flight may lose; a longer one ends there
             without a collision.
     """
@@ -67,7 +67,7 @@ class Electrons(NamedTuple):
     """How electrons ended, one entry each.
 
     Attributes:
-        fate: `ABSORBED`, `BACKSCATTERED` or `TRANSMITTED` (gone down into vacuum without end).
+        fate: `ABSORBED`, `BACKSCATTERED` or `TRANSMITTED` (down into endless vacuum).
         energy_ev: energy at the end.
         direction: (n, 3) last direction (x, y, z).
         position_nm: (n, 3) last position (x, y, z).
@@ -114,7 +114,7 @@ def follow(
     media: Media,
     found: Electrons,
 ) -> None:
-    """Follow as many electrons as `found` has entries, and write down there how each ends."""
+    """Follow as many electrons as `found` has entries, and store there how each ends."""
     energies = media.energy_ev
     for n in range(len(found.fate)):
         x, y, z = start(rng, grid.x), start(rng, grid.y), 0.0
@@ -138,7 +138,7 @@ def follow(
             for axis in range(3):
                 if ways[axis] < flight:
                     flight, collides, crosses = ways[axis], False, axis
-            if rate == 0.0 and loss == 0.0 and ways[2] == math.inf:  # into vacuum, for ever
+            if rate == 0.0 and loss == 0.0 and ways[2] == math.inf:  # into endless vacuum
                 found.fate[n] = TRANSMITTED
                 break
 
@@ -187,7 +187,7 @@ def box_of(position: float, edges: np.ndarray) -> int:
 
 @compiled
 def way(position: float, cosine: float, box: int, edges: np.ndarray) -> float:
-    """Return the length of the way to the boundary of the box along one axis."""
+    """Return the path length to the boundary of the box along one axis."""
     if cosine > 0.0:
         return max((edges[box + 1] - position) / cosine, 0.0)
     if cosine < 0.0:
@@ -208,7 +208,7 @@ def next_box(box: int, cosine: float, edges: np.ndarray) -> tuple[int, float]:
 
 @compiled
 def place(energy: float, grid: np.ndarray) -> tuple[int, float]:
-    """Return the index below an energy in a grid even in log E, and the fraction beyond it."""
+    """Return the index below an energy in a grid uniform in log E, and the fraction beyond it."""
     last = len(grid) - 1
     steps = last * math.log(energy / grid[0]) / math.log(grid[last] / grid[0])
     below = min(max(int(steps), 0), last - 1)
@@ -217,7 +217,7 @@ def place(energy: float, grid: np.ndarray) -> tuple[int, float]:
 
 @compiled
 def at(spot: tuple[int, float], values: np.ndarray) -> float:
-    """Interpolate linearly in log E at what `place` gave."""
+    """Interpolate linearly in log E at a result of `place`."""
     below, fraction = spot
     return (1.0 - fraction) * values[below] + fraction * values[below + 1]
 
@@ -261,7 +261,7 @@ def scatter(
 
 @compiled
 def turn(u: float, v: float, w: float, cosine: float, azimuth: float) -> tuple[float, float, float]:
-    """Return a direction turned by a polar angle, at an azimuth about itself."""
+    """Return a direction rotated by a polar angle, at an azimuth about itself."""
     sine = math.sqrt(max(0.0, 1.0 - cosine * cosine))
     a, b = sine * math.cos(azimuth), sine * math.sin(azimuth)
     across = math.sqrt(u * u + v * v)

@@ -1,12 +1,11 @@
-"""How fast electrons lose energy: the stopping power of materials.
+"""The stopping power of materials: the energy that electrons lose per length.
 
-Two models: ``joy_luo`` (Bethe's law mended for low energies, with tabulated mean ionisation
-energies) and ``dielectric`` (from how atoms absorb light, with nothing adjusted); each module has
-its source. They share no input. What they differ by is how well stopping powers are known: for C,
-Al, Si, Ni, Cu, Pd, Ag, Pt, Au and the built-in compounds up to 16 % at 500 eV, 12 % from 700 eV to
-2 keV and 6 % at 5 keV. Above, ``dielectric`` is the higher by 5 to 10 % at 20 keV, most of it
-relativity, which Joy and Luo left out. A material may bring its own table, which stands in place of
-either.
+Two models: ``joy_luo`` (Bethe's law modified for low energies, with tabulated mean ionisation
+energies) and ``dielectric`` (from the absorption of light by atoms, without adjusted parameters);
+each module gives its source. They share no input, so that their difference shows how well stopping
+powers are known: for C, Al, Si, Ni, Cu, Pd, Ag, Pt, Au and the built-in compounds up to 16 % at 500
+eV, 12 % from 700 eV to 2 keV and 6 % at 5 keV. Above, ``dielectric`` is higher, by 5 to 10 % at 20
+keV, mostly by relativity, which Joy and Luo left out. A material's own table replaces either.
 """
 
 from __future__ import annotations
@@ -31,13 +30,13 @@ def stopping_power_ev_per_nm(
 ) -> np.ndarray:
     """Return the energy lost per length, eV/nm, positive; 0 for vacuum.
 
-    A material's own table (`Material.stopping_ev_per_nm`) has precedence: between its rows the
+    A material's own table (`Material.stopping_ev_per_nm`) takes precedence: between its rows the
     logarithm of the loss is linear in that of the energy; beyond its ends the model continues it,
-    scaled to meet the last row.
+    scaled to match the last row.
 
     Args:
         model: name of the model.
-        material: what the electrons travel in.
+        material: the material that the electrons travel in.
         energy_ev: kinetic energy in eV, positive; any shape. ``dielectric`` is for 50 eV to 30 keV
             and constant outside.
 
@@ -62,16 +61,16 @@ def stopping_power_ev_per_nm(
 def range_nm(
     model: EnergyLossModel, material: Material, energy_kev: float, cutoff_ev: float
 ) -> float:
-    """Return how far an electron gets along its path until it has only the cut-off energy left.
+    """Return the path length of an electron until only the cut-off energy is left.
 
-    The integral of dE / S over the energy, with S the stopping power: the range of continuous
-    slowing down. An electron that comes back has been no deeper than half of it.
+    It is the integral of dE / S over the energy, with S the stopping power: the range of continuous
+    slowing down. A backscattered electron has been no deeper than half of it.
 
     Args:
         model: name of the energy-loss model.
-        material: what it travels in; not vacuum.
+        material: the material that it travels in; not vacuum.
         energy_kev: its energy at the start, keV.
-        cutoff_ev: that at the end, eV.
+        cutoff_ev: its energy at the end, eV.
     """
     energy = np.geomspace(cutoff_ev, 1000.0 * energy_kev, 2001)
     return float(np.trapezoid(1.0 / stopping_power_ev_per_nm(model, material, energy), energy))

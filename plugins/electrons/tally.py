@@ -1,4 +1,4 @@
-"""Counting the electrons that come back."""
+"""Counts of backscattered electrons."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from .compiled import Real, Whole, inlined
 
 SHARE_UNIT = 2.0**-20
 DEPTH_UNIT_NM = 2.0**-10
-"""Energies and depths are summed as whole numbers of these: the order does not matter then."""
+"""Energies and depths are summed as integer multiples of these, so that order does not matter."""
 
 
 class Tally(NamedTuple):
-    """What was counted, int64.
+    """Counts and sums, int64.
 
     Attributes:
         counts: (pixel,) electrons that the detector counts.
         shares: (pixel,) sum of their energies over the beam energy, in units of `SHARE_UNIT`.
-        depths: (pixel,) sum of the deepest places they have been to, in units of `DEPTH_UNIT_NM`.
+        depths: (pixel,) sum of the largest depths they reached, in units of `DEPTH_UNIT_NM`.
         energies: histogram of energy over beam energy over all pixels, from 0 to 1; may be empty.
-        cosines: histogram of the cosine to the way back along the beam, 0 to 1; may be empty.
+        cosines: histogram of the cosine to the direction back along the beam, 0 to 1; may be empty.
     """
 
     counts: np.ndarray
@@ -32,19 +32,19 @@ class Tally(NamedTuple):
 
 
 def empty_tally(pixels: int, bins: int = 0) -> Tally:
-    """Return a tally of nothing, with so many bins to each histogram."""
+    """Return a tally of zeros, with so many bins in each histogram."""
     return Tally(*(np.zeros(n, np.int64) for n in (pixels, pixels, pixels, bins, bins)))
 
 
 @inlined
 def share_units(share: Real) -> np.int64:
-    """Return an energy over the beam energy in whole units of `SHARE_UNIT`."""
+    """Return an energy over the beam energy in integer multiples of `SHARE_UNIT`."""
     return np.int64(share / SHARE_UNIT + 0.5)
 
 
 @inlined
 def depth_units(depth_nm: Real) -> np.int64:
-    """Return a depth in whole units of `DEPTH_UNIT_NM`."""
+    """Return a depth in integer multiples of `DEPTH_UNIT_NM`."""
     return np.int64(depth_nm / DEPTH_UNIT_NM + 0.5)
 
 

@@ -1,4 +1,4 @@
-"""Ellipsoids in space, and how to paint them into a volume.
+"""Ellipsoids in space, and painting them into a volume.
 
 Coordinates are in nm along (z, y, x), from the corner of the box.
 """
@@ -24,8 +24,8 @@ class Ellipsoids:
     Attributes:
         centres: (count, 3), nm.
         spreads: (count, 3, 3), nm^2: R diag(semi-axes^2) R^T, the inverse of the matrix M of the
-            ellipsoid (r - c) M (r - c) = 1. The square roots of its diagonal are how far the
-            ellipsoid reaches along each axis.
+            ellipsoid (r - c) M (r - c) = 1. The square roots of its diagonal are the half widths of
+            the ellipsoid along each axis.
     """
 
     centres: np.ndarray
@@ -54,7 +54,7 @@ class Ellipsoids:
         return Ellipsoids(self.centres + shift_nm, self.spreads)
 
     def in_box(self, box_nm: np.ndarray, period_nm: np.ndarray | None) -> Ellipsoids:
-        """Return those that reach into the box from its corner at 0 to `box_nm`.
+        """Return those that reach into the box from 0 to `box_nm`.
 
         With `period_nm`, edges of a periodic arrangement, their nearest images count as well.
         """

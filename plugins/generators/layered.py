@@ -1,4 +1,4 @@
-"""Layered: films over a bulk, the structure of which theory and simulation give every image."""
+"""Layered: films over a bulk, a structure whose images are known from theory and simulation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fibcore.params import MaterialParam, Shape, VoxelSize
 from fibcore.volumes import Labels
 
 WHOLE = 1e-6
-"""A thickness is a whole number of voxels if it is one but for this part of a voxel."""
+"""A thickness is a whole number of voxels up to this fraction of a voxel."""
 
 Thickness = Annotated[float, Field(ge=0)]
 
@@ -35,10 +35,10 @@ class Layered(Generator):
     """Films of given thickness over a bulk: flat layers, stacked along z.
 
     Layers are listed from slice 0, the face that is imaged first, downwards; the last one is the
-    bulk, and takes the slices that the films leave. Film number i is phase i and the bulk the
-    phase after the last film, unless `layer_phases` says otherwise; phase 0 is what fills the
-    pores. So one film is pore filler over a solid: the virtual samples on which Sardhara et al.,
-    Mach. Learn.: Sci. Technol. 6 (2025) 025023, section 2.1.1, base their coefficients.
+    bulk, and takes the remaining slices. By default film number i is phase i and the bulk the phase
+    after the last film (`layer_phases`); phase 0 is the pore filler. A single film is therefore
+    pore filler over a solid: the virtual samples on which Sardhara et al., Mach. Learn.: Sci.
+    Technol. 6 (2025) 025023, section 2.1.1, base their coefficients.
 
     Nothing is rounded: a film whose thickness is not a whole number of voxels is refused. Each
     slice in turn is the imaged face, so the images of one film of n slices show the bulk under n,

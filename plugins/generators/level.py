@@ -1,7 +1,7 @@
 """Cut a field at a level: keep the voxels below a value, or the smallest ones up to an exact count.
 
-The field is asked for in slabs and never held whole. Labels come in with the voxels in question
-non-zero and leave with those that are kept at 1, all others at 0.
+The field is evaluated in slabs and never held as a whole. In the given labels the candidate voxels
+are non-zero; in the result those that are kept are 1, all others 0.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def keep_below(field: Field, labels: np.ndarray, level: float, context: Context)
     """Keep the voxels where the field is below a level.
 
     Args:
-        field: what decides.
+        field: the field.
         labels: uint8 (z, y, x), changed in place.
-        level: as a value of the field.
+        level: a value of the field.
         context: threads and progress.
     """
 
@@ -40,14 +40,14 @@ def keep_below(field: Field, labels: np.ndarray, level: float, context: Context)
 
 
 def keep_smallest(field: Field, labels: np.ndarray, fraction: float, context: Context) -> float:
-    """Keep the voxels of smallest value, so many that they are this fraction to one voxel.
+    """Keep the voxels of smallest value, up to this fraction, exact to one voxel.
 
-    A sample of slices gives the values between which the level lies; one sweep then decides all
-    voxels but those few in between, whose values are kept and ranked. Of equal values those that
-    come first in (z, y, x) order are kept.
+    A sample of slices gives bounds of the level; one sweep then decides all voxels except those in
+    between, whose values are collected and ranked. Of equal values those that come first in
+    (z, y, x) order are kept.
 
     Args:
-        field: what decides.
+        field: the field.
         labels: uint8 (z, y, x), changed in place.
         fraction: of the voxels that are non-zero in `labels`, 0 to 1.
         context: threads and progress.
@@ -75,7 +75,7 @@ def keep_smallest(field: Field, labels: np.ndarray, fraction: float, context: Co
         missing = wanted - sum(below for below, _ in decided)
         if 0 <= missing <= len(values):
             break
-        window *= 8  # the sample misled; beyond 1 nothing is left to be misled about
+        window *= 8  # the level was outside the bounds; beyond 1 they are infinite
     kept = np.zeros(len(values), bool)
     level = low
     if missing > 0:
@@ -97,7 +97,7 @@ def _sweep(work: Callable, labels: np.ndarray, context: Context) -> list:
 
 
 def _sample(field: Field, labels: np.ndarray, context: Context) -> np.ndarray:
-    """Return the sorted values of the voxels in question in some slices."""
+    """Return the sorted values of the candidate voxels in some slices."""
 
     def values_of(z: int) -> np.ndarray:
         return field((z, z + 1))[0][labels[z] > 0]

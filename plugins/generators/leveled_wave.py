@@ -22,9 +22,9 @@ class LeveledWave(WaveStructure):
     """Bicontinuous structure: a sum of plane waves, cut at a level (Soyarslan et al. 2018).
 
     f(r) = sqrt(2/N) sum_i cos(q_i . r + phi_i), with N waves of one wave number q, random
-    directions and random phases. The solid is where f < xi: at the quantile of this very field, or
-    at xi = sqrt(2) erfinv(2 phi - 1), the level at which an infinite field has solid fraction phi.
-    Below phi of about 0.16 the solid no longer hangs together.
+    directions and random phases. The solid is where f < xi, with xi the quantile of this field, or
+    xi = sqrt(2) erfinv(2 phi - 1), the level at which an infinite field has solid fraction phi.
+    Below phi of about 0.16 the solid is no longer connected.
 
     Source: Soyarslan, Bargmann, Pradas, Weissmueller, Acta Mater. 149 (2018) 326, who built on
     Cahn, J. Chem. Phys. 42 (1965) 93. The mean distance of neighbouring ligaments (the first
@@ -62,7 +62,7 @@ class LeveledWave(WaveStructure):
 
     @property
     def wave_number(self) -> float:
-        """Wave number in rad/nm, whichever way the size was given."""
+        """Wave number in rad/nm, from the given size."""
         if self.wave_number_per_nm is not None:
             return self.wave_number_per_nm
         if self.wavelength_nm is not None:

@@ -1,19 +1,19 @@
-"""How thick the ligaments of a leveled wave are: from wave number and solid fraction.
+"""The ligament diameter of a leveled wave, from wave number and solid fraction.
 
-The field is Gaussian with variance 1 and one wave number q; the solid is where it lies below the
-level xi. Two facts hold exactly:
+The field is Gaussian with variance 1 and one wave number q; the solid is where it is below the
+level xi. Two relations are exact:
 
 - The solid fraction is phi = P(f < xi), so xi = sqrt(2) erfinv(2 phi - 1), the quantile of the
   normal distribution (Soyarslan et al., Acta Mater. 149 (2018) 326).
 - The specific surface is S_V = (2 / pi) (q / sqrt(3)) exp(-xi^2 / 2): twice the number of level
   crossings per length of a line (Rice, Bell Syst. Tech. J. 24 (1945) 46), along which the mean
-  square slope of the field is q^2 / 3; see also Teubner, Europhys. Lett. 14 (1991) 403. With it
-  goes the mean chord of the solid, 4 phi / S_V.
+  square slope of the field is q^2 / 3; see also Teubner, Europhys. Lett. 14 (1991) 403. It gives
+  the mean chord of the solid, 4 phi / S_V.
 
 The mean ligament diameter is the local thickness (largest inscribed disc) in plane sections,
 averaged over the solid: D_ij of equation 8 of Sardhara et al. (2025). No closed form is known to
-us. Measured, it is the mean chord times a factor that falls smoothly with the solid fraction; see
-`FACTOR`.
+us. In measurements it is the mean chord times a factor that decreases smoothly with the solid
+fraction; see `FACTOR`.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Where particles lie: at random, or so that they do not overlap.
+"""Packing of particles without overlap.
 
 Non-overlapping particles are found by relaxation in a periodic box, in the spirit of the
 force-biased algorithm (Jodrey and Tory, Phys. Rev. A 32 (1985) 2347; Moscinski, Bargiel, Rycerz
 and Jacobs, Mol. Simul. 3 (1989) 201; for ellipsoids Bezrukov and Stoyan, Part. Part. Syst.
-Charact. 23 (2006) 388): random centres to begin with, then every two that overlap are moved apart
-along the line between their centres until none do. Orientations stay as drawn.
+Charact. 23 (2006) 388): from random centres, every two particles that overlap are moved apart along
+the line between their centres until none do. Orientations stay as drawn.
 
 Two ellipsoids touch when both are scaled by sqrt(F), where F = max over 0 < l < 1 of
 l (1 - l) r [(1 - l) P1 + l P2]^-1 r, with r between the centres and P the matrices
@@ -22,16 +22,16 @@ from fibcore.context import Context
 from fibcore.errors import FibError
 
 WANTED_SCALE = 1.01
-"""Particles are moved apart until they would touch if scaled by this ..."""
+"""Particles are moved apart until they would touch if scaled by this factor."""
 ENOUGH_SCALE = 1.003
-"""... and all is well once none overlap scaled by this: relaxation then ends in finite time."""
+"""Relaxation ends once none overlap if scaled by this factor, which takes finite time."""
 DEEPEST_SCALE = 0.3
 """Pairs that overlap more are moved apart as if they overlapped this much."""
 GOLDEN = 0.6180339887498949
 SWEEPS_PER_REPORT = 20
 MOST_SWEEPS = 4000
 ATTEMPTS = 3
-"""A few dozen particles may jam early; other first centres then help."""
+"""Number of attempts: a few dozen particles may jam early; other initial centres then help."""
 
 
 def packed(
@@ -42,7 +42,7 @@ def packed(
     Args:
         bodies: the particles; their centres are not used.
         box_nm: edges (z, y, x), each well above twice the longest axis of any particle.
-        rng: where the first centres come from.
+        rng: random generator of the initial centres.
         context: progress.
 
     Raises:
@@ -71,8 +71,8 @@ def packed(
 def _relax(centres, spreads, radii, box, cells, sweeps):  # type: ignore[no-untyped-def]
     """Move overlapping pairs apart, in place; return how many overlapped in the last sweep.
 
-    Each pair is found from its larger member, which looks no further than its own size: small
-    particles do not search the neighbourhood that the largest would need.
+    Each pair is found from its larger member, which searches only up to its own size: small
+    particles need not search the neighbourhood of the largest.
     """
     overlapping = 0
     r, push = np.empty(3), np.empty(3)
@@ -136,11 +136,11 @@ def _cell_list(centres, box, cells):  # type: ignore[no-untyped-def]
 
 @compiled
 def _separate(r, p1, p2, radii1, radii2, push):  # type: ignore[no-untyped-def]
-    """Return the scale at which two ellipsoids touch, and in `push` how to get them apart.
+    """Return the scale at which two ellipsoids touch, and in `push` the shift that separates them.
 
-    Where spheres around them already show that the scale is above `WANTED_SCALE`, that bound is
-    returned and `push` left alone. `push` is the shift of the second ellipsoid, along the common
-    normal, that brings the scale to `WANTED_SCALE` (to first order; exact for spheres).
+    If spheres around them already show that the scale is above `WANTED_SCALE`, that bound is
+    returned and `push` is not changed. `push` is the shift of the second ellipsoid, along the
+    common normal, that brings the scale to `WANTED_SCALE` (to first order; exact for spheres).
     """
     distance = max(np.sqrt(r[0] ** 2 + r[1] ** 2 + r[2] ** 2), 1e-3 * radii1[0])
     bound = distance / (radii1[1] + radii2[1])
@@ -150,7 +150,7 @@ def _separate(r, p1, p2, radii1, radii2, push):  # type: ignore[no-untyped-def]
         for axis in range(3):
             push[axis] = r[axis] * (WANTED_SCALE / bound - 1)
         return bound
-    # The function of l is concave: golden section finds its maximum, where it is so flat that an
+    # The function of l is concave: golden section finds its maximum, which is so flat that an
     # interval of 0.005 leaves a relative error of F near 1e-5.
     low, high = 0.0, 1.0
     a, b = 1 - GOLDEN, GOLDEN

@@ -27,19 +27,19 @@ LONGEST = 5.0
 """Longest axis of an ellipsoid over its shortest."""
 
 REACH = 1.25
-"""Up to this factor all axes may be scaled to meet the solid fraction exactly."""
+"""Largest factor by which all axes may be scaled to meet the solid fraction exactly."""
 PACKED_EDGE = 2.5
 """Least edge of a periodic packing, in longest axes: two particles meet across one face only."""
 NOTABLE_SCALE = 0.02
 """Warn where that factor is further from 1 than this."""
 MOST_PARTICLES = 5_000_000
 FEWEST_VOXELS = 3.0
-"""Particles smaller than this are drawn so coarsely that a forecast warns."""
+"""Particles of fewer voxels than this are so coarse that a forecast warns."""
 FEWEST_DIAMETERS = 3.0
-"""Boxes with shorter edges than this hold too few particles to be typical."""
+"""Boxes with shorter edges than this hold too few particles to be representative."""
 BYTES_PER_PARTICLE = 600
 SLABS_BYTES = 200 * 2**20
-"""Temporary arrays of the slabs that are worked on at a time, with some to spare."""
+"""Memory of the temporary arrays of all slabs in work, with a margin."""
 
 
 class Particles(Generator):
@@ -51,13 +51,14 @@ class Particles(Generator):
     Applications, 3rd ed. 2013, section 3.1).
 
     Packed: no two overlap. They are relaxed from random centres in a periodic box, which is the
-    volume itself, or a larger one that the volume is cut from. Reaches a solid fraction of 0.6
-    with spheres, less the longer the ellipsoids.
+    volume itself, or a larger one that the volume is cut from. Solid fractions of up to 0.6 are
+    possible with spheres, lower ones with elongated ellipsoids.
 
-    Solid fraction `exact` is met to one voxel: the mean number of particles is placed, and all are
-    scaled by one factor, near 1 in a volume of many. (In a packing they come to touch, should it be
-    above 1.003.) `expected` leaves the sizes as drawn, and in the Boolean model the number is a
-    Poisson number: the fraction is that of the model and scatters, the more the smaller the volume.
+    With fraction `exact` the solid fraction is exact to one voxel: the mean number of particles is
+    placed, and all are scaled by one factor, near 1 in a volume of many. (In a packing they touch
+    if it is above 1.003.) With `expected` sizes stay as drawn, and in the Boolean model the number
+    of particles is Poisson distributed: the solid fraction scatters about the given one, more so in
+    smaller volumes.
     """
 
     name: ClassVar[str] = "particles"
@@ -81,8 +82,8 @@ class Particles(Generator):
     )
     fraction: Literal["exact", "expected"] = Field(
         default="exact",
-        description="exact: solid fraction right to one voxel, by scaling all particles alike; "
-        "expected: sizes as drawn, the solid fraction scatters about the one asked for",
+        description="exact: solid fraction exact to one voxel, by scaling all particles by one "
+        "factor; expected: sizes as drawn, the solid fraction scatters about the given one",
     )
     periodic: bool = Field(
         default=False, description="whether the structure repeats with the box along every axis"
@@ -157,13 +158,13 @@ class Particles(Generator):
         if voxels < FEWEST_VOXELS:
             warnings.append(
                 f"particles of {self.diameter_nm:g} nm are only {voxels:.2g} voxels wide; "
-                f"a smaller voxel_size_nm shows their shape"
+                f"use a smaller voxel_size_nm to resolve their shape"
             )
         across = float(self._box_nm.min()) / self.diameter_nm
         if across < FEWEST_DIAMETERS:
             warnings.append(
                 f"the box is only {across:.2g} particle diameters wide: it holds too few of them "
-                f"to be typical; a larger shape helps"
+                f"to be representative; use a larger shape"
             )
         volume = math.prod(self.shape)
         memory = 5 * volume + min(SLABS_BYTES, 40 * volume)
@@ -185,7 +186,9 @@ class Particles(Generator):
             return self._box_nm
         largest = self._sizes.largest_nm
         if self.mode == "overlapping":
-            return self._box_nm + largest  # half of it on either side: whatever may reach in
+            return (
+                self._box_nm + largest
+            )  # half of it on either side: all particles that may reach in
         return np.maximum(self._box_nm + 2 * self.diameter_nm, PACKED_EDGE * largest)
 
     def _expected_count(self) -> float:
@@ -207,7 +210,7 @@ class Particles(Generator):
         count = self._expected_count()
         if count > MOST_PARTICLES:
             raise FibError(
-                f"the volume would take {count:.2g} particles of {self.diameter_nm:g} nm, more "
+                f"the volume would need {count:.2g} particles of {self.diameter_nm:g} nm, more "
                 f"than {MOST_PARTICLES}. Is diameter_nm in nm? Use larger ones or a smaller `shape`"
             )
 

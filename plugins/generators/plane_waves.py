@@ -14,9 +14,9 @@ from fibcore.errors import FibError
 Triple = tuple[float, float, float]
 
 FEWEST_LATTICE_PAIRS = 20
-"""Below this the directions are too few for a structure that looks alike along all of them."""
+"""Fewest directions for an isotropic structure."""
 WIDEST_SHELL = 0.05
-"""Largest relative deviation of a lattice vector's length from the wave number asked for."""
+"""Largest relative deviation of a lattice vector's length from the given wave number."""
 USUAL_SHELL = 0.01
 MOST_LATTICE_VECTORS = 100_000
 
@@ -45,10 +45,10 @@ def isotropic_waves(
     Soyarslan et al., Acta Mater. 149 (2018) 326, section 2: random waves after Cahn.
 
     Args:
-        count: how many.
+        count: number of waves.
         wave_number: |q| before stretching, rad/nm.
         stretch: factor (z, y, x) by which the pattern is stretched; divides the wave vector.
-        rng: where directions and phases come from.
+        rng: random generator of directions and phases.
     """
     directions = rng.standard_normal((count, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
@@ -75,12 +75,12 @@ def periodic_waves(
 def lattice_vectors(wave_number: float, box_nm: Triple, stretch: Triple) -> np.ndarray:
     """Return the vectors 2 pi (h/Lz, k/Ly, l/Lx) of a box that are as long as the wave number.
 
-    Lengths are taken before stretching and may be off by 1 % (less in a large box, where vectors
-    abound); where that leaves fewer than 20, by as much as the 20 nearest need, at most 5 %. Of q
-    and -q, which are the same wave, one is kept.
+    Lengths are those before stretching and may deviate by 1 % (less in a large box, which has many
+    vectors). If there are fewer than 20, the 20 nearest within 5 % are used. Of q and -q, which are
+    the same wave, one is kept.
 
     Args:
-        wave_number: length wanted, rad/nm, before stretching.
+        wave_number: wanted length, rad/nm, before stretching.
         box_nm: edges (z, y, x) of the box.
         stretch: factor (z, y, x) by which the pattern is stretched.
 
@@ -109,7 +109,7 @@ def lattice_vectors(wave_number: float, box_nm: Triple, stretch: Triple) -> np.n
             )
         lengths = np.linalg.norm(found * spacing, axis=1)
         off = np.abs(lengths - wave_number)
-        # Vectors of equal length come or go together, or the symmetry of the box would be lost.
+        # Vectors of equal length are kept or left out together, to keep the symmetry of the box.
         found = found[off <= np.sort(off)[FEWEST_LATTICE_PAIRS - 1] * (1 + 1e-9)]
     return found * spacing / np.asarray(stretch)
 

@@ -1,4 +1,4 @@
-"""Work on slabs of a volume in several threads; how many does not change the result."""
+"""Work on slabs of a volume in several threads; their number does not change the result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Slab = tuple[int, int]
 
 
 def slabs_of(shape: tuple[int, int, int]) -> list[Slab]:
-    """Return the slabs that a volume of this (z, y, x) shape is worked on in."""
+    """Return the slabs into which a volume of this (z, y, x) shape is divided."""
     thickness = max(1, SLAB_VOXELS // (shape[1] * shape[2]))
     return [(start, min(start + thickness, shape[0])) for start in range(0, shape[0], thickness)]
 
@@ -33,8 +33,8 @@ def in_threads(
     While it runs, matrix products use one thread each.
 
     Args:
-        work: must release the interpreter lock (NumPy, Numba with ``nogil``) to gain anything.
-        items: what to work on; how they are cut must not depend on the number of threads.
+        work: must release the interpreter lock (NumPy, Numba with ``nogil``) to be faster.
+        items: the items; they must not depend on the number of threads.
         context: gives the number of threads.
     """
     with one_blas_thread, ThreadPoolExecutor(context.threads) as pool:

@@ -8,7 +8,7 @@ A direct sum costs one cosine per wave and voxel. Two facts make it cheap:
 - The field is band-limited. On an axis of half-length h a wave of wave number k is
   exp(i k h t), t in [-1, 1], whose Chebyshev coefficients are 2 i^m J_m(k h); they fall faster than
   exponentially as soon as m exceeds k h. So the field is summed on the Chebyshev nodes of each axis
-  only (as few as its bandwidth asks for) and interpolated to the voxels by three matrix products.
+  only (as few as its bandwidth needs) and interpolated to the voxels by three matrix products.
 - A plane wave is a product of one factor per axis. With nodes that lie symmetrically about the
   origin, each wave falls into eight products of cosines and sines, even or odd in each axis, and
   the sum over waves is a matrix product over one octant for each of them.
@@ -35,7 +35,7 @@ WAVE_CHUNK = 1024
 
 
 def node_count(bandwidth: float) -> int:
-    """Return how many Chebyshev nodes carry waves exp(i K t), t in [-1, 1], |K| <= bandwidth.
+    """Return how many Chebyshev nodes represent waves exp(i K t), t in [-1, 1], |K| <= bandwidth.
 
     The error of interpolating on n nodes is at most twice the sum of the coefficients left out,
     4 sum_{m >= n} |J_m(K)| (Trefethen, Approximation Theory and Approximation Practice, chapter
@@ -48,7 +48,7 @@ def node_count(bandwidth: float) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Axis:
-    """Where the field is summed along one axis, and how it gets from there to the voxels.
+    """The nodes along one axis at which the field is summed, and its interpolation to voxels.
 
     Attributes:
         half: coordinates of the nodes on the non-negative half, nm; the others mirror them.
@@ -93,7 +93,7 @@ def voxel_centres(voxels: int, voxel_nm: float) -> np.ndarray:
 
 
 def direct_sum(waves: PlaneWaves, points_nm: np.ndarray) -> np.ndarray:
-    """Return the field at points, straight from its definition; for checking.
+    """Return the field at points, directly from its definition; for tests.
 
     Args:
         waves: the waves.
@@ -109,13 +109,14 @@ def direct_sum(waves: PlaneWaves, points_nm: np.ndarray) -> np.ndarray:
 class WaveField:
     """The field of a set of waves on a grid of voxels.
 
-    It keeps the field on its nodes and gives slabs of voxels when asked, the same bytes each time.
+    It holds the field at its nodes and returns slabs of voxels on request, the same bytes each
+    time.
 
     Args:
         waves: the waves.
         shape: voxels along (z, y, x).
         voxel_size_nm: (z, y, x).
-        context: gives the number of threads and hears of the progress.
+        context: number of threads, and progress.
     """
 
     def __init__(
@@ -143,7 +144,7 @@ class WaveField:
 
 
 def memory_bytes(shape: Shape, voxel_size_nm: Triple, wave_numbers: Triple) -> int:
-    """Return how much memory the nodes of a `WaveField` take.
+    """Return the memory of the nodes of a `WaveField`, bytes.
 
     Args:
         shape: voxels along (z, y, x).

@@ -1,4 +1,4 @@
-"""What the leveled-wave generators share: parameters, checks, and the cut of one field."""
+"""Base of the leveled-wave generators: parameters, checks, and the cut of one field."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from fibcore.plugin import Forecast
 from fibcore.volumes import Labels
 
 FEWEST_VOXELS = 3.0
-"""Ligaments thinner than this are drawn so coarsely that a forecast warns."""
+"""Ligaments of fewer voxels than this are so coarse that a forecast warns."""
 FEWEST_WAVELENGTHS = 3.0
-"""Boxes smaller than this hold too little of the structure to have its mean properties."""
+"""Boxes smaller than this are too small to have the mean properties of the structure."""
 SLABS_BYTES = 200 * 2**20
-"""Temporary arrays of the slabs that are worked on at a time, with some to spare."""
+"""Memory of the temporary arrays of all slabs in work, with a margin."""
 
 Stretch = Annotated[float, Field(ge=0.1, le=10)]
 
@@ -40,9 +40,9 @@ class WaveStructure(Generator):
     voxel_size_nm: VoxelSize = Field(description="voxel size in nm: one number, or [z, y, x]")
     level: Literal["exact", "expected"] = Field(
         default="exact",
-        description="exact: the level is a quantile of this very field, so the solid fraction is "
-        "right to one voxel; expected: it is that of an infinite field, so the solid fraction "
-        "scatters about the one asked for, the more the smaller the box",
+        description="exact: the level is a quantile of this field, so that the solid fraction is "
+        "exact to one voxel; expected: it is that of an infinite field, so that the solid fraction "
+        "scatters about the given one, more so in smaller boxes",
     )
     periodic: bool = Field(
         default=False, description="whether the structure repeats with the box along every axis"
@@ -74,7 +74,7 @@ class WaveStructure(Generator):
         rng: np.random.Generator,
         context: Context,
     ) -> None:
-        """Leave of what is solid in `labels` the part where a new field is below its level."""
+        """Keep only the solid of `labels` where a new field is below its level."""
         if self.periodic:
             drawn = periodic_waves(waves, wave_number, self._box_nm, self.anisotropy, rng)
         else:
@@ -94,7 +94,7 @@ class WaveStructure(Generator):
         """Return a forecast with the memory and the warnings of its levels.
 
         Args:
-            forecast: what is known without them.
+            forecast: the forecast without them.
             levels: wave number (rad/nm) and mean ligament diameter (nm) of each.
 
         Raises:
@@ -106,26 +106,26 @@ class WaveStructure(Generator):
                 lattice_vectors(wave_number, self._box_nm, self.anisotropy)
             z, y, x = (wave_number / stretch for stretch in self.anisotropy)
             fields.append(memory_bytes(self.shape, self.voxel_size_nm, (z, y, x)))
-            warnings += self._doubts(2 * np.pi / wave_number, diameter_nm)
+            warnings += self._warnings(2 * np.pi / wave_number, diameter_nm)
         volume = math.prod(self.shape)
         memory = max(fields) + volume + volume // 5 + min(SLABS_BYTES, 40 * volume)
         return replace(forecast, memory_bytes=memory, warnings=tuple(warnings))
 
-    def _doubts(self, wavelength_nm: float, diameter_nm: float) -> list[str]:
+    def _warnings(self, wavelength_nm: float, diameter_nm: float) -> list[str]:
         """Return warnings of ligaments too thin for the voxels, or too large for the box."""
-        doubts = []
+        found = []
         sizes = zip(self.voxel_size_nm, self.anisotropy, strict=True)
         voxels = diameter_nm / max(size / stretch for size, stretch in sizes)
         if voxels < FEWEST_VOXELS:
-            doubts.append(
+            found.append(
                 f"ligaments of {diameter_nm:.3g} nm are only {voxels:.2g} voxels thick; "
-                f"a smaller voxel_size_nm shows their shape"
+                f"use a smaller voxel_size_nm to resolve their shape"
             )
         edges = zip(self._box_nm, self.anisotropy, strict=True)
         across = min(edge / stretch for edge, stretch in edges) / wavelength_nm
         if across < FEWEST_WAVELENGTHS:
-            doubts.append(
+            found.append(
                 f"the box is only {across:.2g} wavelengths ({wavelength_nm:.4g} nm) wide: its mean "
-                f"ligament diameter may be far from that of a large structure; a larger shape helps"
+                f"ligament diameter may be far from that of a large structure; use a larger shape"
             )
-        return doubts
+        return found
