@@ -13,7 +13,7 @@ from fibcore.errors import FibError, listed
 from fibcore.text import shown
 
 Shape = tuple[int | None, ...]
-"""Shape of an array; None stands for any length."""
+"""Shape of an array; None means any length."""
 
 
 class ModelInfo(BaseModel):

@@ -1,7 +1,7 @@
 """Loops over voxels, compiled by Numba, whose machine code is kept from run to run.
 
-Numba by itself looks at the file that a function stands in, not at those of the functions and
-constants that it compiles into it: after an update it may go on with old code. It fails where no
+Numba by itself checks the file that a function is defined in, but not those of the functions and
+constants that it compiles into it: after an update it may use old code. It fails where no
 folder can be written, where the disk is full, and where what it kept is damaged. Importing this
 module loads Numba.
 """
@@ -64,7 +64,7 @@ def _mended(numba_cache: Any) -> type:
 
 
 class _AllSources:
-    """Part of a locator, which says where code is kept and of what source it is."""
+    """Part of a locator, which defines where code is kept and which source it comes from."""
 
     @classmethod
     def from_function(cls, function: Any, file: str) -> Any:

@@ -81,8 +81,8 @@ def _run(app: typer.Typer) -> int:
     try:
         return app(prog_name="fib", standalone_mode=False) or 0
     except SystemExit as error:
-        if isinstance(error.__context__, BrokenPipeError):  # rich ends so where nobody reads help
-            raise OutputLost("nobody reads it") from error.__context__
+        if isinstance(error.__context__, BrokenPipeError):  # rich ends like this if the reader has left
+            raise OutputLost("its reader has left") from error.__context__
         raise
     except Exception as error:
         # An error that Typer found in the command line. Its classes are those of click, or of
