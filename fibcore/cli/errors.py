@@ -81,7 +81,7 @@ def _run(app: typer.Typer) -> int:
     try:
         return app(prog_name="fib", standalone_mode=False) or 0
     except SystemExit as error:
-        if isinstance(error.__context__, BrokenPipeError):  # rich ends like this if the reader has left
+        if isinstance(error.__context__, BrokenPipeError):  # rich, if the reader has left
             raise OutputLost("its reader has left") from error.__context__
         raise
     except Exception as error:
