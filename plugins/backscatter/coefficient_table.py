@@ -134,10 +134,8 @@ def _numbers(table: Table, name: str) -> np.ndarray:
 
 
 def _is_finite(value: object) -> bool:
-    try:
-        return math.isfinite(float(value))  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return False
+    """Return whether it is a finite number; text that looks like one, or a truth value, is not."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _check(name: str, numbers: dict[str, np.ndarray], allowed: np.ndarray, words: str) -> None:

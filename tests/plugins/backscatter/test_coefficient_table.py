@@ -23,6 +23,14 @@ def table(**changes: Any) -> Table:
     return Table({name: c for name, c in (COLUMNS | changes).items() if c is not None})
 
 
+@pytest.mark.parametrize(
+    "eta", [np.array([True, False, True]), np.array(["0.1", "0.2", "0.3"], dtype=object)]
+)
+def test_truth_values_and_text_that_looks_like_numbers_are_none(eta):
+    with pytest.raises(FibError, match="eta of the table holds values .* in row 1"):
+        CoefficientTable.of(table(eta=eta))
+
+
 def test_what_physics_plugins_tabulate_is_taken():
     found = CoefficientTable.of(HungerKuchler().tabulate())
     assert list(found.materials) == ["C", "Si", "Cu", "Ag", "Au"]
