@@ -123,7 +123,8 @@ class CoefficientTable:
 def _numbers(table: Table, name: str) -> np.ndarray:
     values = table[name]
     if values.dtype.kind not in "fiu" or not np.all(np.isfinite(values)):
-        row = next(i for i, value in enumerate(values.tolist()) if not _is_finite(value))
+        # Of a column of truth values, or of text that looks like numbers, it is the first row.
+        row = next((i for i, value in enumerate(values.tolist()) if not _is_finite(value)), 0)
         cell = "nothing" if values[row] is None else shown(str(values[row]), 40)
         raise FibError(
             f"the column {name} of the table holds values that are no finite numbers, in row "
@@ -134,8 +135,10 @@ def _numbers(table: Table, name: str) -> np.ndarray:
 
 
 def _is_finite(value: object) -> bool:
-    """Return whether it is a finite number; text that looks like one, or a truth value, is not."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return math.isfinite(float(value))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
 
 
 def _check(name: str, numbers: dict[str, np.ndarray], allowed: np.ndarray, words: str) -> None:

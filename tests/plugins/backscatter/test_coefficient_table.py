@@ -27,7 +27,7 @@ def table(**changes: Any) -> Table:
     "eta", [np.array([True, False, True]), np.array(["0.1", "0.2", "0.3"], dtype=object)]
 )
 def test_truth_values_and_text_that_looks_like_numbers_are_none(eta):
-    with pytest.raises(FibError, match="eta of the table holds values .* in row 1"):
+    with pytest.raises(FibError, match=r"eta of the table holds values .* in row 1"):
         CoefficientTable.of(table(eta=eta))
 
 
