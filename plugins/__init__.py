@@ -1,7 +1,7 @@
-"""The built-in plugins of fib, registered through the same entry-point group as any other.
+"""The built-in plugins of fib, registered in the same entry-point group as all others.
 
-``from fib_plugins import UNet`` gives the class of a plugin. It is imported at first use, so that
-``import fib_plugins`` costs next to nothing.
+``from fib_plugins import UNet`` returns the class of a plugin. It is imported at first use, so that
+``import fib_plugins`` is fast.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ _HOMES = {
     "MonteCarlo": "simulators.monte_carlo",
     "WeightedProjection": "simulators.weighted_projection",
 }
-"""Class -> module below this package; the folder is that of its kind."""
+"""Class -> module in this package, in the folder of its kind."""
 
 __all__ = sorted(_HOMES)
 
@@ -104,7 +104,7 @@ def _plugin(name: str) -> Any:
     return getattr(import_module(f"fib_plugins.{_HOMES[name]}"), name)
 
 
-if not TYPE_CHECKING:  # which would take every name for one of the package
+if not TYPE_CHECKING:  # a type checker would accept every name
 
     def __getattr__(name: str) -> Any:
         if name in _HOMES:
@@ -193,8 +193,8 @@ def fib_repr_html(item: object) -> str | None:
 
 @hookimpl
 def fib_observe_run(command: Sequence[str]) -> Iterable[Observer]:
-    """Have runs of the command line show their progress and leave a report."""
-    if not command:  # those from Python pass the observers that they want
+    """Return the observers of runs from the command line: progress display and report."""
+    if not command:  # runs from Python pass their own observers
         return []
     from fib_plugins.progress import displays
     from fib_plugins.report import ReportWriter

@@ -1,9 +1,8 @@
-"""Loops over voxels, compiled by Numba, whose machine code is kept from run to run.
+"""Loops over voxels, compiled by Numba, whose machine code is cached between runs.
 
-Numba by itself checks the file that a function is defined in, but not those of the functions and
-constants that it compiles into it: after an update it may use old code. It fails where no
-folder can be written, where the disk is full, and where what it kept is damaged. Importing this
-module loads Numba.
+Numba's own cache checks only the file of a function, not those of the functions and constants that
+are compiled into it, so that it may use old code after an update. It fails if no folder can be
+written, the disk is full, or a cached file is damaged. Importing this module loads Numba.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ from numba import njit
 def compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """Compile a function at its first call, to run without Python's global lock.
 
-    As Numba's ``njit(nogil=True, cache=True)``, but that code is kept only as long as all sources
-    it was made from are the same, and that a function which cannot be kept works nevertheless.
+    It works like Numba's ``njit(nogil=True, cache=True)``, except that cached code is used only if
+    none of its sources has changed, and that a function works even if it cannot be cached.
 
     Args:
         function: a function that Numba can compile; without it a decorator is returned.
-        options: further ones of ``njit``.
+        options: further options of ``njit``.
     """
     if function is None:
         return partial(compiled, **options)
@@ -38,25 +37,25 @@ def compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any:
 
 
 def kept(function: Any) -> Any:
-    """Have the machine code of a function kept in the same way, and return the function.
+    """Cache the machine code of a function in the same way, and return the function.
 
     Args:
-        function: what Numba made of it, for a CPU or a GPU, without ``cache=True``. Where Numba
-            does not compile it (``NUMBA_DISABLE_JIT``, its simulator of GPUs) there is no code.
+        function: a function compiled by Numba for a CPU or a GPU, without ``cache=True``. If Numba
+            does not compile it (``NUMBA_DISABLE_JIT``, its simulator of GPUs), nothing is cached.
     """
     if hasattr(function, "enable_caching"):
         try:
             function.enable_caching()
             numba_cache: Any = type(function._cache)
             function._cache = _mended(numba_cache)(function.py_func)
-        except RuntimeError:  # even among temporary files there is no room
+        except RuntimeError:  # not even a temporary folder can be written
             _warn_once("no folder for them can be written")
     return function
 
 
 @cache
 def _mended(numba_cache: Any) -> type:
-    """Return a class of caches like one of Numba's, but for what is wrong with it."""
+    """Return a subclass of one of Numba's cache classes without its defects."""
     impl = numba_cache._impl_class
     locators = [type(each.__name__, (_AllSources, each), {}) for each in impl._locator_classes]
     impl = type(impl.__name__, (impl,), {"_locator_classes": locators})
@@ -64,7 +63,7 @@ def _mended(numba_cache: Any) -> type:
 
 
 class _AllSources:
-    """Part of a locator, which defines where code is kept and which source it comes from."""
+    """Mixin of a locator, which finds the folder of cached code and stamps its sources."""
 
     @classmethod
     def from_function(cls, function: Any, file: str) -> Any:
@@ -79,12 +78,12 @@ class _AllSources:
 
 
 class _Forgiving:
-    """Part of a cache: what cannot be read or written is compiled again."""
+    """Mixin of a cache: code that cannot be read or written is compiled again."""
 
     def load_overload(self: Any, *args: Any) -> Any:
         try:
             return super().load_overload(*args)  # type: ignore[misc]
-        except Exception:  # what is damaged may raise anything
+        except Exception:  # a damaged file may raise any error
             with suppress(OSError):
                 self.flush()
             return None
@@ -103,8 +102,8 @@ def _warn_once(reason: str) -> None:
     if not _warned:
         _warned.append(reason)
         logging.getLogger("fib").warning(
-            "compiled functions cannot be kept (%s): they work, but each run compiles them again, "
-            "which takes up to a minute. Make room there, or name another folder with the "
+            "compiled functions cannot be cached (%s): they work, but each run compiles them "
+            "again, which takes up to a minute. Free some space, or set another folder with the "
             "environment variable NUMBA_CACHE_DIR",
             reason,
         )
@@ -112,7 +111,7 @@ def _warn_once(reason: str) -> None:
 
 @cache
 def _digest_of_sources(module: str) -> str:
-    """Return a digest of a module and of all modules of its package that it is made with."""
+    """Return a digest of a module and of all modules of its package that it imports."""
     found, waiting = {module}, [module]
     while waiting:
         new = _imported(waiting.pop()) - found
@@ -124,7 +123,7 @@ def _digest_of_sources(module: str) -> str:
 
 @cache
 def _imported(module: str) -> frozenset[str]:
-    """Return the modules of its own package that a module imports while it is loaded itself."""
+    """Return the modules of its own package that a module imports when it is loaded."""
     names: list[str] = []
     for node in ast.parse(_source(module)).body:
         if isinstance(node, ast.Import):

@@ -1,7 +1,7 @@
-"""What plugin authors test with: ``check_plugin`` finds what does not keep the contract.
+"""Helpers for tests of plugins: ``check_plugin`` checks that a plugin fulfils its contract.
 
 >>> from fib_plugins.testing import check_plugin
->>> def test_spinodal_keeps_the_contract():
+>>> def test_spinodal_fulfils_the_contract():
 ...     assert check_plugin(Spinodal) == []
 """
 
@@ -24,11 +24,11 @@ NAME_PATTERN = re.compile(r"^[a-z][a-z0-9_]*$")
 
 
 def check_plugin(plugin: type[Plugin]) -> list[str]:
-    """Return what is wrong with a plugin class, one sentence each; an empty list if nothing is.
+    """Return the problems of a plugin class, one sentence for each; an empty list if none.
 
-    The check looks, it does not run the plugin: the class derives from a kind, has a name and a
-    docstring, implements its methods with annotated artefacts, describes every parameter, and its
-    parameters survive the way to JSON and back.
+    The plugin is not run. The class must derive from a kind, have a name and a docstring, implement
+    its methods with annotated artefacts and describe each parameter; parameters must be the same
+    after conversion to JSON and back.
     """
     base = next(
         (k for k in KINDS.values() if inspect.isclass(plugin) and issubclass(plugin, k)), None
@@ -46,17 +46,17 @@ def check_plugin(plugin: type[Plugin]) -> list[str]:
             f"digits and underscores"
         )
     if plugin.__doc__ is None or plugin.__doc__ == base.__doc__:
-        problems.append(f"{name} has no docstring; its first line is what `fib plugins list` shows")
+        problems.append(f"{name} has no docstring; `fib plugins list` shows its first line")
     if inspect.isabstract(plugin):
         missing = ", ".join(sorted(plugin.__abstractmethods__))
         problems.append(f"{name} does not implement {missing}")
-    methods = [] if issubclass(plugin, Reader) else [plugin.main_method]  # it takes files
+    methods = [] if issubclass(plugin, Reader) else [plugin.main_method]  # it reads files
     if issubclass(plugin, Trainable):
         methods.append("fit")
         unknown = plugin.apply_params - set(plugin.model_fields)
         if unknown:
             problems.append(
-                f"{name}.apply_params names no parameters: {', '.join(sorted(unknown))}"
+                f"{name}.apply_params has unknown parameters: {', '.join(sorted(unknown))}"
             )
     for method in methods:
         problems += _check_method(plugin, method)
@@ -85,7 +85,7 @@ def _check_method(plugin: type[Plugin], method: str) -> list[str]:
         return problems
     if _names_its_inputs(base, method):
         if not given:
-            problems.append(f"{plugin.__name__}.{method} has no inputs; name what it takes")
+            problems.append(f"{plugin.__name__}.{method} has no inputs; declare its inputs")
         wanted = {}
     else:
         wanted = slots(base, method)
@@ -114,9 +114,9 @@ def _check_method(plugin: type[Plugin], method: str) -> list[str]:
 
 
 def _contract_of(plugin: type[Plugin], method: str) -> type[Plugin] | None:
-    """Return the kind (or subclass of one) that fixes what a plugin's method takes and returns.
+    """Return the kind (or subclass of one) that defines the signature of a plugin's method.
 
-    It is the nearest class above that declares the method as abstract; None if there is none.
+    It is the nearest base class that declares the method as abstract; None if there is none.
     """
     for base in plugin.__mro__[1:]:
         if getattr(vars(base).get(method), "__isabstractmethod__", False):
@@ -125,7 +125,7 @@ def _contract_of(plugin: type[Plugin], method: str) -> type[Plugin] | None:
 
 
 def _names_its_inputs(kind: type[Plugin], method: str) -> bool:
-    """Return whether a kind leaves the inputs of a method to its plugins: ``**named``."""
+    """Return whether a kind lets its plugins declare the inputs of a method: ``**named``."""
     parameters = inspect.signature(function_of(kind, method)).parameters.values()
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
@@ -139,16 +139,16 @@ def _returns_itself(plugin: type[Plugin]) -> bool:
 def _check_defaults(plugin: type[Plugin]) -> list[str]:
     required = [name for name, field in plugin.model_fields.items() if field.is_required()]
     if required:
-        return []  # nothing to build it from
+        return []  # it needs values
     try:
         made = plugin()
         again = plugin.model_validate(made.model_dump(mode="json"))
     except ValidationError:
-        return []  # its user has to choose between parameters: that is allowed
+        return []  # users may have to choose between parameters
     except Exception as error:
         return [f"{plugin.__name__}() raises {type(error).__name__}: {error}"]
     if again != made:
-        return [f"parameters of {plugin.__name__} change on the way to JSON and back"]
+        return [f"parameters of {plugin.__name__} change when converted to JSON and back"]
     return []
 
 

@@ -1,4 +1,4 @@
-"""Work on parts of a volume in several threads."""
+"""Processes parts of a volume in several threads."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ R = TypeVar("R")
 
 
 def in_threads(function: Callable[[T], R], items: Iterable[T], threads: int) -> list[R]:
-    """Return ``[function(item) for item in items]``, with several threads at work.
+    """Return ``[function(item) for item in items]``, computed by several threads.
 
-    For functions that spend their time without Python's global lock: Numba functions compiled with
-    `fib_plugins.compiled.compiled` and large numpy operations. Cut the work into items without
-    regard to the number of threads (slices, slabs), and the result cannot depend on it. Such
-    functions compile several times faster than ones with Numba's own ``parallel=True``. Context
-    variables have the values that they have here.
+    It is meant for functions that release Python's global lock: Numba functions compiled with
+    `fib_plugins.compiled.compiled` and large NumPy operations. If the items (slices, slabs) do not
+    depend on the number of threads, neither does the result. Such functions compile several times
+    faster than functions with Numba's own ``parallel=True``. Context variables have the values of
+    the caller.
 
     Args:
-        function: called once for each item; items must not write to the same place.
-        items: what to work on.
-        threads: how many threads, usually ``context.threads``; with one, no thread is started.
+        function: called once for each item; calls must not write to the same place.
+        items: the items.
+        threads: number of threads, usually ``context.threads``; with one, no thread is started.
 
     Returns:
-        Results in the order of the items. The first error, or an interruption, is raised once the
-        calls under way have ended; no further ones are begun.
+        Results in the order of the items. The first error, or an interruption, is raised when the
+        running calls have ended; no further calls are started.
     """
     if threads <= 1:
         return [function(item) for item in items]

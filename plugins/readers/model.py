@@ -1,4 +1,4 @@
-"""`reader/model`: models as fib writes them, safetensors with a JSON file beside."""
+"""`reader/model`: models as written by fib, safetensors with a JSON file."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ FORMAT = 1
 
 
 class SavedModel(Reader):
-    """Models: weights as safetensors, everything else in a .json file of the same name.
+    """Models: weights as safetensors, all other values in a .json file of the same name.
 
-    Nothing in the files is executed.
+    No code in the files is executed.
     """
 
     name: ClassVar[str] = "model"
@@ -35,10 +35,10 @@ class SavedModel(Reader):
     writes: ClassVar[tuple[type[Artefact], ...]] = (Model,)
 
     def open(self, source: str | Path, base: Path = Path(), *, trusted: bool = False) -> Opened:
-        """Return the model; it is read at once.
+        """Read the model.
 
         Raises:
-            FibError: a file is missing or is not that of a model.
+            FibError: a file is missing or does not hold a model.
         """
         path = fetched(source, base, ".json")
         model = read_model(path)
@@ -46,7 +46,7 @@ class SavedModel(Reader):
 
     @classmethod
     def write(cls, artefact: Any, path: Path) -> None:
-        """Write the weights and the .json file beside them."""
+        """Write the weights and the .json file."""
         from safetensors.numpy import save_file
 
         header_file, weights_file = _files(path)
@@ -74,7 +74,7 @@ class Header(BaseModel):
 
 
 def read_model(path: Path) -> Model:
-    """Read a model; raises as `SavedModel.open`."""
+    """Read a model; raises the errors of `SavedModel.open`."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -99,7 +99,7 @@ def read_model(path: Path) -> Model:
         # safetensors asks numpy for types of 8 bits that it does not have
         raise FibError(
             f"{shown(path)} is not a model that fib wrote ({described(error)}); a model is a "
-            f".safetensors file with a .json file of the same name beside it"
+            f".safetensors file and a .json file of the same name"
         ) from error
     return Model(header.plugin, header.params, weights, header.info)
 
@@ -109,11 +109,12 @@ def _files(path: Path) -> tuple[Path, Path]:
 
 
 def _check_room(path: Path) -> None:
-    """Refuse what is no file, or too large for the memory that is free."""
+    """Reject a path that is not a file, or a file larger than the free memory."""
     import psutil
 
     size, free = check_regular(path), psutil.virtual_memory().available
     if size > free:
         raise FibError(
-            f"{shown(path)} has {sized(size)}, {sized(free)} of memory are free; is it a model?"
+            f"{shown(path)} has {sized(size)}, {sized(free)} of memory are free; check that it is "
+            f"a model"
         )

@@ -129,7 +129,7 @@ def test_where_nothing_more_can_be_written_functions_work_and_one_warning_says_w
         found = loops.run(full)
         assert (found["total"], found["loaded"]) == (3.0, 0)
         (line,) = found["warnings"].splitlines()
-        assert line.startswith("compiled functions cannot be kept (File too large: ")
+        assert line.startswith("compiled functions cannot be cached (File too large: ")
         assert "NUMBA_CACHE_DIR" in line
     assert not loops.kept("nbc")
 

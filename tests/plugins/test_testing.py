@@ -42,7 +42,7 @@ def test_check_plugin_tells_what_is_wrong():
     found = "\n".join(check_plugin(Sloppy))
     assert "lower case" in found
     assert "no docstring" in found
-    assert "apply_params names no parameters: nothing" in found
+    assert "apply_params has unknown parameters: nothing" in found
     assert "measure does not take `context`" in found
     assert "requires 'extra'" in found
     assert "has no method 'fit'" in found
@@ -156,7 +156,7 @@ def test_check_plugin_notices_parameters_that_do_not_survive_json():
         def model_post_init(self, context: Any) -> None:
             raise KeyError("x")
 
-    assert "change on the way to JSON" in check_plugin(Forgets)[0]
+    assert "change when converted to JSON" in check_plugin(Forgets)[0]
     assert "raises KeyError" in check_plugin(Explodes)[0]
 
 

@@ -1,4 +1,4 @@
-"""What a file with a NumPy array holds: its axes, and where its voxels are."""
+"""Headers of files with a NumPy array: its axes, and the place of its voxels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ArrayFile(Header):
 
 
 def read_header(path: Path, one_slice: bool) -> ArrayFile:
-    """Read the header of a file; raises as `StackReader.header`."""
+    """Read the header of a file; raises the errors of `StackReader.header`."""
     remarks: list[str] = []
     if path.suffix.lower() == ".npz":
         array, stored = array_in(path)
@@ -39,7 +39,7 @@ def read_header(path: Path, one_slice: bool) -> ArrayFile:
         )
     if shape[1] == shape[2] >= 2 * shape[3] and not one_slice:
         remarks.append(
-            f"{path.name}: the axes are taken as (z, y, x), {shape[1]} slices of {shape[2]} x "
+            f"{path.name}: the axes are read as (z, y, x), {shape[1]} slices of {shape[2]} x "
             f"{shape[3]} pixels; if the last one is z, save numpy.moveaxis(array, -1, -3)"
         )
     return ArrayFile(
@@ -67,12 +67,12 @@ def _alone(path: Path, remarks: list[str]) -> ArrayHeader:
             f"has {size}; copy it again from its origin"
         )
     if end < size:
-        remarks.append(f"{path.name}: {size - end} bytes behind its array are ignored")
+        remarks.append(f"{path.name}: {size - end} bytes after its array are ignored")
     return array
 
 
 def _shape(path: Path, shape: tuple[int, ...], one_slice: bool) -> tuple[int, int, int, int]:
-    """Return the shape as (channel, z, y, x), or refuse the axes."""
+    """Return the shape as (channel, z, y, x), or reject the axes."""
     if not 2 <= len(shape) <= 4 or min(shape, default=0) < 1:
         raise FibError(
             f"{path} holds an array of shape {shape}; a volume has axes (z, y, x) or (channel, z, "
@@ -87,7 +87,7 @@ def _shape(path: Path, shape: tuple[int, ...], one_slice: bool) -> tuple[int, in
         raise FibError(
             f"{path} holds an array of shape {shape}, whose last axis looks like colours or "
             f"channels; fib reads grey values with axes (z, y, x) or (channel, z, y, x): save "
-            f"numpy.moveaxis(array, -1, 0), or one of the colours alone"
+            f"numpy.moveaxis(array, -1, 0), or only one of the colours"
         )
     channels, slices, rows, columns = (1,) * (4 - len(shape)) + shape
     return (channels, slices, rows, columns)

@@ -1,4 +1,4 @@
-"""The header of a .npy file, followed strictly; nothing is ever unpickled."""
+"""The header of a .npy file, checked strictly; no object is unpickled."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0
 
 @dataclass(frozen=True)
 class ArrayHeader:
-    """What the header of a .npy file states.
+    """Content of the header of a .npy file.
 
     Attributes:
-        shape: of the array.
-        dtype: of its elements, with their byte order.
-        fortran: whether the first axis runs fastest.
-        start: place of the first element, in bytes from the start of the file.
+        shape: shape of the array.
+        dtype: type of its elements, with their byte order.
+        fortran: whether the first axis varies fastest.
+        start: offset of the first element, in bytes from the start of the file.
     """
 
     shape: tuple[int, ...]
@@ -43,31 +43,31 @@ def read_array_header(path: Path, file: IO[bytes]) -> ArrayHeader:
 
     Args:
         path: the file, for messages.
-        file: the same or a member of it, open at its start.
+        file: the same file or a member of it, open at its start.
 
     Raises:
-        FibError: no .npy file, damaged, or elements that are no real numbers.
+        FibError: it is not a .npy file, damaged, or its elements are not real numbers.
     """
     try:
         version = npy.read_magic(file)
         if version not in _READERS:
             raise FibError(
-                f"{path} is a .npy file of version {version[0]}.{version[1]}, as arrays of records "
-                f"are; fib reads arrays of numbers"
+                f"{path} is a .npy file of version {version[0]}.{version[1]}, which is used for "
+                f"arrays of records; fib reads arrays of numbers"
             )
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # headers of Python 2 are read, too
+            warnings.simplefilter("ignore")  # headers of Python 2 are also read
             shape, fortran, dtype = _READERS[version](file)
     except FibError:
         raise
-    except Exception as error:  # numpy parses it as Python's literals, which can raise anything
+    except Exception as error:  # NumPy parses it as Python literals, which may raise any error
         raise FibError(
-            f"{path} is damaged, or no .npy file: its header cannot be read; save the array again "
-            f"with numpy.save"
+            f"{path} is damaged, or not a .npy file: its header cannot be read; save the array "
+            f"again with numpy.save"
         ) from error
     if dtype.hasobject:
         raise FibError(
-            f"{path} holds Python objects, which fib never unpickles; save a plain array of numbers"
+            f"{path} holds Python objects, which fib does not unpickle; save an array of numbers"
         )
     if dtype.kind not in "biuf":
         raise FibError(

@@ -24,10 +24,10 @@ def in_fortran_order(header: ArrayFile) -> Iterator[Plane]:
 
 @contextmanager
 def inflated(header: ArrayFile) -> Iterator[Plane]:
-    """Yield a function (channel, z) -> plane, for rising z; each channel has a stream of its own.
+    """Yield a function (channel, z) -> plane, for increasing z; each channel has its own stream.
 
     Raises:
-        FibError: (from within the context, too) the data are damaged, or end too early.
+        FibError: the data are damaged or truncated; also raised within the context.
     """
     channels, slices, rows, columns = header.shape
     nbytes = rows * columns * header.dtype.itemsize
@@ -40,7 +40,7 @@ def inflated(header: ArrayFile) -> Iterator[Plane]:
             stream.seek(header.array.start + (channel * slices + z) * nbytes)
             data = stream.read(nbytes)
             if len(data) < nbytes:
-                raise FibError(f"{header.path} is truncated: slice {z} is not all there")
+                raise FibError(f"{header.path} is truncated: slice {z} is incomplete")
             return np.frombuffer(data, header.dtype).reshape(rows, columns)
 
         yield plane

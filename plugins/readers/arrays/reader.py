@@ -14,9 +14,9 @@ from fib_plugins.readers.stacks.reader import StackReader
 class NumPy(StackReader):
     """NumPy arrays: .npy, or .npz with one array; axes (z, y, x) or (channel, z, y, x).
 
-    Arrays are memory-mapped where they are not compressed. They hold no voxel size and no
-    voltage: give both. Arrays of Python objects are refused, nothing is unpickled. A folder or
-    glob of files is a stack of slices with axes (y, x).
+    Uncompressed arrays are memory-mapped. Arrays contain no voxel size and no voltage: set both.
+    Arrays of Python objects are rejected; nothing is unpickled. A folder or glob of files is a
+    stack of slices with axes (y, x).
     """
 
     name: ClassVar[str] = "numpy"
@@ -29,7 +29,7 @@ class NumPy(StackReader):
         return read_header(path, one_slice)
 
     def planes(self, header: Header) -> AbstractContextManager[Plane]:
-        """Return a context that gives the planes of a compressed array, or one in Fortran order."""
+        """Return a context manager with the planes of a compressed or Fortran-ordered array."""
         from fib_plugins.readers.arrays.header import ArrayFile
         from fib_plugins.readers.arrays.planes import in_fortran_order, inflated
 

@@ -1,4 +1,4 @@
-"""Whether a PNG holds all of its pixels: Pillow reads rows that are missing as black."""
+"""Checks that a PNG has all its pixels, since Pillow reads missing rows as black."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ BLOCK_BYTES = 1 << 20
 WHOLE = ((0, 0, 1, 1),)
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
          (0, 1, 1, 2))  # fmt: skip
-"""First column and row, and steps to the next ones, of each pass (PNG specification, 8.2)."""
+"""First column and row of each pass, and steps to the next ones (PNG specification, 8.2)."""
 
 
 def check_complete(path: Path) -> None:
-    """Refuse a PNG of grey values that holds fewer rows than it states; a JPEG is passed over.
+    """Reject a PNG of grey values with fewer rows than declared; JPEG files are not checked.
 
     Raises:
         FibError: rows are missing, or the compressed data are damaged.
@@ -40,13 +40,13 @@ def check_complete(path: Path) -> None:
         raise FibError(f"{path} is damaged ({error}); copy it again from its origin") from error
     if there < needed:
         raise FibError(
-            f"{path} is truncated: of the {needed} bytes of its {rows} rows {there} are there; "
+            f"{path} is truncated: it has {there} of the {needed} bytes of its {rows} rows; "
             f"copy it again from its origin"
         )
 
 
 def _size(columns: int, rows: int, bits: int, passes: tuple[tuple[int, ...], ...]) -> int:
-    """Return the size of the rows of one value per pixel, each with one byte of its filter."""
+    """Return the size of rows with one value per pixel and one byte for the filter."""
     total = 0
     for column, row, across, down in passes:
         wide, high = -(-(columns - column) // across), -(-(rows - row) // down)

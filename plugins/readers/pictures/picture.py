@@ -1,4 +1,4 @@
-"""One picture as Pillow opens it: grey values of 1, 8 or 16 bits, or refused."""
+"""Opens one picture of grey values of 1, 8 or 16 bits with Pillow; others are rejected."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fib_plugins.readers.stacks.header import Header, oriented
 from fibcore.errors import FibError, sized
 
 MOST_PER_BYTE = 1040
-"""How many bytes one byte of deflate can become at most, which PNG is compressed with."""
+"""Largest expansion of deflate, the compression of PNG."""
 
 _ORIENTATION = 274
 _TYPES: dict[tuple[str, int], np.dtype] = {
@@ -41,7 +41,7 @@ _COLOURS = {
 
 
 def read_header(path: Path) -> Header:
-    """Read what a picture states about itself; raises as `StackReader.header`."""
+    """Read the header of a picture; raises the errors of `StackReader.header`."""
     size = path.stat().st_size
     with open_picture(path) as picture:
         columns, rows = picture.size
@@ -50,15 +50,15 @@ def read_header(path: Path) -> Header:
         dtype = _TYPES[picture.mode, bits]
         if rows * columns * bits / 8 > MOST_PER_BYTE * size:
             raise FibError(
-                f"{path} is damaged: it claims {rows} x {columns} pixels, which its {sized(size)} "
-                f"cannot hold; copy it again from its origin"
+                f"{path} is damaged: it declares {rows} x {columns} pixels, which its "
+                f"{sized(size)} cannot hold; copy it again from its origin"
             )
         found = _resolution(picture)
         remarks = []
         if picture.format == "JPEG":
             remarks.append(
-                f"{path.name}: JPEG is lossy: noise and edges are not what was measured, and "
-                f"figures that depend on them are off; load the original slices if there are any"
+                f"{path.name}: JPEG is lossy: noise and edges are not those measured, and "
+                f"figures that depend on them are wrong; load the original slices if available"
             )
         header = Header(path, (1, 1, rows, columns), dtype, found=(found,), remarks=tuple(remarks))
         return oriented(header, _orientation(Image.Image.getexif(picture)))  # decodes no pixels
@@ -74,7 +74,7 @@ def decode(header: Header) -> np.ndarray:
         pixels = np.asarray(picture).astype(header.dtype, copy=False)
         if _orientation(picture.getexif()) != header.orientation:
             raise FibError(
-                f"{header.path} has its orientation behind its pixels, where it is known too late; "
+                f"{header.path} has its orientation after its pixels, where it is read too late; "
                 f"save the picture upright, without an orientation"
             )
     check_complete(header.path)
@@ -83,28 +83,28 @@ def decode(header: Header) -> np.ndarray:
 
 @contextmanager
 def open_picture(path: Path) -> Iterator[Image.Image]:
-    """Open a picture with Pillow; whatever is wrong with it becomes one `FibError`."""
+    """Open a picture with Pillow; any problem raises a `FibError`."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, but bounded
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, but limited
             with Image.open(path, formats=("PNG", "JPEG")) as picture:
                 yield picture
     except FibError:
         raise
     except Image.DecompressionBombError as error:
         raise FibError(
-            f"{path} claims more pixels than Pillow decodes ({2 * (Image.MAX_IMAGE_PIXELS or 0)}); "
-            f"save slices so large as TIFF"
+            f"{path} declares more pixels than Pillow decodes "
+            f"({2 * (Image.MAX_IMAGE_PIXELS or 0)}); save such slices as TIFF"
         ) from error
     except Image.UnidentifiedImageError as error:
         raise FibError(
-            f"{path} is no PNG or JPEG file; name only pictures, with a pattern such as *.png"
+            f"{path} is not a PNG or JPEG file; name only pictures, with a pattern such as *.png"
         ) from error
     except OSError as error:
         if error.strerror:
             raise FibError(f"{path} cannot be read: {error.strerror}") from error
         raise _damaged(path, error) from error
-    except Exception as error:  # a damaged file can make Pillow raise anything
+    except Exception as error:  # Pillow may raise any error for a damaged file
         raise _damaged(path, error) from error
 
 
@@ -113,13 +113,13 @@ def _damaged(path: Path, error: Exception) -> FibError:
 
 
 def _orientation(exif: Image.Exif) -> int:
-    """Return the orientation tag if it is a known one, else 1: rows from top to bottom."""
+    """Return the orientation tag if it is valid, else 1: rows from top to bottom."""
     tag = exif.get(_ORIENTATION)
     return tag if isinstance(tag, int) and tag in orientation.KNOWN else orientation.NORMAL
 
 
 def _bits(path: Path) -> int:
-    """Return the bits of one value: those in the header of a PNG; a JPEG has 8."""
+    """Return the bits per value: from the header of a PNG; 8 for a JPEG."""
     with path.open("rb") as file:
         head = file.read(26)
     if not head.startswith(SIGNATURE):
@@ -128,7 +128,7 @@ def _bits(path: Path) -> int:
 
 
 def _check_grey(path: Path, picture: Image.Image, bits: int) -> None:
-    """Refuse what is not a single image of grey values."""
+    """Reject a file that is not a single image of grey values."""
     if getattr(picture, "n_frames", 1) > 1:
         raise FibError(f"{path} is an animation; a slice is one picture: save it as one")
     if "transparency" in picture.info and picture.mode in ("1", "L", "I", "I;16"):
@@ -146,7 +146,7 @@ def _check_grey(path: Path, picture: Image.Image, bits: int) -> None:
 
 
 def _resolution(picture: Image.Image) -> Found:
-    """Return the pixel size by the resolution (chunk pHYs, JFIF), unless it is for printing."""
+    """Return the pixel size from the resolution (chunk pHYs, JFIF), unless it is for printing."""
     match picture.info.get("dpi"):
         case (x, y):
             return of_resolution(f"{picture.format} resolution", (float(x), float(y)), INCH_NM)

@@ -15,10 +15,10 @@ from fib_plugins.readers.stacks.reader import StackReader
 class Png(StackReader):
     """PNG or JPEG: a folder or glob of slices in grey values of 8 or 16 bits.
 
-    Colours, palettes and transparency are refused. A JPEG is read with a warning, as its grey
-    values are not those that were measured. The voxel size comes from the parameters, from the
-    names of the slices or from the resolution in the files, if it is none for printing; the
-    orientation in EXIF is applied.
+    Colours, palettes and transparency are rejected. A JPEG is read with a warning, since its grey
+    values are not those measured. The voxel size comes from the parameters, from the names of the
+    slices or from the resolution in the files, unless it is for printing. The orientation in EXIF
+    is applied.
     """
 
     name: ClassVar[str] = "png"
@@ -33,7 +33,7 @@ class Png(StackReader):
 
     @contextmanager
     def planes(self, header: Header) -> Iterator[Plane]:
-        """Return a context that gives the pixels of a picture."""
+        """Return a context manager with the pixels of a picture."""
         from fib_plugins.readers.pictures.picture import decode
 
         pixels = decode(header)

@@ -1,1 +1,1 @@
-"""The files of a stack: found by name, put in order, refused where they do not belong."""
+"""Finds the files of a stack by name, orders them, and rejects those that do not belong to it."""

@@ -1,4 +1,4 @@
-"""Files beside the slices that are none: named, and left out by a pattern that is written out."""
+"""Detects files that are not slices of a stack, and suggests a pattern without them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from fibcore.errors import FibError, listed
 
 
 def check_belonging(groups: Sequence[Sequence[Name]], given: str, base: Path) -> None:
-    """Refuse files whose names do not belong to one stack.
+    """Reject files whose names do not belong to one stack.
 
     Args:
         groups: names by pattern, the largest group first.
-        given: the source as the user gave it.
+        given: the source as given by the user.
         base: folder that a relative source starts from.
 
     Raises:
-        FibError: names of another pattern than most, copies, one number twice, several series, or
-            numbers that vary independently; writes out a glob that leaves them out.
+        FibError: there are names of another pattern than most, copies, repeated numbers, several
+            series, or numbers that vary independently; suggests a glob that leaves them out.
     """
     main = groups[0]
     names = [name for group in groups for name in group]
@@ -46,7 +46,7 @@ def check_belonging(groups: Sequence[Sequence[Name]], given: str, base: Path) ->
     if others and series:
         first = ", ".join(f"{g[0].path.name} and {len(g) - 1} more" for g in groups[:3])
         raise FibError(
-            f"{given}: the names follow {len(groups)} patterns, as those of several stacks do "
+            f"{given}: the names have {len(groups)} patterns, like those of several stacks "
             f"({first}){_advice(main, given, base)}"
         )
     if others:
@@ -56,7 +56,7 @@ def check_belonging(groups: Sequence[Sequence[Name]], given: str, base: Path) ->
         keep = _best_named(main, twice)
         raise FibError(
             f"{given}: {len(twice)} slice{'s have' if len(twice) > 1 else ' has'} more than one "
-            f"file, with one number in their names: {pairs}{_advice(keep, given, base)}"
+            f"file, with the same number in their names: {pairs}{_advice(keep, given, base)}"
         )
     if columns := independent(main):
         counts = " x ".join(str(len(set(column.values))) for column in columns)
@@ -64,14 +64,14 @@ def check_belonging(groups: Sequence[Sequence[Name]], given: str, base: Path) ->
         place = fewest.shown.index(min(fewest.shown))
         part = [n for n, v in zip(main, fewest.values, strict=True) if v == fewest.values[place]]
         raise FibError(
-            f"{given}: {len(columns)} numbers vary in the names, and every combination of them is "
-            f"there ({counts} files): these are tiles or channels beside each other, not slices of "
-            f"one stack{_advice(part, given, base)}"
+            f"{given}: {len(columns)} numbers vary in the names, and there are files for all their "
+            f"combinations ({counts} files): these are tiles or channels, not slices of one "
+            f"stack{_advice(part, given, base)}"
         )
 
 
 def leaving_out(keep: Sequence[Path], given: str, base: Path, suffixes: Sequence[str]) -> str:
-    """Return a glob that matches these files of a source and no other; empty if there is none."""
+    """Return a glob that matches only these files of a source; empty if there is none."""
     return _glob(parse(keep, suffixes), given, base)
 
 
@@ -85,7 +85,7 @@ def _copies(others: Sequence[Name], names: Sequence[Name]) -> list[Name]:
 
 
 def _best_named(main: Sequence[Name], twice: Sequence[Sequence[Name]]) -> list[Name]:
-    """Return one name for each number: of the suffix and the length that most of them have."""
+    """Return one name for each number, with the most frequent suffix and length."""
 
     def form(name: Name) -> tuple[str, int]:
         return name.path.suffix, len(name.path.name)
@@ -102,8 +102,8 @@ def _best_named(main: Sequence[Name], twice: Sequence[Sequence[Name]]) -> list[N
 def _advice(keep: Sequence[Name], given: str, base: Path) -> str:
     pattern = _glob(keep, given, base)
     if pattern:
-        return f'. "{pattern}" matches the other {len(keep)} alone: load that'
-    return ". Move what does not belong to the stack into another folder"
+        return f'. "{pattern}" matches only the other {len(keep)}: load that'
+    return ". Move files that do not belong to the stack into another folder"
 
 
 def _glob(keep: Sequence[Name], given: str, base: Path) -> str:
@@ -120,7 +120,7 @@ def _glob(keep: Sequence[Name], given: str, base: Path) -> str:
 
 
 def _folder(given: str, folder: Path, base: Path) -> str:
-    """Return the folder of the slices as the user would write it."""
+    """Return the folder of the slices, in the form given by the user."""
     if folder == base / given:
         return "" if os.path.normpath(given) == "." else given.rstrip("/")
     head = os.path.dirname(given)
@@ -147,13 +147,13 @@ def _candidates(keep: Sequence[Name]) -> Iterator[str]:
 
 
 def _either(suffixes: Collection[str]) -> str:
-    """Return a pattern of suffixes by what they share, in either case: ``.[tT][iI][fF]*``."""
+    """Return a pattern of the common prefix of suffixes, in either case: ``.[tT][iI][fF]*``."""
     shared = os.path.commonprefix([suffix.lower() for suffix in suffixes])  # noqa: RUF071
     return "".join(f"[{c}{c.upper()}]" if c.isalpha() else glob.escape(c) for c in shared) + "*"
 
 
 def _text(texts: Sequence[str]) -> str:
-    shared = os.path.commonprefix(list(texts))  # noqa: RUF071  # of characters, as it says
+    shared = os.path.commonprefix(list(texts))  # noqa: RUF071  # of characters, not folders
     return glob.escape(shared) + ("*" if any(text != shared for text in texts) else "")
 
 

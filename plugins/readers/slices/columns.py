@@ -1,4 +1,4 @@
-"""What the numbers in names of one pattern are: counters, decimals, positions in nm."""
+"""Interprets the numbers in names of one pattern: counters, decimals, positions in nm."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Column:
     """One number of the pattern, over all names.
 
     Attributes:
-        values: in nm where `in_nm`; whole numbers are exact.
-        shown: as the names write them.
+        values: values, in nm if `in_nm`; whole numbers are exact.
+        shown: numbers as written in the names.
         label: the text before the number, e.g. ``slice_00003_z=``.
-        in_nm: whether a unit of length stands behind each.
+        in_nm: whether each is followed by a unit of length.
         counts: whether they are whole numbers without a unit.
-        dated: whether they are days, of dates that differ in the month or the year.
-        rounding: what one of the last digits written is worth, in the unit of `values`.
+        dated: whether they are days of dates that differ in the month or the year.
+        rounding: value of one unit of the last written digit, in the unit of `values`.
     """
 
     values: tuple[float, ...]
@@ -38,17 +38,17 @@ class Column:
 
     @property
     def varies(self) -> bool:
-        """Whether there are several values."""
+        """Whether there are different values."""
         return len(set(self.values)) > 1
 
     @property
     def numbers_each(self) -> bool:
-        """Whether no value comes twice."""
+        """Whether all values are different."""
         return len(set(self.values)) == len(self.values)
 
     @property
     def evenness(self) -> float:
-        """Share of the steps between sorted values that equal the usual one."""
+        """Share of the steps between sorted values that equal the usual step."""
         steps = [b - a for a, b in pairwise(sorted(set(self.values)))]
         return even_share(steps, self.rounding)
 
@@ -62,12 +62,12 @@ def even_share(steps: Sequence[float], rounding: float) -> float:
 
 
 def usual_step(steps: Sequence[float]) -> float:
-    """Return the median of steps, one of them."""
+    """Return the median of steps, which is one of them."""
     return sorted(steps)[(len(steps) - 1) // 2] if len(steps) % 2 == 0 else median(steps)
 
 
 def equal(step: float, usual: float, rounding: float) -> bool:
-    """Return whether two steps differ by no more than 5 %, or what rounding explains."""
+    """Return whether two steps differ by no more than 5 % or the rounding."""
     if rounding == 0:
         return step == usual
     return abs(step - usual) <= min(max(1.01 * rounding, 0.05 * abs(usual)), abs(usual) / 3)
@@ -77,7 +77,7 @@ def columns_of(names: Sequence[Name]) -> tuple[list[Column], list[str]]:
     """Return the numbers that vary over names of one pattern, from left to right.
 
     Returns:
-        The columns, and a sentence about each that can be read in two ways.
+        The columns, and a sentence about each ambiguous one.
     """
     rows = [list(zip(name.texts, name.numbers, strict=False)) for name in names]
     fields = [list(field) for field in zip(*rows, strict=True)]
@@ -98,9 +98,9 @@ def columns_of(names: Sequence[Name]) -> tuple[list[Column], list[str]]:
 
 
 def _with_fractions(fields: list[Field]) -> list[Field]:
-    """Join a number with digits behind a separator that can only be its decimals.
+    """Join a number and the digits after a separator that can only be its decimals.
 
-    ``05, 1, 15``: no counter is padded so, only a fraction without its trailing zeros.
+    ``05, 1, 15`` cannot be a padded counter, only fractions without trailing zeros.
     """
     joined: list[Field] = []
     for field in fields:
@@ -134,7 +134,7 @@ def _only_decimals(field: Field) -> bool:
 
 
 def _read(field: Field, first: bool, remarks: list[str]) -> list[Column]:
-    """Return the column of a field, or two where its points separate two numbers."""
+    """Return the column of a field, or two columns if its points separate two numbers."""
     label = field[0][0]
     numbers = _without_thousands([number for _, number in field])
     signed = _signed(label, numbers, first, remarks)
@@ -164,7 +164,7 @@ def _read(field: Field, first: bool, remarks: list[str]) -> list[Column]:
 
 
 def _decimal_or_pair(decimal: Column, pair: list[Column], remarks: list[str]) -> list[Column]:
-    """Decide whether points are decimal points or separate two numbers, as in ``row.column``."""
+    """Decide whether points are decimal points or separate two numbers (``row.column``)."""
     both = list(zip(pair[0].values, pair[1].values, strict=True))
     if len(set(decimal.values)) < len(set(both)):  # 1.1 and 1.10
         return pair
@@ -182,15 +182,15 @@ def _decimal_or_pair(decimal: Column, pair: list[Column], remarks: list[str]) ->
     taken, other = ("two numbers", "decimals") if pair_even else ("decimals", "two numbers")
     remarks.append(
         f"the numbers {_some(decimal.shown)} in the names can be decimals or two numbers with a "
-        f"point between; they are taken as {taken}, and as {other} the order would be another"
+        f"point between; they are read as {taken}; as {other} the order would be different"
     )
     return pair if pair_even else [decimal]
 
 
 def _without_thousands(numbers: list[Number]) -> list[Number]:
-    """Return numbers without the commas of ``1,000``, where these are no decimal commas.
+    """Return numbers without the commas of ``1,000``, unless these are decimal commas.
 
-    They are none where numbers of three digits stand beside them, or where they would make
+    They are not decimal commas if there are also numbers of three digits, or if they would give
     decimals of a nm.
     """
     marked = [number for number in numbers if number.part]
@@ -217,14 +217,14 @@ def _signed(label: str, numbers: Sequence[Number], first: bool, remarks: list[st
         )
         if position and len({number.raw for number in numbers}) > 1:
             remarks.append(
-                f"the dash in {_some([number.raw for number in numbers])} is taken as a separator, "
+                f"the dash in {_some([number.raw for number in numbers])} is read as a separator, "
                 f"not as a sign"
             )
         return False
     if all(number.sign == "-" or number.value == 0 for number in numbers):
         remarks.append(
-            f"the names count below zero ({_some([number.raw for number in numbers])}); the lowest "
-            f"is taken as the first slice: rename the files, if the stack begins at the other end"
+            f"the names have negative numbers ({_some([number.raw for number in numbers])}); the "
+            f"lowest is the first slice: rename the files if the stack begins at the other end"
         )
     return True
 

@@ -1,4 +1,4 @@
-"""Dates in the names of slices: days before months, months as words, the turn of the year."""
+"""Dates in the names of slices: order of day and month, months as words, turn of the year."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Field = list[tuple[str, Number]]
 _SEPARATORS = ("", "-", "_", ".", " ", "/", ", ")
 _YEARS = range(1950, 2100)
 _LEAP_YEAR, _NEXT_YEAR = 1904, 1908
-"""What dates without a year are counted in, and those after a turn of the year."""
+"""Years assigned to dates without a year, before and after a turn of the year."""
 
 _PAUSE_S = 6 * 3600
-"""Times of day with a longer pause between are those of one night."""
+"""Times of day with a longer pause between them belong to one night."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Dates:
     """One date in each name.
 
     Attributes:
-        days: counted.
-        shown: as the names write them.
-        fields: how many numbers each is made of.
-        remark: how they are read, where they can be read in two ways; else empty.
+        days: day numbers.
+        shown: dates as written in the names.
+        fields: number of fields of each date.
+        remark: how ambiguous dates are read; else empty.
     """
 
     days: tuple[int, ...]
@@ -39,10 +39,10 @@ class Dates:
 
 
 def dates_at(fields: Sequence[Field]) -> Dates | None:
-    """Return the dates that the first two or three numbers of the names are, if they are dates.
+    """Return the dates formed by the first two or three numbers of the names, if any.
 
-    A year has four digits; without one, the month has to be a word. Dates that differ in the day
-    alone are left to those who read numbers.
+    A year has four digits; without a year, the month must be a word. Dates that differ only in the
+    day are not handled here, since they can be read as numbers.
     """
     for count in (3, 2):
         window = fields[:count]
@@ -61,10 +61,10 @@ def dates_at(fields: Sequence[Field]) -> Dates | None:
 
 
 def past_midnight(shown: Sequence[str]) -> str:
-    """Return a sentence about times of day that seem to go on after midnight; else nothing.
+    """Return a sentence about times of day that seem to pass midnight; else an empty text.
 
     Args:
-        shown: the number by which the slices are ordered, in that order.
+        shown: the number that orders the slices, in that order.
     """
     if not all(len(text) == 6 and text.isdecimal() for text in shown):
         return ""
@@ -76,8 +76,8 @@ def past_midnight(shown: Sequence[str]) -> str:
     if len(pauses) != 1 or seconds[0] + 86400 - seconds[-1] > _PAUSE_S:
         return ""
     return (
-        f"the numbers in the names can be times of day: {shown[0]} is taken as the first slice, "
-        f"but if the night began with {shown[pauses[0]]}, the order is another: rename the files"
+        f"the numbers in the names can be times of day: {shown[0]} is the first slice, but if "
+        f"the night started with {shown[pauses[0]]}, the order is wrong: rename the files"
     )
 
 
@@ -93,7 +93,7 @@ def _beside_each_other(window: Sequence[Field]) -> bool:
 
 
 def _orders(row: Sequence[Number]) -> Iterator[str]:
-    """Yield the orders in which year, month and day can stand, the likeliest first."""
+    """Yield the possible orders of year, month and day, the most likely first."""
     months = [number.is_month for number in row]
     years = [len(number.whole) == 4 and int(number.whole) in _YEARS for number in row]
     if len(row) == 3 and sum(years) == 1 and sum(months) <= 1:
@@ -106,7 +106,7 @@ def _orders(row: Sequence[Number]) -> Iterator[str]:
 
 
 def _days(rows: Sequence[Sequence[Number]], order: str) -> tuple[int, ...]:
-    """Return the days of dates written in an order; nothing if one of them is no date."""
+    """Return the day numbers of dates written in an order; empty if one is not a valid date."""
     months = {int(row[order.index("m")].whole) for row in rows}
     new_year = "y" not in order and {12, 1} <= months and 6 not in months
     days = []
@@ -124,12 +124,12 @@ def _remark(first: str, read: Sequence[tuple[str, tuple[int, ...]]]) -> str:
     days = read[0][1]
     if any(_ranks(other) != _ranks(days) for _, other in read[1:]):
         return (
-            f"the dates in the names ({first}, ...) can begin with the day or with the month: the "
-            f"day is taken, and otherwise the order would be another"
+            f"the dates in the names ({first}, ...) can begin with the day or the month: they are "
+            f"read with the day first; otherwise the order would be different"
         )
     if {_LEAP_YEAR, _NEXT_YEAR} == {date.fromordinal(day).year for day in (min(days), max(days))}:
         return (
-            f"the dates in the names ({first}, ...) have no year: December is taken to come before "
+            f"the dates in the names ({first}, ...) have no year: December is assumed to be before "
             f"January"
         )
     return ""

@@ -1,4 +1,4 @@
-"""What a source names: a file, the files in a folder, or the matches of a glob."""
+"""Finds the files of a source: a file, the files in a folder, or the matches of a glob."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from fibcore.files import path_text
 
 @dataclass(frozen=True)
 class Named:
-    """What is found under the name of a source.
+    """The files and folders of a source.
 
     Attributes:
-        path: the file or folder; of a glob, the pattern.
-        files: the file itself, what the folder holds (hidden names left out), or what matches the
-            glob, folders among it; sorted by name.
+        path: the file or folder; for a glob, the pattern.
+        files: the file itself, the entries of the folder (without hidden names), or the matches of
+            the glob, including folders; sorted by name.
         is_folder: whether `path` is a folder.
-        is_file: whether `path` is anything else that exists.
+        is_file: whether `path` exists and is not a folder.
     """
 
     path: Path
@@ -30,7 +30,7 @@ class Named:
 
 
 def find(source: str | Path, base: Path) -> Named:
-    """Return what a source names.
+    """Find the files of a source.
 
     Args:
         source: a file, a folder or a glob with ``*``, ``?``, ``[...]`` and ``**``; relative to
@@ -38,7 +38,7 @@ def find(source: str | Path, base: Path) -> Named:
         base: folder that relative sources start from.
 
     Raises:
-        FibError: nothing is there (names what is nearest).
+        FibError: nothing is found; the message lists near names.
     """
     given = path_text(source)
     path = literal(base / given)
@@ -51,14 +51,14 @@ def find(source: str | Path, base: Path) -> Named:
     matches = Walk(given).matches(base)
     if not matches:
         raise FibError(
-            f"{source}: no file matches this pattern (looked from {base.resolve()}). "
+            f"{source}: no file matches this pattern (relative to {base.resolve()}). "
             f"{_nearest(path)}"
         )
     return Named(path, tuple(matches))
 
 
 def _nearest(path: Path) -> str:
-    """Describe what is in the deepest folder of `path` that exists."""
+    """Describe the content of the deepest existing folder of `path`."""
     folder = path.parent
     wanted = path.name
     while not os.path.isdir(folder):

@@ -1,4 +1,4 @@
-"""Names of slices taken apart into the text that all share and the numbers that vary."""
+"""Splits names of slices into the text that all share and the numbers that vary."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ class Number:
 
     Attributes:
         whole: its digits before the decimal point.
-        point: what may be a decimal point: ``.``, ``,``, ``p`` or nothing.
-        part: the digits behind it.
-        exponent: as written, e.g. ``e-08``.
-        sign: ``-``, ``+`` or nothing: what may be a sign before it.
-        unit_nm: nm in the unit of length behind it; None where there is none.
+        point: possible decimal point: ``.``, ``,``, ``p`` or nothing.
+        part: the digits after it.
+        exponent: exponent as written, e.g. ``e-08``.
+        sign: possible sign before it: ``-``, ``+`` or nothing.
+        unit_nm: nm in the unit of length after it; None if there is none.
         is_month: whether it is a month, written as a word.
-        raw: as it stands in the name, with sign and unit.
+        raw: the number as written in the name, with sign and unit.
     """
 
     whole: str
@@ -78,13 +78,13 @@ class Number:
 
 @dataclass(frozen=True)
 class Name:
-    """The name of one file, taken apart; there is one text more than there are numbers.
+    """The parts of the name of one file; there is one more text than numbers.
 
     Attributes:
         path: the file.
-        texts: what stands before, between and behind the numbers, in lower case, without signs.
+        texts: texts before, between and after the numbers, in lower case, without signs.
         numbers: the numbers.
-        raw_texts: the texts as they stand in the name.
+        raw_texts: the texts as written in the name.
     """
 
     path: Path
@@ -94,17 +94,17 @@ class Name:
 
     @property
     def pattern(self) -> tuple[object, ...]:
-        """What the names of one stack share."""
+        """The parts that names of one stack share."""
         kinds = tuple((number.unit_nm is None, number.is_month) for number in self.numbers)
         return (self.texts, kinds)
 
 
 def parse(files: Sequence[Path], suffixes: Sequence[str]) -> list[Name]:
-    """Take the names of files apart, from the deepest folder that they share on.
+    """Split the names of files, starting below their deepest common folder.
 
     Args:
         files: the files.
-        suffixes: of their format, in lower case; they are no part of what names share.
+        suffixes: suffixes of their format, in lower case; they are not part of the pattern.
     """
     if len({file.parent for file in files}) == 1:
         return [_parse(file, file.name, suffixes) for file in files]
@@ -113,7 +113,7 @@ def parse(files: Sequence[Path], suffixes: Sequence[str]) -> list[Name]:
 
 
 def parse_label(label: str, suffixes: Sequence[str]) -> Name:
-    """Take the label of a slice within a file apart."""
+    """Split the label of a slice within a file."""
     return _parse(Path(label), label, suffixes)
 
 
@@ -149,9 +149,9 @@ def _parse(path: Path, name: str, suffixes: Sequence[str]) -> Name:
 
 
 def _split(match: re.Match[str]) -> list[tuple[Number, int]]:
-    """Return the numbers of a run of digits with separators, and how long each is in the name.
+    """Return the numbers of a run of digits with separators, and their lengths in the name.
 
-    One separator may be a decimal point; with several (a date, a version) each number is whole.
+    One separator may be a decimal point; with several (a date, a version) the numbers are whole.
     """
     if match["month"] is not None:
         month = str(_MONTH_OF_WORD[match[0].casefold()])
@@ -199,7 +199,7 @@ def _with_word_signs(name: Name) -> Name:
 
 
 def _with_dashes_apart(name: Name) -> Name:
-    """Return a name in which the dash of ``z-0`` separates, as the first one of ``z--4`` does."""
+    """Return a name in which the dash of ``z-0`` is a separator, as the first one of ``z--4``."""
     texts, numbers = list(name.texts), list(name.numbers)
     raw_texts = list(name.raw_texts)
     for i, number in enumerate(numbers):
@@ -210,9 +210,9 @@ def _with_dashes_apart(name: Name) -> Name:
 
 
 def leading(name: Name) -> Name | None:
-    """Return a name cut off behind its first number; None where it has none.
+    """Return a name cut off after its first number; None if it has no number.
 
-    Of names that end in a date in words, or a checksum, the first number may still count slices.
+    In names that end in a date in words, or a checksum, the first number may still count slices.
     """
     if not name.numbers:
         return None
@@ -220,13 +220,13 @@ def leading(name: Name) -> Name | None:
 
 
 def copied_from(name: Path) -> str:
-    """Return the stem that a file manager's name of a copy is made of; empty for other names."""
+    """Return the original stem of a file manager's name for a copy; empty for other names."""
     stem = unicodedata.normalize("NFC", name.stem).casefold()
     original = _COPY.sub("", stem)
     return original if original != stem else ""
 
 
 def kv_in(name: Path) -> float | None:
-    """Return the accelerating voltage that a name states, in kV."""
+    """Return the accelerating voltage in a name, in kV; None if there is none."""
     match = _KV.search(name.stem)
     return None if match is None else float(re.sub("[,pP]", ".", match[1]))

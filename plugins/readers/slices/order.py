@@ -1,4 +1,4 @@
-"""In which order the names of slices put them."""
+"""The order of slices by their names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fib_plugins.readers.slices.dates import past_midnight
 from fib_plugins.readers.slices.names import Name, by_pattern, leading, parse_label
 
 ENOUGH = 0.75
-"""Share of equal steps from which numbers are taken for those of the slices."""
+"""Smallest share of equal steps for numbers to be those of the slices."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Order:
 
     Attributes:
         files: the files.
-        thickness_nm: distance of slices by the positions in the names; None where there are none.
-        remarks: what is ambiguous, uneven or missing.
+        thickness_nm: distance of slices by the positions in the names; None if there are none.
+        remarks: remarks on ambiguous, uneven or missing numbers.
     """
 
     files: tuple[Path, ...]
@@ -34,7 +34,7 @@ class Order:
 
 
 def same_numbers(names: Sequence[Name]) -> list[list[Name]]:
-    """Return the groups of names of one pattern that carry the same numbers."""
+    """Return the groups of names of one pattern with the same numbers."""
     columns, _ = columns_of(names)
     groups: dict[object, list[Name]] = {}
     for i, name in enumerate(names):
@@ -43,10 +43,10 @@ def same_numbers(names: Sequence[Name]) -> list[list[Name]]:
 
 
 def independent(names: Sequence[Name]) -> list[Column]:
-    """Return the numbers of which every combination is there: images beside each other.
+    """Return the numbers of which all combinations exist: images beside each other.
 
-    Rows and columns of tiles, channels of each slice: such files are several stacks. Empty where
-    the names number one stack.
+    Examples are rows and columns of tiles, or channels of each slice. Such files are several
+    stacks. The result is empty if the names number one stack.
     """
     columns, _ = columns_of(names)
     if any(column.numbers_each for column in columns):
@@ -55,7 +55,7 @@ def independent(names: Sequence[Name]) -> list[Column]:
 
 
 def _combined(columns: Sequence[Column], count: int) -> list[Column]:
-    """Return the columns whose values, combined in every way, make up `count` names."""
+    """Return the columns whose values have `count` combinations."""
     free: list[Column] = []
     for column in columns:
         if not any(_follows(column, other) for other in free):
@@ -65,7 +65,7 @@ def _combined(columns: Sequence[Column], count: int) -> list[Column]:
 
 
 def numbered_in_front(names: Sequence[Name]) -> list[Name] | None:
-    """Return names cut off behind their first number, if all begin alike and it numbers them."""
+    """Return names cut off after their first number, if all begin alike and it numbers them."""
     cut = [short for name in names if (short := leading(name)) is not None]
     if len(cut) < len(names) or len(by_pattern(cut)) > 1 or same_numbers(cut):
         return None
@@ -75,8 +75,8 @@ def numbered_in_front(names: Sequence[Name]) -> list[Name] | None:
 def put_in_order(names: Sequence[Name]) -> Order:
     """Order names of one pattern by the numbers in them; see `same_numbers`, `independent`.
 
-    A number that is different in every name and steps evenly comes first, a whole one before a
-    position; else all numbers count, from left to right.
+    A number that differs in all names and has even steps is used first, a whole number before a
+    position; otherwise all numbers are used, from left to right.
     """
     columns, remarks = columns_of(names)
     if not columns:
@@ -85,11 +85,11 @@ def put_in_order(names: Sequence[Name]) -> Order:
     if lead is not None and all_of_them != _order(lead.values):
         if _is_counter(lead):
             remarks.append(
-                f"the numbers in the names differ in how they order the slices: {_some(lead)} is "
-                f"taken, for it steps evenly, not all of them from left to right"
+                f"the numbers in the names give different orders of the slices: {_some(lead)} is "
+                f"used, because it has even steps, and not all numbers from left to right"
             )
         else:
-            lead = None  # hours and minutes, say: the minute alone wraps
+            lead = None  # such as hours and minutes: the minute alone wraps around
     order = all_of_them if lead is None else _order(lead.values)
     if lead is None and len(columns) > 1:
         remarks.append(_of_several(columns))
@@ -99,9 +99,9 @@ def put_in_order(names: Sequence[Name]) -> Order:
         remarks += _disagreements(_reordered(lead, order), columns, files)
         if len(tiles := _combined([c for c in columns if not c.numbers_each], len(names))) > 1:
             remarks.append(
-                f"the names number the files one after another, but every combination of "
-                f"{_range(tiles[0])} and {_range(tiles[1])} is there too: tiles or channels are no "
-                f"slices of one stack"
+                f"the names number the files consecutively, but have all combinations of "
+                f"{_range(tiles[0])} and {_range(tiles[1])}: tiles or channels are not slices of "
+                f"one stack"
             )
     shown = [file.name for file in files]
     position = _position(columns, lead)
@@ -116,11 +116,11 @@ def put_in_order(names: Sequence[Name]) -> Order:
 
 
 def of_labels(labels: Sequence[str], suffixes: Sequence[str]) -> Order:
-    """Return what the names of slices within one file say; their order there is not changed.
+    """Return the order of slices within one file by their names; the slices are not reordered.
 
     Args:
-        labels: names that a stack keeps of the images it was made of; whatever they are.
-        suffixes: of files of its format.
+        labels: names of the original images stored in a stack, or any other text.
+        suffixes: suffixes of its format.
     """
     names = [parse_label(label.partition("\n")[0], suffixes) for label in labels]
     given = tuple(name.path for name in names)
@@ -133,15 +133,15 @@ def of_labels(labels: Sequence[str], suffixes: Sequence[str]) -> Order:
     return Order(
         given,
         remarks=(
-            f"the planes of the file are not in the order of the names that it keeps of them: "
+            f"the planes of the file are not in the order of their names in the file: "
             f"plane {i + 1} is {given[i]}, by the names it would be {found.files[i]}; the order of "
-            f"the planes is taken: was the stack put together wrongly?",
+            f"the planes is used: check how the stack was made",
         ),
     )
 
 
 def _lead(columns: Sequence[Column]) -> Column | None:
-    """Return the number that alone orders the names; None where all of them have to."""
+    """Return the number that alone orders the names; None if all numbers are needed."""
     unique = [column for column in columns if column.numbers_each]
     even = [column for column in unique if column.evenness >= ENOUGH]
     if even:
@@ -153,7 +153,7 @@ def _lead(columns: Sequence[Column]) -> Column | None:
 
 
 def _from_left_to_right(columns: Sequence[Column]) -> list[int]:
-    """Return the order by all whole numbers; by all numbers where these are not enough."""
+    """Return the order by all whole numbers, or by all numbers if these are not sufficient."""
     for chosen in ([column for column in columns if column.counts], columns):
         keys = list(zip(*(column.values for column in chosen), strict=True))
         if len(set(keys)) == len(columns[0].values):
@@ -166,14 +166,14 @@ def _order(values: Sequence[Any]) -> list[int]:
 
 
 def _is_counter(column: Column) -> bool:
-    """Return whether a number counts slices, whatever others say: evenly, or padded with zeros."""
+    """Return whether a number counts slices by itself: with even steps, or padded with zeros."""
     digits = [text.lstrip("+-") for text in column.shown]
     padded = len(set(map(len, digits))) == 1 and len(digits[0]) > 2
     return column.evenness == 1.0 or (padded and any(text.startswith("0") for text in digits))
 
 
 def _position(columns: Sequence[Column], lead: Column | None) -> Column | None:
-    """Return the positions along z, if the names carry them."""
+    """Return the positions along z, if the names contain them."""
     placed = [c for c in columns if not c.counts and not _labelled(c, "x", "y")]
     beside = [c for c in columns if c.counts and lead is not None and c.label != lead.label]
     axis = ("z", "pos", "position", "depth", "height")
@@ -194,7 +194,7 @@ def _disagreements(lead: Column, columns: Sequence[Column], files: Sequence[Path
     """Return sentences about other numbers that would order the files differently."""
     return [
         f"two numbers in the names order the slices differently: {lead.shown[0]}, "
-        f"{lead.shown[1]}, ... is taken ({files[0].name} is the first slice), not "
+        f"{lead.shown[1]}, ... is used ({files[0].name} is the first slice), not "
         f"{other.shown[0]}, {other.shown[1]}, ..."
         for other in columns
         if other.counts
@@ -207,13 +207,13 @@ def _disagreements(lead: Column, columns: Sequence[Column], files: Sequence[Path
 def _of_several(columns: Sequence[Column]) -> str:
     first, *_, last = columns
     return (
-        f"no number in the names is that of the slice: they are taken in the order of "
-        f"{_some(first)} and, where these are equal, of those behind it, to {_some(last)}"
+        f"no single number in the names is that of the slice: they are in the order of "
+        f"{_some(first)} and, if these are equal, of the next numbers, to {_some(last)}"
     )
 
 
 def _gaps(columns: Sequence[Column], shown: Sequence[str]) -> list[str]:
-    """Judge every whole number, where numbers left of it change in each run between changes."""
+    """Return the gaps of each whole number, between changes of the numbers to its left."""
     found = []
     for place, column in enumerate(columns):
         if not column.counts or column.dated:
@@ -229,7 +229,7 @@ def _gaps(columns: Sequence[Column], shown: Sequence[str]) -> list[str]:
 
 
 def _follows(column: Column, other: Column) -> bool:
-    """Return whether one number is settled by another."""
+    """Return whether one number is determined by another."""
     pairs = set(zip(other.values, column.values, strict=True))
     return len(pairs) == len(set(other.values))
 

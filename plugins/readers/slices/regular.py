@@ -1,4 +1,4 @@
-"""Files that can be read: no links that lead nowhere, no devices, no stand-ins for contents."""
+"""Checks that files can be read: no broken links, devices, or placeholders of git-annex or LFS."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _LONGEST_STAND_IN = 2048
 
 
 def check_file(path: Path) -> None:
-    """Refuse what is no file whose contents are there; see `check_files`."""
+    """Reject a path that is not a file with its content; see `check_files`."""
     check_files([path])
 
 
 def check_files(paths: Sequence[Path]) -> None:
-    """Refuse links that lead nowhere, pipes, devices, folders, and stand-ins for contents.
+    """Reject broken links, pipes, devices, folders, and placeholders.
 
-    git-annex and Git LFS leave a link that leads nowhere, or a small text file, in place of a file
-    whose contents have not been fetched.
+    git-annex and Git LFS leave a broken link, or a small text file, in place of a file whose
+    content has not been fetched.
 
     Raises:
-        FibError: counts and names the first of them; says how to get the contents.
+        FibError: names the first of them, and how to fetch the content.
     """
     lost: list[str] = []
     stand_ins: dict[tuple[str, str], list[str]] = {}
@@ -48,22 +48,21 @@ def check_files(paths: Sequence[Path]) -> None:
             stand_ins.setdefault(found, []).append(path.name)
     if lost:
         raise FibError(
-            f"{_count(lost, paths)} that lead{'s' if len(lost) == 1 else ''} nowhere: "
-            f"{listed(lost, 3)}. Fetch the contents (git-annex: git annex get), or take the links "
-            f"away if they do not belong here"
+            f"{_count(lost, paths)}: {listed(lost, 3)}. Fetch the contents "
+            f"(git-annex: git annex get), or remove the links if they do not belong here"
         )
     for (tool, command), names in stand_ins.items():
         raise FibError(
             f"the contents of {len(names)} of {len(paths)} file{'s' if len(paths) > 1 else ''} "
-            f"have not been fetched, only their stand-ins of {tool} are there: {listed(names, 3)}; "
+            f"have not been fetched, they are placeholders of {tool}: {listed(names, 3)}; "
             f"run {command}"
         )
 
 
 def _count(lost: Sequence[str], paths: Sequence[Path]) -> str:
     if len(paths) == 1:
-        return f"{paths[0]} is a link"
-    are = "are links" if len(lost) > 1 else "is a link"
+        return f"{paths[0]} is a broken link"
+    are = "are broken links" if len(lost) > 1 else "is a broken link"
     return f"{len(lost)} of {len(paths)} files in {paths[0].parent} {are}"
 
 
@@ -82,7 +81,7 @@ def _stand_in(path: Path) -> tuple[str, str] | None:
 
 
 def fetched(source: str | Path, base: Path, *also: str) -> Path:
-    """Return the path of a single file whose contents are there, as far as it exists.
+    """Return the path of a single file, and check its content if it exists.
 
     Args:
         source: the file, relative to `base` or absolute.
@@ -90,7 +89,7 @@ def fetched(source: str | Path, base: Path, *also: str) -> Path:
         also: suffixes of further files of the same name that belong to it.
 
     Raises:
-        FibError: a link that leads nowhere, a pipe, a device, or a stand-in for contents.
+        FibError: it is a broken link, a pipe, a device, or a placeholder.
     """
     path = literal(base / path_text(source))
     parts = [*(path.with_suffix(suffix) for suffix in also), path]
@@ -100,7 +99,7 @@ def fetched(source: str | Path, base: Path, *also: str) -> Path:
 
 
 def same_file(paths: Sequence[Path]) -> str:
-    """Return a sentence about names that lead to one and the same file; else nothing."""
+    """Return a sentence about names of the same file; else an empty text."""
     names: dict[tuple[int, int], list[str]] = {}
     for path in paths:
         status = path.stat()
@@ -109,6 +108,6 @@ def same_file(paths: Sequence[Path]) -> str:
     if not several:
         return ""
     return (
-        f"{listed(several, 3)} are one file under several names: its image is read as several "
-        f"slices. Were links made to fill gaps? Remove them, or all measures along z are wrong"
+        f"{listed(several, 3)} are one file with several names: its image is read as several "
+        f"slices. If they are links that fill gaps, remove them, or all measures along z are wrong"
     )

@@ -1,4 +1,4 @@
-"""Which files a load step means: one file, a folder of slices, or a glob."""
+"""Finds the files of a load step: one file, a folder of slices, or a glob."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from fibcore.files import path_text
 
 
 def find_slices(source: str | Path, base: Path, suffixes: Sequence[str]) -> Order:
-    """Return the files of a source, in the order that the numbers in their names put them.
+    """Return the files of a source, in the order of the numbers in their names.
 
     Args:
         source: a file, a folder (its files with these suffixes, hidden ones left out) or a glob
             with ``*``, ``?``, ``[...]`` and ``**``; relative to `base`, or absolute.
         base: folder that relative sources start from.
-        suffixes: of files of the format, in lower case.
+        suffixes: suffixes of the format, in lower case.
 
     Raises:
-        FibError: nothing is there (names what is nearest), a file is a link that leads nowhere or
-            no file at all, or names do not belong to one stack.
+        FibError: nothing is found (the message lists near names), a file is a broken link or not a
+            file, or the names do not belong to one stack.
     """
     named = find(source, base)
     if named.is_file:
@@ -61,7 +61,7 @@ def find_slices(source: str | Path, base: Path, suffixes: Sequence[str]) -> Orde
 
 
 def _arranged(files: tuple[Path, ...], given: str, base: Path, suffixes: Sequence[str]) -> Order:
-    """Return files in the order of the numbers in their names; else of the alphabet."""
+    """Return files in the order of the numbers in their names, or in alphabetical order."""
     if len(files) == 1:
         return Order(files)
     groups = by_pattern(parse(files, suffixes))
@@ -72,8 +72,8 @@ def _arranged(files: tuple[Path, ...], given: str, base: Path, suffixes: Sequenc
             return Order(
                 files,
                 remarks=(
-                    f"nothing in the names of the {len(files)} files numbers them as slices; they "
-                    f"are taken in the order of the alphabet: {_ends(files)}",
+                    f"the names of the {len(files)} files do not number them as slices; they "
+                    f"are read in alphabetical order: {_ends(files)}",
                 ),
             )
         groups = [names]
@@ -97,7 +97,7 @@ def natural_order(files: Sequence[Path]) -> tuple[Path, ...]:
 
 
 def file_hash(path: Path) -> bytes:
-    """Return the SHA-256 of a file's bytes.
+    """Return the SHA-256 of a file.
 
     Raises:
         FibError: it cannot be read.

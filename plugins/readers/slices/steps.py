@@ -8,14 +8,14 @@ from itertools import pairwise
 from fib_plugins.readers.slices.columns import Column, equal, usual_step
 
 FEWEST = 4
-"""Numberings of fewer slices are not judged: there is no usual step."""
+"""Numberings of fewer slices are not checked, since they have no usual step."""
 
 
 def gaps(column: Column, shown: Sequence[str]) -> str:
-    """Return a sentence about the gaps in a rising column; empty where there are none.
+    """Return a sentence about the gaps in an increasing column; empty if there are none.
 
     Args:
-        column: whole numbers, in the order of the slices; repeated ones count once.
+        column: whole numbers, in the order of the slices; repeated numbers are counted once.
         shown: names of the slices.
     """
     places = [i for i, (a, b) in enumerate(pairwise(column.values)) if a != b]
@@ -29,21 +29,21 @@ def gaps(column: Column, shown: Sequence[str]) -> str:
     i = wide[0]
     return (
         f"the numbering of the slices has {len(wide)} gap{'s' if len(wide) > 1 else ''}, the first "
-        f"between {shown[i]} and {shown[i + 1]}: are slices missing? They are read as if they lay "
-        f"directly on each other"
+        f"between {shown[i]} and {shown[i + 1]}: slices may be missing; they are read as "
+        f"adjacent slices"
     )
 
 
 def positions(column: Column, shown: Sequence[str]) -> tuple[str, float | None]:
-    """Return a sentence about uneven steps and steps back, and the usual step.
+    """Return a sentence about uneven or backward steps, and the usual step.
 
     Args:
         column: positions, in the order of the slices.
         shown: names of the slices.
 
     Returns:
-        The sentence, empty where all steps are alike and forward; and the thickness of a slice in
-        nm, None where the names carry no unit.
+        The sentence, empty if all steps are equal and forward; and the thickness of a slice in nm,
+        None if the names contain no unit.
     """
     steps = [b - a for a, b in pairwise(column.values)]
     usual = usual_step(steps)
@@ -53,21 +53,21 @@ def positions(column: Column, shown: Sequence[str]) -> tuple[str, float | None]:
     sentence = ""
     if 2 * len(odd) > len(steps):
         sentence = (
-            f"the positions in the names step unevenly, by {_sized(min(steps), column)} to "
-            f"{_sized(max(steps), column)}, {_sized(usual, column)} in the middle: are slices "
-            f"missing or out of order? They are read as if they lay evenly"
+            f"the positions in the names have uneven steps, from {_sized(min(steps), column)} to "
+            f"{_sized(max(steps), column)}, with the median {_sized(usual, column)}: slices may be "
+            f"missing or out of order; they are read as evenly spaced"
         )
     elif odd:
         places = [f"{_sized(steps[i], column)} from {shown[i]} to {shown[i + 1]}" for i in odd]
         sentence = (
-            f"the positions in the names step by {_sized(usual, column)} mostly, but by "
-            f"{_listed(places)}: are slices missing, repeated or out of order? They are read as if "
-            f"they lay evenly"
+            f"the steps of the positions in the names are mostly {_sized(usual, column)}, but "
+            f"{_listed(places)}: slices may be missing, repeated or out of order; they are read as "
+            f"evenly spaced"
         )
     elif usual < 0:
         sentence = (
-            f"the positions in the names fall, by {_sized(-usual, column)} a slice, while the "
-            f"numbers rise; {shown[0]} is taken as the first slice"
+            f"the positions in the names decrease by {_sized(-usual, column)} per slice, while the "
+            f"numbers increase; {shown[0]} is the first slice"
         )
     return sentence, float(f"{thickness:.6g}") if column.in_nm and thickness > 0 else None
 

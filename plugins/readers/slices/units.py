@@ -1,4 +1,4 @@
-"""Units of length as files spell them."""
+"""Units of length in the spellings of files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WORDS = {
     "ångstrom": 0.1,
     "ångström": 0.1,
     "a": 0.1,
-    "ã": 0.1,  # Å in UTF-8 read as Latin-1, cut off at its second half, which ends lines
+    "ã": 0.1,  # Å in UTF-8 read as Latin-1, cut off at its second byte, which is a line break
     "in": INCH_NM,
     "inch": INCH_NM,
     "inche": INCH_NM,
@@ -36,16 +36,16 @@ _ESCAPE = re.compile(r"\\+[ux]0*(?P<code>[0-9a-f]{2,4})", re.IGNORECASE)
 
 
 def unit_in_nm(unit: Any) -> float | None:
-    """Return how many nm a unit of length is; None for pixels, nothing or an unknown unit.
+    """Return the size of a unit of length in nm; None for pixels, no unit or an unknown unit.
 
-    Words in one or many, British or American, symbols with either sign for micro, escapes
-    (``\\u00b5m``, ``&micro;m``) and letters whose UTF-8 was read as Latin-1 are understood.
+    It accepts words in singular and plural, British and American spelling, both signs for micro,
+    escapes (``\\u00b5m``, ``&micro;m``) and letters whose UTF-8 was read as Latin-1.
     """
     return _WORDS.get(_plain(unit)) if isinstance(unit, str) else None
 
 
 def is_unknown(unit: Any) -> bool:
-    """Return whether a text claims to be a unit, but none of length that is known."""
+    """Return whether a text is a unit other than the known units of length."""
     return isinstance(unit, str) and unit_in_nm(unit) is None and _plain(unit) not in _NO_LENGTH
 
 
@@ -55,7 +55,7 @@ def is_print_unit(unit: Any) -> bool:
 
 
 def _plain(unit: str) -> str:
-    """Return a unit in one spelling: lower case, composed, one of one thing."""
+    """Return a unit in normal form: lower case, composed Unicode, singular."""
     text = _ESCAPE.sub(lambda match: chr(int(match["code"], 16)), html.unescape(unit))
     text = unicodedata.normalize("NFKC", _once_decoded(text)).casefold()
     text = "".join(text.split()).strip("\0()[]")
@@ -65,7 +65,7 @@ def _plain(unit: str) -> str:
 
 
 def _once_decoded(text: str) -> str:
-    """Return a text whose UTF-8 was taken for Latin-1 or Windows-1252 as it was meant."""
+    """Restore a text whose UTF-8 was decoded as Latin-1 or Windows-1252."""
     for encoding in ("latin-1", "cp1252"):
         try:
             return text.encode(encoding).decode("utf-8")

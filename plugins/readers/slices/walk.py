@@ -1,4 +1,4 @@
-"""Glob patterns looked up in folders, with a bound on how much is looked at."""
+"""Searches folders for glob patterns, with a limit on the number of names."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pathlib import Path
 from fibcore.errors import FibError
 
 MOST_NAMES = 200_000
-"""A pattern that makes more names than this be looked at is refused."""
+"""Most names that the search for a pattern may examine."""
 
 
 class Walk:
-    """One look-up of a pattern.
+    """The search for one pattern.
 
-    Names in brackets that exist as they are written (``data[1]``) are taken literally, and names
-    are compared in composed Unicode, whichever form the disk keeps.
+    Names with brackets that exist literally (``data[1]``) are not patterns. Names are compared in
+    composed Unicode, independent of the form on the disk.
     """
 
     def __init__(self, pattern: str) -> None:
@@ -29,13 +29,13 @@ class Walk:
         self._seen = 0
 
     def matches(self, base: Path) -> list[Path]:
-        """Return everything that the pattern matches, files, folders and links that lead nowhere.
+        """Return all matches of the pattern: files, folders and broken links.
 
         Args:
             base: folder that a relative pattern starts from.
 
         Raises:
-            FibError: more than `MOST_NAMES` names lie on the way, or a folder cannot be listed.
+            FibError: there are more than `MOST_NAMES` names, or a folder cannot be listed.
         """
         path = Path(self._pattern)
         start = Path(path.anchor) if path.is_absolute() else base
@@ -59,7 +59,7 @@ class Walk:
                 yield from self._below(child, rest)
 
     def _children(self, folder: Path, name: str) -> list[Path]:
-        """Return what lies in a folder under a name, or under a pattern of names."""
+        """Return the entries of a folder that match a name or a pattern."""
         if name in ("..", ".") or os.path.lexists(folder / name):
             return [folder / name]
         names = [entry.name for entry in self._entries(folder, name.startswith("."))]
@@ -70,7 +70,7 @@ class Walk:
         return [folder / n for n in found]
 
     def _folders(self, folder: Path) -> Iterator[Path]:
-        """Yield a folder and all folders below it, each once, hidden ones left out."""
+        """Yield a folder and all folders below it, each once, without hidden ones."""
         seen: set[tuple[int, int]] = set()
         waiting = [folder]
         while waiting:
@@ -78,7 +78,7 @@ class Walk:
             with self._blamed(inner):
                 status = inner.stat()
                 if (status.st_dev, status.st_ino) in seen:
-                    continue  # a link back up
+                    continue  # a link to a parent
                 seen.add((status.st_dev, status.st_ino))
             yield inner
             for entry in reversed(self._entries(inner)):
@@ -87,16 +87,16 @@ class Walk:
                         waiting.append(inner / entry.name)
 
     def _entries(self, folder: Path, hidden: bool = False) -> list[os.DirEntry[str]]:
-        """Return what lies in a folder, without hidden names unless asked for."""
+        """Return the entries of a folder, without hidden names unless `hidden`."""
         found: list[os.DirEntry[str]] = []
         with self._blamed(folder), os.scandir(folder) as entries:
             for entry in entries:
                 self._seen += 1
                 if self._seen > MOST_NAMES:
                     raise FibError(
-                        f"{self._pattern}: more than {MOST_NAMES} names lie on the way of this "
-                        f"pattern (the last looked at: {folder}); give the folder of the slices, "
-                        f"or a narrower pattern"
+                        f"{self._pattern}: the search for this pattern exceeds {MOST_NAMES} names "
+                        f"(the last folder: {folder}); give the folder of the slices, or a "
+                        f"narrower pattern"
                     )
                 if hidden or not entry.name.startswith("."):
                     found.append(entry)
@@ -104,7 +104,7 @@ class Walk:
 
     @contextmanager
     def _blamed(self, folder: Path) -> Iterator[None]:
-        """Name a folder that cannot be looked into; one that is gone is passed over."""
+        """Report a folder that cannot be listed; a deleted folder is skipped."""
         try:
             yield
         except (FileNotFoundError, NotADirectoryError):
@@ -122,7 +122,7 @@ def has_magic(pattern: str) -> bool:
 
 
 def literal(path: Path) -> Path:
-    """Return a path as the disk spells it, where names differ only in their form of Unicode."""
+    """Return a path with the Unicode form of names that is used on the disk."""
     if os.path.lexists(path):
         return path
     found = Path(path.anchor)

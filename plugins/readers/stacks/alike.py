@@ -1,4 +1,4 @@
-"""Slices held against each other: what all of a stack must share."""
+"""Checks that all slices of a stack have the same properties."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from fibcore.errors import FibError
 
 
 def check_alike(headers: Sequence[Header], params: StackParams, given: str, base: Path) -> None:
-    """Refuse slices of different size, type, pixel size or voltage.
+    """Reject slices of different size, type, pixel size or voltage.
 
     Args:
-        headers: one for each slice.
-        params: what the user gives need not agree in the files.
-        given: the source as the user gave it.
+        headers: one header for each slice.
+        params: parameters of the user; values given here may differ between files.
+        given: the source as given by the user.
         base: folder that a relative source starts from.
 
     Raises:
-        FibError: names one of the most and one of the others.
+        FibError: names one slice of the majority and one of the others.
     """
     looks = [_looks(header) for header in headers]
     usual, count = Counter(looks).most_common(1)[0]
@@ -36,7 +36,7 @@ def check_alike(headers: Sequence[Header], params: StackParams, given: str, base
         pattern = "a narrower pattern"
         most = [header.path for header in like] if 2 * count > len(headers) else []
         if most and (glob := leaving_out(most, given, base, params.suffixes)):
-            pattern = f'"{glob}", which matches the other {count} alone'
+            pattern = f'"{glob}", which matches only the other {count}'
         raise FibError(
             f"the slices are not alike: {like[0].path.name} is {usual}, {other.path.name} is "
             f"{theirs}{few}. All slices of a stack must have one size and type: crop or convert "
@@ -45,45 +45,45 @@ def check_alike(headers: Sequence[Header], params: StackParams, given: str, base
     first = headers[0]
     for header in headers[1:]:
         mine, yours = ((one.path.name, _founds(one)) for one in (first, header))
-        _check_said_alike(mine, yours, params, "Give a pattern that matches one stack, or say")
+        _check_found_alike(mine, yours, params, "Give a pattern that matches one stack, or set")
 
 
 def check_pages_alike(header: Header, params: StackParams) -> None:
-    """Refuse a file whose pages are of different pixel size or voltage by their tags.
+    """Reject a file whose pages have tags with different pixel sizes or voltages.
 
     Raises:
-        FibError: names the first page that differs, and what the user may give.
+        FibError: names the first page that differs, and the parameter to set.
     """
     for number, found in header.pages_found.items():
         first = (f"the first page of {header.path.name}", header.found)
-        _check_said_alike(first, (f"page {number}", found), params, "Say")
+        _check_found_alike(first, (f"page {number}", found), params, "Set")
 
 
-_Said = tuple[str, Sequence[Found]]
-"""Name of what says it, what it says."""
+_Origin = tuple[str, Sequence[Found]]
+"""Name of a file or page, and its metadata."""
 
 
-def _check_said_alike(first: _Said, other: _Said, params: StackParams, todo: str) -> None:
-    for what, mine, yours, who in _said_by_both(first[1], other[1]):
+def _check_found_alike(first: _Origin, other: _Origin, params: StackParams, todo: str) -> None:
+    for what, mine, yours, who in _found_in_both(first[1], other[1]):
         unit, name = ("kV", "kv") if what == "accelerating voltage" else ("nm", "voxel_size_nm")
         if getattr(params, name) is None and differ(mine, yours):
             raise FibError(
                 f"the slices are not alike: {what} is {mine:g} {unit} in {first[0]} and "
-                f"{yours:g} {unit} in {other[0]} ({who}). {todo} which holds with {name}"
+                f"{yours:g} {unit} in {other[0]} ({who}). {todo} {name} to the right value"
             )
 
 
-def _said_by_both(
+def _found_in_both(
     first: Sequence[Found], other: Sequence[Found]
 ) -> Iterator[tuple[str, float, float, str]]:
-    """Yield what two files both say: what it is, either value, and what says it.
+    """Yield values given in both files: the quantity, both values, and their tags.
 
-    Each kind of tag is compared with its like, and what counts in one file with what counts in
-    the other, whichever tags these are.
+    Tags of the same kind are compared, and the values used of one file with those of the other,
+    for any kinds of tags.
     """
     of = {found.origin: found for found in other}
     pairs = [(found, of[found.origin]) for found in first if found.origin in of]
-    for a, b in [*pairs, (_what_counts(first), _what_counts(other))]:
+    for a, b in [*pairs, (_used(first), _used(other))]:
         values = [*zip(("z", "y", "x"), a.voxel_size_nm, b.voxel_size_nm, strict=True)]
         values += [("accelerating voltage", p, q) for p, q in zip(a.kv, b.kv, strict=False)]
         for what, mine, yours in values:
@@ -91,8 +91,8 @@ def _said_by_both(
                 yield what, mine, yours, a.who if a.who == b.who else f"{a.who}, {b.who}"
 
 
-def _what_counts(founds: Sequence[Found]) -> Found:
-    """Return the pixel size of the most trusted tags that say one, and likewise the voltage."""
+def _used(founds: Sequence[Found]) -> Found:
+    """Return the pixel size and the voltage of the most trusted tags that give one."""
     sized = next((found for found in founds if None not in found.voxel_size_nm[1:]), Found("no"))
     kv = next((found.kv for found in founds if found.kv), ())
     return Found(sized.origin, (None, *sized.voxel_size_nm[1:]), kv)
@@ -104,7 +104,7 @@ def _founds(header: Header) -> list[Found]:
 
 
 def _looks(header: Header) -> str:
-    """Describe what all slices of a stack must share."""
+    """Describe the properties that all slices of a stack must share."""
     grey = "" if header.grey == "grey" else f" ({header.grey})"
     turn = orientation.WORDS.get(header.orientation, "")
     kind = "" if header.own is None else f" of {header.own.type}"

@@ -1,4 +1,4 @@
-"""Images looked at once they are read: what cannot be used is refused, what is odd is said."""
+"""Checks images after reading: unusable images are rejected, unusual ones cause warnings."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from fibcore.errors import FibError
 
 
 def check_images(data: np.ndarray, stack: Stack, context: Context) -> None:
-    """Refuse images with NaN or infinite values, or with a channel of one value only.
+    """Reject images with NaN or infinite values, or with a channel of one value only.
 
-    Warns of slices that repeat, are empty or far off, and of borders of one value.
+    Warn of slices that are repeated, empty or outliers, and of borders of one value.
 
     Args:
         data: axes (channel, z, y, x).
-        stack: where they come from.
-        context: for progress and warnings.
+        stack: the stack that they were read from.
+        context: context for progress and warnings.
 
     Raises:
-        FibError: says how many such values there are and where they begin.
+        FibError: reports the number of such values and the first slice.
     """
     name = stack.headers[0].path.name
     start = (stack.box[0].start, stack.box[1].start, stack.box[2].start)
@@ -52,7 +52,7 @@ def check_images(data: np.ndarray, stack: Stack, context: Context) -> None:
         channel = constant.index(True)
         raise FibError(
             f"{name}: every voxel of channel {channel} has the value {data[channel, 0, 0, 0]:g}: "
-            f"there is nothing to see; is it the right file, channel and region?"
+            f"there is nothing to see; check the file, the channel and the region"
         )
     for channel, watch in enumerate(watches):
         where = f", channel {channel}" if len(data) > 1 else ""

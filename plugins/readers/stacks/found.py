@@ -1,26 +1,26 @@
-"""What a file states about its voxel size and accelerating voltage, and what states it."""
+"""Voxel size and accelerating voltage found in the metadata of a file, and their origin."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 COARSEST_NM = 20_000.0
-"""Print resolutions (72 dpi is 352 778 nm, 1200 dpi 21 167 nm) are no voxel sizes of a SEM."""
+"""Print resolutions (72 dpi is 352 778 nm, 1200 dpi 21 167 nm) are not voxel sizes of a SEM."""
 
 NAMES = "names of the slices"
-"""Origin of what no tag says but the names of slices do."""
+"""Origin of values found in the names of slices rather than in tags."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What one kind of tag says.
+    """Values found in one kind of tag.
 
     Attributes:
-        origin: the tag, as a message names it.
-        voxel_size_nm: (z, y, x) in nm, None where it is not said.
-        kv: accelerating voltage of each channel in kV; empty where it is not said.
-        data_bar_from: first row of the data bar below the image, where there is one.
-        remarks: what the tag says that is not understood, or cannot be.
+        origin: name of the tag in messages.
+        voxel_size_nm: (z, y, x) in nm, None if not given.
+        kv: accelerating voltage of each channel in kV; empty if not given.
+        data_bar_from: first row of the data bar below the image, if there is one.
+        remarks: remarks on values of the tag that are unknown or impossible.
     """
 
     origin: str
@@ -31,19 +31,19 @@ class Found:
 
     @property
     def who(self) -> str:
-        """What says it, for a message."""
+        """Name of the origin for messages."""
         return self.origin if self.origin == NAMES else f"{self.origin} tags"
 
 
 def of_resolution(
     origin: str, per_unit: tuple[float, float] | None, unit_nm: float | None
 ) -> Found:
-    """Return the pixel size that a resolution means, unless it is one for printing.
+    """Return the pixel size of a resolution, unless it is one for printing.
 
     Args:
-        origin: the tag, as a message names it.
+        origin: name of the tag in messages.
         per_unit: pixels per unit along (x, y); None without the tag.
-        unit_nm: the unit in nm; None for no unit of length.
+        unit_nm: the unit in nm; None if it is not a unit of length.
     """
     if per_unit is None:
         return Found(origin)
@@ -54,5 +54,5 @@ def of_resolution(
 
 
 def inverse(per_unit: float, unit_nm: float | None) -> float | None:
-    """Return the size in nm of what comes so often in a unit; None for no positive number."""
+    """Return the size in nm for a number per unit; None if the number is not positive."""
     return unit_nm / per_unit if unit_nm is not None and 0 < per_unit < float("inf") else None

@@ -1,4 +1,4 @@
-"""What is known of one file of a stack before its voxels are read."""
+"""Properties of a file of a stack that are known before its voxels are read."""
 
 from __future__ import annotations
 
@@ -22,20 +22,19 @@ class Header:
 
     Attributes:
         path: the file.
-        shape: (channel, z, y, x), turned as `orientation` says.
+        shape: (channel, z, y, x), with `orientation` applied.
         dtype: element type, with its byte order in the file.
-        planes: order of the planes in the file, ``ZC`` or ``CZ`` (the last runs fastest).
-        offset: where the planes begin if they lie in one uncompressed run, so that the file can be
-            memory-mapped; else None.
-        grey: how numbers become grey: as they are, through a colour palette (which for phase
-            numbers means nothing), or with zero as white.
-        orientation: how rows and columns are stored, 1 to 8; see `stacks.orientation`.
-        found: what the file states about voxel size and voltage, the most trusted first.
-        pages_found: number of a plane -> what the file states about it, for planes that differ in
-            that from the first one.
+        planes: order of the planes in the file, ``ZC`` or ``CZ`` (the last varies fastest).
+        offset: offset of the planes if they are contiguous and uncompressed, so that the file can
+            be memory-mapped; else None.
+        grey: meaning of the numbers: grey values, indices of a colour palette (irrelevant for
+            phase numbers), or grey values with zero as white.
+        orientation: storage of rows and columns, 1 to 8; see `stacks.orientation`.
+        found: metadata on voxel size and voltage, the most trusted first.
+        pages_found: number of a plane -> its metadata, for planes that differ from the first one.
         own: fib's own metadata, in a file that fib wrote.
-        slice_names: names that the file keeps of its planes; empty where it has none.
-        remarks: what the user should know about the file.
+        slice_names: names of the planes in the file; empty if it has none.
+        remarks: remarks on the file for the user.
     """
 
     path: Path
@@ -59,7 +58,7 @@ def oriented(header: H, tag: int) -> H:
     """Return the header of a file with an orientation tag.
 
     Args:
-        header: as the file is stored.
+        header: header of the file as stored.
         tag: 1 to 8, as in TIFF and EXIF; others are ignored with a remark.
     """
     name = header.path.name
@@ -67,8 +66,7 @@ def oriented(header: H, tag: int) -> H:
         return header
     if tag not in orientation.KNOWN:
         remark = (
-            f"{name}: its orientation tag is {tag}, which means nothing; its rows are taken from "
-            f"top to bottom"
+            f"{name}: its orientation tag {tag} is invalid; its rows are read from top to bottom"
         )
         return replace(header, remarks=(*header.remarks, remark))
     remark = (
@@ -88,7 +86,7 @@ def oriented(header: H, tag: int) -> H:
 
 
 def _swapped(founds: tuple[Found, ...]) -> tuple[Found, ...]:
-    """Return what is stated about planes whose rows are stored as columns."""
+    """Return the metadata of planes whose rows are stored as columns."""
     turned = []
     for found in founds:
         z, y, x = found.voxel_size_nm

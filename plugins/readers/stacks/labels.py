@@ -1,4 +1,4 @@
-"""Numbers in files of labels made phases, whichever way the program that wrote them counts."""
+"""Converts the numbers in files of labels to phases."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from fibcore.context import Context
 from fibcore.errors import FibError, listed
 
 MASK = 255
-"""What the solid of a mask is until all slices are read."""
+"""Value of the solid of a mask until all slices are read."""
 
 _MASK_VALUES = (255, 32767, 65535, 2**31 - 1, 2**32 - 1)
-"""Highest numbers of 8, 16 and 32 bits, with which programs write true."""
+"""Highest numbers of 8, 16 and 32 bits, which programs use for true."""
 
 _MOST_WRITTEN_OUT = 8
 
 
 class Numbers:
-    """Turns planes of whatever type into phases, and remembers which numbers meant a mask.
+    """Converts planes of any type to phases, and records the numbers that mark a mask.
 
     Args:
-        phase_of_value: number in the files -> phase; None: they are the same.
+        phase_of_value: number in the files -> phase; None if they are the same.
     """
 
     def __init__(self, phase_of_value: Mapping[int, int] | None) -> None:
         self._given = phase_of_value
         self.mask_values: set[int] = set()
-        """Which numbers became `MASK`."""
+        """The numbers that became `MASK`."""
 
     def phases(self, plane: np.ndarray, z: int) -> np.ndarray:
-        """Return a plane as uint8 phases; what is 0 and one highest number becomes 0 and `MASK`.
+        """Return a plane as uint8 phases; a mask of 0 and a highest number becomes 0 and `MASK`.
 
         Args:
-            plane: any type of number, as stored.
+            plane: numbers of any type, as stored.
             z: number of the slice, for messages.
 
         Raises:
-            FibError: numbers that are no phases, or that `phase_of_value` does not name.
+            FibError: numbers are not phases, or are missing in `phase_of_value`.
         """
         if self._given is not None:
             return _translated(plane, self._given, z)
@@ -61,18 +61,18 @@ class Numbers:
 
 
 def settle_labels(data: np.ndarray, stack: Stack, numbers: Numbers, context: Context) -> np.ndarray:
-    """Return labels in axes (z, y, x) whose values are phases, or refuse them.
+    """Return labels in axes (z, y, x) whose values are phases.
 
     A mask of 0 and 255, or another highest number, becomes 0 and 1.
 
     Args:
-        data: phases, as `Numbers.phases` gives them, or a mapped file.
-        stack: where they come from.
-        numbers: what has read them; unused for a mapped file.
-        context: for progress and warnings.
+        data: phases returned by `Numbers.phases`, or a mapped file.
+        stack: the stack that they were read from.
+        numbers: the converter that was used; unused for a mapped file.
+        context: context for progress and warnings.
 
     Raises:
-        FibError: other values than 0 to n - 1 for n materials; lists them.
+        FibError: there are other values than 0 to n - 1 for n materials; lists them.
     """
     name = stack.headers[0].path.name
     if stack.mapped and stack.phase_of_value is not None:
@@ -81,7 +81,7 @@ def settle_labels(data: np.ndarray, stack: Stack, numbers: Numbers, context: Con
         for z, plane in enumerate(context.track(data, "numbering phases")):
             out[z] = numbers.phases(plane, first + z)
         data = out
-    phases = max(stack.materials, default=255) + 1  # none: fib wrote them without materials
+    phases = max(stack.materials, default=255) + 1  # without materials: written by fib
     lowest, highest = 255, 0
     for plane in data:
         lowest, highest = min(lowest, int(plane.min())), max(highest, int(plane.max()))
@@ -101,7 +101,7 @@ def settle_labels(data: np.ndarray, stack: Stack, numbers: Numbers, context: Con
         raise FibError(f"{name}: {_without_pore(values, stack)}")
     raise FibError(
         f"{name}: labels are phases 0 to {phases - 1} ({phases} materials), "
-        f"or a mask of 0 and 255; this file holds {len(values)} values: {listed(map(str, values))}."
+        f"or a mask of 0 and 255; this file has {len(values)} values: {listed(map(str, values))}."
         f" Give a material for each phase, or load grey values as images and segment them"
         f"{_as_parameter(values)}"
     )
@@ -115,7 +115,7 @@ def _values(data: np.ndarray, context: Context) -> list[int]:
 
 
 def _without_pore(values: Sequence[int], stack: Stack) -> str:
-    """Say that no voxel is phase 0, and how to count from 0."""
+    """Return the message that no voxel is phase 0, with a way to count from 0."""
     pore = stack.materials.get(0)
     count = (
         "Programs such as ilastik count from 1: subtract 1"
@@ -146,8 +146,8 @@ def _translated(plane: np.ndarray, phase_of_value: Mapping[int, int], z: int) ->
     foreign = plane[keys[place] != plane]
     if foreign.size:
         raise FibError(
-            f"slice {z} holds values that phase_of_value does not name: "
-            f"{listed(f'{value:g}' for value in np.unique(foreign))}; name every one"
+            f"slice {z} has values that are missing in phase_of_value: "
+            f"{listed(f'{value:g}' for value in np.unique(foreign))}; add them"
         )
     return phases[place]
 
@@ -157,7 +157,7 @@ def _no_phases(plane: np.ndarray, z: int) -> FibError:
     whole = plane.dtype.kind in "iu" and values[0] >= 0
     example = f": {_mapping(values.tolist())}" if whole and len(values) <= _MOST_WRITTEN_OUT else ""
     return FibError(
-        f"labels are whole numbers from 0 to 255; slice {z} holds {len(values)} values: "
+        f"labels are whole numbers from 0 to 255; slice {z} has {len(values)} values: "
         f"{listed(f'{value:.10g}' for value in values)}. Number the phases 0, 1, 2, ... (with "
         f"phase_of_value{example}), or load grey values as images and segment them"
     )

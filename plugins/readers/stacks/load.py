@@ -1,4 +1,4 @@
-"""A stack that was opened, read as labels or images."""
+"""Reads an opened stack as labels or images."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ def load_stack(
     """Read a volume.
 
     Args:
-        stack: what to read.
-        planes: opens the planes of a file that cannot be memory-mapped.
-        context: for threads, progress, warnings, and a place for large decoded arrays.
-        trusted: skip the checks that look at every voxel: for files that fib wrote itself.
+        stack: the stack.
+        planes: function that opens the planes of a file that cannot be memory-mapped.
+        context: context for threads, progress, warnings, and large decoded arrays.
+        trusted: skip the checks of all voxels, for files written by fib.
 
     Raises:
-        FibError: planes that cannot be decoded, images that are constant or hold NaN, labels that
-            are not phases.
+        FibError: planes cannot be decoded, images are constant or have NaN, labels are not phases.
     """
     for warning in stack.warnings:
         context.log.warning("%s", warning)

@@ -1,4 +1,4 @@
-"""fib's own metadata: what the standard tags of a file cannot hold, as JSON text."""
+"""fib's own metadata, which standard tags cannot store, as JSON text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Positive = Annotated[float, Field(gt=0)]
 
 
 class VolumeMetadata(BaseModel):
-    """Everything about a volume but its voxels; fields as in `Labels` and `Images`."""
+    """All of a volume except its voxels; fields as in `Labels` and `Images`."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
@@ -46,11 +46,11 @@ def to_text(volume: Labels | Images) -> str:
 
 
 def from_text(text: Any) -> VolumeMetadata | None:
-    """Return the metadata in a text that `to_text` made; None for any other text."""
+    """Return the metadata in a text made by `to_text`; None for any other text."""
     if not isinstance(text, str) or not text.lstrip().startswith('{"fib"'):
         return None
     try:
         content, _ = json.JSONDecoder().raw_decode(text.lstrip())  # programs append to Info
         return VolumeMetadata.model_validate(content)
     except (ValueError, ValidationError):
-        return None  # altered by hand: the standard tags and the user still have their say
+        return None  # edited by hand: the standard tags and parameters are used

@@ -1,4 +1,4 @@
-"""Rows and columns turned as the orientation tag says (TIFF 6.0, tag 274)."""
+"""Applies the orientation tag to rows and columns (TIFF 6.0, tag 274)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORDS = {
     7: "mirrored along the other diagonal",
     8: "turned by 90 degrees counter-clockwise",
 }
-"""What is done to pixels as they are stored."""
+"""Operation on the stored pixels."""
 
 
 def swaps(orientation: int) -> bool:
@@ -25,11 +25,11 @@ def swaps(orientation: int) -> bool:
 
 
 def turned(planes: np.ndarray, orientation: int) -> np.ndarray:
-    """Return planes the right way up, as a view.
+    """Return upright planes, as a view.
 
     Args:
         planes: axes (..., y, x), as stored.
-        orientation: 1 to 8: where the first stored row and column belong. 1: top and left; 2: top
+        orientation: 1 to 8: sides of the first stored row and column. 1: top and left; 2: top
             and right; 3: bottom and right; 4: bottom and left; 5: left and top; 6: right and top;
             7: right and bottom; 8: left and bottom.
     """

@@ -1,4 +1,4 @@
-"""Parameters of all readers of volumes: what a load step may state about its files."""
+"""Parameters of all readers of volumes, given in load steps."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ VoxelRange = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]]
 
 
 class StackParams(Reader):
-    """How to read a stack of slices; what is given here wins over what the files say."""
+    """Parameters for reading a stack of slices; they override the metadata of the files."""
 
     model_config = ConfigDict(populate_by_name=True)
 
     holds: ClassVar[tuple[type[Artefact], ...]] = (Labels, Images)
     stacks_files: ClassVar[bool] = True
     calibration: ClassVar[str] = ""
-    """What in such files states a voxel size, for messages; empty: nothing."""
+    """Metadata of such files with a voxel size, for messages; empty if there are none."""
 
     voxel_size_nm: VoxelSize | None = Field(
         default=None,
@@ -39,28 +39,28 @@ class StackParams(Reader):
     as_: Literal["images", "labels"] | None = Field(
         default=None,
         alias="as",
-        description="whether voxels are grey values or phase numbers; default: what fib wrote "
+        description="whether voxels are grey values or phase numbers; default: as fib wrote "
         "into the file, else images",
     )
     materials: tuple[MaterialParam, ...] | None = Field(
         default=None,
         min_length=1,
         max_length=256,
-        description="material of phase 0, 1, ...; labels only; default: what fib wrote into the "
+        description="material of phase 0, 1, ...; labels only; default: as fib wrote into the "
         "file, else epoxy and gold",
     )
     phase_of_value: dict[int, Phase] | None = Field(
         default=None,
         min_length=1,
         max_length=256,
-        description="number in the files -> phase, for labels that count otherwise, e.g. "
-        '{"1": 0, "2": 1} for what ilastik exports, {"0": 1, "255": 0} for an inverted mask; '
+        description="number in the files -> phase, for labels with other numbers, e.g. "
+        '{"1": 0, "2": 1} for exports of ilastik, {"0": 1, "255": 0} for an inverted mask; '
         "default: numbers are phases",
     )
     region: dict[Literal["z", "y", "x"], VoxelRange] | None = Field(
         default=None,
         description="part to read, in voxels: axis -> [start, stop], stop not included, e.g. "
-        '{"y": [0, 884]} to leave out a data bar; default: everything',
+        '{"y": [0, 884]} to leave out a data bar; default: all',
     )
 
     @model_validator(mode="after")
@@ -68,9 +68,9 @@ class StackParams(Reader):
         if self.as_ == "labels" and self.kv is not None:
             raise ValueError("labels have no accelerating voltage: leave out kv, or as: labels")
         if self.as_ == "images" and self.materials is not None:
-            raise ValueError("images have no materials: leave out materials, or say as: labels")
+            raise ValueError("images have no materials: leave out materials, or set as: labels")
         if self.as_ == "images" and self.phase_of_value is not None:
-            raise ValueError("images have no phases: leave out phase_of_value, or say as: labels")
+            raise ValueError("images have no phases: leave out phase_of_value, or set as: labels")
         for axis, (start, stop) in (self.region or {}).items():
             if start >= stop:
                 raise ValueError(

@@ -1,4 +1,4 @@
-"""Voxels read from files into an array, plane by plane."""
+"""Reads voxels from files into an array, plane by plane."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ OpenPlanes = Callable[[Header], AbstractContextManager[Plane]]
 def read_pixels(stack: Stack, planes: OpenPlanes, numbers: Numbers, context: Context) -> np.ndarray:
     """Return the region of a stack in axes (channel, z, y, x).
 
-    The array is a view of the memory-mapped file where that is possible (`Stack.mapped`); else a
-    new one, filled plane by plane, slices of their own files by several threads.
+    The array is a view of the memory-mapped file if possible (`Stack.mapped`); else a new array,
+    filled plane by plane. Slices in separate files are read by several threads.
 
     Args:
-        stack: what to read.
-        planes: opens the planes of a file that cannot be memory-mapped.
-        numbers: how the numbers of labels become phases; unused for images.
-        context: for threads, progress, and a place for large arrays.
+        stack: the stack.
+        planes: function that opens the planes of a file that cannot be memory-mapped.
+        numbers: converter of the numbers of labels to phases; unused for images.
+        context: context for threads, progress, and large arrays.
 
     Raises:
-        FibError: a plane cannot be decoded, or holds values that its type of volume cannot.
+        FibError: a plane cannot be decoded, or has values that its type of volume cannot hold.
     """
     z_range, rows, columns = stack.box
     if stack.mapped:
@@ -51,7 +51,7 @@ def read_pixels(stack: Stack, planes: OpenPlanes, numbers: Numbers, context: Con
                 part = plane(channel, z_range.start + z)[rows, columns]
                 out[channel, z] = convert(part, z_range.start + z)
 
-        # one file is decoded by one thread: its handle has one position
+        # one file is decoded by one thread, since its handle has one position
         with ThreadPoolExecutor(context.threads if len(stack.headers) > 1 else 1) as pool:
             done = pool.map(fill, range(stack.spec.shape[0]))
             for _ in context.track(done, "reading slices", total=stack.spec.shape[0]):
@@ -61,7 +61,7 @@ def read_pixels(stack: Stack, planes: OpenPlanes, numbers: Numbers, context: Con
 
 @contextmanager
 def _planes(stack: Stack, planes: OpenPlanes) -> Iterator[Plane]:
-    """Yield a function that reads one plane, the right way up."""
+    """Yield a function that reads one plane and makes it upright."""
     if len(stack.headers) > 1:
 
         def from_slice(channel: int, z: int) -> np.ndarray:
@@ -99,15 +99,15 @@ def _upright(plane: np.ndarray, header: Header) -> np.ndarray:
 def _as_grey(plane: np.ndarray, z: int) -> np.ndarray:
     if plane.dtype.kind == "i" and plane.min() < 0:
         raise FibError(
-            f"slice {z} holds negative values, down to {plane.min()}; fib reads signed 16-bit "
-            f"images only where they are not negative: convert to float32, or shift them to 0"
+            f"slice {z} has negative values, down to {plane.min()}; fib reads signed 16-bit "
+            f"images only if they are not negative: convert to float32, or shift them to 0"
         )
     if plane.dtype == np.float64:
         sizes = np.abs(plane[np.isfinite(plane) & (plane != 0)])
         limits = np.finfo(np.float32)
         if sizes.size and (sizes.max() > limits.max or sizes.max() < limits.tiny):
             raise FibError(
-                f"slice {z} holds values of up to {sizes.max():.3g}, which float32 (to "
+                f"slice {z} has values of up to {sizes.max():.3g}, which float32 (to "
                 f"{limits.max:.3g}) cannot hold: scale the images"
             )
     return plane

@@ -1,4 +1,4 @@
-"""Planes of voxels as files hold them: memory-mapped, or given by the reader of a format."""
+"""Planes of voxels as stored in files: memory-mapped, or decoded by the reader of a format."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def mapped(header: Header) -> np.ndarray:
     """Return the planes of a file in axes (channel, z, y, x), as stored, memory-mapped, read-only.
 
     Args:
-        header: of the file; its `offset` is known.
+        header: header of the file, with an `offset`.
     """
     channels, slices, rows, columns = header.shape
     if swaps(header.orientation):

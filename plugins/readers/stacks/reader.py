@@ -1,4 +1,4 @@
-"""The base of readers of volumes: a format says how its headers and planes are read."""
+"""The base of readers of volumes; a format implements the reading of headers and planes."""
 
 from __future__ import annotations
 
@@ -24,50 +24,50 @@ from fibcore.reader import Opened
 class StackReader(StackParams):
     """Base of readers of volumes: a file with all planes, or one file for each slice.
 
-    A reader of a format implements `header`, and `planes` unless every header has an `offset`.
-    Everything else is the same for all formats: files found and put in order, voxel size and
-    voltage settled, slices compared with each other, labels numbered, images checked.
+    The reader of a format implements `header`, and `planes` unless all headers have an `offset`.
+    All else is the same for all formats: finding and ordering files, determining voxel size and
+    voltage, comparing slices, numbering labels, checking images.
     """
 
     @abstractmethod
     def header(self, path: Path, *, one_slice: bool = False) -> Header:
-        """Return what a file states about itself, without reading its voxels.
+        """Return the header of a file, without reading its voxels.
 
         Args:
-            path: the file; it exists and is a regular one.
-            one_slice: it is one of several files, and holds a single plane.
+            path: the file, which exists and is a regular file.
+            one_slice: whether it is one of several files, with a single plane.
 
         Raises:
-            FibError: damaged, truncated, larger than the file can hold, of a type that is no grey
-                value, or several planes where one is wanted.
+            FibError: the file is damaged, truncated, or declares more than it can hold; its values
+                are not grey values; or it has several planes instead of one.
         """
 
     def planes(self, header: Header) -> AbstractContextManager[Plane]:
-        """Return a context that gives a function which decodes one plane, as it is stored.
+        """Return a context manager with a function that decodes one plane, as stored.
 
-        It is called for rising z, by one thread. Only for headers without an `offset`.
+        The function is called by one thread, with increasing z, for headers without an `offset`.
 
         Raises:
-            FibError: (from the context, too) a plane cannot be decoded.
+            FibError: a plane cannot be decoded; also raised within the context.
         """
         raise NotImplementedError
 
     def open(self, source: str | Path, base: Path = Path(), *, trusted: bool = False) -> Opened:
-        """Return the spec of a volume, from file headers alone.
+        """Return the spec of a volume, from file headers only.
 
-        Voxel size and accelerating voltage come from the parameters, else from what fib wrote,
-        else from the tags of the format. Voxels stay in the file, memory-mapped and read-only,
-        where it holds them in one uncompressed run in the machine's byte order; else they are
-        decoded plane by plane. The forecast of memory is 0 for a file that is memory-mapped.
+        Voxel size and accelerating voltage come from the parameters, else from fib's own metadata,
+        else from the tags of the format. Voxels that are contiguous, uncompressed and in the
+        machine's byte order are memory-mapped, read-only; others are decoded plane by plane. The
+        forecast of memory is 0 for a memory-mapped file.
 
         Args:
             source: a file, a folder of slices or a glob.
             base: folder that a relative source starts from.
-            trusted: fib wrote the files: skip the checks that look at every voxel.
+            trusted: the files were written by fib: skip the checks of all voxels.
 
         Raises:
-            FibError: the source cannot be read, or does not say enough; says what to do. On
-                reading also: images that are constant or hold NaN, labels that are not phases.
+            FibError: the source cannot be read, or lacks metadata. When voxels are read, also:
+                images are constant or have NaN, labels are not phases.
         """
         stack = open_stack(source, self, base, self.header)
         memory = 0 if stack.mapped else min(stack.spec.nbytes, MEMORY_MAP_ABOVE_BYTES)
@@ -80,16 +80,16 @@ class StackReader(StackParams):
 
     @classmethod
     def matches(cls, source: str | Path, base: Path) -> int:
-        """Return how many files of the format a folder or a glob names.
+        """Return the number of files of the format in a folder or a glob.
 
         Raises:
-            FibError: nothing is there.
+            FibError: there are no files.
         """
         return sum(file.name.lower().endswith(cls.suffixes) for file in find(source, base).files)
 
     @classmethod
     def content_hash(cls, files: Sequence[Path]) -> str:
-        """Return the SHA-256 over the SHA-256 of each file's bytes; names do not matter."""
+        """Return the SHA-256 over the SHA-256 of each file; names do not matter."""
         total = hashlib.sha256()
         with ThreadPoolExecutor(min(8, len(files))) as pool:
             for digest in pool.map(file_hash, files):

@@ -1,4 +1,4 @@
-"""What a load step will read: the files, and what they and the user say about them, settled."""
+"""The input of a load step: its files, with metadata from the files and the parameters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fibcore.materials import EPOXY, GOLD, Material
 from fibcore.volumes import IMAGE_DTYPES, Images, Labels, VolumeSpec
 
 CONVERTED = {"float64": "float32", "float16": "float32", "int16": "uint16"}
-"""Element types of images that are taken, and what they become."""
+"""Element types of images that are converted -> their new types."""
 
 LABEL_KINDS = "biuf"
 
@@ -34,14 +34,14 @@ class Stack:
     """A volume on disk, ready to be read.
 
     Attributes:
-        headers: one file with all planes, or one file for each slice.
-        spec: what will be read, the region cut out.
+        headers: header of one file with all planes, or of one file for each slice.
+        spec: spec of the volume within the region.
         box: the region along (z, y, x).
         materials: phase -> material; empty for images.
-        phase_of_value: number in the files -> phase; None: they are the same.
+        phase_of_value: number in the files -> phase; None if they are the same.
         names: channel names; empty for the default.
-        quantity: what grey values are; empty for the default.
-        warnings: what the user should know.
+        quantity: quantity of the grey values; empty for the default.
+        warnings: warnings for the user.
     """
 
     headers: tuple[Header, ...]
@@ -55,7 +55,7 @@ class Stack:
 
     @property
     def mapped(self) -> bool:
-        """Whether the voxels can be used where they lie, by memory-mapping the file."""
+        """Whether the file can be memory-mapped."""
         header = self.headers[0]
         return (
             len(self.headers) == 1
@@ -66,7 +66,7 @@ class Stack:
 
 
 class ReadHeader(Protocol):
-    """Reads the header of a file, which may be one slice of several."""
+    """Reads the header of a file, which may be one of several slices."""
 
     def __call__(self, path: Path, *, one_slice: bool = False) -> Header:
         """Return the header."""
@@ -76,10 +76,10 @@ class ReadHeader(Protocol):
 def open_stack(
     source: str | Path, params: StackParams, base: Path, read_header: ReadHeader
 ) -> Stack:
-    """Find the files of a source, read their headers and settle what they are.
+    """Find the files of a source, read their headers and determine the volume.
 
     Raises:
-        FibError: whatever can be told to be wrong without reading voxels.
+        FibError: there is a problem that can be found without reading voxels.
     """
     order = find_slices(source, base, params.suffixes)
     files = order.files
@@ -136,24 +136,24 @@ def open_stack(
 
 
 def _remarks(headers: Sequence[Header]) -> list[str]:
-    """Return what the headers remark, each sentence once, with how many files it is true of."""
-    said: Counter[str] = Counter()
+    """Return the remarks of the headers, each once, with the number of files that it applies to."""
+    counts: Counter[str] = Counter()
     for header in headers:
         texts = (*header.remarks, *(remark for found in header.found for remark in found.remarks))
-        said.update(text.removeprefix(f"{header.path.name}: ") for text in texts)
+        counts.update(text.removeprefix(f"{header.path.name}: ") for text in texts)
     where = headers[0].path.name if len(headers) == 1 else "{} of the " + f"{len(headers)} slices"
-    return [f"{where.format(count)}: {text}" for text, count in said.items()]
+    return [f"{where.format(count)}: {text}" for text, count in counts.items()]
 
 
 def _warn_of_named_voltage(order: Order, kv: Sequence[float | None], warnings: list[str]) -> None:
-    """Say where all names of files carry one voltage, and another is taken."""
+    """Warn if the names of all files contain one voltage, and another is used."""
     named = {kv_in(file) for file in order.files}
     value = named.pop() if len(named) == 1 else None
     if value is None or len(kv) != 1 or kv[0] is None or not differ(value, kv[0]):
         return
     warnings.append(
-        f"the names say {value:g} kV ({order.files[0].name}), but {kv[0]:g} kV is taken; give kv "
-        f"to settle it"
+        f"the names contain {value:g} kV ({order.files[0].name}), but {kv[0]:g} kV is used; set "
+        f"kv to choose"
     )
 
 
@@ -165,7 +165,7 @@ def _region(
         start, stop = (params.region or {}).get(axis, (0, size))  # type: ignore[call-overload,unused-ignore]
         if stop > size:
             raise FibError(
-                f"{source}: region {axis}: [{start}, {stop}] goes beyond the {size} voxels along "
+                f"{source}: region {axis}: [{start}, {stop}] exceeds the {size} voxels along "
                 f"{axis}; the volume has {shape} voxels (z, y, x)"
             )
         box.append(slice(start, stop))
@@ -187,21 +187,21 @@ def _check_labels(
 ) -> None:
     if params.kv is not None:
         raise FibError(
-            f"{source} holds labels, which have no accelerating voltage: leave out kv, or say "
+            f"{source} holds labels, which have no accelerating voltage: leave out kv, or set "
             f'"as": "images"'
         )
     if header.shape[0] > 1:
         raise FibError(
-            f"{source} has {header.shape[0]} channels; labels have one: save the channel that "
-            f"holds the phases alone (Fiji: Image > Color > Split Channels)"
+            f"{source} has {header.shape[0]} channels; labels have one: save only the channel "
+            f"with the phases (Fiji: Image > Color > Split Channels)"
         )
     if header.dtype.kind not in LABEL_KINDS:
         raise FibError(f"{source} is {header.dtype.name}; save labels as 8-bit integers")
     if header.grey == "inverted" and params.phase_of_value is None:
         high = {"bool": 1, "uint8": 255}.get(header.dtype.name, 65535)
         warnings.append(
-            f"{source} is stored with white as zero: its numbers are taken as they are, so what is "
-            f"shown white is phase 0, the pore. If white means solid, give phase_of_value: "
+            f"{source} is stored with white as zero: its numbers are used unchanged, so that white "
+            f"is phase 0, the pore. If white means solid, set phase_of_value: "
             f'{{"0": 1, "{high}": 0}}'
             + ("" if high == 1 else f", or the highest number of the file for {high}")
         )
@@ -224,8 +224,8 @@ def _materials(
     if own is not None and own.type == "labels":
         return dict(own.phases)
     warnings.append(
-        f"{source} does not say of what the phases are made: 0 is taken as epoxy, 1 as gold; give "
-        f"materials: [...] for phase 0, 1, ..."
+        f"{source} does not name the materials of its phases: epoxy is used for 0, gold for 1; "
+        f"set materials: [...] for phase 0, 1, ..."
     )
     return {0: EPOXY, 1: GOLD}
 
@@ -234,18 +234,18 @@ def _image_dtype(
     source: str | Path, params: StackParams, header: Header, warnings: list[str]
 ) -> str:
     if params.materials is not None:
-        raise FibError(f'{source} is read as images, which have no materials; say "as": "labels"')
+        raise FibError(f'{source} is read as images, which have no materials; set "as": "labels"')
     if params.phase_of_value is not None:
-        raise FibError(f'{source} is read as images, which have no phases; say "as": "labels"')
+        raise FibError(f'{source} is read as images, which have no phases; set "as": "labels"')
     name = header.dtype.name
     if name == "bool":
-        raise FibError(f'{source} is a 1-bit mask, not grey values; say "as": "labels"')
+        raise FibError(f'{source} is a 1-bit mask, not grey values; set "as": "labels"')
     if header.grey != "grey":
         stored = "colours of a palette" if header.grey == "palette" else "white as zero"
         todo = "Image > Type > 8-bit" if header.grey == "palette" else "Edit > Invert LUT"
         raise FibError(
             f"{source} stores {stored}, so it is not certain which numbers are bright; save it as "
-            f'plain grey values (Fiji: {todo}), or say "as": "labels" if they are phase numbers'
+            f'plain grey values (Fiji: {todo}), or set "as": "labels" if they are phase numbers'
         )
     if name not in IMAGE_DTYPES and name not in CONVERTED:
         raise FibError(

@@ -1,6 +1,6 @@
-"""What is odd about the slices of a stack: seen while they are read, and said once.
+"""Detects unusual slices of a stack while they are read, and reports each problem once.
 
-A sample of rows of each slice is enough, so that a mapped stack is not read for it alone.
+Only a sample of rows of each slice is used, so that a mapped stack is not fully read.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ import numpy as np
 
 SAMPLED_ROWS = 64
 FEWEST_SLICES = 8
-"""Stacks of fewer slices are not judged for single slices that are far off."""
+"""Stacks of fewer slices are not checked for outliers."""
 NEIGHBOURS = 3
-"""Before and behind: a slice is compared with the medians of either."""
+"""Number of neighbours on each side; a slice is compared with the medians of both sides."""
 FAR = 10.0
-"""Times the usual difference from the neighbours (its robust standard deviation)."""
+"""Multiple of the usual difference from the neighbours (its robust standard deviation)."""
 FAR_IN_CONTRAST = 0.5
-"""Share of the standard deviation within a slice: nobody notices less."""
+"""Share of the standard deviation within a slice; smaller differences are not visible."""
 BORDER_SHARE = 0.4
-"""Share of an outermost row or column that has one value where there is a border."""
+"""Smallest share of one value in an outermost row or column of a border."""
 BORDER_SLICES = 0.05
-"""Share of slices that have a border where the stack has one."""
+"""Smallest share of slices with a border in a stack with one."""
 BORDER_INSIDE = 0.04
-"""Share of the inner part of a slice that has the value of a border at most."""
+"""Largest share of the value of a border in the inner part of a slice."""
 LONE_SHARE, LONE_GAP = 0.001, 5.0
-"""Share of a slice with a value that marks something, and its distance from the others' range."""
+"""Share of a marker value in a slice, and its distance from the range of other values."""
 FEWEST_VALUES = 16
-"""Images of fewer grey values are no measured ones; their large areas are of one value."""
+"""Images with fewer grey values were not measured; they have large areas of one value."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class _Extreme:
     Attributes:
         value: the value.
         inside: its share of the inner part of the slice.
-        widths: of the border that it makes at the top, bottom, left and right; None for none.
-        lone: its share of the slice where no other value is anywhere near; else 0.
+        widths: widths of its border at the top, bottom, left and right; None if there is none.
+        lone: its share of the slice if all other values are far from it; else 0.
     """
 
     value: float
@@ -53,11 +53,11 @@ class _Extreme:
 
 @dataclass
 class Watch:
-    """Looks at the slices of one channel in turn.
+    """Examines the slices of one channel one after another.
 
     Attributes:
-        shape: of a slice, (y, x).
-        start: index of the first voxel read along (z, y, x), in which places are told.
+        shape: shape of a slice, (y, x).
+        start: index of the first voxel read along (z, y, x); added to reported positions.
     """
 
     shape: tuple[int, int]
@@ -70,7 +70,7 @@ class Watch:
     _last: tuple[np.ndarray, np.ndarray] | None = None
 
     def see(self, plane: np.ndarray) -> None:
-        """Look at the next slice."""
+        """Examine the next slice."""
         step = max(1, self.shape[0] // SAMPLED_ROWS)
         sample = np.array(plane[::step])
         values = sample.astype(np.float64, copy=False)
@@ -89,21 +89,21 @@ class Watch:
         self._last = sample, plane
 
     def remarks(self) -> list[str]:
-        """Return a sentence on each thing that is odd."""
-        found = [*self._said_of_flat(), *self._said_of_repeats(), *self._said_of_borders()]
+        """Return one sentence for each problem."""
+        found = [*self._flat_slices(), *self._repeated_slices(), *self._borders()]
         for what, values in (("grey level", self._means), ("contrast", self._spreads)):
-            found += self._said_of_outliers(what, np.array(values))
+            found += self._outliers(what, np.array(values))
         return found
 
-    def _said_of_flat(self) -> Iterator[str]:
+    def _flat_slices(self) -> Iterator[str]:
         places = [z for z, flat in enumerate(self._flat) if flat]
         if places:
             yield (
-                f"{self._slices(places)} of one grey value only, as padding is: leave out what was "
-                f"not imaged with region, or replace it"
+                f"{self._slices(places)} of one grey value only, like padding: leave them out with "
+                f"region, or replace them"
             )
 
-    def _said_of_repeats(self) -> Iterator[str]:
+    def _repeated_slices(self) -> Iterator[str]:
         runs = [
             [z for z, _ in run]
             for repeat, run in groupby(enumerate(self._repeats), key=lambda pair: pair[1])
@@ -113,13 +113,13 @@ class Watch:
         if runs:
             first, count, more = runs[0], sum(map(len, runs)), len(runs) - 1
             yield (
-                f"slices {self._z(first[0] - 1)} to {self._z(first[-1])} are one and the same image"
+                f"slices {self._z(first[0] - 1)} to {self._z(first[-1])} are the same image"
                 + (f", and {more} more group{'s are' if more > 1 else ' is'}" if more else "")
-                + f": {count} slices repeat the one before. Were they copied to fill gaps? Remove "
-                f"the copies, or all measures along z are wrong"
+                + f": {count} slices repeat the one before. If they were copied to fill gaps, "
+                f"remove them, or all measures along z are wrong"
             )
 
-    def _said_of_borders(self) -> Iterator[str]:
+    def _borders(self) -> Iterator[str]:
         for pick, extremes in zip((min, max), zip(*self._extremes, strict=True), strict=False):
             value = pick(found.value for found in extremes)
             these = [found for found in extremes if found.value == value]
@@ -131,9 +131,9 @@ class Watch:
                 if len(lone) >= fewest:
                     share = max(found.lone for found in lone)
                     yield (
-                        f"{len(lone)} slices hold the value {value:g} (up to {100 * share:.2g} % "
-                        f"of them), far from all others: does it mark what was not imaged? It "
-                        f"would pass for a grey value of the specimen; replace it, or leave it out"
+                        f"{len(lone)} slices have the value {value:g} (up to {100 * share:.2g} % "
+                        f"of them), far from all others: it may mark areas that were not imaged, "
+                        f"but is treated as a grey value; replace it, or leave it out"
                     )
                 continue
             widths = np.array([found.widths for found in framed])
@@ -144,13 +144,13 @@ class Watch:
                 "x": [x + left, x + self.shape[1] - right],
             }
             yield (
-                f"{len(widths)} slices have a border of the one value {value:g}, up to "
-                f"{max(top, bottom, left, right)} pixels wide, which would pass for grey values of "
+                f"{len(widths)} slices have a border of the single value {value:g}, up to "
+                f"{max(top, bottom, left, right)} pixels wide, which is treated as grey values of "
                 f"the specimen: leave it out with region: {json.dumps(box)}"
             )
             return
 
-    def _said_of_outliers(self, what: str, values: np.ndarray) -> Iterator[str]:
+    def _outliers(self, what: str, values: np.ndarray) -> Iterator[str]:
         usual = [i for i, flat in enumerate(self._flat) if not flat]
         if len(usual) < FEWEST_SLICES:
             return
@@ -165,9 +165,9 @@ class Watch:
             i = max(far, key=off.__getitem__)
             near = below[i] if values[i] < below[i] else above[i]
             yield (
-                f"{self._slices([usual[i] for i in far])} far off the neighbours in {what} (slice "
-                f"{self._z(usual[i])}: {values[i]:.4g}, its neighbours {near:.4g}): look "
-                f"there; replace or leave out what was not imaged properly"
+                f"{self._slices([usual[i] for i in far])} far from the neighbours in {what} (slice "
+                f"{self._z(usual[i])}: {values[i]:.4g}, its neighbours {near:.4g}): check "
+                f"them; replace or leave out slices that were not imaged properly"
             )
 
     def _slices(self, places: Sequence[int]) -> str:
@@ -180,7 +180,7 @@ class Watch:
 
 
 def _medians(values: np.ndarray) -> np.ndarray:
-    """Return the median of the neighbours before each value; of those behind it at the start."""
+    """Return the median of the neighbours before each value; after it, at the start."""
     medians = [
         float(np.median(values[max(0, i - NEIGHBOURS) : i] if i else values[1 : NEIGHBOURS + 1]))
         for i in range(len(values))
@@ -189,7 +189,7 @@ def _medians(values: np.ndarray) -> np.ndarray:
 
 
 def _extreme(plane: np.ndarray, sample: np.ndarray, pick: Callable[..., Any]) -> _Extreme:
-    """Return the lowest or highest value of a slice, and whether it makes a border."""
+    """Return the lowest or highest value of a slice, and its border, if any."""
     rows, columns = sample.shape
     inner = sample[rows // 4 : rows - rows // 4, columns // 4 : columns - columns // 4]
     edges = (plane[0], plane[-1], plane[:, 0], plane[:, -1])

@@ -1,4 +1,4 @@
-"""CSV from outside: whichever separator, decimal sign and encoding a spreadsheet has written."""
+"""Reads CSV text with the separators, decimal signs and encodings used by spreadsheets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fibcore.files import read_whole
 from fibcore.text import shown
 
 LARGEST_BYTES = 64 * 2**20
-"""Size of a file that is read as a table: tables of all results of a study are smaller."""
+"""Largest size of a table file; tables of all results of a study are smaller."""
 
 _SEPARATORS = (",", ";", "\t")
 _WORDS = {",": "commas", ";": "semicolons", "\t": "tabs"}
@@ -27,12 +27,12 @@ _MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 @dataclass(frozen=True)
 class CsvText:
-    """Cells of a table as text, without the blanks around them.
+    """Cells of a table as text, without surrounding blanks.
 
     Attributes:
-        names: of the columns.
-        rows: one cell for each column.
-        lines: number of the line of each row in the file, from 1.
+        names: names of the columns.
+        rows: rows with one cell for each column.
+        lines: line number of each row in the file, from 1.
     """
 
     names: list[str]
@@ -44,19 +44,17 @@ def read_csv(path: Path) -> CsvText:
     """Read a table whose first line names the columns.
 
     Columns are separated by commas, semicolons or tabs; with the latter two, numbers may have
-    decimal commas. UTF-8, with or without a byte-order mark, and UTF-16 with one.
+    decimal commas. Encodings: UTF-8, with or without a byte-order mark, and UTF-16 with one.
 
     Raises:
-        FibError: it is no such text, has no rows, columns without a name or with the same one, or
-            rows of another length.
+        FibError: it is not such a text, has no rows, has columns without a name or with the same
+            name, or rows of another length.
         OSError: it cannot be read.
     """
     text = _decoded(path, read_whole(path, LARGEST_BYTES))
     separator, text, skipped = _separator(text)
     if text.count('"') % 2:
-        raise FibError(
-            f"cannot read the table {shown(path)}: its quotation marks do not come in pairs"
-        )
+        raise FibError(f"cannot read the table {shown(path)}: its quotation marks are not paired")
     try:
         reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
         found = [
@@ -100,17 +98,17 @@ def _decoded(path: Path, content: bytes) -> str:
         ) from None
     if "\0" in text:
         raise FibError(
-            f"cannot read the table {shown(path)}: it holds NUL characters, as no text does; save "
-            f"it as CSV UTF-8"
+            f"cannot read the table {shown(path)}: it contains NUL characters and is not text; "
+            f"save it as CSV UTF-8"
         )
     return text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _separator(text: str) -> tuple[str, str, int]:
-    """Return the separator, the text of the table, and the lines left out before it.
+    """Return the separator, the text of the table, and the number of lines left out before it.
 
-    It is the one that cuts the first line into most names and the second into as many cells. Excel
-    names it in a line of its own, ``sep=;``.
+    The separator is the one that gives most names in the first line and as many cells in the
+    second. Excel may name it in an extra line, ``sep=;``.
     """
     if (said := re.match(r"sep=(.)\n", text, re.IGNORECASE)) is not None:
         return said[1], text[said.end() :], 1
@@ -130,11 +128,11 @@ def _separator(text: str) -> tuple[str, str, int]:
 
 
 def _check_names(path: Path, names: Sequence[str]) -> None:
-    """Refuse columns that cannot be told from each other, or a first line that names none."""
+    """Reject columns with the same name, and a first line without names."""
     empty = [str(i) for i, name in enumerate(names, start=1) if not name]
     if empty:
         raise FibError(
-            f"{shown(path)}: column {listed(empty)} has no name; the first line must name every one"
+            f"{shown(path)}: column {listed(empty)} has no name; the first line must name them all"
         )
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
@@ -144,13 +142,13 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
         )
     if all(_NUMBER.fullmatch(name) or _COMMA_NUMBER.fullmatch(name) for name in names):
         raise FibError(
-            f"{shown(path)}: its first line holds numbers ({listed(names, 4)}), no names; it must "
+            f"{shown(path)}: its first line has numbers ({listed(names, 4)}), not names; it must "
             f"name the columns, with their units, e.g. energy_kev"
         )
 
 
 def _by_blanks(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether a table of one column is one of several, with blanks between."""
+    """Return whether a table of one column has several columns separated by blanks."""
     if len(names) > 1 or not rows or " " not in names[0]:
         return False
     cells = [row[0].split() for row in rows]
@@ -159,7 +157,7 @@ def _by_blanks(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
 
 def _decimal_commas(separator: str, row: Sequence[str]) -> str:
     if separator == "," and len(row) > 1 and all(re.fullmatch(r"[-+]?\d+", cell) for cell in row):
-        return "; are these decimal commas? Write points, or separate the columns by semicolons"
+        return "; if these are decimal commas, write points, or separate the columns by semicolons"
     return f" (separated by {_WORDS.get(separator, repr(separator))})"
 
 

@@ -1,4 +1,4 @@
-"""`reader/csv`: tables as spreadsheets and fib write them."""
+"""`reader/csv`: tables as written by spreadsheets and fib."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Csv(Reader):
     """CSV: a table whose first line names the columns.
 
     Columns are separated by commas, semicolons or tabs; with the latter two, numbers may have
-    decimal commas. UTF-8, or UTF-16 with a byte-order mark. Columns in which every cell is a
-    number become numeric; blanks around cells do not count.
+    decimal commas. Encodings: UTF-8, or UTF-16 with a byte-order mark. Columns that contain only
+    numbers become numeric; blanks around cells are ignored.
     """
 
     name: ClassVar[str] = "csv"
@@ -35,11 +35,11 @@ class Csv(Reader):
     writes: ClassVar[tuple[type[Artefact], ...]] = (Table,)
 
     def open(self, source: str | Path, base: Path = Path(), *, trusted: bool = False) -> Opened:
-        """Return the table; it is read at once.
+        """Read the table.
 
         Raises:
-            FibError: the file is missing, empty or no text, its columns are not named, or its rows
-                differ in length; a whole number has more than 64 bits.
+            FibError: the file is missing, empty or not text, its columns are not named, its rows
+                differ in length, or a whole number has more than 64 bits.
         """
         path = fetched(source, base)
         table = read_table(path)
@@ -52,7 +52,7 @@ class Csv(Reader):
 
 
 def read_table(path: Path) -> Table:
-    """Read a table; raises as `Csv.open`."""
+    """Read a table; raises the errors of `Csv.open`."""
     from fib_plugins.readers.tables.csvtext import read_csv
 
     try:
@@ -89,7 +89,7 @@ def _parsed(cells: list[str]) -> list[Cell]:
 
 
 def _beyond(cell: str, value: Cell) -> bool:
-    """Return whether a number is too large to be kept as it is written."""
+    """Return whether a number is too large to be stored as written."""
     if isinstance(value, float) and len(cell) > 15 and _INTEGER.fullmatch(cell):
         return math.isinf(value) or int(value) != int(cell)
     if isinstance(value, float):

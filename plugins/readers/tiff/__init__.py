@@ -1,1 +1,1 @@
-"""TIFF files: headers followed strictly, tags, planes, and files that Fiji opens."""
+"""TIFF files: strict checks of headers, tags, planes, and output for Fiji."""

@@ -1,7 +1,7 @@
-"""How many planes OME-XML and ImageJ's text announce, held against the pages that are there.
+"""Compares the numbers of planes in OME-XML and ImageJ's text with the pages of the file.
 
-tifffile makes a list of all planes that a text announces. So a text of a kilobyte that announces a
-billion of them is refused before.
+tifffile creates a list of all declared planes, so a text that declares a billion of them is
+rejected before tifffile reads it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from fib_plugins.readers.tiff.pages import Page
 from fibcore.errors import FibError
 
 MOST_CROPPED = 1000
-"""How many times larger than the pages the planes of OME-XML may be: tifffile makes a list of as
-many pages as they would fill."""
+"""Largest ratio of the planes of OME-XML to the pages: tifffile creates a list of as many pages as
+the planes would fill."""
 
 
 def check_ome(path: Path, xml: str, pages: list[Page]) -> list[str]:
-    """Refuse OME-XML that does not describe the pages of its file.
+    """Reject OME-XML that does not describe the pages of its file.
 
     Args:
         path: the file.
@@ -30,10 +30,10 @@ def check_ome(path: Path, xml: str, pages: list[Page]) -> list[str]:
         pages: its pages in full size.
 
     Returns:
-        Sentences on where text and pages disagree, with what is taken.
+        Sentences on differences between text and pages, and which of them is used.
 
     Raises:
-        FibError: it is no XML, one file of several, or announces planes that are not there.
+        FibError: it is not XML, one file of several, or declares missing planes.
     """
     root = parse_xml(xml)
     if root is None:
@@ -44,7 +44,7 @@ def check_ome(path: Path, xml: str, pages: list[Page]) -> list[str]:
     for _ in (e for e in root.iter() if e.tag.rpartition("}")[2].startswith("ModuloAlong")):
         raise FibError(
             f"{path} has axes of modulo annotations (lifetimes, angles); fib reads slices and "
-            f"channels: save one stack alone"
+            f"channels: save one stack only"
         )
     planes = 0
     remarks: list[str] = []
@@ -58,7 +58,7 @@ def check_ome(path: Path, xml: str, pages: list[Page]) -> list[str]:
             remarks.append(_other_size(path, sizes, pages[0]))
     if planes > len(pages):
         raise FibError(
-            f"{path} has only {len(pages)} of the {planes} planes that it announces; copy it again "
+            f"{path} has only {len(pages)} of the {planes} planes that it declares; copy it again "
             f"from its origin"
         )
     return remarks
@@ -67,7 +67,7 @@ def check_ome(path: Path, xml: str, pages: list[Page]) -> list[str]:
 def _check_planes(
     path: Path, pixels: ElementTree.Element, own: str | None, announced: int, pages: int
 ) -> None:
-    """Refuse planes in other files, and blocks of planes that the file has no pages for."""
+    """Reject planes in other files, and blocks of planes without pages in the file."""
     files = set()
     for block in elements(pixels, "TiffData"):
         files |= {uuid.text for uuid in elements(block, "UUID")}
@@ -75,7 +75,7 @@ def _check_planes(
         first = block.get("IFD", "0")
         if max(_whole(path, counted, 0), _whole(path, first, 0)) > max(pages, announced):
             raise FibError(
-                f"{path} has only {pages} of the {counted} planes that it announces; copy it again "
+                f"{path} has only {pages} of the {counted} planes that it declares; copy it again "
                 f"from its origin"
             )
     if len(files) > 1 or (files and own is not None and files != {own}):
@@ -91,8 +91,8 @@ def _whole(path: Path, text: str, least: int = 1) -> int:
         number = -1
     if number < least:
         raise FibError(
-            f"{path} is damaged: its OME-XML says {text[:20]!r} where a whole number from {least} "
-            f"on belongs; open it in Fiji and save it again as TIFF"
+            f"{path} is damaged: its OME-XML has {text[:20]!r} in place of a whole number of at "
+            f"least {least}; open it in Fiji and save it again as TIFF"
         )
     return number
 
@@ -102,7 +102,7 @@ def _other_size(path: Path, sizes: Mapping[str, int], page: Page) -> str:
     if sizes["Y"] * sizes["X"] > MOST_CROPPED * height * width:
         raise FibError(
             f"{path}: its OME-XML describes planes of {sizes['Y']} x {sizes['X']} pixels, its "
-            f"pages are {height} x {width}: it is that of another file; open it in Fiji and save "
+            f"pages are {height} x {width}: it belongs to another file; open it in Fiji and save "
             f"it again as TIFF"
         )
     if sizes["C"] * sizes["T"] > 1:
@@ -113,15 +113,15 @@ def _other_size(path: Path, sizes: Mapping[str, int], page: Page) -> str:
         )
     return (
         f"{path.name}: its OME-XML describes planes of {sizes['Y']} x {sizes['X']} pixels, its "
-        f"pages are {height} x {width}: the pages are taken, and the voxel size of the OME-XML "
-        f"holds only if they were cropped, not scaled"
+        f"pages are {height} x {width}: the pages are used, and the voxel size of the OME-XML "
+        f"is right only if they were cropped, not scaled"
     )
 
 
 def check_imagej(path: Path, text: Mapping[str, Any], pages: list[Page]) -> None:
-    """Refuse ImageJ's text where it counts other planes than the file has pages.
+    """Reject ImageJ's text if its number of planes differs from the number of pages.
 
-    A single page may be followed by the planes of the others, without headers of their own.
+    A single page may be followed by further planes without headers.
     """
     counts = [text.get(name, 1) for name in ("channels", "slices", "frames")]
     if any(not isinstance(count, int) or count < 1 for count in counts):

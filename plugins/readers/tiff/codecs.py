@@ -1,4 +1,4 @@
-"""Which compressions of TIFF can be decoded here, with the packages that are installed."""
+"""Checks whether a compression of TIFF can be decoded with the installed packages."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _PREDICTORS = {2: "horizontal differences", 3: "differences of floats"}
 
 
 def check_decodable(path: Path, page: Page, byte_order: str) -> None:
-    """Refuse pixels that cannot be decoded here; say which package could.
+    """Reject pixels that cannot be decoded here, and name the package that could.
 
     Args:
         path: the file.
         page: one of its pages.
-        byte_order: of the file, ``<`` or ``>``.
+        byte_order: byte order of the file, ``<`` or ``>``.
 
     Raises:
-        FibError: the compression, or the predictor before it, is not known or needs a package that
-            is not installed; or pixels of an odd number of bits.
+        FibError: the compression or its predictor is unknown or needs a package that is not
+            installed; or pixels have an unsupported number of bits.
     """
     name = _compression(page.compression)
     stored = f"is compressed with {name or f'method {page.compression}'}"
@@ -45,7 +45,7 @@ def check_decodable(path: Path, page: Page, byte_order: str) -> None:
 
 
 def _compression(number: int) -> str:
-    """Return the name of a compression, e.g. ``ZSTD``; empty for a number that has none."""
+    """Return the name of a compression, e.g. ``ZSTD``; empty for an unknown number."""
     try:
         return tifffile.COMPRESSION(number).name.removeprefix("ADOBE_")
     except ValueError:
@@ -54,9 +54,9 @@ def _compression(number: int) -> str:
 
 def _refusal(path: Path, what: str, known: bool) -> FibError:
     if not known:
-        need = "which is none that fib knows: is it damaged? If not, "
+        need = "which is unknown; it may be damaged. If not, "
     elif find_spec("imagecodecs") is None:
-        need = "which needs the package imagecodecs here: pip install 'fibtomo[codecs]'; or "
+        need = "which needs the package imagecodecs: pip install 'fibtomo[codecs]'; or "
     else:
         need = "which the packages installed here cannot decode: "
     return FibError(f"{path} {what}, {need}save it uncompressed (Fiji: File > Save As > Tiff)")
@@ -74,7 +74,7 @@ def _unpredicts(page: Page, byte_order: str) -> bool:
 
 
 def _kind(page: Page, byte_order: str) -> np.dtype:
-    """Return the type in which differences are summed; decompressed pixels are native by then."""
+    """Return the type in which differences are summed, when pixels have native byte order."""
     byte_order = byte_order if page.compression == 1 else "="
     letter = {2: "i", 3: "f"}.get(page.format, "u")
     size = max(1, page.bits // 8)
@@ -82,7 +82,7 @@ def _kind(page: Page, byte_order: str) -> np.dtype:
 
 
 def _works(call: Callable[[], Any]) -> bool:
-    """Return whether a decoder is there, whatever it says about the data it is tried with."""
+    """Return whether a decoder is installed, even if it rejects the test data."""
     try:
         call()
     except (ImportError, NotImplementedError, AttributeError, KeyError):

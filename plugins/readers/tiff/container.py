@@ -1,4 +1,4 @@
-"""TIFF files opened with tifffile, whose complaints become one `FibError` each."""
+"""Opens TIFF files with tifffile, and turns its errors into `FibError`."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import tifffile
 from fibcore.errors import FibError
 
 _NOT_READ: dict[str, Any] = {"is_mmstack": False, "is_ndtiff": False, "is_scanimage": False}
-"""Ways of tifffile to read planes from other files, or from headers that are not there."""
+"""Formats for which tifffile reads planes from other files, or from missing headers."""
 
 
 @contextmanager
 def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
-    """Open a file with tifffile; whatever is wrong with it becomes one `FibError`.
+    """Open a file with tifffile; any problem raises a `FibError`.
 
-    Other files that it names are not opened.
+    Other files that it refers to are not opened.
     """
     logger = logging.getLogger("tifffile")
 
     def drop(record: logging.LogRecord) -> bool:
-        return False  # what matters of its complaints ends up in our own error
+        return False  # relevant problems are reported by our own errors
 
     logger.addFilter(drop)
     try:
@@ -38,10 +38,10 @@ def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
         raise FibError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ImportError, NotImplementedError) as error:
         raise FibError(
-            f"{path} cannot be decoded here ({error}): pip install 'fibtomo[codecs]', or save it "
+            f"{path} cannot be decoded ({error}): pip install 'fibtomo[codecs]', or save it "
             f"uncompressed (Fiji: File > Save As > Tiff)"
         ) from error
-    except Exception as error:  # a damaged header can make tifffile raise anything
+    except Exception as error:  # tifffile may raise any error for a damaged header
         raise FibError(
             f"{path} is damaged ({type(error).__name__}: {error}); copy it again from its origin, "
             f"or open it in Fiji and save it again as TIFF"
@@ -51,7 +51,7 @@ def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
 
 
 def _decode_description(page: tifffile.TiffPage) -> None:
-    """Read a description that is neither UTF-8 nor Windows-1252 as old Macs wrote it."""
+    """Decode a description that is neither UTF-8 nor Windows-1252 as Mac Roman."""
     text = page.tags.valueof(270)
     if isinstance(text, bytes):
         page.description = text.decode("mac_roman")

@@ -1,7 +1,7 @@
-"""Compressed pixels that would grow beyond their page, refused before they are decoded.
+"""Rejects compressed pixels that exceed their page, before they are decoded.
 
-tifffile's own decoders (without imagecodecs) expand a strip as far as it goes: a megabyte of
-deflate can be a gigabyte of zeros.
+tifffile's own decoders (without imagecodecs) expand a strip without a limit: a megabyte of deflate
+can be a gigabyte of zeros.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from fibcore.errors import FibError, sized
 _DEFLATE = (8, 32946, 50013)
 _LZMA = 34925
 _MOST_PER_BYTE = {**dict.fromkeys(_DEFLATE, 1040), _LZMA: 8000}
-"""How many bytes one compressed byte can become at most."""
+"""Largest expansion of one compressed byte."""
 
 _SLACK = 2**26
-"""What any strip may grow to, in bytes, without being tried."""
+"""Size in bytes below which the expansion of a strip is not checked."""
 
 
 def check_expansion(path: Path, page: Any) -> None:
-    """Refuse a page with a strip or tile that grows to more than twice the page.
+    """Reject a page with a strip or tile that expands to more than twice the page.
 
-    Those that cannot grow so far are not tried.
+    Strips that cannot expand so far are not decompressed.
 
     Args:
         path: the file.
-        page: one of its pages, as tifffile has it.
+        page: one of its pages, as tifffile returns it.
 
     Raises:
-        FibError: says how large the page is.
+        FibError: reports the size of the page.
     """
     per_byte = _MOST_PER_BYTE.get(page.keyframe.compression, 0)
     most = 2 * page.keyframe.nbytes + _SLACK
@@ -44,14 +44,14 @@ def check_expansion(path: Path, page: Any) -> None:
         file.seek(offset)
         if _grows_beyond(file.read(count), page.keyframe.compression, most):
             raise FibError(
-                f"{path} is damaged: a strip of page {page.index + 1} becomes larger than "
-                f"{sized(most)} when it is decompressed, its pixels are "
+                f"{path} is damaged: a strip of page {page.index + 1} has more than "
+                f"{sized(most)} when decompressed, its pixels have "
                 f"{sized(page.keyframe.nbytes)}; copy it again from its origin"
             )
 
 
 def _grows_beyond(data: bytes, compression: int, most: int) -> bool:
-    """Return whether data are more than so many bytes once decompressed; false for damaged ones."""
+    """Return whether decompressed data exceed `most` bytes; False for damaged data."""
     decoder: Callable[[bytes, int], bytes] = (
         lzma.LZMADecompressor().decompress
         if compression == _LZMA

@@ -1,6 +1,6 @@
-"""What the headers of one TIFF say, and the refusal of files that cannot be read as slices.
+"""Reads the headers of a TIFF, and rejects files that cannot be read as slices.
 
-Only headers are read: the same checks serve a pipeline before it runs and the reading itself.
+Only headers are read, so that the same checks are used before a run and when voxels are read.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from fibcore.errors import FibError
 
 @dataclass(frozen=True)
 class TiffHeader(Header):
-    """One TIFF file, as far as its headers state.
+    """The headers of a TIFF file.
 
     Attributes:
         page: index of its first page in full size.
@@ -41,15 +41,15 @@ def read_header(path: Path, one_slice: bool = False) -> TiffHeader:
 
     Args:
         path: the file.
-        one_slice: take it as one slice of a stack; else as a whole stack.
+        one_slice: whether it is one slice of a stack, not a whole stack.
 
     Raises:
-        FibError: missing, empty, truncated, not a TIFF, colour, not a stack (or not one slice),
-            or stored in a way that cannot be decoded.
+        FibError: the file is missing, empty, truncated, not a TIFF, a colour image, not a stack (or
+            not one slice), or cannot be decoded.
     """
     pages = [page for page in read_pages(path) if not page.reduced]
     if not pages:
-        raise FibError(f"{path} holds previews alone, no image in full size")
+        raise FibError(f"{path} holds only previews, no image of full size")
     with open_tiff(path) as tif:
         first = pages[0]
         page: Any = tif.pages[first.number - 1]
@@ -82,7 +82,7 @@ def read_header(path: Path, one_slice: bool = False) -> TiffHeader:
 
 
 def _check_alike(path: Path, pages: Sequence[Page]) -> None:
-    """Refuse pages of different size or type, or shown differently."""
+    """Reject pages of different size, type or display."""
     first = pages[0]
     for page in pages:
         if _looks(page) == _looks(first):
@@ -118,7 +118,7 @@ def _grey(path: Path, tif: tifffile.TiffFile, pages: Sequence[Page], one_slice: 
             stored: Any = tif.pages[other.number - 1]
             if not np.array_equal(stored.colormap, first.colormap):
                 raise FibError(
-                    f"{path}: page {other.number} has another palette of colours than the first; "
+                    f"{path}: page {other.number} has another colour palette than the first; "
                     f"save all pages as plain grey values (Fiji: Image > Type > 8-bit)"
                 )
         return "grey" if _is_grey_ramp(first.colormap) else "palette"
@@ -137,13 +137,13 @@ def _or_slices(page: Page) -> str:
     if page.planar != 2:
         return ""
     return (
-        f"; or, if its {page.samples} planes are slices, write it again as such (tifffile: "
+        f"; or, if its {page.samples} planes are slices, write them as slices (tifffile: "
         f"photometric='minisblack')"
     )
 
 
 def _is_grey_ramp(colormap: np.ndarray | None) -> bool:
-    """Whether a palette maps each number to the grey of that number, as Zeiss files do."""
+    """Return whether a palette maps each number to the same grey value, as in Zeiss files."""
     if colormap is None:
         return False
     ramp = np.linspace(0, 65535, colormap.shape[-1])
@@ -152,14 +152,14 @@ def _is_grey_ramp(colormap: np.ndarray | None) -> bool:
 
 def _dtype(path: Path, tif: tifffile.TiffFile, page: tifffile.TiffPage) -> np.dtype:
     if page.dtype is None:
-        raise FibError(f"{path}: unknown type of pixel; save it as uint8, uint16 or float32")
+        raise FibError(f"{path}: unknown type of pixels; save it as uint8, uint16 or float32")
     return np.dtype(page.dtype).newbyteorder(tif.byteorder)
 
 
 def _tags(
     tif: tifffile.TiffFile, page: tifffile.TiffPage
 ) -> tuple[metadata.VolumeMetadata | None, tuple[Found, ...], tuple[str, ...]]:
-    """Return fib's own metadata, what tags say, and ImageJ's names of the planes."""
+    """Return fib's own metadata, the metadata in tags, and ImageJ's names of the planes."""
     resolution = _resolution(page)
     own = None
     found = []
@@ -176,7 +176,7 @@ def _tags(
 
 
 def _page_tags(page: tifffile.TiffPage) -> tuple[Found, ...]:
-    """Return what the tags of a page say, those of microscopes first."""
+    """Return the metadata in the tags of a page, those of microscopes first."""
     rows, columns = page.shape[-2:]
     found = []
     sections: dict[str, Any] = {}
@@ -196,14 +196,14 @@ def _resolution(page: tifffile.TiffPage) -> tuple[float, float] | None:
 
 
 def _pages_found(tif: tifffile.TiffFile, pages: Sequence[Page]) -> dict[int, tuple[Found, ...]]:
-    """Return what the tags of pages say that are not those of the first page.
+    """Return the metadata in the tags of pages that differ from the first page.
 
-    To be asked before the series of the file, which leave pages without tags.
+    It must be called before the series of the file are read, since these discard the tags of pages.
     """
     first, *others = pages
-    said = _page_tags(tif.pages[first.number - 1])  # type: ignore[arg-type]
+    usual = _page_tags(tif.pages[first.number - 1])  # type: ignore[arg-type]
     found = {page.number: _page_tags(tif.pages[page.number - 1]) for page in others}  # type: ignore[arg-type]
-    return {number: other for number, other in found.items() if other != said}
+    return {number: other for number, other in found.items() if other != usual}
 
 
 def _own_in_ome(xml: str) -> metadata.VolumeMetadata | None:

@@ -1,7 +1,7 @@
-"""Page headers of a TIFF, followed strictly: what is missing or in a circle is refused.
+"""Reads the page headers of a TIFF strictly: missing or circular headers are rejected.
 
-tifffile reads kindly: it goes on without pages and tags that it cannot find. So every header is
-looked at here before tifffile is given the file.
+tifffile is tolerant: it skips pages and tags that it cannot find. Therefore all headers are checked
+here before tifffile opens the file.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from fibcore.errors import FibError, sized
 MOST_PAGES = 100_000
 MOST_TAGS = 4096
 LARGEST_TAG_BYTES = 256 * 2**20
-"""Bounds on what a file may claim, far above what microscopes and Fiji write."""
+"""Limits of the numbers in headers, far above those written by microscopes and Fiji."""
 
 _TYPE_BYTES = np.array([0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8], dtype=np.uint64)
-"""Bytes of one value of each TIFF type; 13 and above are BigTIFF's and tifffile's."""
+"""Bytes per value of each TIFF type; types from 13 are those of BigTIFF and tifffile."""
 
 _WHOLE = {
     1: "u1", 3: "u2", 4: "u4", 6: "i1", 8: "i2", 9: "i4", 13: "u4", 16: "u8", 17: "i8", 18: "u8",
 }  # fmt: skip
-"""Types of whole numbers, as numpy names them."""
+"""NumPy names of the types of whole numbers."""
 
 _DESCRIPTION = 270
 
@@ -39,7 +39,7 @@ class Headers:
 
     Args:
         path: the file.
-        file: the same, open.
+        file: the open file.
         wanted: numbers of the tags to read.
     """
 
@@ -65,8 +65,8 @@ class Headers:
         """Yield the wanted tags of each page.
 
         Raises:
-            FibError: the file ends within the headers of a page, they run in a circle, or claim
-                what cannot be.
+            FibError: the file ends within the headers of a page, or they are circular or
+                impossible.
         """
         order, big = self._order, self._big
         word, count = (f"{order}Q", f"{order}Q") if big else (f"{order}I", f"{order}H")
@@ -78,9 +78,9 @@ class Headers:
         seen: set[int] = set()
         while where or not seen:
             if where in seen:
-                raise self._damaged(f"its page headers run in a circle after page {len(seen)}")
+                raise self._damaged(f"its page headers are circular after page {len(seen)}")
             if len(seen) == MOST_PAGES:
-                raise self._damaged(f"it claims more than {MOST_PAGES} pages")
+                raise self._damaged(f"it declares more than {MOST_PAGES} pages")
             page = len(seen) + 1
             if not where or where >= self._size:
                 raise self._ends(page)
@@ -88,7 +88,7 @@ class Headers:
             self._file.seek(where)
             entries = _unpack(count, self._file.read(struct.calcsize(count)))
             if entries is not None and entries > MOST_TAGS:
-                raise self._damaged(f"page {page} claims {entries} tags")
+                raise self._damaged(f"page {page} declares {entries} tags")
             block = self._file.read((entries or 0) * entry.itemsize)
             if not entries or len(block) < entries * entry.itemsize:
                 raise self._ends(page)
@@ -103,7 +103,7 @@ class Headers:
         """Return the wanted tags of one page."""
         nbytes = table["count"] * _TYPE_BYTES[np.minimum(table["type"], 18)]
         if nbytes.max(initial=0) > LARGEST_TAG_BYTES and nbytes.max() < self._size:
-            raise self._damaged(f"a tag of page {page} claims {sized(int(nbytes.max()))}")
+            raise self._damaged(f"a tag of page {page} declares {sized(int(nbytes.max()))}")
         inline = table["value"].itemsize
         values: Values = {}
         for i, (tag, kind, count, value) in enumerate(table.tolist()):
@@ -118,7 +118,7 @@ class Headers:
                 raise self._damaged(f"tag {tag} of page {page} holds no whole number")
             self._values_read += count
             if self._values_read > self._size:
-                raise self._damaged("its headers claim more numbers than the file can hold")
+                raise self._damaged("its headers declare more numbers than the file can hold")
             if length > inline:
                 self._file.seek(value)
                 raw = self._file.read(length)

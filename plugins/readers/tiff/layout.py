@@ -1,4 +1,4 @@
-"""How the planes of a stack lie in one TIFF: along which axes, on which pages."""
+"""The layout of the planes of a stack in one TIFF: their axes and pages."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Layout:
 
     Attributes:
         shape: (channel, z, y, x), as stored.
-        planes: order of the planes in the file, ``ZC`` or ``CZ`` (the last runs fastest).
-        offset: where the planes begin if they lie in one uncompressed run; else None.
-        remarks: what the file says twice, differently.
+        planes: order of the planes in the file, ``ZC`` or ``CZ`` (the last varies fastest).
+        offset: offset of the planes if they are contiguous and uncompressed; else None.
+        remarks: remarks on contradictions in the file.
     """
 
     shape: tuple[int, int, int, int]
@@ -53,13 +53,12 @@ def stack_layout(path: Path, tif: tifffile.TiffFile, pages: list[Page], own: boo
 
     Args:
         path: the file.
-        tif: the same, open.
-        pages: its pages in full size.
+        tif: the open file.
+        pages: its pages of full size.
         own: whether fib wrote it.
 
     Raises:
-        FibError: it is one file of several, planes are missing, or it does not say what its axes
-            are.
+        FibError: it is one file of several, planes are missing, or its axes are ambiguous.
     """
     first: Any = tif.pages[pages[0].number - 1]
     if (planes := planar_slices(pages, first.description)) > 1:
@@ -96,10 +95,10 @@ def stack_layout(path: Path, tif: tifffile.TiffFile, pages: list[Page], own: boo
 
 
 def planar_slices(pages: Sequence[Page], description: str) -> int:
-    """Return how many slices a page holds that is marked as colours by default; else 0.
+    """Return the number of slices in a page that is marked as colours by default; else 0.
 
-    tifffile marks an array (3, y, x) or (4, y, x) as RGB in planes unless told otherwise, and
-    keeps its shape as JSON.
+    By default tifffile marks an array (3, y, x) or (4, y, x) as RGB in planes, and stores its shape
+    as JSON.
     """
     page = pages[0]
     planar = page.photometric == 2 and page.planar == 2 and page.samples in (3, 4)
@@ -122,10 +121,10 @@ def _flat(path: Path, page: Page) -> tuple[int, int]:
 
 
 def _series(path: Path, tif: tifffile.TiffFile) -> tuple[str, tuple[int, ...], int, int | None]:
-    """Return axes and sizes beside y and x, the number of pages, and where a run of all begins."""
+    """Return axes and sizes except y and x, the number of pages, and the offset of all planes."""
     series = [s for s in tif.series if not s.keyframe.is_reduced]
     first = series[0]
-    if len(series) > 1:  # written slice by slice, each as a series of its own
+    if len(series) > 1:  # written slice by slice, each as a separate series
         count = sum(len(s.pages) for s in series)
         return "Z", (count,), count, None
     axes, sizes = _whole_shape(first)
@@ -134,21 +133,21 @@ def _series(path: Path, tif: tifffile.TiffFile) -> tuple[str, tuple[int, ...], i
     announced = (tif.imagej_metadata or {}).get("images", 1)
     if len(tif.pages) == 1 and announced > max(1, prod(counts)):
         raise FibError(
-            f"{path} is truncated: it announces {announced} images and ends before the last; copy "
+            f"{path} is truncated: it declares {announced} images and ends before the last; copy "
             f"it again from its origin"
         )
     pages: list[Any] = list(first.pages)
     if None in pages:
         there = sum(page is not None for page in pages)
         raise FibError(
-            f"{path} has only {there} of the {len(pages)} planes that it announces; copy "
+            f"{path} has only {there} of the {len(pages)} planes that it declares; copy "
             f"it again from its origin"
         )
     return "".join(a for a, _ in beside), counts, len(pages), first.dataoffset
 
 
 def _whole_shape(series: tifffile.TiffPageSeries) -> tuple[str, tuple[int, ...]]:
-    """Return axes and shape of a series, axes of length one included."""
+    """Return axes and shape of a series, including axes of length one."""
     if hasattr(series, "get_axes"):  # tifffile before 2026.11 leaves them out of axes and shape
         return series.get_axes(squeeze=False), series.get_shape(squeeze=False)
     return series.axes, series.shape
@@ -157,7 +156,7 @@ def _whole_shape(series: tifffile.TiffPageSeries) -> tuple[str, tuple[int, ...]]
 def _channels_and_slices(
     path: Path, axes: str, sizes: Sequence[int], page: Page, own: bool
 ) -> tuple[int, int, str]:
-    """Return the numbers of channels and slices and the order of planes, or refuse the axes."""
+    """Return the numbers of channels and slices and the order of planes, or reject the axes."""
     kept = [
         (axis.replace("I", "Z").replace("Q", "Z"), size)
         for axis, size in zip(axes, sizes, strict=True)
@@ -167,8 +166,8 @@ def _channels_and_slices(
     count_of = dict(kept)
     if order.count("Z") > 1 or set(order) - set("ZCT"):
         raise FibError(
-            f"{path} has axes {axes}YX of sizes {times(sizes)} x {times(page.shape)}, and does not "
-            f"say which is depth and which are channels; save it as an ImageJ hyperstack (Fiji: "
+            f"{path} has axes {axes}YX of sizes {times(sizes)} x {times(page.shape)}, which do not "
+            f"define depth and channels; save it as an ImageJ hyperstack (Fiji: "
             f"Image > Hyperstacks > Stack to Hyperstack)"
         )
     channels, slices = count_of.get("C", 1), count_of.get("Z", 1)
@@ -176,7 +175,7 @@ def _channels_and_slices(
         kind, count = ("time points", count_of["T"]) if "T" in order else ("channels", channels)
         raise FibError(
             f"{path} has {count} {kind} of {slices} slice{'s' if slices > 1 else ''}; fib reads "
-            f"slices and channels. If they are slices in truth, say so in Fiji (Image > "
+            f"slices and channels. If they are really slices, set this in Fiji (Image > "
             f"Properties: slices {count}, {kind.replace('time points', 'frames')} 1) or where the "
             f"file is written (tifffile: metadata={{'axes': 'ZYX'}})"
         )

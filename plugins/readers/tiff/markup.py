@@ -1,4 +1,4 @@
-"""XML that comes with files, parsed without what could harm."""
+"""Parses XML of files safely."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 
 def parse_xml(text: str) -> ElementTree.Element | None:
-    """Return the root of an XML text; None for what is no XML, or defines entities of its own."""
+    """Return the root of an XML text; None if it is not XML, or defines entities."""
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         return None
     try:
@@ -17,5 +17,5 @@ def parse_xml(text: str) -> ElementTree.Element | None:
 
 
 def elements(root: ElementTree.Element, name: str) -> Iterator[ElementTree.Element]:
-    """Yield the elements of a name, in whatever namespace."""
+    """Yield the elements of a name, in any namespace."""
     return (element for element in root.iter() if element.tag.rpartition("}")[2] == name)

@@ -1,7 +1,7 @@
-"""Pages of a TIFF, each with its pixels in full, or refused.
+"""Reads the pages of a TIFF, and rejects pages with missing pixels.
 
-tifffile reads kindly: strips that are not there it fills with zeros, sizes that cannot be it takes.
-So the sizes and the strips or tiles of every page are looked at here first.
+tifffile is tolerant: it fills missing strips with zeros and accepts impossible sizes. Therefore the
+sizes and the strips or tiles of all pages are checked here first.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ _WANTED = frozenset(
         TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, FORMAT, DEPTH, TILE_DEPTH,
     }
 )  # fmt: skip
-"""Numbers of the tags that say how pixels are stored, TIFF 6.0 and SGI's for volumes."""
+"""Numbers of the tags on the storage of pixels, from TIFF 6.0 and SGI's tags for volumes."""
 
 OLD_JPEG = 6
-"""A compression of which pages may say by other tags where their pixels are; few can decode it."""
+"""A compression whose pages may use other tags for the place of pixels; it is rarely supported."""
 
 _HEADER_BYTES = 8
 _NONE = np.zeros(0, dtype=np.int64)
 
 _EXPANSION = {1: 1, 5: 3000, 8: 1040, 32946: 1040, 50013: 1040, 32773: 70, 34925: 8000}
 _EXPANSION_OF_OTHERS = 40_000
-"""How many bytes one byte can become at most: none, LZW, deflate (three numbers), PackBits, LZMA;
-of others Zstandard expands most."""
+"""Largest expansion of one byte: none, LZW, deflate (three numbers), PackBits, LZMA; of the others,
+Zstandard expands most."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """One page, as far as it matters for its pixels.
+    """One page, with the properties of its pixels.
 
     Attributes:
-        number: counted from 1.
-        shape: (height, width), with a depth before them where it has one.
+        number: page number, from 1.
+        shape: (height, width), after the depth if it has one.
         samples: values for each pixel.
-        planar: 1: samples beside each other; 2: in planes of their own.
-        bits: of one value; 0 where they differ from sample to sample.
+        planar: 1: samples beside each other; 2: in separate planes.
+        bits: bits per value; 0 if they differ between samples.
         format: 1 unsigned, 2 signed, 3 floating-point, others as in TIFF 6.0.
         compression: number of TIFF 6.0 and later.
-        predictor: 1 none, 2 horizontal differences, 3 those of floats.
+        predictor: 1 none, 2 horizontal differences, 3 differences of floats.
         photometric: 0 white is zero, 1 black is zero, 2 RGB, 3 palette, others as in TIFF 6.0.
         orientation: 1 to 8; 1: the first row is the top one, the first column the left one.
         reduced: whether it is a preview of another page.
@@ -74,12 +74,12 @@ class Page:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of its pixels once they are decoded."""
+        """Bytes of its decoded pixels."""
         return prod(self.shape[:-1]) * self.planes * self.row_bytes
 
     @property
     def planes(self) -> int:
-        """Planes of samples that lie one after another."""
+        """Number of separate planes of samples."""
         return self.samples if self.planar == 2 else 1
 
     @property
@@ -90,11 +90,11 @@ class Page:
 
 
 def read_pages(path: Path) -> list[Page]:
-    """Read the header of every page.
+    """Read the headers of all pages.
 
     Raises:
-        FibError: no TIFF, empty, truncated, headers in a circle, sizes that cannot be, or strips
-            or tiles that are not all there.
+        FibError: the file is not a TIFF, empty or truncated, its headers are circular, sizes are
+            impossible, or strips or tiles are missing.
     """
     try:
         size = path.stat().st_size
@@ -112,8 +112,8 @@ def read_pages(path: Path) -> list[Page]:
         raise FibError(f"{path} cannot be read: {error.strerror or error}") from error
     if needed > most * size:
         raise FibError(
-            f"{path} is damaged: its {len(pages)} pages claim {sized(needed)} of pixels, which its "
-            f"{sized(size)} cannot hold; copy it again from its origin"
+            f"{path} is damaged: its {len(pages)} pages declare {sized(needed)} of pixels, which "
+            f"its {sized(size)} cannot hold; copy it again from its origin"
         )
     _check_apart(path, places)
     return pages
@@ -149,24 +149,24 @@ def _page(path: Path, number: int, values: Values) -> Page:
 def _check_pixels(
     path: Path, page: Page, values: Values, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Refuse strips or tiles that are lost, short, beyond the end, or too few.
+    """Reject strips or tiles that are missing, too short, beyond the end, or too few.
 
     Returns:
-        Where uncompressed ones begin and end; nothing of compressed ones.
+        Start and end of uncompressed ones; empty for compressed ones.
     """
     tiled = TILE_OFFSETS in values
     cut = _tiles(path, page, values) if tiled else _strips(path, page, values)
     offsets = values.get(TILE_OFFSETS if tiled else STRIP_OFFSETS, _NONE)[: cut.count]
     counts = values.get(TILE_COUNTS if tiled else STRIP_COUNTS, _NONE)[: cut.count]
     if len(counts) == 0 and page.compression == 1 and len(offsets) == cut.count == 1:
-        counts = np.array([page.nbytes], dtype=np.int64)  # old programs leave it out
+        counts = np.array([page.nbytes], dtype=np.int64)  # old programs omit it
     there = min(len(offsets), len(counts))
     placed = (offsets[:there] >= _HEADER_BYTES) & (counts[:there] > 0)
     lost = cut.count - int(np.count_nonzero(placed))
     if lost:
         raise FibError(
             f"{path} lacks pixels of page {page.number}: {lost} of its {cut.count} "
-            f"{'tiles' if tiled else 'strips'} are not there (no place or length); copy it again "
+            f"{'tiles' if tiled else 'strips'} are missing (no offset or length); copy it again "
             f"from its origin"
         )
     end = int(np.max(offsets.astype(np.uint64) + counts.astype(np.uint64)))
@@ -183,7 +183,7 @@ def _check_pixels(
     if short:
         raise FibError(
             f"{path} lacks pixels of page {page.number}: its {_times(page.shape)} pixels of "
-            f"{page.bits} bits need more than the {sized(stored)} that are there; copy it again "
+            f"{page.bits} bits need more than the stored {sized(stored)}; copy it again "
             f"from its origin"
         )
     if page.compression != 1:
@@ -192,7 +192,7 @@ def _check_pixels(
 
 
 def _check_apart(path: Path, places: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
-    """Refuse strips that begin within another; one that serves several pages is no fault."""
+    """Reject overlapping strips; several pages may share the same strip."""
     starts = np.concatenate([_NONE, *(begin for begin, _ in places)])
     ends = np.concatenate([_NONE, *(end for _, end in places)])
     order = np.argsort(starts, kind="stable")
@@ -200,14 +200,14 @@ def _check_apart(path: Path, places: Sequence[tuple[np.ndarray, np.ndarray]]) ->
     within = np.flatnonzero((starts[1:] < ends[:-1]) & (starts[1:] > starts[:-1]))
     if within.size:
         raise FibError(
-            f"{path} is damaged: pixels that belong to different places of its images lie over "
-            f"each other, from byte {starts[within[0] + 1]} on; copy it again from its origin"
+            f"{path} is damaged: pixels of different places of its images overlap in the file, "
+            f"from byte {starts[within[0] + 1]}; copy it again from its origin"
         )
 
 
 @dataclass(frozen=True)
 class _Cut:
-    """Strips or tiles: how many in all and in one plane, bytes of each and of a plane's last."""
+    """Strips or tiles: number in total and per plane, bytes of each and of the last of a plane."""
 
     count: int
     in_plane: int

@@ -1,4 +1,4 @@
-"""Planes of a TIFF that cannot be memory-mapped, decoded by tifffile."""
+"""Decodes planes of a TIFF that cannot be memory-mapped, with tifffile."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from fib_plugins.readers.tiff.headers import TiffHeader
 
 @contextmanager
 def decoded(header: TiffHeader) -> Iterator[Plane]:
-    """Yield a function (channel, z) -> plane, as it is stored.
+    """Yield a function (channel, z) -> plane, as stored.
 
     Raises:
-        FibError: (from within the context, too) a page cannot be decoded.
+        FibError: a page cannot be decoded; also raised within the context.
     """
     channels, slices = header.shape[:2]
     with open_tiff(header.path) as tif:

@@ -1,4 +1,4 @@
-"""`reader/tiff`: stacks as microscopes, Fiji and fib write them."""
+"""`reader/tiff`: stacks as written by microscopes, Fiji and fib."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from fibcore.volumes import Images, Labels
 class Tiff(StackReader):
     """TIFF: a multi-page file, or a folder or glob of slices; written for Fiji.
 
-    Reads grey values of 8, 16 or 32 bits and labels, ImageJ hyperstacks, OME-TIFF and BigTIFF, in
-    every compression that the installed packages decode. Voxel size and accelerating voltage come
-    from what fib wrote, else from ImageJ, OME, Thermo Fisher/FEI, Zeiss or resolution tags. An
+    It reads grey values of 8, 16 or 32 bits and labels, ImageJ hyperstacks, OME-TIFF and BigTIFF,
+    in all compressions that the installed packages decode. Voxel size and accelerating voltage come
+    from fib's own metadata, else from ImageJ, OME, Thermo Fisher/FEI, Zeiss or resolution tags. An
     uncompressed file is memory-mapped.
 
     Volumes are written as ImageJ hyperstacks with the voxel size in nm, above 4 GB as OME BigTIFF,
@@ -33,13 +33,13 @@ class Tiff(StackReader):
     calibration: ClassVar[str] = "ImageJ, OME, Thermo Fisher/FEI, Zeiss or resolution tags"
 
     def header(self, path: Path, *, one_slice: bool = False) -> Header:
-        """Return what the headers of a file state; every page is looked at."""
+        """Return the header of a file; all pages are checked."""
         from fib_plugins.readers.tiff.headers import read_header
 
         return read_header(path, one_slice)
 
     def planes(self, header: Header) -> AbstractContextManager[Plane]:
-        """Return a context that gives the decoded pages of a file."""
+        """Return a context manager with the decoded pages of a file."""
         from fib_plugins.readers.tiff.headers import TiffHeader
         from fib_plugins.readers.tiff.planes import decoded
 

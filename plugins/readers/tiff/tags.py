@@ -1,7 +1,7 @@
-"""What TIFF tags say about voxel size and accelerating voltage, one pure function per vendor.
+"""Voxel size and accelerating voltage in TIFF tags, with one pure function for each vendor.
 
-Every function takes metadata as tifffile parses it and returns a `Found`; what the tags do not say,
-or say in a way that cannot be trusted, stays None. Nothing here reads a file.
+Each function takes metadata as parsed by tifffile and returns a `Found`. Values that are missing or
+unreliable are None. No function reads a file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fib_plugins.readers.stacks.found import COARSEST_NM, Found, inverse, of_res
 from fib_plugins.readers.tiff.markup import elements, parse_xml
 
 _BASELINE_UNITS = {2: INCH_NM, 3: 1e7, 4: 1e6, 5: 1e3}
-"""TIFF 6.0, tag ResolutionUnit: inch, cm; mm and µm are in common use without being part of it."""
+"""TIFF 6.0, tag ResolutionUnit: inch, cm; mm and µm are in common use, but not in the standard."""
 
 _KV_PER_UNIT = {"kv": 1.0, "v": 1e-3, "kev": 1.0, "ev": 1e-3}
 
@@ -69,11 +69,11 @@ def fei(metadata: Mapping[str, Any], rows: int, columns: int) -> Found:
     """Read Thermo Fisher/FEI sections: pixel size in m from Scan, high tension in V from Beam.
 
     [Beam] names the column and scan that made the image (`Beam=EBeam`, `Scan=EScan`); the voltage
-    of an ion beam is not the accelerating voltage of an electron image and is left out.
+    of an ion beam is not the accelerating voltage of an electron image and is ignored.
 
     Args:
         metadata: `TiffFile.fei_metadata`, section -> key -> value.
-        rows: number of rows in the file; more than [Image] ResolutionY means a data bar.
+        rows: number of rows in the file; more than [Image] ResolutionY indicates a data bar.
         columns: number of columns in the file.
     """
     origin = "Thermo Fisher/FEI"
@@ -101,8 +101,8 @@ def fei(metadata: Mapping[str, Any], rows: int, columns: int) -> Found:
 def zeiss(metadata: Mapping[str, Any], rows: int, columns: int) -> Found:
     """Read Zeiss SmartSEM entries: AP_IMAGE_PIXEL_SIZE and AP_ACTUALKV (EHT), with their units.
 
-    AP_PIXEL_SIZE belongs to the screen of 1024 pixels, so it counts only for images so wide.
-    DP_IMAGE_STORE is the resolution that the image was stored in (``1024 * 768``).
+    AP_PIXEL_SIZE refers to a screen of 1024 pixels, so it is used only for images of this width.
+    DP_IMAGE_STORE is the resolution of the stored image (``1024 * 768``).
 
     Args:
         metadata: `TiffFile.sem_metadata`, key -> (name, value, unit).
@@ -143,16 +143,16 @@ def _section(metadata: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _positive(value: Any, factor: float | None) -> float | None:
     try:
-        number = float(str(value).replace(",", "."))  # as written where the comma is decimal
+        number = float(str(value).replace(",", "."))  # in locales with a decimal comma
     except ValueError:
         return None
     return number * factor if factor is not None and 0 < number < float("inf") else None
 
 
 def _measured(entry: Any) -> tuple[Any, Any]:
-    """Return value and unit of a Zeiss entry (name, value, unit); None for what it has not.
+    """Return value and unit of a Zeiss entry (name, value, unit); None for a missing one.
 
-    A value with a decimal comma, or with its unit close behind, is left together by tifffile.
+    tifffile does not split a value with a decimal comma, or with its unit directly after it.
     """
     if not isinstance(entry, tuple) or len(entry) not in (2, 3):
         return (None, None)
@@ -161,10 +161,10 @@ def _measured(entry: Any) -> tuple[Any, Any]:
 
 
 def _unknown(origin: str, units: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return a sentence on each unit that is none of length, and so counts for nothing."""
+    """Return a sentence on each unit that is not a unit of length and is ignored."""
     unknown = {repr(unit) for unit in units.values() if is_unknown(unit)}
     return tuple(
-        f"the unit {unit} of the {origin} tags is not known, so the sizes in it are left out; give "
+        f"the unit {unit} of the {origin} tags is unknown, so its sizes are ignored; give "
         f"voxel_size_nm"
         for unit in sorted(unknown)
     )
@@ -176,13 +176,13 @@ def _other_size(
     actual: tuple[int, int],
     pixel: tuple[float | None, float | None],
 ) -> tuple[str, ...]:
-    """Return a sentence where an image is not as large as it was scanned, a data bar apart.
+    """Return a sentence if the size of an image differs from the scan, except for a data bar.
 
     Args:
-        origin: the tag.
-        scanned: (rows, columns) by the tag.
+        origin: name of the tag.
+        scanned: (rows, columns) in the tag.
         actual: (rows, columns) in the file.
-        pixel: pixel size by the tag along (y, x), nm.
+        pixel: pixel size in the tag along (y, x), nm.
     """
     if not all(isinstance(n, int) and n > 0 for n in scanned):
         return ()

@@ -1,4 +1,4 @@
-"""Volumes written as TIFF that Fiji opens with the right voxel size in nm."""
+"""Writes volumes as TIFF that Fiji opens with the right voxel size in nm."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fibcore.errors import FibError, sized
 from fibcore.volumes import Images, Labels
 
 IMAGEJ_MAX_BYTES = 4_000_000_000
-"""Above this a volume is written as OME BigTIFF: classic TIFF counts bytes in 32 bits."""
+"""Size above which a volume is written as OME BigTIFF: classic TIFF has 32-bit offsets."""
 
 _LARGEST = 2**31 - 1  # ImageJ reads the parts of a rational as signed 32-bit numbers
 
@@ -26,23 +26,23 @@ _LARGEST = 2**31 - 1  # ImageJ reads the parts of a rational as signed 32-bit nu
 def write_volume(volume: Labels | Images, path: Path) -> None:
     """Write a volume as TIFF; the same volume always gives the same bytes.
 
-    Up to 4 GB it is an ImageJ hyperstack, above an OME BigTIFF. Either holds the planes one after
-    another, uncompressed, in the order (z, channel, y, x), so that it can be memory-mapped, with
-    the voxel size in nm, the channel names, and fib's own metadata, from which `read_volume`
-    restores the volume exactly. Written slice by slice: a memory-mapped volume is never loaded.
+    The file is an ImageJ hyperstack up to 4 GB, and an OME BigTIFF above. Both contain the planes
+    contiguous and uncompressed in the order (z, channel, y, x), so that the file can be
+    memory-mapped, with the voxel size in nm, the channel names, and fib's own metadata, from which
+    `read_volume` restores the volume exactly. A memory-mapped volume is written slice by slice.
 
     Args:
-        volume: what to write.
-        path: the file; one that is there is replaced.
+        volume: the volume.
+        path: the file; an existing file is replaced.
 
     Raises:
-        FibError: it cannot be written, e.g. for a full disk; nothing is left at `path`.
+        FibError: it cannot be written, e.g. because the disk is full; no file is left at `path`.
     """
     data = volume.data if isinstance(volume, Images) else volume.data[np.newaxis]
     stored = data.dtype.newbyteorder("<")
     channels, slices, rows, columns = data.shape
     big = data.nbytes > IMAGEJ_MAX_BYTES
-    samples = () if big else (1,)  # named, lest tifffile takes an x axis of one voxel for it
+    samples = () if big else (1,)  # explicit, or tifffile takes an x axis of one voxel for it
     describe = _ome_metadata if big else _imagej_metadata
     try:
         with tifffile.TiffWriter(path, bigtiff=big, imagej=not big, ome=big, byteorder="<") as tif:
@@ -72,7 +72,7 @@ def _imagej_metadata(volume: Labels | Images, data: np.ndarray) -> dict[str, Any
     low, high = _display_range(volume, data)
     content: dict[str, Any] = {
         "axes": "ZCYXS",
-        "ImageJ": "1.54f",  # of the format, not of the program that wrote it
+        "ImageJ": "1.54f",  # version of the format, not of the program
         "unit": "nm",
         "spacing": volume.voxel_size_nm[0],
         "min": low,
@@ -105,7 +105,7 @@ def _ome_metadata(volume: Labels | Images, data: np.ndarray) -> dict[str, Any]:
 
 
 def _display_range(volume: Labels | Images, data: np.ndarray) -> tuple[float, float]:
-    """Return the grey values that Fiji shows black and white.
+    """Return the grey values that Fiji shows as black and white.
 
     Labels: 0 and the highest phase. 8-bit images: all values. Others: the quantiles 0.001 and
     0.999 of a sample of about a million voxels from at most 8 slices.
@@ -137,12 +137,12 @@ def _resolution(
 
 
 def _failure(path: Path, nbytes: int, error: OSError) -> str:
-    message = f"{path} could not be written ({error.strerror or error}); it takes {sized(nbytes)}"
+    message = f"{path} could not be written ({error.strerror or error}); it needs {sized(nbytes)}"
     try:
         free = shutil.disk_usage(path.parent).free
     except OSError:
-        return f"{message}. The folder {path.parent} has to exist and be writable"
+        return f"{message}. The folder {path.parent} must exist and be writable"
     return (
-        f"{message}, and {sized(free)} are free in {path.parent}. Make room or choose another "
-        f"folder that you may write to"
+        f"{message}, and {sized(free)} are free in {path.parent}. Free some space or choose "
+        f"another folder"
     )

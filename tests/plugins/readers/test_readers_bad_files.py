@@ -52,7 +52,7 @@ def test_a_truncated_file(
     probe("s.tif", PARAMS, base=tmp_path)
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content))])
-    refuse(tmp_path, "truncated|lacks pixels|planes that it announces")
+    refuse(tmp_path, "truncated|lacks pixels|planes that it declares")
 
 
 def test_a_truncated_imagej_file_without_further_page_headers(
@@ -62,7 +62,7 @@ def test_a_truncated_imagej_file_without_further_page_headers(
     tifffile.imwrite(path, grey((12, 40, 30)), imagej=True, truncate=True, metadata={"axes": "ZYX"})
     assert read("s.tif", PARAMS, base=tmp_path).shape == (12, 40, 30)
     path.write_bytes(path.read_bytes()[:-1])
-    refuse(tmp_path, "truncated: it announces 12 images")
+    refuse(tmp_path, "truncated: it declares 12 images")
 
 
 def test_a_truncated_slice_is_named(tmp_path: Path, write_slices: Callable) -> None:
@@ -138,7 +138,7 @@ def test_channels_without_slices(tmp_path: Path, grey: Callable) -> None:
 
 def test_axes_that_say_nothing(tmp_path: Path, grey: Callable) -> None:
     tifffile.imwrite(tmp_path / "s.tif", grey((2, 7, 6, 8)), photometric="minisblack")
-    refuse(tmp_path, "does not say which is depth and which are channels")
+    refuse(tmp_path, "do not define depth and channels")
 
 
 def test_slices_of_different_size_or_type(

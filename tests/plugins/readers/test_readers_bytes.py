@@ -65,7 +65,7 @@ def test_a_lost_strip_is_not_read_as_black(
             overwrite(path, COMPRESSION, 32773, i)
     probe("s.tif", PARAMS, base=tmp_path)
     patch(path, tag, 0, item=3, page=page)
-    refuse(tmp_path, r"lacks pixels of page \d: 1 of its 5 strips are not there")
+    refuse(tmp_path, r"lacks pixels of page \d: 1 of its 5 strips are missing")
 
 
 @pytest.mark.parametrize("tag", [324, 325])
@@ -73,7 +73,7 @@ def test_a_lost_tile_is_not_read_as_black(tmp_path: Path, grey: Callable, tag: i
     path = tmp_path / "s.tif"
     write(path, grey((3, 64, 48)), tile=(16, 16), compression="zlib", metadata=None)
     patch(path, tag, 0, item=5)
-    refuse(tmp_path, "1 of its 12 tiles are not there")
+    refuse(tmp_path, "1 of its 12 tiles are missing")
 
 
 def test_a_lost_strip_of_one_slice_is_named(tmp_path: Path, write_slices: Callable) -> None:
@@ -86,7 +86,7 @@ def test_fewer_strips_than_rows_need_are_lost_strips(tmp_path: Path, grey: Calla
     path = tmp_path / "s.tif"
     write(path, grey((3, 40, 30)), rowsperstrip=8, compression="zlib", metadata=None)
     overwrite(path, ROWS, 4)
-    refuse(tmp_path, "5 of its 10 strips are not there")
+    refuse(tmp_path, "5 of its 10 strips are missing")
 
 
 def test_a_short_strip_of_plain_pixels_is_not_padded(tmp_path: Path, grey: Callable) -> None:
@@ -165,7 +165,7 @@ def test_headers_in_a_circle_are_refused(tmp_path: Path, grey: Callable, target:
     entries = struct.unpack_from("<H", data, places[2])[0]
     struct.pack_into("<I", data, places[2] + 2 + 12 * entries, places[target])
     path.write_bytes(data)
-    refuse(tmp_path, "page headers run in a circle after page 3")
+    refuse(tmp_path, "page headers are circular after page 3")
 
 
 def test_counts_of_tags_that_cannot_be_are_refused(
@@ -178,7 +178,7 @@ def test_counts_of_tags_that_cannot_be_are_refused(
     data = bytearray(good)
     struct.pack_into("<H", data, place, 60_000)
     path.write_bytes(data)
-    refuse(tmp_path, "page 1 claims 60000 tags")
+    refuse(tmp_path, "page 1 declares 60000 tags")
     data = bytearray(good)
     entries = struct.unpack_from("<H", data, place)[0]
     tags = [struct.unpack_from("<H", data, place + 2 + 12 * i)[0] for i in range(entries)]
@@ -316,7 +316,7 @@ def test_a_compression_of_one_page_alone_is_seen(tmp_path: Path, grey: Callable)
     overwrite(path, COMPRESSION, 34676, 2)
     refuse(tmp_path, "is compressed with SGILOG")
     overwrite(path, COMPRESSION, 9999, 2)
-    refuse(tmp_path, "method 9999, which is none that fib knows: is it damaged")
+    refuse(tmp_path, "method 9999, which is unknown; it may be damaged")
 
 
 @pytest.mark.skipif(hasattr(tifffile.tifffile.imagecodecs, "lzw_decode"), reason="can decode it")
@@ -398,7 +398,7 @@ def test_strips_that_lie_over_each_other_are_refused(tmp_path: Path, grey: Calla
         pages: Any = tif.pages
         first, second = (page.dataoffsets[0] for page in pages[:2])
     patch(path, OFFSETS, second + 100, page=2)
-    refuse(tmp_path, "damaged: pixels that belong to different places.*lie over each other")
+    refuse(tmp_path, "damaged: pixels of different places.*overlap")
     patch(path, OFFSETS, first, page=2)  # one strip for two pages, as some programs save space
     np.testing.assert_array_equal(*read(path, PARAMS).data[0, [0, 2]])
     patch(path, OFFSETS, 4, page=2)
@@ -422,7 +422,7 @@ def test_pixels_that_grow_beyond_their_page_are_refused(
     path.write_bytes(path.read_bytes() + strip)
     overwrite(path, OFFSETS, place, page=1)
     overwrite(path, COUNTS, len(strip), page=1)
-    with pytest.raises(FibError, match=r"strip of page 2 becomes larger than 67 MB"):
+    with pytest.raises(FibError, match=r"strip of page 2 has more than 67 MB"):
         read(path, PARAMS)
 
 
@@ -434,7 +434,7 @@ def test_palettes_that_differ_from_page_to_page_are_refused(tmp_path: Path, grey
                 colours = other if i == 3 else ramp
                 tif.write(plane, photometric="palette", colormap=colours, contiguous=False)
         if refused:
-            refuse(tmp_path, "page 4 has another palette")
+            refuse(tmp_path, "page 4 has another colour palette")
         else:
             probe(tmp_path / "s.tif", PARAMS)
 

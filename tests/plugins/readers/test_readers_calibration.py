@@ -105,7 +105,7 @@ def test_ome_stacks_say_their_voxel_size(tmp_path: Path, grey: Callable) -> None
 def test_fei_slices_say_pixel_size_and_voltage(tmp_path: Path, write_slices: Callable) -> None:
     write_slices(["s1.tif", "s2.tif"], extratags=fei())
     with pytest.raises(
-        FibError, match=r"FEI tags say that a pixel is 4 x 5 nm .*slice thickness.*\[10, 4, 5\]"
+        FibError, match=r"FEI tags give a pixel of 4 x 5 nm .*slice thickness.*\[10, 4, 5\]"
     ):
         probe(".", base=tmp_path)
     spec = spec_of(".", Tiff(voxel_size_nm=(20, 4, 5)), tmp_path)
@@ -114,7 +114,7 @@ def test_fei_slices_say_pixel_size_and_voltage(tmp_path: Path, write_slices: Cal
 
 def test_zeiss_slices_say_pixel_size_and_voltage(tmp_path: Path, write_slices: Callable) -> None:
     write_slices(["s1.tif", "s2.tif"], extratags=[vendor_tag(ZEISS_TAG, ZEISS)])
-    with pytest.raises(FibError, match=r"Zeiss tags say that a pixel is 4.5 x 4.5 nm"):
+    with pytest.raises(FibError, match=r"Zeiss tags give a pixel of 4.5 x 4.5 nm"):
         probe(".", base=tmp_path)
     params = Tiff(voxel_size_nm=(20, 4.5, 4.5))
     assert spec_of(".", params, tmp_path).kv == pytest.approx((1.5,))
@@ -146,13 +146,13 @@ def test_no_voxel_size_is_an_error_that_says_how_to_give_it(
     tmp_path: Path, grey: Callable, options: dict
 ) -> None:
     tifffile.imwrite(tmp_path / "s.tif", grey(), **options)
-    with pytest.raises(FibError, match=r"how large a voxel is.*voxel_size_nm: \[z, y, x"):
+    with pytest.raises(FibError, match=r"give a voxel size.*voxel_size_nm: \[z, y, x"):
         probe("s.tif", Tiff(kv=2), base=tmp_path)
 
 
 def test_no_voltage_is_an_error_for_images_alone(tmp_path: Path, grey: Callable) -> None:
     tifffile.imwrite(tmp_path / "s.tif", grey() % 2)
-    with pytest.raises(FibError, match=r"do not say the accelerating voltage.*give kv: \[2\]"):
+    with pytest.raises(FibError, match=r"do not give the accelerating voltage.*set kv: \[2\]"):
         probe("s.tif", Tiff(voxel_size_nm=10), base=tmp_path)
     labels = Tiff.model_validate({"voxel_size_nm": 10, "as": "labels"})
     assert spec_of("s.tif", labels, tmp_path).kv == ()
@@ -178,9 +178,9 @@ def test_the_user_wins_and_is_told_where_a_tag_differs(
     assert volume.voxel_size_nm == (20, 4.02, 6)
     assert volume.kv == (3,)
     size, voltage = (record.getMessage() for record in caplog.records)
-    assert "[20, 4.02, 6] nm is given and used" in size
+    assert "[20, 4.02, 6] nm is set and used" in size
     assert "[?, 4, 5] nm (differs along x)" in size
-    assert "kv 3 kV is given" in voltage
+    assert "kv 3 kV is set" in voltage
     assert "2 kV" in voltage
 
 
@@ -251,7 +251,7 @@ def test_a_region_is_cut_out_in_voxels(tmp_path: Path, grey: Callable, region: d
 def test_a_region_outside_is_refused(tmp_path: Path, grey: Callable) -> None:
     tifffile.imwrite(tmp_path / "s.tif", grey())
     params = Tiff(voxel_size_nm=10, kv=2, region={"y": (2, 7)})
-    with pytest.raises(FibError, match=r"region y: \[2, 7\] goes beyond the 6 voxels"):
+    with pytest.raises(FibError, match=r"region y: \[2, 7\] exceeds the 6 voxels"):
         probe("s.tif", params, base=tmp_path)
 
 

@@ -105,7 +105,7 @@ def test_numbers_that_are_not_named_are_refused(tmp_path: Path, grey: Callable) 
     for dtype in ("uint8", "float32"):
         data = (grey() % 3).astype(dtype)
         write(tmp_path, data)
-        with pytest.raises(FibError, match=r"slice 0 holds values .* does not name: 2; name"):
+        with pytest.raises(FibError, match=r"slice 0 has values .* in phase_of_value: 2; add"):
             read(tmp_path, params(phase_of_value={"0": 0, "1": 1}))
 
 

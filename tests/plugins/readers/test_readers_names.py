@@ -103,25 +103,25 @@ def test_what_is_clear_needs_no_remark(names: list[str]) -> None:
 @pytest.mark.parametrize(
     ("names", "remark"),
     [
-        (of("z{}.tif", "-30", "-20", "-10", "0"), "count below zero.*lowest is taken as the first"),
-        (of("z-{}um.tif", 1, 2, 3), "dash.*is taken as a separator"),
+        (of("z{}.tif", "-30", "-20", "-10", "0"), "negative numbers.*lowest is the first"),
+        (of("z-{}um.tif", 1, 2, 3), "dash.*is read as a separator"),
         ([f"slice_{i}_of_{9 - i}.tif" for i in range(9)], "order the slices differently"),
-        (["s1_8.tif", "s1_9.tif", "s2_1.tif"], "no number in the names is that of the slice"),
+        (["s1_8.tif", "s1_9.tif", "s2_1.tif"], "no single number in the names is that of the slice"),
         (
             ["30-01_s1.tif", "31-01_s2.tif", "01-02_s3.tif"],
-            "is taken, for it steps evenly, not all of them",
+            "is used, because it has even steps, and not all",
         ),
         (["s_0.8.tif", "s_0.9.tif", "s_0.10.tif"], "can be decimals or two numbers"),
         (
             [f"r{i // 2}_c{i % 2}_{i:03d}.tif" for i in range(6)],
-            "every combination of .* tiles or channels",
+            "all combinations of .* tiles or channels",
         ),
-        (of("z-{}.tif", "0.1", "0.2", "0.3"), "dash.*is taken as a separator"),
-        (of("z-{}.tif", 100, 200, 300), "dash.*is taken as a separator"),
-        (of("-{}.tif", 30, 20, 10), "count below zero"),
+        (of("z-{}.tif", "0.1", "0.2", "0.3"), "dash.*is read as a separator"),
+        (of("z-{}.tif", 100, 200, 300), "dash.*is read as a separator"),
+        (of("-{}.tif", 30, 20, 10), "negative numbers"),
         (of("{}.tif", "30-Dec", "31-Dec", "01-Jan"), "no year: December .* before January"),
-        (of("{}.tif", "05-03-2024", "06-03-2024", "04-04-2024"), "begin with the day or with the"),
-        (of("t{}.tif", "000107", "000210", "235003", "235136"), "if the night began with 235003"),
+        (of("{}.tif", "05-03-2024", "06-03-2024", "04-04-2024"), "begin with the day or the"),
+        (of("t{}.tif", "000107", "000210", "235003", "235136"), "if the night started with 235003"),
     ],
 )
 def test_what_is_ambiguous_is_remarked_with_the_order_taken(names: list[str], remark: str) -> None:
@@ -133,25 +133,25 @@ def test_uneven_steps_and_steps_back_of_positions_are_told_with_their_sizes() ->
     at = [0, 0.03, 0.06, 0.12, 0.15, 0.18, 0.17, 0.20]
     order = ordered([f"slice_{i:05d}_z={z:.4f}um.tif" for i, z in enumerate(at)])
     (remark,) = order.remarks
-    assert "step by 30 nm mostly" in remark
+    assert "are mostly 30 nm" in remark
     assert "60 nm from slice_00002_z=0.0600um.tif to slice_00003_z=0.1200um.tif" in remark
     assert "-10 nm from slice_00005" in remark
     assert order.thickness_nm == 30
     at = [0, 1, 1.7, 3.1, 3.5, 4.9]
     (remark,) = ordered([f"z={z}um.tif" for z in at]).remarks
-    assert "by 400 nm to 1400 nm" in remark
+    assert "from 400 nm to 1400 nm" in remark
 
 
 def test_whole_positions_beside_a_counter_are_judged_too() -> None:
     names = [f"s{i:03d}_z={z}.tif" for i, z in enumerate((0, 10, 20, 15, 30, 40))]
     (remark,) = ordered(names).remarks
-    assert "by 10 mostly, but by -5 from s002_z=20.tif to s003_z=15.tif" in remark
+    assert "are mostly 10, but -5 from s002_z=20.tif to s003_z=15.tif" in remark
 
 
 def test_positions_that_fall_while_numbers_rise_are_remarked() -> None:
     order = ordered([f"s{i}_z={300 - 10 * i}nm.tif" for i in range(5)])
     assert order.files[0].name == "s0_z=300nm.tif"
-    assert "fall, by 10 nm a slice" in order.remarks[0]
+    assert "decrease by 10 nm per slice" in order.remarks[0]
     assert order.thickness_nm == 10
 
 

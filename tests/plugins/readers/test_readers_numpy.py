@@ -118,14 +118,14 @@ def test_labels_of_any_type_of_whole_number_are_phases(tmp_path: Path, dtype: st
 
 def test_what_holds_no_voxel_size_needs_one(tmp_path: Path, grey: Callable) -> None:
     message = refusal(tmp_path, grey(), reader=NumPy(kv=2))
-    assert "do not say how large a voxel is; give voxel_size_nm" in message
-    assert "give kv" in refusal(tmp_path, grey(), reader=NumPy(voxel_size_nm=10))
+    assert "do not give a voxel size; set voxel_size_nm" in message
+    assert "set kv" in refusal(tmp_path, grey(), reader=NumPy(voxel_size_nm=10))
 
 
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.array([{"a": 1}]), "Python objects, which fib never unpickles"),
+        (np.array([{"a": 1}]), "Python objects, which fib does not unpickle"),
         (np.zeros((3, 4, 5), complex), "holds complex128; fib reads real numbers"),
         (np.zeros((3, 4, 5), "U3"), "fib reads real numbers"),
         (np.zeros((3, 4, 5), [("a", "u1"), ("b", "f4")]), "fib reads real numbers"),
@@ -135,7 +135,7 @@ def test_what_holds_no_voxel_size_needs_one(tmp_path: Path, grey: Callable) -> N
         (np.zeros((9, 8, 7, 3), np.uint8), "numpy.moveaxis(array, -1, 0)"),
         (np.zeros((7, 8), np.uint8), "single 2-D image"),
         (np.ones((4, 5, 6), np.int64), "is int64; images are uint8, uint16, float32"),
-        (np.ones((4, 5, 6), bool), 'say "as": "labels"'),
+        (np.ones((4, 5, 6), bool), 'set "as": "labels"'),
     ],
 )
 def test_arrays_that_are_no_volume_are_refused(
@@ -190,9 +190,9 @@ def test_a_header_that_claims_what_cannot_be_is_refused_before_anything_is_alloc
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"\x93NUMPY\x09\x00\x00\x00", b"II*\x00"])
 def test_a_file_that_is_none_of_numpy_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "s.npy").write_bytes(content)
-    assert re_any(refusal(tmp_path, None), "no .npy file", "version 9.0")
+    assert re_any(refusal(tmp_path, None), "not a .npy file", "version 9.0")
     (tmp_path / "s.npz").write_bytes(content)
-    assert "no .npz file" in refusal(tmp_path, None, "s.npz")
+    assert "not a .npz file" in refusal(tmp_path, None, "s.npz")
 
 
 def re_any(text: str, *wanted: str) -> bool:
@@ -234,7 +234,7 @@ def test_an_archive_has_to_hold_one_array(tmp_path: Path, grey: Callable) -> Non
         archive_of(tmp_path / "s.npz", members)
         assert "fib reads one" in refusal(tmp_path, None, "s.npz")
     archive_of(tmp_path / "s.npz", {"a.npy": one}, compression=zipfile.ZIP_LZMA)
-    assert "numpy never uses" in refusal(tmp_path, None, "s.npz")
+    assert "NumPy does not use" in refusal(tmp_path, None, "s.npz")
 
 
 def test_an_archive_that_claims_more_than_it_can_hold_is_refused(
@@ -244,4 +244,4 @@ def test_an_archive_that_claims_more_than_it_can_hold_is_refused(
     archive_of(tmp_path / "s.npz", {"a.npy": bomb}, compression=zipfile.ZIP_DEFLATED)
     assert NumPy(voxel_size_nm=1, kv=1).open("s.npz", tmp_path).forecast.output is not None
     monkeypatch.setattr(archive, "MOST_PER_BYTE", 100)
-    assert "claims 10 MB, which the" in refusal(tmp_path, None, "s.npz")
+    assert "declares 10 MB, which the" in refusal(tmp_path, None, "s.npz")

@@ -17,7 +17,7 @@ def test_an_imagej_stack_says_its_voxel_size() -> None:
 
 
 def test_a_compressed_stack_without_voxel_size_needs_the_user() -> None:
-    with pytest.raises(FibError, match="do not say how large a voxel is"):
+    with pytest.raises(FibError, match="do not give a voxel size"):
         probe("fib25_medulla/grayscale.tif", Tiff(kv=1), base=DATA)
     params = Tiff(kv=1, voxel_size_nm=10)
     volume = read("fib25_medulla/*.tif", params, base=DATA)

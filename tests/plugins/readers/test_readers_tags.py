@@ -143,7 +143,7 @@ def test_resolution_tags_count_unless_they_are_for_print(
 def test_imagej_names_units_that_it_does_not_know_and_leaves_their_sizes_out() -> None:
     found = tags.imagej({"unit": "nm", "zunit": "furlong", "spacing": 20}, (0.2, 0.25))
     assert found.voxel_size_nm == pytest.approx((None, 4, 5))
-    assert "'furlong' of the ImageJ tags is not known" in found.remarks[0]
+    assert "'furlong' of the ImageJ tags is unknown" in found.remarks[0]
     found = tags.imagej({"unit": "furlong", "spacing": 20}, (0.2, 0.25))
     assert found.voxel_size_nm == (None, None, None)
     assert len(found.remarks) == 1

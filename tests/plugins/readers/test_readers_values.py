@@ -121,7 +121,7 @@ def test_signed_integers_are_taken_where_they_are_not_negative(
     np.testing.assert_array_equal(volume.data[0], stack)
     stack[2, 3, 4] = -7
     tifffile.imwrite(tmp_path / "s.tif", stack)
-    with pytest.raises(FibError, match="slice 2 holds negative values, down to -7"):
+    with pytest.raises(FibError, match="slice 2 has negative values, down to -7"):
         read("s.tif", PARAMS, base=tmp_path)
 
 
@@ -201,10 +201,10 @@ def test_values_that_are_no_phases_are_listed(
 @pytest.mark.parametrize(
     ("value", "dtype", "message"),
     [
-        (-1, "int16", "slice 2 holds .* values: -1, 0, 1"),
-        (300, "uint16", "slice 2 holds .* values: 0, 1, 300"),
-        (0.5, "float32", "slice 2 holds .* values: 0, 0.5, 1"),
-        (np.nan, "float32", "slice 2 holds .* values: 0, 1, nan"),
+        (-1, "int16", "slice 2 has .* values: -1, 0, 1"),
+        (300, "uint16", "slice 2 has .* values: 0, 1, 300"),
+        (0.5, "float32", "slice 2 has .* values: 0, 0.5, 1"),
+        (np.nan, "float32", "slice 2 has .* values: 0, 1, nan"),
     ],
 )
 def test_labels_outside_8_bits_are_located(
@@ -232,7 +232,7 @@ def test_labels_without_materials_are_epoxy_and_gold_with_a_warning(
     forecast = probe("s.tif", params, base=tmp_path)
     assert forecast.output is not None
     assert forecast.output.phases == {0: "epoxy", 1: "Au"}
-    assert "0 is taken as epoxy, 1 as gold" in forecast.warnings[0]
+    assert "epoxy is used for 0, gold for 1" in forecast.warnings[0]
 
 
 def test_large_decoded_stacks_lie_in_scratch_not_in_memory(

@@ -189,11 +189,11 @@ def test_a_failed_write_leaves_no_file_and_says_what_is_needed(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tifffile.TiffWriter, "write", full)
-    with pytest.raises(FibError, match=r"No space left on device.*it takes .* free in"):
+    with pytest.raises(FibError, match=r"No space left on device.*it needs .* free in"):
         write_volume(images(), tmp_path / "images.tif")
     assert not (tmp_path / "images.tif").exists()
 
 
 def test_a_missing_folder_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(FibError, match="has to exist and be writable"):
+    with pytest.raises(FibError, match="must exist and be writable"):
         write_volume(images(), tmp_path / "nowhere" / "images.tif")
