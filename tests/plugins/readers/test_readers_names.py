@@ -106,7 +106,10 @@ def test_what_is_clear_needs_no_remark(names: list[str]) -> None:
         (of("z{}.tif", "-30", "-20", "-10", "0"), "negative numbers.*lowest is the first"),
         (of("z-{}um.tif", 1, 2, 3), "dash.*is read as a separator"),
         ([f"slice_{i}_of_{9 - i}.tif" for i in range(9)], "order the slices differently"),
-        (["s1_8.tif", "s1_9.tif", "s2_1.tif"], "no single number in the names is that of the slice"),
+        (
+            ["s1_8.tif", "s1_9.tif", "s2_1.tif"],
+            "no single number in the names is that of the slice",
+        ),
         (
             ["30-01_s1.tif", "31-01_s2.tif", "01-02_s3.tif"],
             "is used, because it has even steps, and not all",
