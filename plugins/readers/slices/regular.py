@@ -10,14 +10,14 @@ from fib_plugins.readers.slices.walk import literal
 from fibcore.errors import FibError, listed
 from fibcore.files import check_regular, path_text
 
-_STAND_INS = {
+_PLACEHOLDERS = {
     b"/annex/objects/": ("git-annex", "git annex get"),
     b"../": ("git-annex", "git annex get"),  # a link checked out as a text file
     b".git/annex/": ("git-annex", "git annex get"),
     b"version https://git-lfs": ("Git LFS", "git lfs pull"),
     b"version https://hawser": ("Git LFS", "git lfs pull"),
 }
-_LONGEST_STAND_IN = 2048
+_LONGEST_PLACEHOLDER = 2048
 
 
 def check_file(path: Path) -> None:
@@ -35,7 +35,7 @@ def check_files(paths: Sequence[Path]) -> None:
         FibError: names the first of them, and how to fetch the content.
     """
     lost: list[str] = []
-    stand_ins: dict[tuple[str, str], list[str]] = {}
+    placeholders: dict[tuple[str, str], list[str]] = {}
     for path in paths:
         try:
             size = check_regular(path)
@@ -44,14 +44,14 @@ def check_files(paths: Sequence[Path]) -> None:
                 raise FibError(f"{path} cannot be read: {error.strerror or error}") from error
             lost.append(f"{path.name} -> {os.readlink(path)}")
             continue
-        if size <= _LONGEST_STAND_IN and (found := _stand_in(path)) is not None:
-            stand_ins.setdefault(found, []).append(path.name)
+        if size <= _LONGEST_PLACEHOLDER and (found := _placeholder(path)) is not None:
+            placeholders.setdefault(found, []).append(path.name)
     if lost:
         raise FibError(
             f"{_count(lost, paths)}: {listed(lost, 3)}. Fetch the contents "
             f"(git-annex: git annex get), or remove the links if they do not belong here"
         )
-    for (tool, command), names in stand_ins.items():
+    for (tool, command), names in placeholders.items():
         raise FibError(
             f"the contents of {len(names)} of {len(paths)} file{'s' if len(paths) > 1 else ''} "
             f"have not been fetched, they are placeholders of {tool}: {listed(names, 3)}; "
@@ -66,15 +66,15 @@ def _count(lost: Sequence[str], paths: Sequence[Path]) -> str:
     return f"{len(lost)} of {len(paths)} files in {paths[0].parent} {are}"
 
 
-def _stand_in(path: Path) -> tuple[str, str] | None:
+def _placeholder(path: Path) -> tuple[str, str] | None:
     try:
         with path.open("rb") as file:
-            head = file.read(_LONGEST_STAND_IN)
+            head = file.read(_LONGEST_PLACEHOLDER)
     except OSError as error:
         raise FibError(
             f"{path} cannot be read ({error.strerror}): check its permissions"
         ) from error
-    for start, tool in _STAND_INS.items():
+    for start, tool in _PLACEHOLDERS.items():
         if head.startswith(start) and (start != b"../" or b".git/annex/" in head):
             return tool
     return None

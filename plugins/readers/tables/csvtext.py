@@ -110,8 +110,8 @@ def _separator(text: str) -> tuple[str, str, int]:
     The separator is the one that gives most names in the first line and as many cells in the
     second. Excel may name it in an extra line, ``sep=;``.
     """
-    if (said := re.match(r"sep=(.)\n", text, re.IGNORECASE)) is not None:
-        return said[1], text[said.end() :], 1
+    if (named := re.match(r"sep=(.)\n", text, re.IGNORECASE)) is not None:
+        return named[1], text[named.end() :], 1
     head = io.StringIO("\n".join(text.split("\n", 20)[:20]))
     counts = {}
     for separator in _SEPARATORS:

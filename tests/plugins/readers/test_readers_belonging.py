@@ -152,7 +152,7 @@ def test_links_that_lead_nowhere_are_refused_by_name(
         ("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n", "git lfs pull"),
     ],
 )
-def test_stand_ins_for_contents_are_refused_by_name(
+def test_placeholders_of_contents_are_refused_by_name(
     tmp_path: Path, write_slices: Callable, content: str, command: str
 ) -> None:
     write_slices(SLICES)
