@@ -8,10 +8,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from fibcore.environment import settle
+from fibcore.environment import configure
 from fibcore.version import __version__ as __version__
 
-settle()
+configure()
 
 if TYPE_CHECKING:
     from fibcore.context import Context as Context

@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from fibcore.numba_settings import settle_numba
+from fibcore.numba_settings import configure_numba
 
 OPENMP_LIMITS = (
     "OMP_DYNAMIC", "OMP_THREAD_LIMIT", "OMP_MAX_ACTIVE_LEVELS",
@@ -35,7 +35,7 @@ EVERYWHERE = "_ALL"
 CACHES = {"NUMBA_CACHE_DIR": "numba", "MPLCONFIGDIR": "matplotlib"}
 
 
-def settle() -> None:
+def configure() -> None:
     """Remove variables that fib controls itself, and set writable folders for caches.
 
     It has no effect on libraries that are already loaded.
@@ -52,7 +52,7 @@ def settle() -> None:
             folder = _temporary()
             if folder is not None:
                 os.environ[variable] = str(folder / name)
-    settle_numba()
+    configure_numba()
 
 
 def _home_is_writable() -> bool:

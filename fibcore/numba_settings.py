@@ -22,7 +22,7 @@ CONFIGURATIONS = ("numba.core.config", "numba.cuda.core.config")
 """Modules that read the file."""
 
 
-def settle_numba() -> None:
+def configure_numba() -> None:
     """Let Numba compile with its default settings, ignoring variables and files."""
     kept = KEPT + ((WITH_SIMULATOR,) if SIMULATOR in os.environ else ())
     for name in [name for name in os.environ if name.startswith("NUMBA_")]:

@@ -57,7 +57,7 @@ def test_an_unknown_parameter_names_the_nearest(bench, steps):
     assert "Did you mean 'block'" in said
 
 
-def test_a_wrong_value_says_what_is_allowed_and_what_was_given(bench, steps):
+def test_a_wrong_value_is_reported_with_what_is_allowed(bench, steps):
     step_of(steps, "gold")["params"] = {"block": 0, "shape": [8, 8], "voxel_size_nm": "wide"}
     shape, voxel_size, block = problems_of(bench, steps)
     assert "steps[0].params.shape: give one number, or three for [z, y, x]" in shape
@@ -102,7 +102,7 @@ def test_a_material_can_be_defined_in_place(bench, steps):
     )
 
 
-def test_a_forward_reference_a_cycle_and_an_unknown_step_are_told_apart(bench, steps):
+def test_a_forward_reference_a_cycle_and_an_unknown_step_are_distinguished(bench, steps):
     step_of(steps, "sem")["inputs"]["labels"] = "solid"
     assert "comes later in the file" in problems_of(bench, steps)[0]
     step_of(steps, "sem")["inputs"]["labels"] = "sem"
@@ -111,7 +111,7 @@ def test_a_forward_reference_a_cycle_and_an_unknown_step_are_told_apart(bench, s
     assert "Did you mean 'gold'" in problems_of(bench, steps)[0]
 
 
-def test_a_broken_step_is_told_once_and_not_again_by_those_that_read_it(bench, steps):
+def test_a_broken_step_is_reported_once_and_not_again_by_those_that_read_it(bench, steps):
     step_of(steps, "gold")["run"] = "generator/nothing_like_it"
     assert "steps[0].run" in only_problem(bench, steps)
 
@@ -123,7 +123,7 @@ def test_an_artefact_of_the_wrong_type_is_refused(bench, steps):
     assert "takes images; step 'gold' leaves labels" in said
 
 
-def test_unknown_and_missing_inputs_are_told(bench, steps):
+def test_unknown_and_missing_inputs_are_reported(bench, steps):
     step_of(steps, "score")["inputs"] = {"prediktion": "solid"}
     found = problems_of(bench, steps)
     assert "Did you mean 'prediction'" in found[0]
@@ -275,7 +275,7 @@ def test_places_name_the_line_of_the_file(tmp_path):
         ("[" * 100000, "not valid JSON"),
     ],
 )
-def test_files_that_are_no_pipeline_say_where(tmp_path, text, said):
+def test_files_that_are_no_pipeline_are_reported_with_the_place(tmp_path, text, said):
     file = tmp_path / "p.json"
     file.write_text(text)
     with pytest.raises(PipelineError, match=said.replace("[", r"\[")):
@@ -416,7 +416,7 @@ def test_endless_pipelines_are_refused_in_moments_and_in_few_words(tmp_path, kin
     assert len(str(caught.value)) < 60_000
 
 
-def test_a_key_that_stands_in_a_file_ten_thousand_times_is_no_flood(tmp_path):
+def test_ten_thousand_duplicate_keys_are_no_flood_of_messages(tmp_path):
     file = tmp_path / "p.json"
     file.write_text("{" + ",\n".join(['"a": 1'] * 10_000) + "}")
     with pytest.raises(PipelineError, match="line 2, a: duplicate key 'a'") as caught:

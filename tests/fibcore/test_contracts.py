@@ -17,7 +17,7 @@ from fibcore.contracts import Product, products, slots
 from fibcore.registry import registry
 
 
-def test_signatures_tell_inputs_and_results():
+def test_signatures_define_inputs_and_results():
     level = registry().plugin("segmenter/toy_level")
     found = slots(level, "fit")
     assert list(found) == ["images", "labels"]
@@ -36,7 +36,7 @@ def test_a_plugin_as_input_takes_a_model_of_its_kind():
     assert str(physics) == "a physics model"
 
 
-def test_truth_is_required_where_the_metric_says_so():
+def test_truth_is_required_where_the_metric_declares_it():
     assert slots(registry().plugin("metric/toy_score"), "measure")["truth"].required
 
 

@@ -96,7 +96,7 @@ def test_built_in_constants():
         ({"composition": {"Si": 1}, "density_g_cm3": 0.0}, "a material has both"),
     ],
 )
-def test_wrong_materials_say_what_to_do(fields, message):
+def test_messages_on_wrong_materials_state_what_to_do(fields, message):
     with pytest.raises(ValidationError, match=message):
         Material(name="wrong", **fields)
 

@@ -210,7 +210,7 @@ def test_an_observer_that_raises_anything_disturbs_nothing(bench, steps, deed):
     assert provenance(result.folder)["status"] == "finished"
 
 
-def test_an_observer_that_always_fails_otherwise_is_told_of_once(bench, steps):
+def test_an_observer_that_always_fails_otherwise_is_reported_once(bench, steps):
     class Counts:
         number = 0
 
@@ -223,7 +223,7 @@ def test_an_observer_that_always_fails_otherwise_is_told_of_once(bench, steps):
     assert len(provenance(result.folder)["warnings"]) == 1
 
 
-def test_an_observer_that_fails_at_the_very_end_is_told_of_in_the_provenance(bench, steps):
+def test_an_observer_that_fails_at_the_very_end_is_reported_in_the_provenance(bench, steps):
     class Late:
         @hookimpl
         def fib_run_event(self, event):
@@ -234,7 +234,7 @@ def test_an_observer_that_fails_at_the_very_end_is_told_of_in_the_provenance(ben
     assert any("tracker" in text for text in provenance(result.folder)["warnings"])
 
 
-def test_an_observer_whose_hook_does_not_fit_is_told_of(bench, steps):
+def test_an_observer_whose_hook_does_not_fit_is_reported(bench, steps):
     class Misfit:
         @hookimpl
         def fib_run_event(self, happening):
@@ -246,7 +246,7 @@ def test_an_observer_whose_hook_does_not_fit_is_told_of(bench, steps):
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-def test_a_package_that_raises_anything_is_told_of_and_stops_no_other(deed):
+def test_a_package_that_raises_anything_is_reported_and_stops_no_other(deed):
     class Raises:
         @hookimpl
         def fib_register_adapters(self, register):

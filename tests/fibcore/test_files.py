@@ -82,7 +82,7 @@ def test_a_pipe_is_not_waited_for(tmp_path):
         read_whole(tmp_path / "pipe", 100)
 
 
-def test_links_are_told_from_what_is_ours(tmp_path):
+def test_links_are_distinguished_from_own_files(tmp_path):
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "a").write_text("keep me")
     (tmp_path / "folder").symlink_to("precious")

@@ -190,7 +190,7 @@ def test_a_load_step_is_done_by_the_reader_and_keyed_by_its_name(tmp_path, insta
     assert one.work.files.read(fibcore.Context()).names == ["letter"]
 
 
-def test_a_step_that_runs_a_reader_is_told_to_load(tmp_path):
+def test_a_step_that_runs_a_reader_gets_the_advice_to_load(tmp_path):
     document = {"version": 1, "name": "p", "steps": [{"id": "one", "run": "reader/tiff"}]}
     with pytest.raises(FibError, match=r'opens files: write {"load": <a file that ends in \.tif'):
         check_pipeline(document, base=tmp_path)

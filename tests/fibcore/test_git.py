@@ -43,7 +43,7 @@ def planted(folder, **files):
     return folder
 
 
-def test_the_commit_is_what_git_says_it_is(checkout):
+def test_the_commit_is_that_of_git(checkout):
     (checkout / "inner" / "folder").mkdir(parents=True)
     head = git(checkout, "rev-parse", "HEAD")
     assert commit_of(checkout) == head

@@ -62,7 +62,7 @@ BYTES = {
 
 
 @pytest.mark.parametrize(("content", "said"), BYTES.values(), ids=BYTES)
-def test_what_is_no_utf_8_text_is_told(tmp_path, content, said):
+def test_what_is_no_utf_8_text_is_reported(tmp_path, content, said):
     file = tmp_path / "p.json"
     file.write_bytes(content)
     with pytest.raises(FibError, match=said):

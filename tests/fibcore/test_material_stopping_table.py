@@ -40,7 +40,7 @@ def test_a_pipeline_may_define_one_in_place():
         ([(100.0, 40.0, 1.0), (200.0, 20.0)], "at most 2"),
     ],
 )
-def test_wrong_tables_say_what_to_do(rows, message):
+def test_messages_on_wrong_tables_state_what_to_do(rows, message):
     with pytest.raises(ValidationError, match=message):
         Material(**RESIN, stopping_ev_per_nm=rows)
 

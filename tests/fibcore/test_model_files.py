@@ -252,7 +252,7 @@ def test_weights_that_no_memory_could_hold_are_refused_before_they_are_read(
         bench.plan([{"id": "model", "load": "m.safetensors"}])
 
 
-def test_a_notebook_is_told_the_same():
+def test_a_notebook_gets_the_same_message():
     model = Model("segmenter/toy_cuts", {"cuts": 3}, WEIGHTS, {"kv": [2.0]})
     with pytest.raises(FibError, match="scale: field required"):
         Cuts.from_model(model)

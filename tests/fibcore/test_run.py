@@ -99,7 +99,7 @@ def test_an_apply_step_may_change_what_the_plugin_allows(bench, steps):
     assert bench.run(steps)["solid"].data.max() == 0
 
 
-def test_provenance_tells_what_made_each_result(bench, steps):
+def test_provenance_records_what_made_each_result(bench, steps):
     result = bench.run(steps, command=["fib", "run", "x.json"])
     record = json.loads((result.folder / "provenance.json").read_text())
     assert record["status"] == "finished"
@@ -202,7 +202,7 @@ def test_to_stops_after_a_step_and_from_wants_the_earlier_ones(bench, steps, cal
 
 
 @pytest.mark.parametrize("option", [{"start": "sam"}, {"stop": "sam"}, {"force": ["sam"]}])
-def test_options_that_name_no_step_say_the_nearest(bench, steps, option):
+def test_options_that_name_no_step_get_the_nearest(bench, steps, option):
     with pytest.raises(UsageError, match="Did you mean 'sem'"):
         bench.run(steps, **option)
 
@@ -268,7 +268,7 @@ def test_saved_models_and_tables_can_be_loaded(bench, steps, tmp_path):
     assert second["net"].weights["eta"][0] == pytest.approx(0.3)
 
 
-def test_observers_are_told_and_one_that_raises_disturbs_nothing(bench, steps):
+def test_observers_get_events_and_one_that_raises_disturbs_nothing(bench, steps):
     heard = []
 
     class Listens:
@@ -307,7 +307,7 @@ def test_a_run_that_does_not_fit_is_refused_before_it_starts(bench, steps, calls
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions work otherwise on Windows")
 @pytest.mark.parametrize("place", ["out", "cache"])
-def test_a_folder_that_cannot_be_made_is_said_before_anything_runs(
+def test_a_folder_that_cannot_be_made_is_reported_before_anything_runs(
     bench, steps, calls, tmp_path, place
 ):
     (tmp_path / "file").write_text("in the way")

@@ -175,7 +175,7 @@ def test_altered_bytes_are_computed_again_and_the_user_learns_of_it(
     assert calls == []
 
 
-def test_a_dry_run_says_what_is_damaged(bench, steps, tmp_path):
+def test_a_dry_run_shows_what_is_damaged(bench, steps, tmp_path):
     result = bench.run(steps)
     flip((result.folder / "02-sem" / "images.tif").resolve())
     plan = bench.plan(steps)

@@ -41,7 +41,7 @@ def test_a_message_is_cut_where_a_word_a_line_or_the_whole_is_endless():
     assert message("two\nlines") == "two\nlines"
 
 
-def test_exceptions_that_cannot_say_what_they_are_are_described_all_the_same():
+def test_exceptions_without_a_readable_text_are_described_all_the_same():
     class Mute(Exception):
         def __str__(self):
             raise SystemExit(3)

@@ -122,7 +122,7 @@ def test_what_is_damaged_is_compiled_again_and_mended(loops, ending, content):
     assert loops.run()["loaded"] == 1
 
 
-def test_where_nothing_more_can_be_written_functions_work_and_one_warning_says_what_to_do(loops):
+def test_where_nothing_more_can_be_written_functions_work_and_one_warning_states_what_to_do(loops):
     """A limit of file sizes, since a full disk is not to be had without privileges."""
     full = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))"
     for _ in range(2):

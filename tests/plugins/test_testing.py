@@ -30,7 +30,7 @@ def test_every_installed_plugin_keeps_the_contract(entry):
     assert check_plugin(entry.item) == []
 
 
-def test_check_plugin_tells_what_is_wrong():
+def test_check_plugin_reports_what_is_wrong():
     class Sloppy(Trainable, LabelMetric):
         name: ClassVar[str] = "Sloppy Metric"
         apply_params: ClassVar[frozenset[str]] = frozenset({"nothing"})

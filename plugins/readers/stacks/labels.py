@@ -60,7 +60,9 @@ class Numbers:
         return plane.astype(np.uint8, copy=False)
 
 
-def settle_labels(data: np.ndarray, stack: Stack, numbers: Numbers, context: Context) -> np.ndarray:
+def checked_labels(
+    data: np.ndarray, stack: Stack, numbers: Numbers, context: Context
+) -> np.ndarray:
     """Return labels in axes (z, y, x) whose values are phases.
 
     A mask of 0 and 255, or another highest number, becomes 0 and 1.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fib_plugins.readers.stacks.checks import check_images
-from fib_plugins.readers.stacks.labels import Numbers, settle_labels
+from fib_plugins.readers.stacks.labels import Numbers, checked_labels
 from fib_plugins.readers.stacks.pixels import OpenPlanes, read_pixels
 from fib_plugins.readers.stacks.stack import Stack
 from fibcore.context import Context
@@ -32,7 +32,7 @@ def load_stack(
     data = read_pixels(stack, planes, numbers, context)
     size = stack.spec.voxel_size_nm
     if stack.spec.type is Labels:
-        phases = data[0] if trusted else settle_labels(data[0], stack, numbers, context)
+        phases = data[0] if trusted else checked_labels(data[0], stack, numbers, context)
         return Labels(phases, size, phases=stack.materials)
     if not trusted:
         check_images(data, stack, context)

@@ -126,7 +126,7 @@ def test_the_seed_of_a_file_takes_the_place_of_the_pipelines_and_gives_way_to_th
     assert changed(file, seed=0)[1].document["seed"] == 0
 
 
-def test_entries_for_other_pipelines_are_passed_over_and_told_in_one_line(changed, settings):
+def test_entries_for_other_pipelines_are_skipped_and_reported_in_one_line(changed, settings):
     file = settings({"gold.block": 2, "gan.epochs": 3, "translator_*.epochs": 4})
     params, result = changed(file)
     assert params == {"gold": {"block": 2}}
@@ -137,7 +137,7 @@ def test_entries_for_other_pipelines_are_passed_over_and_told_in_one_line(change
     )
 
 
-def test_patterns_whose_steps_lack_the_parameter_are_told_all_at_once(changed, settings):
+def test_patterns_whose_steps_lack_the_parameter_are_all_reported_at_once(changed, settings):
     file = settings({"gold.block": 2, "sem*.nois": 0.1, "*_seen.rounds": 1})
     with pytest.raises(UsageError) as caught:
         changed(file)
@@ -195,7 +195,7 @@ def test_a_pattern_passes_over_steps_that_are_not_sound(document, tmp_path, brok
         ('{"gold.block": NaN}', "NaN is not a number in JSON"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_told_with_its_place(changed, settings, text, said):
+def test_a_file_that_cannot_be_used_is_reported_with_its_place(changed, settings, text, said):
     file = settings(text)
     with pytest.raises(UsageError) as caught:
         changed(file)
@@ -204,7 +204,7 @@ def test_a_file_that_cannot_be_used_is_told_with_its_place(changed, settings, te
     assert caught.value.exit_code == 2
 
 
-def test_every_wrong_key_is_told_at_once(changed, settings):
+def test_all_wrong_keys_are_reported_at_once(changed, settings):
     with pytest.raises(UsageError, match="2 problems") as caught:
         changed(settings({"epochs": 3, "gold.block": 2, "noise": 1}))
     assert "line 2, epochs" in str(caught.value)
@@ -217,7 +217,7 @@ def test_a_missing_file_names_the_nearest(changed, settings, tmp_path):
         changed(tmp_path / "smal.json")
 
 
-def test_a_wrong_value_is_told_with_where_it_was_set(document, settings, tmp_path):
+def test_a_wrong_value_is_reported_with_where_it_was_set(document, settings, tmp_path):
     file = tmp_path / "p.json"
     file.write_text(json.dumps(document, indent=1))
     small = settings({"sem*.noise": -1, "gold.blok": 3})

@@ -28,7 +28,7 @@ def figures(steps):
 
 @pytest.mark.parametrize("width", [20, 30, 40, 80, 81, 120, 1000])
 @pytest.mark.parametrize("steps", [1, 2, 5, 12])
-def test_every_number_stands_whole_on_one_line_under_its_head(width, steps):
+def test_every_number_is_whole_on_one_line_under_its_head(width, steps):
     columns, rows = figures(steps)
     shown = lines(columns, rows, width)
     text = "\n".join(shown)

@@ -61,7 +61,7 @@ def test_cache_and_runs_may_be_moved_together(bench, steps, tmp_path):
     assert superfluous(Cache(tmp_path / "project" / "cache").kept(), unused=True) == []
 
 
-def test_runs_of_a_cache_that_knows_none_are_looked_for_where_they_are_said_to_be(bench, steps):
+def test_runs_of_a_cache_that_knows_none_are_looked_for_in_the_given_folders(bench, steps):
     bench.run(steps)
     (bench.folder / "cache" / "locks" / "runs.jsonl").unlink()
     assert len(superfluous(Cache(bench.folder / "cache").kept(), unused=True)) == 5
@@ -126,7 +126,7 @@ def test_a_link_in_the_cache_is_not_followed(bench, steps, cache, tmp_path):
     assert (tmp_path / "precious" / "a").read_text() == "keep me"
 
 
-def test_damage_is_found_whatever_the_file_system_says(cache):
+def test_damage_is_found_even_if_the_status_of_files_is_unchanged(cache):
     assert all(problem == "" for _, problem in cache.damaged())
     target = cache.kept()[1].folder / "images.tif"
     before = target.stat()
@@ -141,7 +141,7 @@ def test_damage_is_found_whatever_the_file_system_says(cache):
     assert any("labels.tif cannot be read" in text for text in problems)
 
 
-def test_a_cache_that_is_not_there_is_said_and_not_made(tmp_path):
+def test_a_cache_that_is_not_there_is_reported_and_not_made(tmp_path):
     with pytest.raises(UsageError, match="there is no cache"):
         Cache(tmp_path / "none")
     assert not (tmp_path / "none").exists()

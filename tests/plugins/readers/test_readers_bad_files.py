@@ -136,7 +136,7 @@ def test_channels_without_slices(tmp_path: Path, grey: Callable) -> None:
     refuse(tmp_path, "has 7 channels of 1 slice.*slices 7")
 
 
-def test_axes_that_say_nothing(tmp_path: Path, grey: Callable) -> None:
+def test_ambiguous_axes(tmp_path: Path, grey: Callable) -> None:
     tifffile.imwrite(tmp_path / "s.tif", grey((2, 7, 6, 8)), photometric="minisblack")
     refuse(tmp_path, "do not define depth and channels")
 
@@ -237,7 +237,7 @@ def test_labels_of_several_channels(tmp_path: Path, grey: Callable) -> None:
     refuse(tmp_path, "has 2 channels; labels have one", params=params)
 
 
-def test_tifffile_does_not_speak_beside_the_error(
+def test_tifffile_prints_nothing_beside_the_error(
     tmp_path: Path, grey: Callable, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "s.tif"

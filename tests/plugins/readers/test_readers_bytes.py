@@ -281,7 +281,7 @@ def test_other_files_that_a_text_names_are_not_opened(
         ("zlib", 34925, ""),
     ],
 )
-def test_a_compression_is_judged_by_what_can_be_decoded_here(
+def test_a_compression_is_accepted_by_what_can_be_decoded_here(
     tmp_path: Path, grey: Callable, compression: Any, number: int, name: str
 ) -> None:
     path = tmp_path / "s.tif"

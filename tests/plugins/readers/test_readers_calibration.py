@@ -76,7 +76,7 @@ def fei(x: str = "5e-09", hv: int = 2000) -> list:
 @pytest.mark.parametrize(
     ("unit", "factor"), [("nm", 1), ("um", 1e3), ("\\u00B5m", 1e3), ("micron", 1e3), ("mm", 1e6)]
 )
-def test_imagej_stacks_say_their_voxel_size(
+def test_imagej_stacks_give_their_voxel_size(
     tmp_path: Path, grey: Callable, unit: str, factor: float
 ) -> None:
     tifffile.imwrite(
@@ -90,7 +90,7 @@ def test_imagej_stacks_say_their_voxel_size(
     assert spec.voxel_size_nm == pytest.approx((20, 4, 5))
 
 
-def test_ome_stacks_say_their_voxel_size(tmp_path: Path, grey: Callable) -> None:
+def test_ome_stacks_give_their_voxel_size(tmp_path: Path, grey: Callable) -> None:
     metadata = {
         "axes": "ZYX",
         "PhysicalSizeX": 0.005,
@@ -102,7 +102,7 @@ def test_ome_stacks_say_their_voxel_size(tmp_path: Path, grey: Callable) -> None
     assert spec.voxel_size_nm == pytest.approx((20, 4, 5))
 
 
-def test_fei_slices_say_pixel_size_and_voltage(tmp_path: Path, write_slices: Callable) -> None:
+def test_fei_slices_give_pixel_size_and_voltage(tmp_path: Path, write_slices: Callable) -> None:
     write_slices(["s1.tif", "s2.tif"], extratags=fei())
     with pytest.raises(
         FibError, match=r"FEI tags give a pixel of 4 x 5 nm .*slice thickness.*\[10, 4, 5\]"
@@ -112,7 +112,7 @@ def test_fei_slices_say_pixel_size_and_voltage(tmp_path: Path, write_slices: Cal
     assert spec.kv == pytest.approx((2,))
 
 
-def test_zeiss_slices_say_pixel_size_and_voltage(tmp_path: Path, write_slices: Callable) -> None:
+def test_zeiss_slices_give_pixel_size_and_voltage(tmp_path: Path, write_slices: Callable) -> None:
     write_slices(["s1.tif", "s2.tif"], extratags=[vendor_tag(ZEISS_TAG, ZEISS)])
     with pytest.raises(FibError, match=r"Zeiss tags give a pixel of 4.5 x 4.5 nm"):
         probe(".", base=tmp_path)
@@ -142,7 +142,7 @@ def test_a_data_bar_is_pointed_out_unless_it_is_cut_off(
         {"imagej": True, "metadata": {"axes": "ZYX", "unit": "pixel", "spacing": 1}},
     ],
 )
-def test_no_voxel_size_is_an_error_that_says_how_to_give_it(
+def test_no_voxel_size_is_an_error_with_advice_to_set_it(
     tmp_path: Path, grey: Callable, options: dict
 ) -> None:
     tifffile.imwrite(tmp_path / "s.tif", grey(), **options)
@@ -168,7 +168,7 @@ def test_the_number_of_voltages_must_be_that_of_the_channels(
         probe("s.tif", Tiff(voxel_size_nm=10, kv=kv), base=tmp_path)
 
 
-def test_the_user_wins_and_is_told_where_a_tag_differs(
+def test_parameters_win_with_a_warning_where_a_tag_differs(
     tmp_path: Path, write_slices: Callable, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_slices(["s1.tif", "s2.tif"], extratags=fei())

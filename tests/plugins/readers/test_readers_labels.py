@@ -42,7 +42,7 @@ def write(base: Path, data: np.ndarray, **options: Any) -> None:
         (2**32 - 1, "uint32"), (255, "float32"), (65535, "float32"), (1, "float32"), (1, "int8"),
     ],
 )  # fmt: skip
-def test_a_mask_may_say_solid_with_the_highest_number(
+def test_a_mask_may_mark_solid_with_the_highest_number(
     tmp_path: Path, grey: Callable, high: int, dtype: str, compression: Any
 ) -> None:
     phases = grey() % 2
@@ -60,7 +60,7 @@ def test_a_mask_of_two_highest_numbers_is_refused(tmp_path: Path, grey: Callable
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
 @pytest.mark.parametrize("phases", [2, 3])
-def test_labels_from_1_on_are_told_to_subtract_1_and_how(
+def test_labels_from_1_on_get_the_advice_to_subtract_1(
     tmp_path: Path, grey: Callable, phases: int, compression: Any
 ) -> None:
     data = grey() % phases

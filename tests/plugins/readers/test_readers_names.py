@@ -132,7 +132,7 @@ def test_what_is_ambiguous_is_remarked_with_the_order_taken(names: list[str], re
     assert re.search(remark, found)
 
 
-def test_uneven_steps_and_steps_back_of_positions_are_told_with_their_sizes() -> None:
+def test_uneven_steps_and_steps_back_of_positions_are_reported_with_their_sizes() -> None:
     at = [0, 0.03, 0.06, 0.12, 0.15, 0.18, 0.17, 0.20]
     order = ordered([f"slice_{i:05d}_z={z:.4f}um.tif" for i, z in enumerate(at)])
     (remark,) = order.remarks
@@ -145,7 +145,7 @@ def test_uneven_steps_and_steps_back_of_positions_are_told_with_their_sizes() ->
     assert "from 400 nm to 1400 nm" in remark
 
 
-def test_whole_positions_beside_a_counter_are_judged_too() -> None:
+def test_whole_positions_beside_a_counter_are_checked_too() -> None:
     names = [f"s{i:03d}_z={z}.tif" for i, z in enumerate((0, 10, 20, 15, 30, 40))]
     (remark,) = ordered(names).remarks
     assert "are mostly 10, but -5 from s002_z=20.tif to s003_z=15.tif" in remark

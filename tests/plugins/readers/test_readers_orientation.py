@@ -30,7 +30,7 @@ def upright(stack: np.ndarray, orientation: int) -> np.ndarray:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("compression", [None, "zlib"])
-def test_planes_are_turned_as_the_tag_says(
+def test_planes_are_turned_by_the_tag(
     tmp_path: Path, grey: Callable, orientation: int, compression: Any
 ) -> None:
     stack = grey((5, 6, 7))
@@ -48,7 +48,7 @@ def test_planes_are_turned_as_the_tag_says(
 
 
 @pytest.mark.parametrize("orientation", [2, 6])
-def test_slices_and_regions_are_turned_as_the_tag_says(
+def test_slices_and_regions_are_turned_by_the_tag(
     tmp_path: Path, write_slices: Callable, orientation: int
 ) -> None:
     stack = write_slices(["s1.tif", "s2.tif"], extratags=tagged(orientation))

@@ -10,7 +10,7 @@ DATA = Path(__file__).parents[3] / "../shared/data"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is not there")
 
 
-def test_an_imagej_stack_says_its_voxel_size() -> None:
+def test_an_imagej_stack_gives_its_voxel_size() -> None:
     volume = read("bicontinuous_metal/reconstruction.tif", Tiff(kv=2), base=DATA)
     assert volume.shape == (130, 150, 150)
     assert volume.voxel_size_nm == pytest.approx((46.18, 40.0, 40.0), rel=1e-3)

@@ -73,7 +73,7 @@ def test_a_folder_of_one_multi_page_file_is_that_file(tmp_path: Path, grey: Call
         ("empty", r"holds no .tif or .tiff files"),
     ],
 )
-def test_what_is_missing_is_told_with_what_is_near(
+def test_what_is_missing_is_reported_with_what_is_near(
     tmp_path: Path, write_slices: Callable, source: str, message: str
 ) -> None:
     write_slices(["stack/s1.tif", "stack/s2.tif", "reconstruction.tif"])

@@ -28,7 +28,7 @@ def test_imagej_without_spacing_leaves_the_slice_thickness_open() -> None:
         ({"unit": "nm"}, (0.0, 0.0)),
     ],
 )
-def test_imagej_without_a_length_says_nothing(metadata: dict, resolution: tuple | None) -> None:
+def test_imagej_without_a_length_gives_nothing(metadata: dict, resolution: tuple | None) -> None:
     assert tags.imagej(metadata, resolution).voxel_size_nm == (None, None, None)
 
 
@@ -45,7 +45,7 @@ def test_ome_sizes_are_in_micrometres_unless_a_unit_is_named() -> None:
 
 
 @pytest.mark.parametrize("xml", ["", "<OME", "<OME><Image/></OME>"])
-def test_ome_without_pixels_says_nothing(xml: str) -> None:
+def test_ome_without_pixels_gives_nothing(xml: str) -> None:
     assert tags.ome(xml).voxel_size_nm == (None, None, None)
 
 
@@ -89,7 +89,7 @@ def test_fei_voltage_of_an_ion_beam_is_not_taken() -> None:
 
 
 @pytest.mark.parametrize("metadata", [{}, {"Beam": "x", "Scan": {"PixelWidth": ""}}])
-def test_fei_without_entries_says_nothing(metadata: dict) -> None:
+def test_fei_without_entries_gives_nothing(metadata: dict) -> None:
     found = tags.fei(metadata, 10, 10)
     assert found.voxel_size_nm == (None, None, None)
     assert found.kv == ()
@@ -116,7 +116,7 @@ def test_zeiss_screen_pixel_size_counts_only_for_images_as_wide_as_the_screen() 
 
 
 @pytest.mark.parametrize("entry", [("EHT", "off"), ("EHT", False), ("EHT", 2.0, "bananas")])
-def test_zeiss_entries_without_a_known_unit_say_nothing(entry: tuple) -> None:
+def test_zeiss_entries_without_a_known_unit_give_nothing(entry: tuple) -> None:
     assert tags.zeiss({"ap_actualkv": entry}, 768, 1024).kv == ()
 
 

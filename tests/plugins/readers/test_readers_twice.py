@@ -23,7 +23,7 @@ def vendor(code: int, text: str) -> tuple[int, int, int, bytes, bool]:
     return (code, 2, len(data), data, True)
 
 
-def told(base: Path, source: str = "s.tif", params: Tiff = KV) -> tuple[Any, str]:
+def opened(base: Path, source: str = "s.tif", params: Tiff = KV) -> tuple[Any, str]:
     """Return the voxel size that is taken, and all warnings."""
     forecast = probe(source, params, base=base)
     assert forecast.output is not None
@@ -41,7 +41,7 @@ def test_ome_and_imagej_and_resolution_tags_that_disagree(tmp_path: Path, grey: 
         tmp_path / "s.tif", grey(), resolution=(0.2, 0.2), metadata=None,
         extratags=[(270, 2, len(t) + 1, t.encode() + b"\0", True) for t in reversed(text)],
     )  # fmt: skip
-    size, warnings = told(tmp_path)
+    size, warnings = opened(tmp_path)
     assert size == pytest.approx((10, 5, 5))
     assert "[10, 5, 5] nm (z, y, x) of the ImageJ tags is used" in warnings
     assert "the OME-XML tags give [10, 5, 8] nm (differs along x)" in warnings
@@ -51,7 +51,7 @@ def test_vendor_and_resolution_tags_that_disagree(tmp_path: Path, write_slices: 
     tag = vendor(34682, FEI.format(hv=2000, more=""))
     options = {"resolution": (1e6, 1e6), "resolutionunit": "centimeter", "extratags": [tag]}
     write_slices(["z=10nm.tif", "z=20nm.tif", "z=30nm.tif"], **options)
-    size, warnings = told(tmp_path, ".")
+    size, warnings = opened(tmp_path, ".")
     assert size == pytest.approx((10, 5, 5))
     assert "of the Thermo Fisher/FEI tags and names of the slices is used" in warnings
     assert "the TIFF resolution tags give [?, 10, 10] nm" in warnings
@@ -63,7 +63,7 @@ def test_names_of_slices_and_fibs_own_metadata_that_disagree(
     for i in range(4):
         one = Images(grey((1, 6, 5)), (20.0, 5.0, 5.0), kv=(2,))
         write_volume(one, tmp_path / f"s{i}_z={30 * i}nm.tif")
-    size, warnings = told(tmp_path, ".", Tiff())
+    size, warnings = opened(tmp_path, ".", Tiff())
     assert size == (20, 5, 5)
     assert "of the fib tags is used; the names of the slices give [30, ?, ?] nm" in warnings
 
@@ -83,9 +83,9 @@ def test_names_and_tags_that_disagree_on_the_voltage(
 ) -> None:
     tag = vendor(34682, FEI.format(hv=2000, more=""))
     write_slices(["s1_5kV.tif", "s2_5kV.tif"], extratags=[tag])
-    _, warnings = told(tmp_path, ".", Tiff(voxel_size_nm=(10, 5, 5)))
+    _, warnings = opened(tmp_path, ".", Tiff(voxel_size_nm=(10, 5, 5)))
     assert "the names contain 5 kV (s1_5kV.tif), but 2 kV is used" in warnings
-    _, warnings = told(tmp_path, ".", Tiff(voxel_size_nm=(10, 5, 5), kv=5))
+    _, warnings = opened(tmp_path, ".", Tiff(voxel_size_nm=(10, 5, 5), kv=5))
     assert "the names contain" not in warnings
 
 
@@ -95,7 +95,7 @@ def test_two_vendors_that_disagree_on_the_voltage(tmp_path: Path, write_slices: 
         vendor(34118, ZEISS.format(nm=5, more="")),
     ]
     write_slices(["s1.tif", "s2.tif"], extratags=both)
-    _, warnings = told(tmp_path, ".", Tiff(voxel_size_nm=(10, 5, 5)))
+    _, warnings = opened(tmp_path, ".", Tiff(voxel_size_nm=(10, 5, 5)))
     assert "the 2 kV of the Thermo Fisher/FEI tags are used; the Zeiss tags give 1.5 kV" in warnings
 
 
@@ -104,12 +104,12 @@ def test_an_image_that_was_scaled_since_it_was_scanned(
 ) -> None:
     scanned = SCANNED.format(x=10, y=12)
     write_slices(["s1.tif", "s2.tif"], extratags=[vendor(34682, FEI.format(hv=2e3, more=scanned))])
-    _, warnings = told(tmp_path, ".", Tiff(voxel_size_nm=(10, 5, 5)))
+    _, warnings = opened(tmp_path, ".", Tiff(voxel_size_nm=(10, 5, 5)))
     assert "2 of the 2 slices: the Thermo Fisher/FEI tags are of an image of 12 x 10" in warnings
     assert "the file has 6 x 5" in warnings
     stored = "DP_IMAGE_STORE\nStore resolution = 1024 * 768\n"
     write_slices(["s1.tif", "s2.tif"], extratags=[vendor(34118, ZEISS.format(nm=5, more=stored))])
-    _, warnings = told(tmp_path, ".", Tiff(voxel_size_nm=(10, 5, 5)))
+    _, warnings = opened(tmp_path, ".", Tiff(voxel_size_nm=(10, 5, 5)))
     assert "the Zeiss tags are of an image of 768 x 1024 pixels" in warnings
 
 
@@ -121,7 +121,7 @@ def test_ome_sizes_that_are_not_those_of_the_pages(tmp_path: Path, grey: Callabl
     )
     path = tmp_path / "s.tif"
     tifffile.imwrite(path, grey(), description=text.format(14, 1), metadata=None)
-    size, warnings = told(tmp_path)
+    size, warnings = opened(tmp_path)
     assert size == pytest.approx((10, 5, 5))
     assert "planes of 12 x 14 pixels, its pages are 6 x 7: the pages are used" in warnings
 
@@ -141,7 +141,7 @@ def test_labels_of_planes_that_are_not_in_order(tmp_path: Path, grey: Callable) 
     tifffile.imwrite(
         tmp_path / "s.tif", grey(), imagej=True, resolution=(0.2, 0.2), metadata=options
     )
-    _, warnings = told(tmp_path)
+    _, warnings = opened(tmp_path)
     assert "plane 2 is slice_10.tif, by the names it would be slice_2.tif" in warnings
 
 
@@ -151,7 +151,7 @@ def test_labels_of_planes_that_carry_positions(tmp_path: Path, grey: Callable) -
     tifffile.imwrite(
         tmp_path / "s.tif", grey(), imagej=True, resolution=(0.2, 0.2), metadata=options
     )
-    size, warnings = told(tmp_path)
+    size, warnings = opened(tmp_path)
     assert size == pytest.approx((10, 5, 5))
     assert "the names of the slices give [20, ?, ?] nm" in warnings
 
@@ -160,7 +160,7 @@ def test_what_agrees_needs_no_warning(tmp_path: Path, write_slices: Callable) ->
     tag = vendor(34682, FEI.format(hv=2000, more=SCANNED.format(x=5, y=6)))
     options = {"resolution": (2e6, 2e6), "resolutionunit": "centimeter", "extratags": [tag]}
     write_slices([f"s{i}_2kV_z={10 * i}nm.tif" for i in range(4)], **options)
-    size, warnings = told(tmp_path, ".", Tiff())
+    size, warnings = opened(tmp_path, ".", Tiff())
     assert size == pytest.approx((10, 5, 5))
     assert warnings == ""
 
@@ -173,13 +173,13 @@ def test_a_voxel_size_that_is_none_of_a_sem_is_warned_of(
     tmp_path: Path, grey: Callable, nm: Any, odd: bool
 ) -> None:
     tifffile.imwrite(tmp_path / "s.tif", grey(), metadata=None)
-    _, warnings = told(tmp_path, params=Tiff(kv=2, voxel_size_nm=nm))
+    _, warnings = opened(tmp_path, params=Tiff(kv=2, voxel_size_nm=nm))
     assert ("are unusual for a SEM" in warnings) == odd
     tifffile.imwrite(
         tmp_path / "t.tif", grey(), imagej=True, resolution=(100.0, 100.0),
         metadata={"axes": "ZYX", "unit": "nm", "spacing": 0.01},
     )  # fmt: skip
-    size, warnings = told(tmp_path, "t.tif")
+    size, warnings = opened(tmp_path, "t.tif")
     assert size == pytest.approx((0.01, 0.01, 0.01))
     assert "voxels of [0.01, 0.01, 0.01] nm" in warnings
 
@@ -208,7 +208,7 @@ def test_units_in_any_spelling_and_encoding_are_read_from_files(
         tmp_path / "s.tif", grey(), metadata=None, resolution=(nm / 5, nm / 5),
         extratags=[(270, 2, len(text), text, True)],
     )  # fmt: skip
-    size, warnings = told(tmp_path)
+    size, warnings = opened(tmp_path)
     assert size == pytest.approx((10, 5, 5), rel=1e-3)
     assert warnings == ""
 
@@ -218,11 +218,11 @@ def test_a_unit_that_is_not_known_is_named(tmp_path: Path, grey: Callable) -> No
     tifffile.imwrite(tmp_path / "s.tif", grey(), imagej=True, resolution=(1, 1), metadata=metadata)
     with pytest.raises(FibError, match=r"do not give a voxel size.*'furlong'.*unknown"):
         probe("s.tif", KV, base=tmp_path)
-    _, warnings = told(tmp_path, params=Tiff(kv=2, voxel_size_nm=5))
+    _, warnings = opened(tmp_path, params=Tiff(kv=2, voxel_size_nm=5))
     assert "'furlong' of the ImageJ tags is unknown" in warnings
 
 
-def test_pages_whose_tags_disagree_are_refused_unless_the_user_says(
+def test_pages_whose_tags_disagree_are_refused_unless_the_user_sets_the_value(
     tmp_path: Path, grey: Callable
 ) -> None:
     with tifffile.TiffWriter(tmp_path / "s.tif") as tif:
@@ -248,4 +248,4 @@ def test_slices_of_various_programs_are_compared_by_what_counts_in_each(
         tifffile.imwrite(tmp_path / name, data, metadata=None, **options)
     with pytest.raises(FibError, match=r"y is 5 nm in s0\.tif and 10 nm in s2\.tif \(Thermo"):
         probe(".", KV, base=tmp_path)
-    assert told(tmp_path, ".", Tiff(voxel_size_nm=5, kv=2))[0] == (5, 5, 5)
+    assert opened(tmp_path, ".", Tiff(voxel_size_nm=5, kv=2))[0] == (5, 5, 5)

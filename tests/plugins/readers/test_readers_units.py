@@ -29,7 +29,7 @@ def test_pixels_and_nothing_are_no_unit_and_no_unknown_one(unit: object) -> None
 
 
 @pytest.mark.parametrize("unit", ["furlong", "sec", "\ufffdm", "nanometre per pixel"])
-def test_what_is_not_known_is_told_apart_from_nothing(unit: str) -> None:
+def test_unknown_units_are_distinguished_from_none(unit: str) -> None:
     assert unit_in_nm(unit) is None
     assert is_unknown(unit)
 

@@ -182,7 +182,7 @@ def test_beyond_four_gigabytes_it_is_ome_bigtiff(
     assert [channel["Name"] for channel in pixels["Channel"]] == list(volume.names)
 
 
-def test_a_failed_write_leaves_no_file_and_says_what_is_needed(
+def test_a_failed_write_leaves_no_file_and_reports_what_is_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> None:

@@ -73,7 +73,7 @@ def test_one_row_of_many_figures_is_turned():
     assert made.rows[7][0].title == "figure_7_nm"
 
 
-def test_a_long_table_of_text_is_cut_and_says_so():
+def test_a_long_table_of_text_is_cut_with_a_note():
     names = np.array([f"name {i}" for i in range(100)], dtype=object)
     made = grid("table", Table({"name": names}))
     assert len(made.rows) + made.left_out == 100
@@ -85,7 +85,7 @@ def test_columns_of_numbers_are_set_right_and_columns_of_text_left():
     assert [cell.is_number for cell in made.head] == [False, True, True]
 
 
-def test_beside_figures_stands_what_was_measured_whatever_its_inputs_are_called():
+def test_beside_figures_is_what_was_measured_whatever_its_inputs_are_called():
     row = Table.from_rows([{"distance": 0.5}])
     step = Step(1, "gap", "run", "metric/gap", "01-gap", "", {})
     step.inputs = {"images": [Input("sml", "images")], "reference": [Input("mc", "images")]}

@@ -22,7 +22,7 @@ def test_the_outline_is_the_solid_less_its_erosion(blobs):
     assert np.array_equal(outline(solid), solid & ~inside)
 
 
-def test_errors_tell_missed_from_false_solid(blobs):
+def test_errors_distinguish_missed_from_false_solid(blobs):
     predicted, true = (labels.data[4] > 0 for labels in blobs)
     found = errors(predicted, true)
     assert np.array_equal(found == 1, true & ~predicted)

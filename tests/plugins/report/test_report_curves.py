@@ -34,7 +34,7 @@ def test_columns_of_one_quantity_share_their_axes():
     assert len(set(colours)) == 3
 
 
-def test_names_of_columns_say_nothing():
+def test_names_of_columns_have_no_effect():
     columns = {"epoch": X, "train_loss": X, "validation_loss": X, "s2_x": X, "s2_y": X}
     assert not is_drawn(Table(columns))
     assert panels(Table(columns)) == []
@@ -122,7 +122,7 @@ def comparison(**columns) -> Table:
     return Table(told | columns, roles | flags)
 
 
-def test_what_several_say_of_one_quantity_shares_axes_and_differs_in_style():
+def test_one_quantity_from_several_sources_shares_axes_and_differs_in_style():
     (panel,) = panels(comparison())
     assert (panel.x_label, panel.y_label) == ("depth (nm)", "eta")
     told = [(series.label, series.owner, series.style) for series in panel.series]
@@ -146,7 +146,7 @@ def test_a_column_of_true_and_false_opens_points():
     assert ">held out<" not in draw(panel)
 
 
-def test_one_curve_told_by_several_has_a_colour_for_each():
+def test_one_curve_from_several_sources_has_a_colour_for_each():
     table = comparison()
     single = Table({name: values[:10] for name, values in table.columns.items()})
     rows = {name: np.concatenate([v, v]) for name, v in single.columns.items()}

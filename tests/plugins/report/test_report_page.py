@@ -194,7 +194,7 @@ def test_names_and_notes_never_become_markup(copy):
     assert not page.values("onerror")
 
 
-def test_a_failed_run_has_a_page_that_says_which_step_and_why(bench, steps):
+def test_a_failed_run_has_a_page_with_the_step_and_the_reason(bench, steps):
     trouble = {"id": "broken", "run": "adapter/toy_trouble", "inputs": {"images": "sem"},
                "params": {"trouble": "fib"}}  # fmt: skip
     steps.insert(2, trouble)
@@ -224,14 +224,14 @@ def test_warnings_of_a_step_are_shown_also_when_it_is_reused(bench, steps):
         (lambda folder: shutil.rmtree(folder), "results of this step cannot be"),
     ],
 )
-def test_what_is_missing_or_damaged_is_said_in_its_place(copy, damage, said):
+def test_what_is_missing_or_damaged_is_reported_in_its_place(copy, damage, said):
     damage(copy / "01-gold")
     page = report(copy)
     assert said in page.text
     assert "sem-images" in page.values("id")
 
 
-def test_damaged_tables_and_models_are_said_in_their_place(copy):
+def test_damaged_tables_and_models_are_reported_in_their_place(copy):
     (copy / "03-level" / "history.csv").write_text("a,b\n1\n")
     (copy / "03-level" / "model.safetensors").write_bytes(b"?")
     page = report(copy)
@@ -252,7 +252,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_page_that_cannot_be_written_is_an_error_that_says_where(copy):
+def test_a_page_that_cannot_be_written_is_an_error_that_names_the_place(copy):
     (copy / "report.html").unlink()
     (copy / "report.html").mkdir()
     with pytest.raises(FibError, match=r"report\.html cannot be written"):

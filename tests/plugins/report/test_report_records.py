@@ -76,7 +76,7 @@ def test_a_record_of_another_shape_is_one_message(run, name, place, value):
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"a": NaN}', "\0" * 50])
 @pytest.mark.parametrize("name", ["provenance.json", "pipeline.json"])
-def test_a_damaged_record_is_said_in_its_place(run, name, text):
+def test_a_damaged_record_is_reported_in_its_place(run, name, text):
     (run / name).write_text(text)
     page = write_report(run).read_text(encoding="utf-8")
     assert f"{name} cannot be read" in page
@@ -89,7 +89,7 @@ def test_without_its_plan_a_folder_is_no_run(run, text):
         write_report(run)
 
 
-def test_results_that_were_altered_are_shown_and_said_to_be(run):
+def test_results_that_were_altered_are_shown_and_marked(run):
     table = run / "05-score" / "table.csv"
     table.write_text(table.read_text().replace("wrong_percent", "right_percent"))
     page = write_report(run).read_text(encoding="utf-8")
@@ -107,7 +107,7 @@ def test_a_planted_link_beside_the_report_is_not_written_through(run, tmp_path):
     assert "<!doctype html>" in (run / "report.html").read_text()
 
 
-def test_what_a_plugin_has_said_never_reaches_the_page_raw(run):
+def test_text_of_a_plugin_never_reaches_the_page_raw(run):
     change(run / "provenance.json", ("warnings",), ["\x1b[31m\u202e\ud800" + "x" * 60_000])
     change(run / "provenance.json", ("steps", 0, "error"), "<b>\x00\x07")
     page = write_report(run).read_text(encoding="utf-8")

@@ -108,7 +108,7 @@ def test_panes_have_the_extents_of_their_axes(extent_nm, planes):
 
 
 @pytest.mark.parametrize("extent_nm", [96.0, 384.0, 576.0, 1280.0, 25_600.0])
-def test_a_scale_bar_is_as_long_as_it_says(extent_nm):
+def test_a_scale_bar_has_the_length_of_its_label(extent_nm):
     bar = scale_bar(extent_nm)
     value, unit = bar.label.split()
     nm = float(value) * {"nm": 1, "µm": 1000}[unit]
