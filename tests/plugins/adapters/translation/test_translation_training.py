@@ -317,7 +317,7 @@ def test_a_training_in_which_no_epoch_keeps_the_labels_says_so(
     assert "phases are inverted" in fitted.model.info["problems"][0]
 
 
-def test_a_generator_that_has_collapsed_is_judged_and_not_a_crash(
+def test_a_collapsed_generator_is_validated_without_an_error(
     tiny: Tiny, source: Images, target: Images, play: Any
 ) -> None:
     play([{"gain": 0.0}, FAR])
