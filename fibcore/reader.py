@@ -114,4 +114,11 @@ class Reader(Plugin):
                 f"{cls.__name__}.holds is empty; give the types that its files may hold: "
                 f"(Labels, Images)"
             )
+        for declared, method in (("stacks_files", "matches"), ("writes", "write")):
+            own = getattr(cls, method).__func__ is not getattr(Reader, method).__func__
+            if getattr(cls, declared) and not own:
+                found.append(
+                    f"{cls.__name__}.{declared} is {getattr(cls, declared)!r}, but it has no "
+                    f"method {method}: define it, or leave out {declared}"
+                )
         return found

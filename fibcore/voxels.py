@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -16,15 +17,15 @@ if TYPE_CHECKING:
     from xarray import DataArray
 
 
-class Voxels:
+class Voxels(ABC):
     """Base of `fibcore.volumes.Volume`: array protocol, indexing, conversion, display."""
 
     data: np.ndarray
     voxel_size_nm: tuple[float, float, float]
 
+    @abstractmethod
     def with_data(self, data: np.ndarray, **changes: Any) -> Self:
         """Return a volume of the same type and voxel size with another array."""
-        raise NotImplementedError
 
     def facts(self) -> list[str]:
         """Return short descriptions: size, voxel size, type."""

@@ -13,6 +13,7 @@ from fib_plugins.report.records import PipelineRecord, ProvenanceRecord
 from fib_plugins.report.wording import DASH
 from fibcore.errors import FibError, UsageError
 from fibcore.grid import AXES
+from fibcore.kinds import KINDS
 from fibcore.pipeline.records import (
     MANIFEST,
     PIPELINE,
@@ -97,9 +98,10 @@ class Step:
     problem: str = ""
 
     @property
-    def kind(self) -> str:
-        """Kind of the plugin, e.g. ``metric``."""
-        return self.plugin.split("/", 1)[0]
+    def measures(self) -> bool:
+        """Whether its main table holds figures that a run prints, as those of metrics do."""
+        kind = KINDS.get(self.plugin.partition("/")[0])
+        return kind is not None and kind.headline is not None
 
     @property
     def seconds(self) -> float | None:

@@ -81,7 +81,7 @@ def metric_grids(run: Run) -> list[Grid]:
     for step in run.steps:
         tables = [artefact.value for artefact in step.artefacts.values()]
         table = next((table for table in tables if isinstance(table, Table)), None)
-        if step.kind == "metric" and table is not None:
+        if step.measures and table is not None:
             groups.setdefault(step.plugin, []).append((step, table))
     return [metric_grid(plugin, tables) for plugin, tables in groups.items()]
 

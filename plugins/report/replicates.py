@@ -58,7 +58,7 @@ def figures_of(run: Run) -> Iterator[Figures]:
     """Yield the figures of the finished metric steps of a run with one row of numbers."""
     for step in run.steps:
         table = step.artefacts["table"].value if "table" in step.artefacts else None
-        if step.kind == "metric" and isinstance(table, Table) and len(table) == 1:
+        if step.measures and isinstance(table, Table) and len(table) == 1:
             row = table.rows()[0]
             numbers = {name: float(value) for name, value in row.items() if _is_number(value)}
             yield Figures(step.id, step.plugin, numbers)

@@ -139,7 +139,7 @@ class SectionMaker:
         if panels:
             drawn = [draw(panel, best_of(table)) for panel in panels]
             section.charts.append(ChartGroup(name, drawn))
-        elif step.kind == "metric" and name == next(iter(step.artefacts)):
+        elif step.measures and name == next(iter(step.artefacts)):
             section.tables.append(grids.metric_grid(name, [(step, table)]))
         else:
             section.tables.append(grids.grid(name, table))

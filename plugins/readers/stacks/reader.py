@@ -17,6 +17,7 @@ from fib_plugins.readers.stacks.params import StackParams
 from fib_plugins.readers.stacks.planes import Plane
 from fib_plugins.readers.stacks.stack import open_stack
 from fibcore.context import MEMORY_MAP_ABOVE_BYTES
+from fibcore.errors import FibError
 from fibcore.plugin import Forecast
 from fibcore.reader import Opened
 
@@ -50,7 +51,10 @@ class StackReader(StackParams):
         Raises:
             FibError: a plane cannot be decoded; also raised within the context.
         """
-        raise NotImplementedError
+        raise FibError(
+            f"{header.path}: {type(self).identifier()} gives no offset of its voxels, and has no "
+            f"method planes that decodes them: report it to the author of the reader"
+        )
 
     def open(self, source: str | Path, base: Path = Path(), *, trusted: bool = False) -> Opened:
         """Return the spec of a volume, from file headers only.
