@@ -23,7 +23,7 @@ help:
 	@echo "make demo    environment, install, quickstart pipeline, report"
 	@echo "make test    environment, install, lint, types, tests with coverage, docs build"
 	@echo "make lint    ruff and mypy only"
-	@echo "make fuzz    5000 damaged files, changed pipelines and models (a quarter of an hour)"
+	@echo "make fuzz    5000 damaged files, changed pipelines and models (two minutes)"
 	@echo "make crash   100 kills at random moments, and the same bytes in the end (half an hour)"
 	@echo "make docs    build the documentation into site/"
 	@echo "make bench   measure speed and memory (minutes)"
