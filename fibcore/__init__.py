@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fibcore.kinds import Physics as Physics
     from fibcore.kinds import Segmenter as Segmenter
     from fibcore.kinds import Simulator as Simulator
+    from fibcore.kinds import Source as Source
     from fibcore.materials import Material as Material
     from fibcore.models import Model as Model
     from fibcore.params import MaterialParam as MaterialParam
@@ -65,6 +66,7 @@ _HOMES = {
     "Physics": "kinds",
     "Segmenter": "kinds",
     "Simulator": "kinds",
+    "Source": "kinds",
     "Material": "materials",
     "MaterialParam": "params",
     "check_pipeline": "pipeline.check",

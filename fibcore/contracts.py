@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +50,8 @@ class Slot:
         name: parameter name.
         accepts: types of artefacts that it accepts.
         required: whether it must be given.
-        as_plugin: whether the method takes the plugin of a model, such as a `Physics`.
+        as_plugin: whether the method takes a model as its plugin, such as a `Physics`; a step
+            that also leaves other artefacts that fit is then read as this plugin.
         several: whether the method takes a list of such artefacts.
     """
 
@@ -65,6 +67,13 @@ class Slot:
             issubclass(product.type, wanted.type) and wanted.kind in ("", product.kind)
             for wanted in self.accepts
         )
+
+    def fitting(self, products: Mapping[str, Product]) -> list[str]:
+        """Return the names of the products that fit, the one that is read first."""
+        fitting = [name for name, product in products.items() if self.takes(product)]
+        if self.as_plugin:
+            fitting.sort(key=lambda name: products[name].type is not Model)
+        return fitting
 
     def __str__(self) -> str:
         words = " or ".join(str(product) for product in self.accepts)

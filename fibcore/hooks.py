@@ -53,6 +53,11 @@ def fib_register_adapters(register: Callable[[type], None]) -> None:
 
 
 @hookspec
+def fib_register_sources(register: Callable[[type], None]) -> None:
+    """Register sources (pairs to train on)."""
+
+
+@hookspec
 def fib_register_segmenters(register: Callable[[type], None]) -> None:
     """Register segmenters (images to labels)."""
 
@@ -117,6 +122,7 @@ REGISTER_HOOKS = {
     "physics": "fib_register_physics",
     "simulator": "fib_register_simulators",
     "adapter": "fib_register_adapters",
+    "source": "fib_register_sources",
     "segmenter": "fib_register_segmenters",
     "metric": "fib_register_metrics",
     "material": "fib_register_materials",

@@ -15,12 +15,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
+from pydantic import Field
 
 from fibcore.context import Context
 from fibcore.elements import element
 from fibcore.errors import FibError
 from fibcore.materials import Material
-from fibcore.plugin import Forecast, Plugin
+from fibcore.plugin import Forecast, Plugin, keeps
 from fibcore.reader import Reader
 from fibcore.roles import Abscissa, Curve, Key
 from fibcore.tables import Table
@@ -163,6 +164,48 @@ class Adapter(Plugin):
         return Forecast(spec, memory_bytes=spec.nbytes) if spec is not None else Forecast()
 
 
+class Source(Plugin):
+    """Makes pairs of images and labels without end, to train on.
+
+    All pairs have the shape, voxel size, channels and phases that `forecast` returns for `sample`:
+    the images as its `output`, the labels as ``labels`` among its `kept` volumes.
+    """
+
+    kind: ClassVar[str] = "source"
+    main_method: ClassVar[str] = "sample"
+    leaves_model: ClassVar[bool] = True
+
+    pairs_per_epoch: int = Field(
+        default=4,
+        ge=1,
+        le=1000,
+        description="pairs that a training makes for each epoch, and holds in memory",
+    )
+
+    @abstractmethod
+    def pair(
+        self, purpose: str, number: int, context: Context | None = None
+    ) -> tuple[Images, Labels]:
+        """Return images and the labels that they show.
+
+        The pair depends only on the seed of the context, `purpose` and `number`. It is made in any
+        order, perhaps in another process, for which the source is pickled.
+
+        Args:
+            purpose: ``training`` or ``validation``.
+            number: number of the pair, from 0.
+            context: context of the step that uses the pair.
+        """
+
+    @keeps(labels=Labels)
+    def sample(self, context: Context | None = None) -> Images:
+        """Return the images of training pair 0 as an example; keeps its labels."""
+        context = Context.of(context)
+        images, labels = self.pair("training", 0, context)
+        context.keep("labels", labels)
+        return images
+
+
 class Segmenter(Plugin):
     """Turns images into labels."""
 
@@ -234,5 +277,6 @@ class LabelMetric(Metric):
 
 
 KINDS: dict[str, type[Plugin]] = {
-    cls.kind: cls for cls in (Generator, Physics, Simulator, Adapter, Segmenter, Metric, Reader)
+    cls.kind: cls
+    for cls in (Generator, Physics, Simulator, Adapter, Source, Segmenter, Metric, Reader)
 }

@@ -14,7 +14,7 @@ from fibcore.models import Model, ModelInfo, Shape
 from fibcore.volumes import VolumeSpec
 
 F = TypeVar("F", bound=Callable[..., Any])
-M = TypeVar("M", bound=BaseModel)
+P = TypeVar("P", bound="Plugin")
 
 
 def keeps(**artefacts: type) -> Callable[[F], F]:
@@ -105,6 +105,19 @@ class Plugin(BaseModel):
         """Return the problems of the class with the rules of its kind, except its methods."""
         return []
 
+    def as_model(self) -> Model:
+        """Return a model from which `from_model` restores this plugin."""
+        return Model(self.identifier(), self.model_dump(mode="json"))
+
+    @classmethod
+    def from_model(cls, model: Model, **changes: Any) -> Self:
+        """Return the plugin of a model, with other values for some parameters.
+
+        Raises:
+            FibError: the model belongs to another plugin, or does not fit this one.
+        """
+        return restored(cls, replace(model, params={**model.params, **changes}))
+
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
         """Return what a step will make and need, or reject inputs that cannot work.
 
@@ -122,7 +135,7 @@ class Plugin(BaseModel):
         return Forecast()
 
 
-class Trainable(BaseModel):
+class Trainable(Plugin):
     """Mixin for trainable plugins: `fit` returns the plugin itself, fitted.
 
     A subclass sets `_model` in `fit`, and reads it through `model`.
@@ -150,9 +163,14 @@ class Trainable(BaseModel):
             FibError: the plugin is not fitted.
         """
         if self._model is None:
-            name = getattr(type(self), "identifier", lambda: type(self).__name__)()
-            raise FibError(f"{name} has to be fitted first: call fit, or use from_model")
+            raise FibError(
+                f"{self.identifier()} has to be fitted first: call fit, or use from_model"
+            )
         return self._model
+
+    def as_model(self) -> Model:
+        """Return the trained model; before a fit, one with the parameters alone."""
+        return self.model if self.fitted else super().as_model()
 
     @classmethod
     def from_model(cls, model: Model, **changes: Any) -> Self:
@@ -197,13 +215,13 @@ class Trainable(BaseModel):
         return None
 
 
-def restored(cls: type[M], model: Model) -> M:
+def restored(cls: type[P], model: Model) -> P:
     """Return a plugin with the parameters stored in a model.
 
     Raises:
         FibError: the model belongs to another plugin, or the parameters do not fit this one.
     """
-    own = getattr(cls, "identifier", lambda: cls.__name__)()
+    own = cls.identifier()
     if model.plugin != own:
         raise FibError(
             f"this is a model of {model.plugin}, not of {own}: call from_model of the class that "

@@ -14,7 +14,6 @@ from fibcore.models import Model
 from fibcore.pipeline.plan import InputRef, PlannedStep, Work
 from fibcore.pipeline.store import Entry
 from fibcore.pipeline.wiring import plugin_of
-from fibcore.plugin import Trainable
 from fibcore.threads import one_blas_thread
 from fibcore.volumes import Images, Volume
 
@@ -60,10 +59,7 @@ def _further(work: Work, plugin: Any, kept: Mapping[str, Any]) -> dict[str, Arte
     made: dict[str, Any] = {}
     for name, product in others:
         if name == "model":
-            fitted = isinstance(plugin, Trainable) and plugin.fitted
-            made[name] = (
-                plugin.model if fitted else Model(work.identifier, plugin.model_dump(mode="json"))
-            )
+            made[name] = plugin.as_model()
         elif name in kept:
             if not isinstance(kept[name], product.type):
                 raise TypeError(f"kept {name} is {type(kept[name]).__name__}, not {product}")
@@ -84,7 +80,7 @@ def _input(slot: Slot, refs: Sequence[InputRef], finished: Mapping[str, Entry]) 
             artefact = artefact.select(ref.source.kv)
         parts.append(artefact)
     if slot.as_plugin:
-        parts = [plugin_of(part, {}) for part in parts]
+        parts = [plugin_of(part, {}) if isinstance(part, Model) else part for part in parts]
     if slot.several:
         return parts
     return Images.stack(parts) if len(parts) > 1 else parts[0]

@@ -13,7 +13,7 @@ from fibcore.pipeline.explain import Location
 from fibcore.pipeline.findings import Findings
 from fibcore.pipeline.plan import Expected, InputRef, Inputs, PlannedStep, Work
 from fibcore.pipeline.spec import Source, Step
-from fibcore.plugin import Forecast, Plugin, Trainable, restored
+from fibcore.plugin import Forecast, Plugin
 from fibcore.registry import registry
 from fibcore.text import described
 from fibcore.volumes import Images, Volume, VolumeSpec
@@ -39,7 +39,7 @@ def connect(findings: Findings, path: Location, step: Step, work: Work) -> Input
             len(sources) > 1
             and slot is not None
             and not slot.several
-            and not any(product.type is Images for product in slot.accepts)
+            and not all(ref.product.type is Images for ref in found)
         ):
             findings.add(
                 place, f"a list stacks images into channels; {name} takes {slot}: give one"
@@ -74,7 +74,7 @@ def _input(
             return None
         fitting = [source.artefact] if slot.takes(step.products[source.artefact]) else []
     else:
-        fitting = [name for name, product in step.products.items() if slot.takes(product)]
+        fitting = slot.fitting(step.products)
     if not fitting:
         left = ", ".join(f"{name} ({product})" for name, product in step.products.items())
         findings.add(path, f"takes {slot}; step {step.id!r} leaves {left}")
@@ -131,10 +131,7 @@ def _forecast(work: Work, known: Mapping[str, Any]) -> Forecast:
 
 def plugin_of(model: Model, changes: Mapping[str, Any]) -> Plugin:
     """Return the plugin of a model, with some parameters changed."""
-    plugin_class = registry().plugin(model.plugin)
-    if issubclass(plugin_class, Trainable):
-        return plugin_class.from_model(model, **changes)
-    return restored(plugin_class, model)
+    return registry().plugin(model.plugin).from_model(model, **changes)
 
 
 def _plugins_among(work: Work, inputs: Inputs) -> dict[str, Any]:
@@ -143,8 +140,9 @@ def _plugins_among(work: Work, inputs: Inputs) -> dict[str, Any]:
     for name, refs in inputs.items():
         slot = work.slots[name]
         if slot.as_plugin:
-            plugins = [_plugin_left_by(ref.step) for ref in refs]
-            found[name] = plugins if slot.several else plugins[0]
+            plugins = [_plugin_left_by(ref.step) for ref in refs if ref.product.type is Model]
+            if plugins:
+                found[name] = plugins if slot.several else plugins[0]
     return found
 
 

@@ -70,7 +70,7 @@ def test_the_smallest_plugin_of_a_kind_works(made, kind):
 def test_an_unknown_kind_lists_the_kinds(tmp_path):
     done = init(tmp_path / "x", "--kind", "segmentr")
     assert done.exit_code == 2
-    assert "adapter, segmenter, metric, reader. Did you mean 'segmenter'?" in done.stderr
+    assert "source, segmenter, metric, reader. Did you mean 'segmenter'?" in done.stderr
     assert not (tmp_path / "x").exists()
     done = init(tmp_path, "--kind", "segmenter", template="quickstart")
     assert done.exit_code == 2
