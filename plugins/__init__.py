@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from fib_plugins.segmenters.unet.plugin import UNet as UNet
     from fib_plugins.simulators.monte_carlo import MonteCarlo as MonteCarlo
     from fib_plugins.simulators.weighted_projection import WeightedProjection as WeightedProjection
+    from fib_plugins.sources.virtual_stacks import VirtualStacks as VirtualStacks
     from fibcore import (
         Adapter,
         Generator,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
         Reader,
         Segmenter,
         Simulator,
+        Source,
     )
     from fibcore.events import Observer
 
@@ -93,6 +95,7 @@ _HOMES = {
     "Threshold": "segmenters.threshold",
     "UNet": "segmenters.unet.plugin",
     "MonteCarlo": "simulators.monte_carlo",
+    "VirtualStacks": "sources.virtual_stacks",
     "WeightedProjection": "simulators.weighted_projection",
 }
 """Class -> module in this package, in the folder of its kind."""
@@ -153,6 +156,12 @@ def fib_register_simulators(register: Callable[[type[Simulator]], None]) -> None
 def fib_register_adapters(register: Callable[[type[Adapter]], None]) -> None:
     """Register the image adapters."""
     _register_all("adapters", register)
+
+
+@hookimpl
+def fib_register_sources(register: Callable[[type[Source]], None]) -> None:
+    """Register the sources."""
+    _register_all("sources", register)
 
 
 @hookimpl

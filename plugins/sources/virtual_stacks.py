@@ -1,0 +1,244 @@
+"""Virtual structures, simulated and recorded, each pair with parameters of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+from pydantic import Field, PrivateAttr, model_validator
+
+from fib_plugins.sources.held_plugins import held_in, with_held
+from fib_plugins.sources.pair_spec import check_same_volume, forecast_pair, same
+from fib_plugins.sources.varied_plugin import VariedPlugin, reject
+from fibcore import (
+    Adapter,
+    Context,
+    FibError,
+    Forecast,
+    Images,
+    Labels,
+    Model,
+    Physics,
+    Plugin,
+    Simulator,
+    Source,
+    VolumeSpec,
+    keeps,
+)
+
+
+class VariedStructure(VariedPlugin):
+    """A generator, perhaps with ranges in place of parameters, and its share of the pairs."""
+
+    kind: ClassVar[str] = "generator"
+
+    weight: float = Field(
+        default=1.0, gt=0, description="share of the pairs with this structure, relative to others"
+    )
+
+
+class VariedSimulator(VariedPlugin):
+    """A simulator, perhaps with ranges in place of parameters."""
+
+    kind: ClassVar[str] = "simulator"
+
+
+class VariedInstrument(VariedPlugin):
+    """An adapter, perhaps with ranges in place of parameters."""
+
+    kind: ClassVar[str] = "adapter"
+
+
+class VirtualStacks(Source):
+    """Virtual structures, simulated and recorded by an instrument, ever new ones.
+
+    Each pair is made in three steps: one of the `structures` is generated, with parameters drawn
+    from their ranges and with a seed of its own; the simulator images it; a random variant of the
+    instrument (`Adapter.randomised`) records the images. Networks trained on such pairs see
+    structures, counting noise and recordings that no epoch saw before (domain randomisation: Tobin
+    et al., IROS 2017).
+
+    A range ``{"between": [lowest, highest]}`` is drawn from uniformly; a parameter that takes
+    integers gets integers. ``{"among": [values]}`` is one of some values. All structures have one
+    shape, voxel size and list of materials.
+
+    The simulator and the instrument are given as parameters, or as inputs by steps that fit them.
+    The input `physics` is passed on to a simulator that takes one. Inputs are kept in the model of
+    the source.
+    """
+
+    name: ClassVar[str] = "virtual_stacks"
+
+    structures: Annotated[tuple[VariedStructure, ...], Field(min_length=1)] = Field(
+        description="generators of the structures, with ranges in place of parameters; each pair "
+        "has one of them"
+    )
+    simulator: VariedSimulator | None = Field(
+        default=None, description="simulator of the images; none: the input `simulator`"
+    )
+    instrument: VariedInstrument | None = Field(
+        default=None,
+        description="adapter that records the images; none: the input `instrument`, or images as "
+        "simulated",
+    )
+    instrument_spread: float = Field(
+        default=0.5,
+        ge=0,
+        le=10,
+        description="spread of the instrument's variants; 0.5: strengths and lengths differ by a "
+        "factor of up to 1.5",
+    )
+
+    _held: dict[str, Plugin] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _alike(self) -> Self:
+        """Refuse structures that a generator rejects, and structures of different specs."""
+        outputs: list[VolumeSpec] = []
+        for number, structure in enumerate(self.structures):
+            try:
+                found = _forecasts(structure)
+                outputs += [each.output for each in found if each.output is not None]
+                same(outputs, "the structures")
+            except FibError as error:
+                reject(("structures", number), str(error))
+        return self
+
+    # -- as a model ----------------------------------------------------------------------------
+
+    def as_model(self) -> Model:
+        """Return the parameters, and the models of the plugins given as inputs."""
+        return with_held(super().as_model(), self._held)
+
+    @classmethod
+    def from_model(cls, model: Model, **changes: Any) -> Self:
+        """Return the source of a model, with the plugins that it was given as inputs.
+
+        Raises:
+            FibError: the model belongs to another plugin, or does not fit this one.
+        """
+        source = super().from_model(model, **changes)
+        source._held = held_in(model, INPUTS)
+        return source
+
+    # -- before a run --------------------------------------------------------------------------
+
+    def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
+        """Return the specs of a pair and the memory to make it; refuse plugins that do not fit."""
+        held = self._held | {name: plugin for name, plugin in inputs.items() if plugin is not None}
+        self._check(held)
+        found = forecast_pair(
+            [_forecasts(structure) for structure in self.structures],
+            [held["simulator"]] if "simulator" in held else _examples(self.simulator),
+            [held["instrument"]] if "instrument" in held else _examples(self.instrument),
+            held.get("physics"),
+        )
+        return replace(found, model=with_held(super().as_model(), held))
+
+    def _check(self, held: Mapping[str, Plugin]) -> None:
+        """Refuse inputs that are missing, or given twice."""
+        for name in ("simulator", "instrument"):
+            if name in held and getattr(self, name) is not None:
+                raise FibError(
+                    f"the {name} is given as a parameter and as an input; give one of them"
+                )
+        if self.simulator is None and "simulator" not in held:
+            raise FibError(
+                "there is no simulator: give the parameter simulator, such as "
+                '{"plugin": "simulator/weighted_projection", "params": {"energies_kev": [2]}}, or '
+                "a step that fits one as the input simulator"
+            )
+
+    # -- work ----------------------------------------------------------------------------------
+
+    @keeps(labels=Labels)
+    def sample(
+        self,
+        context: Context | None = None,
+        *,
+        simulator: Simulator | None = None,
+        instrument: Adapter | None = None,
+        physics: Physics | None = None,
+    ) -> Images:
+        """Return the images of training pair 0 as an example; keeps its labels.
+
+        The source holds the given plugins from then on, and all further pairs are made with them.
+
+        Args:
+            context: surroundings of the step.
+            simulator: simulator of the images, in place of the parameter.
+            instrument: adapter that records the images, in place of the parameter.
+            physics: backscatter coefficients for a simulator that takes them.
+
+        Raises:
+            FibError: plugins that do not fit together.
+        """
+        given = {"simulator": simulator, "instrument": instrument, "physics": physics}
+        if any(plugin is not None for plugin in given.values()):
+            self._held = {name: plugin for name, plugin in given.items() if plugin is not None}
+        self.forecast("sample", {})
+        return super().sample(context)
+
+    def pair(
+        self, purpose: str, number: int, context: Context | None = None
+    ) -> tuple[Images, Labels]:
+        """Return images and the labels that they show; see `Source.pair`.
+
+        Raises:
+            FibError: drawn parameters that a plugin rejects, or an error of one of the plugins.
+        """
+        context = Context.of(context)
+        self._check(self._held)
+        rng = context.rng_for("pair", purpose, number)
+        seeds = rng.integers(2**63, size=3)
+        weights = np.array([structure.weight for structure in self.structures])
+        structure = self.structures[rng.choice(len(weights), p=weights / weights.sum())]
+        generator: Any = structure.drawn(rng)
+        labels = generator.generate(_inner(context, seeds[0], "structure"))
+        simulator: Any = self._drawn("simulator", rng)
+        physics = {"physics": self._held["physics"]} if "physics" in self._held else {}
+        imaging = _inner(context, seeds[1], "simulation")
+        images = simulator.simulate(labels, **physics, context=imaging)
+        context.device_used = imaging.device_used
+        instrument: Any = self._drawn("instrument", rng)
+        if instrument is not None:
+            variant = instrument.randomised(rng, self.instrument_spread)
+            images = variant.transform(images, context=_inner(context, seeds[2], "recording"))
+        check_same_volume(images.shape, labels.shape)
+        return images, labels
+
+    def _drawn(self, name: str, rng: np.random.Generator) -> Plugin | None:
+        """Return the simulator or the instrument of a pair; None if there is none."""
+        varied = getattr(self, name)
+        return self._held.get(name) if varied is None else varied.drawn(rng)
+
+
+INPUTS: Mapping[str, type[Plugin]] = {
+    "simulator": Simulator,
+    "instrument": Adapter,
+    "physics": Physics,
+}
+"""The inputs of a step, which the source holds from then on: name -> kind of plugin."""
+
+
+def _examples(varied: VariedPlugin | None) -> list[Plugin]:
+    return [] if varied is None else list(varied.examples())
+
+
+def _forecasts(structure: VariedStructure) -> list[Forecast]:
+    """Return the forecasts of a structure over its ranges."""
+    return [plugin.forecast(plugin.main_method, {}) for plugin in structure.examples()]
+
+
+def _inner(context: Context, seed: int, name: str) -> Context:
+    """Return the context of one of the steps that make a pair."""
+    return Context(
+        int(seed),
+        device=context.device_asked,
+        threads=context.threads,
+        scratch=context.scratch / name,
+        report=lambda what, done, total: context.progress(done, total, what),
+        log=context.log,
+    )
