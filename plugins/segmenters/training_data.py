@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
@@ -72,8 +72,14 @@ def class_of_phase(labels: Labels) -> np.ndarray:
             f"the labels hold phase {found[0]} only; to learn to distinguish phases, a "
             f"segmenter needs a structure with at least two"
         )
+    return classes_of(labels.phases)
+
+
+def classes_of(phases: Iterable[int]) -> np.ndarray:
+    """Return a table from phase number (0 to 255) to class number, uint8, for some phases."""
     table = np.zeros(256, np.uint8)
-    table[named] = np.arange(len(named))
+    for number, phase in enumerate(sorted(phases)):
+        table[phase] = number
     return table
 
 

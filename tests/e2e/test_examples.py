@@ -31,6 +31,7 @@ def test_every_example_is_tested_here_or_in_the_docs():
         "my_stack.json",
         "real_structure.json",
         "monte_carlo.json",
+        "endless.json",
         "physics.json",  # test_example_physics.py
         "ml_simulation.json",  # test_example_ml_simulation.py
         "domain_adaptation.json",  # test_example_domain_adaptation.py
@@ -72,3 +73,23 @@ def test_monte_carlo_images_show_more_of_what_lies_below_at_higher_voltage(shell
     brightness = [float(image[pore].mean()) for image in images]
     assert images.shape == (3, 16, 32, 32)
     assert brightness[0] < brightness[1] < brightness[2]
+
+
+def test_a_network_is_trained_on_pairs_without_end(shell):
+    done = shell(
+        "run",
+        str(EXAMPLES / "endless.json"),
+        *settings(
+            "structure.shape=[24, 64, 64]",
+            'endless.structures=[{"plugin": "generator/leveled_wave", "params": {"shape": 32, '
+            '"voxel_size_nm": 4, "waves": 50, "solid_fraction": 0.4, '
+            '"ligament_diameter_nm": {"between": [24, 40]}}}]',
+            "unet_*.epochs=2",
+            "unet_*.patches_per_epoch=32",
+        ),
+    )
+    assert "errors_endless" in done.out
+    (run,) = (shell.folder / "runs" / "endless").glob("*/provenance.json")
+    pair = {path.name for path in (run.parent / "05-endless").iterdir()}
+    assert {"images.tif", "labels.tif", "model.json", "model.safetensors"} <= pair
+    assert '"adapter/acquisition"' in (run.parent / "05-endless" / "model.json").read_text()

@@ -72,7 +72,10 @@ class UNetParameters(Schedule, Computing):
         description="patches on the sliding grid in random order, or at random places",
     )
     patches_per_epoch: int | None = Field(
-        default=None, ge=1, description="patches in one epoch; default: as many as the grid has"
+        default=None,
+        ge=1,
+        description="patches in one epoch; default: as many as the grid has, with a source those "
+        "of all its pairs",
     )
     batch_size: int = Field(
         default=64, ge=1, description="patches per training step; default in 3d: 4, for memory"
@@ -91,7 +94,8 @@ class UNetParameters(Schedule, Computing):
         gt=0,
         le=0.5,
         description="share of the slices, at the end of z, that is kept out of training and "
-        "determines the best epoch",
+        "determines the best epoch; with a source, number of validation pairs, as a share of the "
+        "pairs of an epoch, at least one",
     )
     augment_flips: bool = Field(
         default=True, description="mirror patches in plane at random (never along z)"
@@ -241,6 +245,10 @@ class UNetParameters(Schedule, Computing):
         """Return how many of `depth` slices are kept for validation, at the end of z."""
         least = self.reach_above + 1 if self.flat else self.patch_depth
         return max(least, round(self.validation_fraction * depth))
+
+    def validation_pairs(self, per_epoch: int) -> int:
+        """Return how many pairs of a source, which makes so many an epoch, validate."""
+        return max(1, round(self.validation_fraction * per_epoch))
 
     def network_params(self, channels: int, classes: int) -> dict[str, Any]:
         """Return the arguments of `build_network`, except the seed."""

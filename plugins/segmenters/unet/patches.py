@@ -1,7 +1,7 @@
-"""Patches of a stack for training: their places and their variation.
+"""Patches of stacks for training: their places and their variation.
 
-The stack is on the device as one array, perhaps recorded several times; the patches of a batch are
-cut out all at once by index, which also rotates and mirrors them.
+The stacks are on the device as one array; the patches of a batch are cut out all at once by index,
+which also rotates and mirrors them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Variation:
     """How each patch of an epoch is varied; arrays with one row per patch.
 
     Attributes:
-        recording: number of the recording that the patch is taken from.
+        stack: number of the stack that the patch is taken from.
         symmetry: 0 to 7: quarter turns in plane (0 to 3), plus 4 if mirrored before.
         above: slices above the patch's own that are shown to the network (2.5-D); those further up
             are replaced with the last one shown, as at the end of the stack.
@@ -37,7 +37,7 @@ class Variation:
         noise_seed: seed of the noise.
     """
 
-    recording: np.ndarray
+    stack: np.ndarray
     symmetry: np.ndarray
     above: np.ndarray
     below: np.ndarray
@@ -48,7 +48,7 @@ class Variation:
 
     @classmethod
     def none(cls, unet: UNetParameters, count: int, channels: int) -> Variation:
-        """Return the variation that changes nothing, of patches from the first recording."""
+        """Return the variation that changes nothing, of patches from the first stack."""
         return cls(
             np.zeros(count, np.int64),
             np.zeros(count, np.int64),
@@ -65,7 +65,7 @@ class Variation:
         rng: np.random.Generator,
         count: int,
         channels: int,
-        recordings: int = 1,
+        stacks: int = 1,
     ) -> Variation:
         """Draw a variation for each patch, as set by the parameters `augment_...`.
 
@@ -89,7 +89,7 @@ class Variation:
         swing = rng.uniform(-1.0, 1.0, (2, count, channels))
         symmetry, noise_seed = rng.choice(symmetries, count), int(rng.integers(2**63))
         return cls(
-            rng.integers(0, recordings, count),
+            rng.integers(0, stacks, count),
             symmetry,
             above,
             below,
@@ -106,12 +106,13 @@ def starts(length: int, patch: int, step: int) -> list[int]:
 
 
 class Patches:
-    """Patches of a stack.
+    """Patches of stacks of one shape.
 
     Args:
         unet: the parameters.
-        volume: z-scores, float32, axes (channel, recording, z, y, x).
-        target: class of each voxel, uint8, axes (z, y, x).
+        volume: z-scores, float32, axes (channel, stack, z, y, x).
+        target: class of each voxel, uint8, axes (structure, z, y, x); one structure for each stack,
+            or one that all stacks show.
         skip: slices at the beginning that serve as neighbours only.
     """
 
@@ -123,7 +124,7 @@ class Patches:
         skip: int = 0,
     ) -> None:
         self.unet, self.volume, self.target = unet, volume, target
-        self.skip, self.depth = skip, len(target)
+        self.skip, self.depth = skip, target.shape[1]
         device = volume.device
         self.offsets = torch.tensor(list(unet.slice_offsets), device=device)
         self._shape = (len(volume), len(self.offsets), unet.patch, unet.patch)
@@ -149,14 +150,14 @@ class Patches:
         else:
             step_z = max(1, round(stride * unet.patch_depth))
             z = [low + start for start in starts(self.depth - low, unet.patch_depth, step_z)]
-        y, x = (starts(length, unet.patch, step) for length in self.target.shape[1:])
+        y, x = (starts(length, unet.patch, step) for length in self.target.shape[2:])
         return np.stack(np.meshgrid(z, y, x, indexing="ij"), axis=-1).reshape(-1, 3)
 
     def at_random(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """Return the corners (z, y, x) of `count` patches at random places."""
         unet = self.unet
         ends = [self.depth - (1 if unet.flat else unet.patch_depth)]
-        ends += [length - unet.patch for length in self.target.shape[1:]]
+        ends += [length - unet.patch for length in self.target.shape[2:]]
         return rng.integers((self.skip, 0, 0), ends, (count, 3), endpoint=True)
 
     def batches(
@@ -174,7 +175,7 @@ class Patches:
             to_device(torch.as_tensor(array), device)
             for array in (
                 corners,
-                variation.recording,
+                variation.stack,
                 variation.symmetry,
                 variation.above,
                 variation.below,
@@ -194,7 +195,7 @@ class Patches:
     def _cut(
         self,
         corners: torch.Tensor,
-        recording: torch.Tensor,
+        stack: torch.Tensor,
         symmetry: torch.Tensor,
         above: torch.Tensor,
         below: torch.Tensor,
@@ -210,13 +211,15 @@ class Patches:
         if self.unet.flat:
             offsets = offsets.clamp(-above[:, None], below[:, None])
         slices = (z + offsets).clamp(0, self.depth - 1)[:, :, None, None]
-        places = recording[:, None, None, None]
+        places = stack[:, None, None, None]
+        structures = places % len(self.target)
         inputs = self.volume[:, places, slices, rows, columns].movedim(0, 1)
         inputs = inputs * gain[:, :, None, None, None] + offset[:, :, None, None, None]
         if noise is not None:
             inputs = inputs + noise
         if not self.unet.flat:
-            return inputs.contiguous(), self.target[slices, rows, columns][:, None].long()
-        own = self.target[z[:, :, None, None], rows, columns]
+            own = self.target[structures, slices, rows, columns][:, None]
+            return inputs.contiguous(), own.long()
+        own = self.target[structures, z[:, :, None, None], rows, columns]
         inputs = inputs.flatten(1, 2).contiguous(memory_format=torch.channels_last)
         return inputs, own.long()

@@ -24,6 +24,7 @@ from fibcore import (
     Labels,
     Model,
     Segmenter,
+    Source,
     Table,
     Trainable,
     VolumeSpec,
@@ -79,6 +80,14 @@ class UNet(Trainable, UNetParameters, Segmenter):
     def _forecast_fit(self, inputs: Mapping[str, Any]) -> Forecast:
         images, labels = inputs["images"], inputs.get("labels")
         instrument = inputs.get("instrument")
+        activations = TRAINING_BYTES * self.base_channels * self.voxels_per_batch
+        if isinstance(images, Source):
+            return self._forecast_endless(images, inputs, activations)
+        if "labels" not in inputs:
+            raise FibError(
+                "images need labels: give the structure that they show as the input labels, or a "
+                "source in place of the images"
+            )
         if labels is not None:
             check_same_volume(images.shape, labels.shape)
         self._check_size(images.shape)
@@ -87,10 +96,33 @@ class UNet(Trainable, UNetParameters, Segmenter):
             recordings = self.instrument_variants
             forecast = instrument.forecast(instrument.main_method, {"images": images})
             recording = forecast.memory_bytes
-        activations = TRAINING_BYTES * self.base_channels * self.voxels_per_batch
         stack = int(np.prod(images.shape)) * (4 * len(images.kv) * recordings + 1)
         # Each process has a stack and records it, but no more than its share of a batch.
         memory = max(activations, self.devices * recording) + self.devices * stack
+        return Forecast(memory_bytes=memory, model=self._forecast_model(images, labels))
+
+    def _forecast_endless(
+        self, source: Source, inputs: Mapping[str, Any], activations: int
+    ) -> Forecast:
+        """Return the forecast of a training on a source."""
+        for name, advice in (
+            ("labels", "its pairs have labels of their own"),
+            ("instrument", "give the instrument to the source, which records its pairs"),
+        ):
+            if name in inputs:
+                raise FibError(
+                    f"the images come from {source.identifier()}: leave the input {name} out; "
+                    f"{advice}"
+                )
+        forecast = source.forecast(source.main_method, {})
+        images, labels = forecast.output, forecast.kept.get("labels")
+        if images is None:
+            return Forecast(memory_bytes=activations + forecast.memory_bytes)
+        self._check_size(images.shape, held_back=0)
+        held = source.pairs_per_epoch + self.validation_pairs(source.pairs_per_epoch)
+        pair = int(np.prod(images.shape)) * (4 * len(images.kv) + 1)
+        # The next pairs are made while the network learns.
+        memory = activations + forecast.memory_bytes + self.devices * held * pair
         return Forecast(memory_bytes=memory, model=self._forecast_model(images, labels))
 
     def _forecast_model(self, images: VolumeSpec, labels: VolumeSpec | None) -> Model | None:
@@ -118,7 +150,8 @@ class UNet(Trainable, UNetParameters, Segmenter):
         workers = max(1, (os.cpu_count() or 1) // self.cpu_threads) if self.flat else 1
         return Forecast(labels, kept, memory_bytes=activations * workers)
 
-    def _check_size(self, shape: tuple[int, int, int]) -> None:
+    def _check_size(self, shape: tuple[int, int, int], held_back: int | None = None) -> None:
+        """Refuse a structure too small for a patch beside the slices held back for validation."""
         depth, height, width = shape
         if min(height, width) < self.patch:
             raise FibError(
@@ -126,7 +159,8 @@ class UNet(Trainable, UNetParameters, Segmenter):
                 f"{self.patch}: use a patch of at most {min(height, width)} that can be halved "
                 f"{self.depth} times, or a larger structure"
             )
-        held_back = self.validation_slices(depth)
+        if held_back is None:
+            held_back = self.validation_slices(depth)
         needed = 1 if self.flat else self.patch_depth
         if depth - held_back < needed:
             advice = "fewer slices_above" if self.dimensions == "2.5d" else "a smaller patch_depth"
@@ -154,8 +188,8 @@ class UNet(Trainable, UNetParameters, Segmenter):
     @keeps(history=Table)
     def fit(
         self,
-        images: Images,
-        labels: Labels,
+        images: Images | Source,
+        labels: Labels | None = None,
         context: Context | None = None,
         *,
         instrument: Adapter | None = None,
@@ -167,7 +201,8 @@ class UNet(Trainable, UNetParameters, Segmenter):
         checkpoint in the context's scratch folder, if there is one, and ends with the same bytes.
 
         Args:
-            images: one channel per voltage.
+            images: one channel per voltage; or a source, whose pairs have images and labels: each
+                epoch trains on new ones, and validation uses others.
             labels: the structure that was imaged; there is one class for each phase it names.
             context: surroundings of the step.
             instrument: model of a microscope that records the images, which are ideal ones then:
@@ -183,8 +218,8 @@ class UNet(Trainable, UNetParameters, Segmenter):
         from fib_plugins.training.team import in_team
 
         context = Context.of(context)
-        check_same_volume(images.shape, labels.shape)
-        self._check_size(images.shape)
+        specs = {"images": images, "labels": labels, "instrument": instrument}
+        self.forecast("fit", {n: getattr(v, "spec", v) for n, v in specs.items() if v is not None})
         with cpu_threads(self.cpu_threads):
             trained = in_team(train, self, context, images, labels, instrument)
         curves = {"validation_dice": Curve("dice", of="validation"), **LOSSES}
@@ -193,10 +228,7 @@ class UNet(Trainable, UNetParameters, Segmenter):
             plugin=self.identifier(),
             params=self.model_dump(mode="json"),
             weights=trained.weights,
-            info={
-                **TrainingData.record(images, labels, trained.grey_scale),
-                "best_epoch": trained.best_epoch,
-            },
+            info={**trained.info, "best_epoch": trained.best_epoch},
         )
         return self
 

@@ -1,9 +1,6 @@
 """Training of the U-Net segmenter: table 1's procedure, resumable after every epoch.
 
-Training and validation share no voxel: validation uses the end of the stack along z, and the first
-`slices_above` of its slices serve as neighbours only. With an instrument, both parts are recorded
-by it and its random variants. Sums are read from a GPU once in each part of an epoch, and nothing
-in between.
+Sums are read from a GPU once in each part of an epoch, and nothing in between.
 """
 
 from __future__ import annotations
@@ -20,18 +17,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from fib_plugins.image_statistics.grey_scale import GreyScale
-from fib_plugins.segmenters.training_data import class_of_phase
+from fib_plugins.segmenters.training_data import TrainingData
+from fib_plugins.segmenters.unet.data import Data, data_of
 from fib_plugins.segmenters.unet.network import build_network
 from fib_plugins.segmenters.unet.patches import Patches, Variation
-from fib_plugins.segmenters.unet.recordings import Instruments, Recordings
 from fib_plugins.training.checkpoint import Checkpoint
 from fib_plugins.training.cuda_graphs import Replayed, Tensors
 from fib_plugins.training.optimizers import adam, on_device, rate_of
 from fib_plugins.training.progress import Progress, plateau
 from fib_plugins.training.team import Team
 from fib_plugins.training.weights import set_tensors, weights_of
-from fibcore import Adapter, Context, FibError, Images, Labels
+from fibcore import Adapter, Context, FibError, Images, Labels, Source
 
 if TYPE_CHECKING:
     from fib_plugins.segmenters.unet.parameters import UNetParameters
@@ -41,58 +37,51 @@ Batches = Iterator[tuple[torch.Tensor, torch.Tensor]]
 
 @dataclass(frozen=True)
 class Trained:
-    """The result of a training: the best weights and the history."""
+    """The result of a training: the best weights, the history, and what it was trained on."""
 
     weights: dict[str, np.ndarray]
     history: list[dict[str, Any]]
     best_epoch: int
-    grey_scale: GreyScale
+    info: dict[str, Any]
 
 
 def train(
     unet: UNetParameters,
-    images: Images,
-    labels: Labels,
+    images: Images | Source,
+    labels: Labels | None,
     instrument: Adapter | None,
     context: Context,
     team: Team,
 ) -> Trained:
     """Train a network to find the phases of `labels` in `images`; return the best one.
 
-    With an `instrument`, the images are recorded by it and its random variants. Each process of the
-    team calls it.
+    With an `instrument`, the images are recorded by it and its random variants. A source has the
+    labels of its images. Each process of the team calls it.
 
     Raises:
         FibError: constant or non-finite images, labels that cannot be learned from, or a training
             that diverges.
     """
-    classes = class_of_phase(labels)
-    channels = len(images.kv)
+    with data_of(unet, images, labels, instrument, context, team) as data:
+        return _train(unet, data, context, team)
+
+
+def _train(unet: UNetParameters, data: Data, context: Context, team: Team) -> Trained:
+    trained_on, validated_on = data.training, data.validation
+    channels = len(trained_on.volume)
+    phases = data.example[1].phases
     device = team.fabric.device
-    depth = images.shape[0]
-    split = depth - unet.validation_slices(depth)
-    instruments = None
-    if instrument is not None:
-        instruments = Instruments(instrument, unet.instrument_spread, context)
-    grey_scale = _grey_scale(unet, images, range(split), instruments)
-
-    def recordings(slices: range, purpose: str) -> Recordings:
-        return Recordings(unet, images, slices, grey_scale, device, instruments, purpose)
-
-    target = _classes_on_device(labels, classes, device)
-    trained_on = recordings(range(split), "training")
-    validated_on = recordings(range(split, depth), "validation")
-    training = Patches(unet, trained_on.volume, target[:split])
-    validation = Patches(unet, validated_on.volume, target[split:], skip=unet.reach_above)
+    training = Patches(unet, trained_on.volume, trained_on.target)
+    validation = Patches(unet, validated_on.volume, validated_on.target, skip=data.skip)
     places = training.grid(unet.stride)
-    per_epoch = unet.patches_per_epoch or len(places)
+    per_epoch = unet.patches_per_epoch or len(places) * len(trained_on.target)
     seen = _thinned(validation.grid(1.0), per_epoch)
     unvaried = Variation.none(unet, len(seen), channels)
     by = context.rng_for("validation").integers(0, len(validated_on), len(seen))
-    unvaried = replace(unvaried, recording=by)
+    unvaried = replace(unvaried, stack=by)
 
     network = build_network(
-        **unet.network_params(channels, len(labels.phases)),
+        **unet.network_params(channels, len(phases)),
         seed=int(context.rng_for("network").integers(2**63)),
     )
     optimizer = adam(network.parameters(), unet.learning_rate, device)
@@ -104,12 +93,12 @@ def train(
         learn = Replayed(learn, device, context.log)
 
     def validated(tick: Callable[[], None]) -> tuple[float, float]:
-        validated_on.hold(range(len(validated_on)), context)
+        validated_on.hold(1)
         return validate(module, validation.batches(seen, unvaried), loss_of, tick)
 
     checkpoint = Checkpoint(
         context.scratch / "checkpoint.pt",
-        _fingerprint(unet, images, labels, instrument, grey_scale, context.seed),
+        _fingerprint(unet, data, context.seed),
         network=network,
         optimizer=optimizer,
         plateau=lowering,
@@ -119,8 +108,7 @@ def train(
     ticks = -(-per_epoch // unet.batch_size) + -(-len(seen) // unet.batch_size)
     while progress.epoch < unet.epochs and not progress.exhausted(unet.early_stopping_patience):
         epoch = progress.epoch + 1
-        oldest = progress.epoch * unet.instrument_renewal if instruments else 0
-        trained_on.hold(range(oldest, oldest + len(trained_on)), context)
+        trained_on.hold(epoch)
         rng = context.rng_for("epoch", epoch)
         corners = _corners(unet, training, places, per_epoch, rng)
         variation = Variation.draw(unet, rng, per_epoch, channels, len(trained_on))
@@ -150,25 +138,8 @@ def train(
         team.save(checkpoint, progress)
 
     set_tensors(network, progress.best)
-    return Trained(weights_of(network), progress.history, progress.best_epoch, grey_scale)
-
-
-def _grey_scale(
-    unet: UNetParameters, images: Images, slices: range, instruments: Instruments | None
-) -> GreyScale:
-    """Return the grey scale of the images, or of some slices recorded by the given instrument."""
-    if instruments is not None:
-        part = images.data[:, slices.start : slices.stop]
-        images = instruments.record(images.with_data(part))
-    return GreyScale.of(images, per_slice=unet.normalization == "slice")
-
-
-def _classes_on_device(labels: Labels, classes: np.ndarray, device: torch.device) -> torch.Tensor:
-    """Return the class of each voxel of the stack, axes (z, y, x)."""
-    target = torch.empty(labels.shape, dtype=torch.uint8, device=device)
-    for z in range(labels.shape[0]):
-        target[z] = torch.from_numpy(classes[labels.data[z]])
-    return target
+    info = TrainingData.record(*data.example, data.grey_scale)
+    return Trained(weights_of(network), progress.history, progress.best_epoch, info)
 
 
 def _thinned(places: np.ndarray, most: int) -> np.ndarray:
@@ -187,24 +158,9 @@ def loss_function(unet: UNetParameters) -> nn.Module:
     return loss(softmax=True, to_onehot_y=True, batch=True)
 
 
-def _fingerprint(
-    unet: UNetParameters,
-    images: Images,
-    labels: Labels,
-    instrument: Adapter | None,
-    grey_scale: GreyScale,
-    seed: int,
-) -> str:
+def _fingerprint(unet: UNetParameters, data: Data, seed: int) -> str:
     """Return a digest of all that determines the training, which identifies a checkpoint."""
-    facts = {
-        "params": unet.model_dump(mode="json"),
-        "shape": images.data.shape,
-        "phases": sorted(labels.phases),
-        "instrument": None if instrument is None else instrument.model_dump(mode="json"),
-        "grey_values": [grey_scale.centre.tolist(), grey_scale.scale.tolist()],
-        "solid": [int(np.count_nonzero(plane)) for plane in labels.data],
-        "seed": seed,
-    }
+    facts = {"params": unet.model_dump(mode="json"), **data.facts, "seed": seed}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

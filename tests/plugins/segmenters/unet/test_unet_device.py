@@ -67,7 +67,7 @@ def test_patches_are_cut_and_judged_without_a_word_from_the_device(
     unet = small(**{"batch_size": 3, **params})
     rng = np.random.default_rng(0)
     patches = Patches(
-        unet, torch.rand(1, 2, 16, 64, 64), torch.randint(2, (16, 64, 64), dtype=torch.uint8)
+        unet, torch.rand(1, 2, 16, 64, 64), torch.randint(2, (1, 16, 64, 64), dtype=torch.uint8)
     )
     network = build_network(**unet.network_params(1, 2), seed=0)
     counts = []

@@ -15,8 +15,9 @@ from pydantic import Field
 from fib_plugins.adapters.acquisition import Acquisition
 from fib_plugins.adapters.identity import Identity
 from fib_plugins.image_statistics.grey_scale import GreyScale
+from fib_plugins.segmenters.unet.instruments import Instruments
 from fib_plugins.segmenters.unet.plugin import UNet
-from fib_plugins.segmenters.unet.recordings import Instruments, Recordings
+from fib_plugins.segmenters.unet.stacks import HeldStacks, Recordings, Stack
 from fibcore import Adapter, Context, FibError, Images, Labels
 from fibcore.errors import PipelineError
 
@@ -104,28 +105,29 @@ def test_variants_leave_structure_where_it_is(images: Images) -> None:
 
 def recordings(
     unet: UNet, images: Images, instrument: Adapter, purpose: str = "training", seed: int = 0
-) -> Recordings:
+) -> HeldStacks:
     context = Context(seed)
     instruments = Instruments(instrument, unet.instrument_spread, context)
     grey_scale = GreyScale.of(instruments.record(images))
-    slices = range(images.shape[0])
-    device = torch.device("cpu")
-    return Recordings(unet, images, slices, grey_scale, device, instruments, purpose)
+    labels = Labels(np.zeros(images.shape, np.uint8), images.voxel_size_nm)
+    stack = Stack(images, labels, grey_scale, range(images.shape[0]))
+    supply = Recordings(unet, stack, instruments, purpose, context)
+    return HeldStacks(supply, len(images.kv), np.zeros(256, np.uint8), torch.device("cpu"))
 
 
 def test_a_recording_is_the_same_however_it_came_to_be_held(
     small: Callable[..., UNet], images: Images
 ) -> None:
     one, two = (recordings(small(), images, bad_instrument()) for _ in range(2))
-    for first in range(4):
-        one.hold(range(first, first + 4), Context(0))
-    two.hold(range(3, 7), Context(0))
+    for epoch in range(1, 5):
+        one.hold(epoch)
+    two.hold(4)
     assert torch.equal(one.volume, two.volume)
     volumes = two.volume[0].flatten(1)
     alike = np.corrcoef(volumes)[np.triu_indices(4, 1)]
     assert alike.max() < 0.97  # each has noise and stripes of its own
     other = recordings(small(), images, bad_instrument(), seed=1)
-    other.hold(range(3, 7), Context(0))
+    other.hold(4)
     assert not torch.equal(other.volume, two.volume)
 
 
@@ -133,17 +135,17 @@ def test_grey_values_are_normalised_as_inference_does_it(
     small: Callable[..., UNet], images: Images
 ) -> None:
     by_stack = recordings(small(), images, ToyInstrument())
-    by_stack.hold(range(4), Context(0))
+    by_stack.hold(1)
     assert by_stack.volume.mean(dim=(0, 2, 3, 4)).numpy() == pytest.approx(0.0, abs=1e-3)
     assert by_stack.volume.std(dim=(0, 2, 3, 4)).numpy() == pytest.approx(1.0, abs=1e-3)
 
     by_slice = recordings(small(normalization="slice"), images, ToyInstrument())
-    by_slice.hold(range(4), Context(0))
+    by_slice.hold(1)
     assert by_slice.volume.mean(dim=(3, 4)).numpy() == pytest.approx(0.0, abs=1e-3)
 
     MADE.clear()
     in_training = recordings(small(normalization="training"), images, ToyInstrument())
-    in_training.hold(range(4), Context(0))
+    in_training.hold(1)
     centre, *variants = MADE
     shifts = (np.array(variants) - centre) / images.data.std()
     levels = in_training.volume.mean(dim=(0, 2, 3, 4)).numpy()
@@ -172,13 +174,13 @@ def test_patches_of_a_batch_come_from_several_recordings(
     plain = {"augment_gain": 0.0, "augment_offset": 0.0}
     unet = small(**plain, batch_size=40)
     volume = torch.arange(4.0)[None, :, None, None, None].expand(1, 4, *images.shape)
-    patches = Patches(unet, volume, torch.from_numpy(structure.data))
+    patches = Patches(unet, volume, torch.from_numpy(structure.data)[None])
     rng = np.random.default_rng(0)
     drawn = Variation.draw(unet, rng, 40, 1, 4)
     ((inputs, _),) = patches.batches(patches.at_random(rng, 40), drawn)
     of_recording = inputs.mean(dim=(1, 2, 3))
-    assert torch.equal(of_recording, torch.from_numpy(drawn.recording).float())
-    assert set(drawn.recording.tolist()) == {0, 1, 2, 3}
+    assert torch.equal(of_recording, torch.from_numpy(drawn.stack).float())
+    assert set(drawn.stack.tolist()) == {0, 1, 2, 3}
 
 
 class Interruption(Exception):

@@ -24,7 +24,7 @@ def cut(
     first: int = 0,
     last: int = DEPTH,
 ) -> tuple[np.ndarray, np.ndarray]:
-    patches = Patches(unet, NUMBERED[:, None, first:last], TARGET[first:last])
+    patches = Patches(unet, NUMBERED[:, None, first:last], TARGET[None, first:last])
     variation = variation or Variation.none(unet, len(corners), 2)
     ((inputs, targets),) = patches.batches(np.array(corners) - [first, 0, 0], variation)
     return inputs.numpy(), targets.numpy()
@@ -106,7 +106,7 @@ def test_contrast_brightness_and_noise_vary_as_asked(small: Callable[..., UNet])
     shape = {"patch": 16, "batch_size": 500, "augment_ends": 0.0}
     unet = small(**shape, augment_gain=0.2, augment_offset=0.5, augment_noise=0.1)
     ones = torch.ones(1, 1, DEPTH, HEIGHT, WIDTH)
-    patches = Patches(unet, ones, TARGET)
+    patches = Patches(unet, ones, TARGET[None])
     drawn = Variation.draw(unet, np.random.default_rng(2), 500, 1)
     ((inputs, _),) = patches.batches(np.full((500, 3), 5), drawn)
 
@@ -119,7 +119,7 @@ def test_contrast_brightness_and_noise_vary_as_asked(small: Callable[..., UNet])
 @pytest.mark.parametrize("dimensions", ["2d", "2.5d", "3d"])
 def test_the_grid_covers_every_voxel(small: Callable[..., UNet], dimensions: str) -> None:
     unet = small(dimensions=dimensions, patch=16, patch_depth=8)
-    patches = Patches(unet, NUMBERED[:, None], TARGET)
+    patches = Patches(unet, NUMBERED[:, None], TARGET[None])
     covered = np.zeros((DEPTH, HEIGHT, WIDTH), int)
     for z, y, x in patches.grid(1.0):
         covered[z : z + (8 if dimensions == "3d" else 1), y : y + 16, x : x + 16] += 1
@@ -129,7 +129,9 @@ def test_the_grid_covers_every_voxel(small: Callable[..., UNet], dimensions: str
 
 def test_random_corners_reach_all_ends_and_not_beyond(small: Callable[..., UNet]) -> None:
     unet = small(dimensions="3d", patch=16, patch_depth=8)
-    corners = Patches(unet, NUMBERED[:, None], TARGET).at_random(np.random.default_rng(3), 2000)
+    corners = Patches(unet, NUMBERED[:, None], TARGET[None]).at_random(
+        np.random.default_rng(3), 2000
+    )
     assert corners.min(axis=0).tolist() == [0, 0, 0]
     assert corners.max(axis=0).tolist() == [DEPTH - 8, HEIGHT - 16, WIDTH - 16]
 
@@ -141,7 +143,7 @@ def test_shares_of_a_batch_are_its_patches(
 ) -> None:
     unet = small(patch=16, batch_size=4, augment_noise=noise)
     rng = np.random.default_rng(0)
-    patches = Patches(unet, NUMBERED[:, None], TARGET)
+    patches = Patches(unet, NUMBERED[:, None], TARGET[None])
     corners = patches.at_random(rng, 9)
     variation = Variation.draw(unet, rng, 9, 2)
     whole = list(patches.batches(corners, variation))

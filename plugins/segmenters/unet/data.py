@@ -1,0 +1,160 @@
+"""The data of a training: stacks to train on, stacks to validate on, their grey scale.
+
+Training and validation share no voxel. Of a given stack, validation uses the end along z, and the
+first `slices_above` of its slices serve as neighbours only. With an instrument, both parts are
+recorded by it and its random variants. Of a source, validation uses pairs of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fib_plugins.image_statistics.grey_scale import GreyScale
+from fib_plugins.segmenters.training_data import class_of_phase, classes_of
+from fib_plugins.segmenters.unet.instruments import Instruments
+from fib_plugins.segmenters.unet.stacks import Endless, Given, HeldStacks, Recordings, Stack, Supply
+from fib_plugins.training.pairs import Pairs, pairs_of
+from fib_plugins.training.team import Team
+from fibcore import Adapter, Context, Images, Labels, Source
+
+if TYPE_CHECKING:
+    from fib_plugins.segmenters.unet.parameters import UNetParameters
+
+
+@dataclass(frozen=True)
+class Data:
+    """The data of a training.
+
+    Attributes:
+        example: images and labels with the channels, voxel size and phases of all stacks.
+        grey_scale: that of the training images.
+        training: stacks to train on.
+        validation: stacks to validate on.
+        skip: first slices of the validation stacks that serve as neighbours only.
+        facts: what identifies the data, as JSON values.
+    """
+
+    example: tuple[Images, Labels]
+    grey_scale: GreyScale
+    training: HeldStacks
+    validation: HeldStacks
+    skip: int
+    facts: Mapping[str, Any]
+
+
+@contextmanager
+def data_of(
+    unet: UNetParameters,
+    images: Images | Source,
+    labels: Labels | None,
+    instrument: Adapter | None,
+    context: Context,
+    team: Team,
+) -> Iterator[Data]:
+    """Give a block the data of a training.
+
+    Raises:
+        FibError: constant or non-finite images, or labels that cannot be learned from.
+    """
+    if isinstance(images, Source):
+        with pairs_of(images, context, team) as pairs:
+            yield _endless(unet, pairs, team)
+    else:
+        assert labels is not None
+        yield _given(unet, images, labels, instrument, context, team)
+
+
+def _endless(unet: UNetParameters, pairs: Pairs, team: Team) -> Data:
+    """Return the data of a training on a source."""
+    source = pairs.source
+    number = unet.validation_pairs(source.pairs_per_epoch)
+    fixed = list(pairs.take([("validation", each) for each in range(number)]))
+    scale = _grey_scale(unet, _joined([images for images, _ in fixed]))
+    facts = {
+        "source": dict(source.as_model().params),
+        "solid": [_solid(labels) for _, labels in fixed],
+    }
+    return _data(
+        fixed[0],
+        scale,
+        Endless(unet, pairs, scale, fixed[0][1].shape),
+        Given([Stack.whole(unet, *pair, scale) for pair in fixed]),
+        0,
+        classes_of(fixed[0][1].phases),
+        facts,
+        team,
+    )
+
+
+def _given(
+    unet: UNetParameters,
+    images: Images,
+    labels: Labels,
+    instrument: Adapter | None,
+    context: Context,
+    team: Team,
+) -> Data:
+    """Return the data of a training on one stack, perhaps recorded by an instrument."""
+    classes = class_of_phase(labels)
+    depth = images.shape[0]
+    split = depth - unet.validation_slices(depth)
+    parts = {"training": range(split), "validation": range(split, depth)}
+    facts: dict[str, Any] = {
+        "solid": _solid(labels),
+        "instrument": None if instrument is None else instrument.model_dump(mode="json"),
+    }
+    supplies: list[Supply]
+    if instrument is None:
+        scale = _grey_scale(unet, images)
+        supplies = [Given([Stack(images, labels, scale, part)]) for part in parts.values()]
+    else:
+        instruments = Instruments(instrument, unet.instrument_spread, context)
+        recorded = instruments.record(images.with_data(images.data[:, :split]))
+        scale = _grey_scale(unet, recorded)
+        supplies = [
+            Recordings(unet, Stack(images, labels, scale, part), instruments, purpose, context)
+            for purpose, part in parts.items()
+        ]
+    training, validation = supplies
+    example = (images, labels)
+    return _data(example, scale, training, validation, unet.reach_above, classes, facts, team)
+
+
+def _data(
+    example: tuple[Images, Labels],
+    grey_scale: GreyScale,
+    training: Supply,
+    validation: Supply,
+    skip: int,
+    classes: np.ndarray,
+    facts: Mapping[str, Any],
+    team: Team,
+) -> Data:
+    channels, device = len(example[0].kv), team.fabric.device
+    held = [HeldStacks(supply, channels, classes, device) for supply in (training, validation)]
+    facts = {
+        **facts,
+        "shape": example[0].data.shape,
+        "phases": sorted(example[1].phases),
+        "grey_values": [grey_scale.centre.tolist(), grey_scale.scale.tolist()],
+    }
+    return Data(example, grey_scale, held[0], held[1], skip, facts)
+
+
+def _grey_scale(unet: UNetParameters, images: Images) -> GreyScale:
+    return GreyScale.of(images, per_slice=unet.normalization == "slice")
+
+
+def _joined(stacks: list[Images]) -> Images:
+    """Return one stack with the slices of several."""
+    return stacks[0].with_data(np.concatenate([stack.data for stack in stacks], axis=1))
+
+
+def _solid(labels: Labels) -> list[int]:
+    """Return the number of solid voxels in each slice."""
+    return [int(np.count_nonzero(plane)) for plane in labels.data]

@@ -1,0 +1,158 @@
+"""The pairs of a source for the epochs of a training, made while the epoch before runs."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fib_plugins.training.beside import Beside, CannotServeError
+from fib_plugins.training.pickling import pack, unpack
+from fibcore import Context, FibError, Images, Labels, Source
+
+if TYPE_CHECKING:  # not at run time: the process beside the training needs no torch
+    from fib_plugins.training.team import Team
+
+Pair = tuple[Images, Labels]
+Item = tuple[str, int]
+"""Purpose and number of a pair."""
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Makes pairs, in this process or in the one beside it."""
+
+    source: Source
+    seed: int
+    device: str
+    threads: int
+
+    def __call__(self, item: Item, folder: Path) -> Pair:
+        """Return a pair; `folder` is for temporary files."""
+        context = Context(
+            self.seed,
+            device=self.device,
+            threads=self.threads,
+            scratch=folder,
+            # Warnings that concern all pairs are those of the step that draws the example.
+            log=logging.Logger("fib.source", logging.CRITICAL),
+        )
+        return self.source.pair(*item, context)
+
+
+class Pairs:
+    """Pairs of a source, which the first process of a team makes for all of its processes.
+
+    With more than one thread a process beside the training makes them, those of the next epoch
+    while this one runs. A pair is the same wherever it is made.
+
+    Args:
+        source: the source.
+        context: surroundings of the training.
+        team: the processes that train, each of which makes the same calls.
+    """
+
+    def __init__(self, source: Source, context: Context, team: Team) -> None:
+        self.source, self.context, self.team = source, context, team
+        self._maker = _Maker(source, context.seed, context.device_asked, context.threads)
+        self._folder = context.scratch / "pairs"
+        self._beside: Beside | None = None
+        self._first: Pair | None = None
+        if team.rank == 0:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            if context.threads > 1:
+                try:
+                    self._beside = Beside(self._maker, self._folder / "beside")
+                except (pickle.PicklingError, AttributeError, TypeError, OSError) as error:
+                    self._not_beside(error)
+
+    def prepare(self, items: Iterable[Item]) -> None:
+        """Start making pairs that will be taken next, in this order."""
+        if self._beside is not None:
+            for item in items:
+                self._beside.request(item)
+
+    def take(self, items: list[Item]) -> Iterator[Pair]:
+        """Yield pairs; their arrays are files, which are deleted when the next ones are taken.
+
+        Raises:
+            FibError: an error of the source, or a pair unlike the others.
+        """
+        self._delete()
+        self.prepare(items)
+        began = time.monotonic()
+        for item in self.context.track(items, "training pairs made"):
+            pair = unpack(self.team.by_first(partial(self._packed, item)))
+            self._check(pair, item)
+            yield pair
+        if items and items[0] == ("training", 0):
+            seconds = time.monotonic() - began
+            self.context.log.info(
+                "the %d pairs of an epoch take about %.1f s to make", len(items), seconds
+            )
+
+    def end(self) -> None:
+        """Stop making pairs, and delete files."""
+        if self._beside is not None:
+            self._beside.end()
+        if self.team.rank == 0:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _packed(self, item: Item) -> bytes:
+        if self._beside is not None:
+            try:
+                return self._beside.result(item)
+            except CannotServeError as error:
+                self._beside.end()
+                self._beside = None
+                self._not_beside(error)
+        folder = self._folder / "-".join(map(str, item))
+        folder.mkdir(parents=True)
+        return pack(self._maker(item, folder), folder)
+
+    def _delete(self) -> None:
+        if self._beside is not None:
+            self._beside.delete_results()
+        elif self.team.rank == 0:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _not_beside(self, error: Exception) -> None:
+        self.context.log.info(
+            "training pairs are made between epochs, since another process cannot make them (%s)",
+            error,
+        )
+
+    def _check(self, pair: Pair, item: Item) -> None:
+        """Refuse a pair whose images and labels do not fit, or that is unlike the first one."""
+        self._first = self._first or pair
+        (images, labels), first = pair, self._first
+        facts = [
+            ("images of shape", images.shape, first[0].shape),
+            ("labels of shape", labels.shape, first[0].shape),
+            ("images at kV", list(images.kv), list(first[0].kv)),
+            ("labels with the phases", sorted(labels.phases), sorted(first[1].phases)),
+        ]
+        for what, found, wanted in facts:
+            if found != wanted:
+                purpose, number = item
+                raise FibError(
+                    f"{self.source.identifier()} made {what} {found} as {purpose} pair {number}, "
+                    f"not {wanted} as before: all pairs of a source must be alike"
+                )
+
+
+@contextmanager
+def pairs_of(source: Source, context: Context, team: Team) -> Iterator[Pairs]:
+    """Give a block the pairs of a source; stop making them at its end."""
+    pairs = Pairs(source, context, team)
+    try:
+        yield pairs
+    finally:
+        pairs.end()
