@@ -18,7 +18,10 @@ from .stopwatch import steps_per_second
 
 PAPER = "the paper, on an RTX 3090: 16.7"
 BATCHES = (1, 4, 16, 32)
-SMALL = {"patch": 32, "depth": 1, "base_channels": 4, "blocks": 1, "discriminator_channels": 4}
+SMALL = {
+    "patch": 32, "depth": 1, "base_channels": 4, "blocks": 1, "discriminator_channels": 4,
+    "cpu_threads": 1,
+}  # fmt: skip
 """Networks of a dry run."""
 
 Stacks = tuple[Images, Images]

@@ -20,7 +20,7 @@ from .stopwatch import steps_per_second
 SAME_LABELS = 0.999
 """Share of the voxels that must have the same phase on GPU and CPU."""
 
-SMALL = {"patch": 16, "depth": 2, "base_channels": 4, "batch_size": 4}
+SMALL = {"patch": 16, "depth": 2, "base_channels": 4, "batch_size": 4, "cpu_threads": 1}
 """Networks of a dry run."""
 
 
