@@ -86,7 +86,7 @@ class Package:
         register(Bad)
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)  # registered once, in any order of tests
 def _bad() -> None:
     registry().add_module(Package(), "bad = tests", "fib-toy-bad", "0.1")
 
