@@ -3,15 +3,6 @@ from __future__ import annotations
 import json
 import shutil
 
-import pytest
-
-
-@pytest.fixture
-def cached(shell, otsu):
-    """A shell in a folder with one finished run."""
-    shell("run", shell.write("p.json", otsu))
-    return shell
-
 
 def test_list_shows_what_the_cache_holds(cached):
     out = cached("cache", "list").out

@@ -38,19 +38,19 @@ def test_every_example_is_tested_here_or_in_the_docs():
     }
 
 
-def test_a_reconstruction_is_imaged_segmented_and_scored(shell):
+def test_a_reconstruction_is_imaged_segmented_and_scored(untraced):
     noise = np.random.default_rng(0).standard_normal((40, 64, 64))
     smooth = ndimage.gaussian_filter(noise, 4)
     grey = np.where(smooth > np.quantile(smooth, 0.65), 250, 3).astype(np.uint8)
-    tifffile.imwrite(shell.folder / "scan.tif", grey, photometric="minisblack")
-    done = shell(
+    tifffile.imwrite(untraced.folder / "scan.tif", grey, photometric="minisblack")
+    done = untraced(
         "run",
         str(EXAMPLES / "real_structure.json"),
         *settings("scan.load=scan.tif", "virtual_structure.waves=200", *TINY),
     )
     for word in ("metric/overlap", "metric/anisotropy", "metric/morphology", "mds"):
         assert word in done.out
-    (provenance,) = (shell.folder / "runs" / "real_structure").glob("*/provenance.json")
+    (provenance,) = (untraced.folder / "runs" / "real_structure").glob("*/provenance.json")
     steps = {step["id"]: step for step in json.loads(provenance.read_text())["steps"]}
     assert steps["scan"]["files"]["sha256"]
     with tifffile.TiffFile(provenance.parent / "02-truth" / "labels.tif") as tif:
@@ -58,14 +58,14 @@ def test_a_reconstruction_is_imaged_segmented_and_scored(shell):
     assert truth.mean() == pytest.approx(0.35, abs=0.001)
 
 
-def test_monte_carlo_images_show_more_of_what_lies_below_at_higher_voltage(shell):
-    done = shell(
+def test_monte_carlo_images_show_more_of_what_lies_below_at_higher_voltage(untraced):
+    done = untraced(
         "run",
         str(EXAMPLES / "monte_carlo.json"),
         *settings("gold.shape=[16, 32, 32]", "gold.waves=[200, 200]", "mc.electrons_per_pixel=20"),
     )
     assert "errors_4kv" in done.out
-    (run,) = (shell.folder / "runs" / "monte_carlo").glob("*/provenance.json")
+    (run,) = (untraced.folder / "runs" / "monte_carlo").glob("*/provenance.json")
     with tifffile.TiffFile(run.parent / "01-gold" / "labels.tif") as tif:
         pore = tif.asarray() == 0
     with tifffile.TiffFile(run.parent / "02-mc" / "images.tif") as tif:

@@ -28,28 +28,28 @@ IMAGES = {
 ALL = 24  # slices, at two voltages
 
 
-def finished_slices(shell) -> int:
+def finished_slices(untraced) -> int:
     """Return how many slices the interrupted step has noted as done."""
-    for note in shell.folder.glob(".fib-cache/*.partial/scratch/finished.json"):
+    for note in untraced.folder.glob(".fib-cache/*.partial/scratch/finished.json"):
         return len(json.loads(note.read_text())["done"])
     return 0
 
 
-def test_a_killed_simulation_goes_on_and_ends_with_the_same_bytes(shell):
+def test_a_killed_simulation_goes_on_and_ends_with_the_same_bytes(untraced):
     document = {"version": 1, "name": "mc", "seed": 3, "steps": [STRUCTURE, IMAGES]}
-    file = shell.write("p.json", document)
-    shell("run", file, "--device", "cpu", "--cache", "undisturbed")
-    run = shell.start("run", file, "--device", "cpu")
+    file = untraced.write("p.json", document)
+    untraced("run", file, "--device", "cpu", "--cache", "undisturbed")
+    run = untraced.start("run", file, "--device", "cpu")
     limit = time.monotonic() + 100
-    while time.monotonic() < limit and run.poll() is None and finished_slices(shell) < 3:
+    while time.monotonic() < limit and run.poll() is None and finished_slices(untraced) < 3:
         time.sleep(0.02)
     os.kill(run.pid, signal.SIGKILL)
     run.communicate(timeout=60)
-    done = finished_slices(shell)
+    done = finished_slices(untraced)
     assert 3 <= done < ALL
-    assert "resume" in shell("run", file, "--dry-run").out
-    shell("run", file, "--device", "cpu")
-    assert shell.artefacts() == shell.artefacts("undisturbed")
-    assert {"images.tif", "depth.tif"} <= {path.split("/")[-1] for path in shell.artefacts()}
-    last = sorted(shell.folder.glob("runs/mc/*/log.jsonl"))[-1].read_text()
+    assert "resume" in untraced("run", file, "--dry-run").out
+    untraced("run", file, "--device", "cpu")
+    assert untraced.artefacts() == untraced.artefacts("undisturbed")
+    assert {"images.tif", "depth.tif"} <= {path.split("/")[-1] for path in untraced.artefacts()}
+    last = sorted(untraced.folder.glob("runs/mc/*/log.jsonl"))[-1].read_text()
     assert re.search(rf"\b{ALL - done} slices to image", last)

@@ -30,13 +30,11 @@ def test_a_numba_configuration_in_the_folder_names_no_cache(shell, otsu):
     assert not mark.exists()
 
 
-def test_a_matplotlib_configuration_in_the_folder_changes_no_report(shell, otsu):
-    file = shell.write("p.json", otsu)
-    shell("run", file)
-    (shell.folder / "matplotlibrc").write_text("text.usetex: True\nlines.linewidth: 40\n")
-    folders = list((shell.folder / "runs" / "otsu").iterdir())
+def test_a_matplotlib_configuration_in_the_folder_changes_no_report(cached):
+    (cached.folder / "matplotlibrc").write_text("text.usetex: True\nlines.linewidth: 40\n")
+    folders = list((cached.folder / "runs" / "otsu").iterdir())
     before = (folders[0] / "report.html").read_bytes()
-    shell("report", str(folders[0]))
+    cached("report", str(folders[0]))
     assert (folders[0] / "report.html").read_bytes() == before
 
 
