@@ -17,32 +17,44 @@ ROOT = Path(__file__).parents[1]
 PLUGIN = "from fib_plugins import Acquisition\n"
 
 
-def errors_in(code: str, folder: Path) -> list[str]:
-    """Return the errors that mypy finds in a file outside the project, with its settings."""
-    file = folder / "scratch.py"
-    file.write_text(code)
-    command = [sys.executable, "-m", "mypy", file]
+WRONG = {
+    "Acquisition().nonsense()\n": '"Acquisition" has no attribute "nonsense"',
+    "Acquisition(no_such=3)\n": 'Unexpected keyword argument "no_such" for "Acquisition"',
+    "Acquisition().transform(3)\n": 'Argument 1 to "transform" of "Acquisition" has',
+}
+RIGHT = "gamma: float = Acquisition(gamma=1.2).gamma\n"
+PACKAGES = ("fibcore", "fib_plugins", "fibcore.cli")
+
+
+def importing(package: str) -> str:
+    """Return code that imports a name which no package has."""
+    return f"from {package} import NoSuch\n"
+
+
+@pytest.fixture(scope="module")
+def errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """The errors that mypy finds in files outside the project, with its settings: by their code."""
+    codes = [*(PLUGIN + code for code in (*WRONG, RIGHT)), *map(importing, PACKAGES)]
+    folder = tmp_path_factory.mktemp("types")
+    files = {code: folder / f"scratch_{number}.py" for number, code in enumerate(codes)}
+    for code, file in files.items():
+        file.write_text(code)
+    command = [sys.executable, "-m", "mypy", *files.values()]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert not done.stderr, done.stderr
-    return [line for line in done.stdout.splitlines() if ": error: " in line]
+    lines = [line for line in done.stdout.splitlines() if ": error: " in line]
+    return {code: [line for line in lines if file.name in line] for code, file in files.items()}
 
 
-@pytest.mark.parametrize(
-    ("code", "error"),
-    [
-        ("Acquisition().nonsense()\n", '"Acquisition" has no attribute "nonsense"'),
-        ("Acquisition(no_such=3)\n", 'Unexpected keyword argument "no_such" for "Acquisition"'),
-        ("Acquisition().transform(3)\n", 'Argument 1 to "transform" of "Acquisition" has'),
-    ],
-)
-def test_a_wrong_use_of_a_plugin_is_an_error(tmp_path, code, error):
-    (found,) = errors_in(PLUGIN + code, tmp_path)
-    assert f"scratch.py:2: error: {error}" in found
+@pytest.mark.parametrize(("code", "error"), WRONG.items())
+def test_a_wrong_use_of_a_plugin_is_an_error(errors, code, error):
+    (found,) = errors[PLUGIN + code]
+    assert f".py:2: error: {error}" in found
 
 
-@pytest.mark.parametrize("package", ["fibcore", "fib_plugins", "fibcore.cli"])
-def test_a_name_that_a_package_does_not_have_is_an_error(tmp_path, package):
-    (found,) = errors_in(f"from {package} import NoSuch\n", tmp_path)
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_name_that_a_package_does_not_have_is_an_error(errors, package):
+    (found,) = errors[importing(package)]
     assert f'Module "{package}" has no attribute "NoSuch"' in found
 
 
@@ -54,5 +66,5 @@ def test_strict_type_checkers_see_the_public_names(package):
     assert set(package.__all__) <= {alias.name for alias in aliases if alias.asname == alias.name}
 
 
-def test_a_right_use_of_a_plugin_is_no_error(tmp_path):
-    assert not errors_in(PLUGIN + "gamma: float = Acquisition(gamma=1.2).gamma\n", tmp_path)
+def test_a_right_use_of_a_plugin_is_no_error(errors):
+    assert not errors[PLUGIN + RIGHT]

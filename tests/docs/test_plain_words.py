@@ -42,6 +42,12 @@ def texts() -> Iterator[Path]:
     yield from (ROOT / page for page in PAGES)
 
 
+@pytest.fixture(scope="module")
+def lines() -> list[tuple[Path, int, str]]:
+    """Every line of every file, read once for all words."""
+    return [(path, number, text) for path in texts() for number, text in words_of(path)]
+
+
 def words_of(path: Path) -> Iterator[tuple[int, str]]:
     """Yield line numbers and lines; of names in code, their words."""
     if path.suffix != ".py":
@@ -56,12 +62,11 @@ def words_of(path: Path) -> Iterator[tuple[int, str]]:
 
 
 @pytest.mark.parametrize(("odd", "better"), ODD.items(), ids=list(ODD))
-def test_no_odd_word_is_left(odd, better):
+def test_no_odd_word_is_left(lines, odd, better):
     pattern = re.compile(rf"\b(?:{odd})\b", re.IGNORECASE)
     found = [
         f"{path.relative_to(ROOT)}:{line}: {text.strip()[:100]}"
-        for path in texts()
-        for line, text in words_of(path)
+        for path, line, text in lines
         if pattern.search(text)
     ]
     assert not found, f"{len(found)} places use {odd!r}; better: {better}\n" + "\n".join(found)
