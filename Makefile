@@ -57,7 +57,6 @@ demo: $(STAMP)
 test: lint $(STAMP)
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --cov --cov-report=term:skip-covered
 	$(BIN)/python -m coverage report --include='fibcore/*' --fail-under=90 --format=total
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
