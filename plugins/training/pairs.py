@@ -6,7 +6,7 @@ import logging
 import pickle
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -73,20 +73,38 @@ class Pairs:
                 except (pickle.PicklingError, AttributeError, TypeError, OSError) as error:
                     self._not_beside(error)
 
-    def prepare(self, items: Iterable[Item]) -> None:
-        """Start making pairs that will be taken next, in this order."""
-        if self._beside is not None:
-            for item in items:
-                self._beside.request(item)
+    def fixed(self, count: int) -> list[Pair]:
+        """Return so many pairs that no epoch trains on; raises the errors of `of_epoch`."""
+        return list(self._take([("validation", number) for number in range(count)]))
 
-    def take(self, items: list[Item]) -> Iterator[Pair]:
-        """Yield pairs; their arrays are files, which are deleted when the next ones are taken.
+    def of_epoch(self, epoch: int, last: int) -> Iterator[Pair]:
+        """Yield the pairs of an epoch, from 1; then start making those of the next.
+
+        Large arrays are files, which are deleted with the next call. Open ones stay usable.
+
+        Args:
+            epoch: the epoch.
+            last: the last epoch, after which none are made.
 
         Raises:
             FibError: an error of the source, or a pair unlike the others.
         """
+        yield from self._take(self._items(epoch))
+        if epoch < last:
+            self._request(self._items(epoch + 1))
+
+    def _items(self, epoch: int) -> list[Item]:
+        count = self.source.pairs_per_epoch
+        return [("training", number) for number in range((epoch - 1) * count, epoch * count)]
+
+    def _request(self, items: list[Item]) -> None:
+        if self._beside is not None:
+            for item in items:
+                self._beside.request(item)
+
+    def _take(self, items: list[Item]) -> Iterator[Pair]:
         self._delete()
-        self.prepare(items)
+        self._request(items)
         began = time.monotonic()
         for item in self.context.track(items, "training pairs made"):
             pair = unpack(self.team.by_first(partial(self._packed, item)))

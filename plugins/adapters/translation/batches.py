@@ -22,9 +22,9 @@ class Batches:
     """Makes the inputs of the steps of each epoch.
 
     Attributes:
-        source: patches of the source.
+        source: returns the patches of each of the source's stacks in an epoch (from 1).
         target: patches of the target.
-        places: corners (z, y, x) of the patches of the source that are shown.
+        places: corners (z, y, x) of the patches that are shown of each of these stacks.
         per_epoch: steps of an epoch.
         augment: whether patches of the source are mirrored and turned at random.
         square: whether pixels are square, so that patches may be turned by quarters.
@@ -32,7 +32,7 @@ class Batches:
         context: seed of all random numbers.
     """
 
-    source: Patches
+    source: Callable[[int], list[Patches]]
     target: Patches
     places: np.ndarray
     per_epoch: int
@@ -48,13 +48,18 @@ class Batches:
         same ones, and take their shares of them.
         """
         size, share = self.method.shape[0], self.method.team.share
+        stacks, places = self.source(epoch), len(self.places)
         order = _order(
-            self.context.rng_for("epoch", epoch), len(self.places), self.per_epoch * size
+            self.context.rng_for("epoch", epoch), places * len(stacks), self.per_epoch * size
         )
+
+        def shown(number: int) -> np.ndarray:
+            stack, place = divmod(number, places)
+            return stacks[stack].cut(self.places[place : place + 1])
 
         def make(step: int) -> dict[str, torch.Tensor]:
             rng = self.context.rng_for("step", epoch, step)
-            cut = self.source.cut(self.places[order[step * size : (step + 1) * size]])
+            cut = np.concatenate([shown(n) for n in order[step * size : (step + 1) * size]])
             if self.augment:
                 cut = turned(cut, rng, self.square)
             other = self.target.cut(self.target.at_random(rng, size))

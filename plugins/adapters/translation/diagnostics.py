@@ -14,7 +14,7 @@ from fib_plugins.adapters.translation.validation import (
 from fibcore import Context, Images, Labels
 
 if TYPE_CHECKING:
-    from fib_plugins.adapters.translation.training import Trained
+    from fib_plugins.adapters.translation.trained import Trained
 
 CHECKED_SLICES = 16
 """Number of slices whose structure is compared before and after translation."""

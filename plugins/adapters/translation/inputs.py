@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
-from fibcore import FibError, VolumeSpec
+from fibcore import FibError, Source, VolumeSpec
 
 VOXEL_SIZE_TOLERANCE = 0.05
 LEAST_PIXELS = 12
 """Shortest edge of slices whose structure can be compared before and after."""
 LEAST_SLICES = 4
 """Of fewer slices, none is kept out of training."""
+
+
+def source_spec(inputs: Mapping[str, Any]) -> tuple[VolumeSpec | None, int]:
+    """Return the spec of the input `source` of a fit, and the memory to make its pairs.
+
+    Raises:
+        FibError: labels beside a source that has labels of its own.
+    """
+    source = inputs.get("source")
+    if not isinstance(source, Source):
+        return source, 0
+    if "labels" in inputs:
+        raise FibError(
+            f"the source is {source.identifier()}: leave the input labels out; its pairs have "
+            f"labels of their own"
+        )
+    forecast = source.forecast(source.main_method, {})
+    return forecast.output, forecast.memory_bytes
 
 
 def check_pair(source: VolumeSpec, target: VolumeSpec) -> None:

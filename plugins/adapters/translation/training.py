@@ -11,8 +11,7 @@ import json
 import math
 import time
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -25,6 +24,12 @@ from fib_plugins.adapters.translation.inference import translated
 from fib_plugins.adapters.translation.method import Method
 from fib_plugins.adapters.translation.noise import NoiseLaw
 from fib_plugins.adapters.translation.patches import Patches, as_tensor
+from fib_plugins.adapters.translation.source_stacks import (
+    SourceStacks,
+    source_stacks,
+    validation_slices,
+)
+from fib_plugins.adapters.translation.trained import Trained
 from fib_plugins.adapters.translation.validation import (
     Quality,
     Validation,
@@ -37,7 +42,7 @@ from fib_plugins.training.optimizers import on_device
 from fib_plugins.training.prefetch import ahead, depth_for, to_device
 from fib_plugins.training.progress import Progress
 from fib_plugins.training.weights import set_tensors, weights_of
-from fibcore import Context, FibError, Images, Labels
+from fibcore import Context, FibError, Images, Labels, Source
 
 if TYPE_CHECKING:
     from fib_plugins.adapters.translation.parameters import TranslationParameters
@@ -50,36 +55,10 @@ LABELS_NOT_KEPT = 1e3
 """Added to the score of epochs that do not keep labels: any that does is better."""
 
 
-@dataclass(frozen=True)
-class Trained:
-    """The result of a training.
-
-    Attributes:
-        weights: of the network that translates, after the best epoch.
-        history: one row per epoch.
-        best_epoch: the epoch with the best validation score.
-        source_range: grey values of the source that are -1 and 1 in the network's input.
-        target_range: grey values of the target that are -1 and 1 in its output.
-        samples: of each epoch, source, translation and target side by side; axes (epoch, y, x),
-            0 to 1.
-        before: distances of the source from the target before translation.
-        quality: that of the best epoch's translations.
-    """
-
-    weights: dict[str, np.ndarray]
-    history: list[dict[str, Any]]
-    best_epoch: int
-    source_range: GreyRange
-    target_range: GreyRange
-    samples: np.ndarray
-    before: dict[str, float]
-    quality: Quality
-
-
 def train(
     params: TranslationParameters,
     method_of: type[Method],
-    source: Images,
+    source: Images | Source,
     target: Images,
     labels: Labels | None,
     context: Context,
@@ -92,23 +71,33 @@ def train(
     Raises:
         FibError: constant or non-finite images, or a training that diverges.
     """
+    with source_stacks(params, source, labels, context, team) as stacks:
+        return _train(params, method_of, stacks, target, context, team)
+
+
+def _train(
+    params: TranslationParameters,
+    method_of: type[Method],
+    stacks: SourceStacks,
+    target: Images,
+    context: Context,
+    team: Team,
+) -> Trained:
     device = team.fabric.device
+    source, shown = stacks.images, stacks.shown
     ranges = GreyRange.of(source, "the source"), GreyRange.of(target, "the target")
-    depths = [len(stack.data[0]) - held_out(stack.shape[0], params.validation_slices)
-              for stack in (source, target)]  # fmt: skip
-    patches = [
-        Patches(stack, grey_range, depth, params.patch, params.stride)
-        for stack, grey_range, depth in zip((source, target), ranges, depths, strict=True)
-    ]
-    shown, wanted = (
-        _validation_slices(stack.shape[0], depth, params.validation_slices)
-        for stack, depth in zip((source, target), depths, strict=True)
-    )
+    depth = target.shape[0] - held_out(target.shape[0], params.validation_slices)
+    wanted = validation_slices(target.shape[0], depth, params.validation_slices)
+    targets = Patches(target, ranges[1], depth, params.patch, params.stride)
+
+    def sources(images: Images) -> Patches:
+        return Patches(images, ranges[0], stacks.depth, params.patch, params.stride)
+
     validation = None
     if team.rank == 0:
-        validation = _validation(source, target, labels, shown, wanted, ranges, context)
-    places = patches[0].grid()
-    per_epoch = params.steps_per_epoch or -(-len(places) // params.batch_size)
+        validation = _validation(source, target, stacks.labels, shown, wanted, ranges, context)
+    places = sources(source).grid()
+    per_epoch = params.steps_per_epoch or -(-len(places) * stacks.count // params.batch_size)
 
     def seed_of(name: str) -> int:
         return int(context.rng_for("network", name).integers(2**63))
@@ -120,11 +109,11 @@ def train(
         )
     )
     method = method_of(params, len(source.kv), seed_of, team, noise)
-    first = to_device(as_tensor(patches[0].cut(places[:1])), device)
+    first = to_device(as_tensor(sources(source).cut(places[:1])), device)
     for network in method.translators():
         set_upright(network, first)
     state = EpochState()
-    fingerprint = _fingerprint(params, source, target, labels, ranges, context.seed)
+    fingerprint = _fingerprint(params, stacks, target, ranges, context.seed)
     checkpoint = Checkpoint(
         context.scratch / "checkpoint.pt", fingerprint, state=state, **method.parts()
     )
@@ -133,7 +122,14 @@ def train(
         on_device(optimizer, device)
     square = math.isclose(*source.voxel_size_nm[1:], rel_tol=1e-3)
     batches = Batches(
-        patches[0], patches[1], places, per_epoch, params.augment, square, method, context
+        lambda epoch: list(map(sources, stacks.of_epoch(epoch))),
+        targets,
+        places,
+        per_epoch,
+        params.augment,
+        square,
+        method,
+        context,
     )
     learn = Replayed(method.learn, device, context.log) if team.size == 1 else method.learn
     saved = time.monotonic()
@@ -191,6 +187,7 @@ def train(
         weights_of(method.generator),
         progress.history,
         progress.best_epoch,
+        source.spec,
         *ranges,
         torch.stack(state.samples).numpy(),
         validation.before if validation is not None else {},
@@ -213,12 +210,6 @@ def _validation(
     own = None if labels is None else labels.with_data(labels.data[shown])
     # The source on the target's grey scale, since distances are measured in grey values.
     return Validation(part.with_data(data), some_slices(target, wanted), own, context)
-
-
-def _validation_slices(number: int, depth: int, wanted: int) -> list[int]:
-    """Return the slices kept out of training, or some of those trained on if none are."""
-    first = depth if depth < number else 0
-    return np.unique(np.linspace(first, number - 1, wanted).round().astype(int)).tolist()
 
 
 def _figures(quality: Quality) -> dict[str, float]:
@@ -265,14 +256,15 @@ def _what(progress: Progress) -> str:
 
 def _fingerprint(
     params: TranslationParameters,
-    source: Images,
+    stacks: SourceStacks,
     target: Images,
-    labels: Labels | None,
     ranges: tuple[GreyRange, GreyRange],
     seed: int,
 ) -> str:
     """Return a digest of all that determines the training, which identifies a checkpoint."""
+    source, labels = stacks.images, stacks.labels
     facts = {
+        **stacks.facts,
         "layout": LAYOUT,
         "params": params.model_dump(mode="json", exclude={"on_label_change", "tile"}),
         "shapes": [source.data.shape, target.data.shape],

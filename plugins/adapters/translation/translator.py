@@ -19,6 +19,7 @@ from fib_plugins.adapters.translation.inputs import (
     check_slices,
     image_warnings,
     pair_warnings,
+    source_spec,
 )
 from fib_plugins.adapters.translation.parameters import (
     INFERENCE_BYTES,
@@ -34,6 +35,7 @@ from fibcore import (
     Images,
     Labels,
     Model,
+    Source,
     Table,
     Trainable,
     keeps,
@@ -43,6 +45,7 @@ from fibcore.roles import Curve
 
 if TYPE_CHECKING:
     from fib_plugins.adapters.translation.method import Method
+    from fib_plugins.adapters.translation.trained import Trained
 
 PositiveNumber = Annotated[float, Field(gt=0)]
 Ranges = list[Annotated[list[float], Field(min_length=2, max_length=2)]]
@@ -112,7 +115,8 @@ class Translator(Trainable, TranslationParameters, Adapter):
         return Forecast(output, memory_bytes=activations * workers)
 
     def _forecast_fit(self, inputs: Mapping[str, Any]) -> Forecast:
-        source, target = inputs.get("source"), inputs.get("target")
+        source, making = source_spec(inputs)
+        target = inputs.get("target")
         for what, spec in (("source", source), ("target", target)):
             if spec is not None:
                 check_patch(what, spec, self.patch, self.depth)
@@ -123,7 +127,8 @@ class Translator(Trainable, TranslationParameters, Adapter):
         check_pair(source, target)
         pixels = self.batch_size * self.patch**2
         return Forecast(
-            memory_bytes=TRAINING_BYTES * self.base_channels * pixels,
+            # The next pairs are made while the networks learn; those in use are files.
+            memory_bytes=TRAINING_BYTES * self.base_channels * pixels + making,
             warnings=tuple(pair_warnings(source, target)),
             model=Model(
                 self.identifier(),
@@ -137,7 +142,7 @@ class Translator(Trainable, TranslationParameters, Adapter):
     @keeps(history=Table, samples=Images)
     def fit(
         self,
-        source: Images,
+        source: Images | Source,
         target: Images,
         context: Context | None = None,
         *,
@@ -157,7 +162,8 @@ class Translator(Trainable, TranslationParameters, Adapter):
         those that keep the labels.
 
         Args:
-            source: images like those to be translated.
+            source: images like those to be translated; or a source that makes such images, with
+                their labels: each epoch trains on new ones, and validation uses others.
             target: images whose look they get, of another structure; one slice is enough.
             context: surroundings of the step.
             labels: labels of the source, to check that translations keep them. Without them
@@ -173,13 +179,14 @@ class Translator(Trainable, TranslationParameters, Adapter):
         from fib_plugins.training.team import in_team
 
         context = Context.of(context)
-        specs = {"source": source.spec, "target": target.spec}
-        self.forecast("fit", specs | ({} if labels is None else {"labels": labels.spec}))
+        given = {"source": source, "target": target, "labels": labels}
+        specs = {name: getattr(v, "spec", v) for name, v in given.items() if v is not None}
+        self.forecast("fit", specs)
         with cpu_threads(self.cpu_threads):
             trained = in_team(train, self, context, self.method(), source, target, labels)
         curves = {"validation_score": Curve("score", of="validation"), **LEARNING_RATE}
         context.keep("history", history_table(trained.history, trained.best_epoch, curves))
-        context.keep("samples", _album(trained.samples, source))
+        context.keep("samples", _album(trained))
         if not trained.source_range.overlaps(trained.target_range):
             context.log.info(
                 "grey values of the source (%s) and of the target (%s) have nothing in common: "
@@ -194,10 +201,10 @@ class Translator(Trainable, TranslationParameters, Adapter):
             params=self.model_dump(mode="json"),
             weights=trained.weights,
             info={
-                "kv": list(source.kv),
+                "kv": list(trained.source.kv),
                 "target_kv": list(target.kv),
                 "target_names": list(target.names),
-                "voxel_size_nm": list(source.voxel_size_nm),
+                "voxel_size_nm": list(trained.source.voxel_size_nm),
                 "dtype": target.data.dtype.name,
                 "quantity": target.quantity,
                 "source_range": trained.source_range.to_json(),
@@ -282,10 +289,10 @@ class Translator(Trainable, TranslationParameters, Adapter):
         return images
 
 
-def _album(samples: np.ndarray, source: Images) -> Images:
+def _album(trained: Trained) -> Images:
     return Images(
-        samples.astype(np.float32),
-        source.voxel_size_nm,
+        trained.samples.astype(np.float32),
+        trained.source.voxel_size_nm,
         (None,),
         ("source, translation, target",),
         "share of the grey-value range",

@@ -73,7 +73,7 @@ def _endless(unet: UNetParameters, pairs: Pairs, team: Team) -> Data:
     """Return the data of a training on a source."""
     source = pairs.source
     number = unet.validation_pairs(source.pairs_per_epoch)
-    fixed = list(pairs.take([("validation", each) for each in range(number)]))
+    fixed = pairs.fixed(number)
     scale = _grey_scale(unet, _joined([images for images, _ in fixed]))
     facts = {
         "source": dict(source.as_model().params),

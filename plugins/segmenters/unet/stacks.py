@@ -159,12 +159,10 @@ class Endless(Supply):
         return range((epoch - 1) * self.count, epoch * self.count)
 
     def stacks(self, numbers: Sequence[int]) -> Iterator[Stack]:
-        """Yield the pairs of an epoch, and start making those of the next."""
-        for images, labels in self.pairs.take([("training", number) for number in numbers]):
-            yield Stack.whole(self.unet, images, labels, self.grey_scale)
+        """Yield the pairs of an epoch."""
         epoch = numbers[-1] // self.count + 1
-        if epoch < self.unet.epochs:
-            self.pairs.prepare(("training", number) for number in self.of_epoch(epoch + 1))
+        for images, labels in self.pairs.of_epoch(epoch, self.unet.epochs):
+            yield Stack.whole(self.unet, images, labels, self.grey_scale)
 
 
 class HeldStacks:
