@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
 from itertools import product
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from fib_plugins.sources.ranges import Between, Path, Range, filled, ranges_in
 from fibcore import FibError, Plugin, Trainable
@@ -44,6 +43,9 @@ class VariedPlugin(BaseModel):
     result_version: int = Field(
         default=0, description="version of the plugin's results; set by the installed plugin"
     )
+
+    _class: type[Plugin] = PrivateAttr()
+    _ranges: dict[Path, Range] = PrivateAttr()
 
     @model_validator(mode="before")
     @classmethod
@@ -85,10 +87,10 @@ class VariedPlugin(BaseModel):
             )
         return plugin_class
 
-    @cached_property
-    def _ranges(self) -> dict[Path, Range]:
-        plugin_class = registry().plugin(self.plugin)
-        return _with_integers(plugin_class, self.params, dict(ranges_in(self.params)))
+    def model_post_init(self, context: Any) -> None:
+        """Look the plugin up once; another process may not have it in its registry."""
+        self._class = registry().plugin(self.plugin)
+        self._ranges = _with_integers(self._class, self.params, dict(ranges_in(self.params)))
 
     def drawn(self, rng: np.random.Generator) -> Plugin:
         """Return the plugin with parameters drawn at random from their ranges.
@@ -98,7 +100,7 @@ class VariedPlugin(BaseModel):
         """
         shares = rng.random(len(self._ranges)).tolist()
         try:
-            return _made(registry().plugin(self.plugin), self.params, self._ranges, shares)
+            return _made(self._class, self.params, self._ranges, shares)
         except ValidationError as error:
             reasons = "; ".join(item["msg"] for item in error.errors())
             raise FibError(
@@ -108,9 +110,8 @@ class VariedPlugin(BaseModel):
 
     def examples(self) -> Iterator[Plugin]:
         """Yield the plugin at the ends of its ranges, and at some places between them."""
-        plugin_class = registry().plugin(self.plugin)
         for shares in _shares(len(self._ranges)):
-            yield _made(plugin_class, self.params, self._ranges, shares)
+            yield _made(self._class, self.params, self._ranges, shares)
 
 
 def _shares(count: int) -> Iterator[list[float]]:

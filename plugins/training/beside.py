@@ -31,6 +31,7 @@ PROGRAM = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
     "from fib_plugins.training.beside import serve; serve()"
 )
+RESULT = "result"
 
 
 class CannotServeError(Exception):
@@ -79,7 +80,7 @@ class Beside:
         assert oldest == item
         assert self._process.stdout is not None
         try:
-            result = pickle.load(self._process.stdout)
+            error = pickle.load(self._process.stdout)
         except (EOFError, OSError, pickle.UnpicklingError):
             code = self._process.wait()
             how = f"exit code {code}" if code >= 0 else f"signal {-code}"
@@ -88,10 +89,10 @@ class Beside:
                 f"smaller volumes or fewer at a time; otherwise run again: training resumes from "
                 f"its last checkpoint"
             ) from None
-        if isinstance(result, Exception):
-            raise result
+        if error is not None:
+            raise error
         self._results += 1
-        return result
+        return (self._folder / str(self._results - 1) / RESULT).read_bytes()
 
     def delete_results(self) -> None:
         """Delete the files of all results that were returned; arrays that are open stay usable."""
@@ -129,10 +130,13 @@ def serve() -> None:
         work = partial(_cannot_serve, f"{type(error).__name__}: {error}")
     for number in count():
         item, own = items.get(), folder / str(number)
+        answer: Exception | None = None
         try:
             own.mkdir()
             with one_blas_thread:
-                answer: Any = pack(work(item, own), own)
+                result = pack(work(item, own), own)
+            # A file, since a full pipe would stop this process until the result is taken.
+            (own / RESULT).write_bytes(result)
         except CannotServeError as error:
             answer = error
         except FibError as error:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numbered_pairs import NumberedPairs, noted
 from scipy.ndimage import binary_erosion
 
 from fib_plugins.adapters.cut import CUT
@@ -389,3 +390,31 @@ def test_nothing_is_left_behind(
     assert [path.name for path in (tmp_path / "scratch").iterdir()] == ["checkpoint.pt"]
     out, _ = capfd.readouterr()
     assert out == ""
+
+
+# -- a source that never ends --------------------------------------------------------------------
+
+
+@BOTH
+def test_patches_come_from_new_pairs_in_each_epoch_wherever_they_are_made(
+    tiny: Tiny, cls: type[Translator], target: Images, tmp_path: Path
+) -> None:
+    made = []
+    for threads in (1, 2):
+        file = tmp_path / f"{threads}.txt"
+        source = NumberedPairs(pairs_per_epoch=2, file=str(file))
+        learned = tiny(cls, epochs=2, steps_per_epoch=3)
+        learned.fit(source, target, context=Context(3, threads=threads))
+        assert noted(file)[1] == ["validation 0", *(f"training {n}" for n in range(4))]
+        made.append(learned)
+    assert same_weights(*made)
+    once = tiny(cls, epochs=2, steps_per_epoch=3)
+    images, labels = source.pair("validation", 0, Context(3))
+    once.fit(images, target, context=Context(3), labels=labels)
+    assert once.model.info["source_range"] == made[0].model.info["source_range"]
+    assert not same_weights(once, made[0])
+
+
+def test_labels_beside_a_source_are_refused(tiny: Tiny, target: Images, structure: Labels) -> None:
+    with pytest.raises(FibError, match="leave the input labels out"):
+        tiny(CycleGAN).fit(NumberedPairs(), target, labels=structure)
