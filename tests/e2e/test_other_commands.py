@@ -31,7 +31,7 @@ def test_plugins_are_listed_shown_and_checked(shell):
     for word in ("learning_rate", "fit:", "apply:", "images", "history"):
         assert word in shown
     contract = json.loads(shell("plugins", "show", "segmenter/unet", "--json").out)
-    assert contract["contract"]["fit"]["inputs"]["labels"] == ["labels", True]
+    assert contract["contract"]["fit"]["inputs"]["labels"] == ["labels", False]
     assert "✓ metric/overlap" in shell("plugins", "check").out
     assert json.loads(shell("plugins", "check", "metric/overlap", "--json").out) == {
         "metric/overlap": []
