@@ -52,7 +52,7 @@ class VariedInstrument(VariedPlugin):
 
 
 class VirtualStacks(Source):
-    """Virtual structures, simulated and recorded by an instrument, ever new ones.
+    """Makes virtual structures, simulates and records them: new ones for each epoch of a training.
 
     Each pair is made in three steps: one of the `structures` is generated, with parameters drawn
     from their ranges and with a seed of its own; the simulator images it; a random variant of the
@@ -60,9 +60,11 @@ class VirtualStacks(Source):
     structures, counting noise and recordings that no epoch saw before (domain randomisation: Tobin
     et al., IROS 2017).
 
-    A range ``{"between": [lowest, highest]}`` is drawn from uniformly; a parameter that takes
-    integers gets integers. ``{"among": [values]}`` is one of some values. All structures have one
-    shape, voxel size and list of materials.
+    Each plugin is given as ``{"plugin": "kind/name", "params": {...}}``, a structure perhaps with a
+    ``weight``. In place of a parameter, or of an element of a list, ``{"between": [lowest,
+    highest]}`` is drawn from uniformly (a parameter that takes integers gets integers), and
+    ``{"among": [values]}`` is one of some values. All structures have one shape, voxel size and
+    list of materials.
 
     The simulator and the instrument are given as parameters, or as inputs by steps that fit them.
     The input `physics` is passed on to a simulator that takes one. Inputs are kept in the model of

@@ -15,10 +15,15 @@ from typing import TYPE_CHECKING
 
 from fib_plugins.training.beside import Beside, CannotServeError
 from fib_plugins.training.pickling import pack, unpack
-from fibcore import Context, FibError, Images, Labels, Source
+from fibcore import Context, FibError, Forecast, Images, Labels, Source
 
 if TYPE_CHECKING:  # not at run time: the process beside the training needs no torch
     from fib_plugins.training.team import Team
+
+PROCESS_BYTES = 150 * 2**20
+"""Memory of the process beside the training: Python, NumPy, SciPy and Numba, without any pair."""
+NOTABLE_WAIT = 0.2
+"""Share of a training's time above which it is logged that the training waits for pairs."""
 
 Pair = tuple[Images, Labels]
 Item = tuple[str, int]
@@ -65,6 +70,7 @@ class Pairs:
         self._folder = context.scratch / "pairs"
         self._beside: Beside | None = None
         self._first: Pair | None = None
+        self._began, self._waited = time.monotonic(), 0.0
         if team.rank == 0:
             shutil.rmtree(self._folder, ignore_errors=True)
             if context.threads > 1:
@@ -110,14 +116,23 @@ class Pairs:
             pair = unpack(self.team.by_first(partial(self._packed, item)))
             self._check(pair, item)
             yield pair
-        if items and items[0] == ("training", 0):
-            seconds = time.monotonic() - began
+        seconds = time.monotonic() - began
+        if items[0] == ("training", 0):
             self.context.log.info(
                 "the %d pairs of an epoch take about %.1f s to make", len(items), seconds
             )
+        else:
+            self._waited += seconds
 
     def end(self) -> None:
         """Stop making pairs, and delete files."""
+        share = self._waited / (time.monotonic() - self._began)
+        if share > NOTABLE_WAIT:
+            self.context.log.info(
+                "%.0f %% of the time the training waited for pairs: with fewer pairs_per_epoch or "
+                "more patches in an epoch it waits less",
+                100 * share,
+            )
         if self._beside is not None:
             self._beside.end()
         if self.team.rank == 0:
@@ -164,6 +179,11 @@ class Pairs:
                     f"{self.source.identifier()} made {what} {found} as {purpose} pair {number}, "
                     f"not {wanted} as before: all pairs of a source must be alike"
                 )
+
+
+def memory_to_make(pair: Forecast) -> int:
+    """Return the memory to make pairs during a training, given the forecast of one."""
+    return pair.memory_bytes + PROCESS_BYTES
 
 
 @contextmanager

@@ -53,6 +53,15 @@ SMALL: list[dict[str, Any]] = [
     {"id": "match", "fit": "adapter/histogram_match",
      "inputs": {"source": {"from": "sem", "kv": [4]}, "target": "file"},
      "params": {"quantiles": 64}},
+    {"id": "endless", "run": "source/virtual_stacks", "inputs": {"physics": "law"},
+     "params": {
+         "structures": [{"plugin": "generator/leveled_wave", "weight": 2,
+                         "params": {"shape": [6, 16, 20], "voxel_size_nm": 5, "waves": 20,
+                                    "ligament_diameter_nm": {"between": [20, 30]},
+                                    "solid_fraction": {"among": [0.3, 0.4]}}}],
+         "simulator": {"plugin": "simulator/weighted_projection",
+                       "params": {"energies_kev": [2], "slices": {"between": [2, 4]}}},
+         "instrument": {"plugin": "adapter/acquisition", "params": {"gain": 0.5}}}},
     {"id": "matched", "apply": "match", "inputs": {"images": {"from": "sem", "kv": [4]}}},
 ]  # fmt: skip
 """A step of every verb, each quick; a mutant has some of them."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fib_plugins.training.pairs import memory_to_make
 from fibcore import FibError, Source, VolumeSpec
 
 VOXEL_SIZE_TOLERANCE = 0.05
@@ -31,7 +32,7 @@ def source_spec(inputs: Mapping[str, Any]) -> tuple[VolumeSpec | None, int]:
             f"labels of their own"
         )
     forecast = source.forecast(source.main_method, {})
-    return forecast.output, forecast.memory_bytes
+    return forecast.output, memory_to_make(forecast)
 
 
 def check_pair(source: VolumeSpec, target: VolumeSpec) -> None:

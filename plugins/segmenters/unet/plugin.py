@@ -16,6 +16,7 @@ from fib_plugins.segmenters.segmentation import Segmentation, specs
 from fib_plugins.segmenters.training_data import TrainingData, TrainingInfo, check_same_volume
 from fib_plugins.segmenters.unet.parameters import INFERENCE_BYTES, TRAINING_BYTES, UNetParameters
 from fib_plugins.training.history import LOSSES, history_table
+from fib_plugins.training.pairs import memory_to_make
 from fibcore import (
     Adapter,
     Context,
@@ -116,13 +117,14 @@ class UNet(Trainable, UNetParameters, Segmenter):
                 )
         forecast = source.forecast(source.main_method, {})
         images, labels = forecast.output, forecast.kept.get("labels")
+        making = memory_to_make(forecast)
         if images is None:
-            return Forecast(memory_bytes=activations + forecast.memory_bytes)
+            return Forecast(memory_bytes=activations + making)
         self._check_size(images.shape, held_back=0)
         held = source.pairs_per_epoch + self.validation_pairs(source.pairs_per_epoch)
         pair = int(np.prod(images.shape)) * (4 * len(images.kv) + 1)
         # The next pairs are made while the network learns.
-        memory = activations + forecast.memory_bytes + self.devices * held * pair
+        memory = activations + making + self.devices * held * pair
         return Forecast(memory_bytes=memory, model=self._forecast_model(images, labels))
 
     def _forecast_model(self, images: VolumeSpec, labels: VolumeSpec | None) -> Model | None:
