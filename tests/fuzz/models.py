@@ -26,6 +26,7 @@ from fib_plugins.physics.hunger_kuchler import HungerKuchler
 from fib_plugins.physics.monte_carlo import MonteCarloLookup
 from fib_plugins.segmenters.random_forest.plugin import RandomForest
 from fib_plugins.segmenters.unet.plugin import UNet
+from fib_plugins.sources.virtual_stacks import VirtualStacks
 from fibcore import Context, Images, Labels, Model, Table
 from fibcore.formats import write_model, write_volume
 from tests.fuzz.command import run_from_command_line
@@ -72,6 +73,19 @@ def _coefficients() -> Table:
     return Table.from_rows(rows)
 
 
+def _source() -> VirtualStacks:
+    """Return a source that holds a fitted instrument."""
+    waves = {"shape": [6, 32, 32], "voxel_size_nm": 5, "waves": 20,
+             "ligament_diameter_nm": {"between": [20, 30]}, "solid_fraction": 0.4}  # fmt: skip
+    source = VirtualStacks(
+        structures=[{"plugin": "generator/leveled_wave", "params": waves}],
+        simulator={"plugin": "simulator/weighted_projection", "params": {"energies_kev": [2]}},
+        pairs_per_epoch=1,
+    )
+    source.sample(Context(1), instrument=Acquisition(gain=0.5).fit())
+    return source
+
+
 def write_bases(folder: Path) -> None:
     """Write a sound model of every plugin that learns, and of one that does not."""
     labels, images, other = _stacks()
@@ -88,6 +102,7 @@ def write_bases(folder: Path) -> None:
         "unet": UNet(**UNET).fit(images, labels, Context(1)).model,
         "cyclegan": CycleGAN(**GAN).fit(images, other, Context(1)).model,
         "cut": CUT(**GAN).fit(images, other, Context(1)).model,
+        "source": _source().as_model(),
     }
     for name, model in models.items():
         write_model(model, folder / f"{name}.safetensors")
@@ -96,6 +111,7 @@ def write_bases(folder: Path) -> None:
 STEPS: dict[str, dict[str, Any]] = {
     "segmenter": {"apply": "model", "inputs": {"images": "images"}},
     "adapter": {"apply": "model", "inputs": {"images": "images"}},
+    "source": {"fit": "segmenter/unet", "params": UNET, "inputs": {"images": "model"}},
     "physics": {"run": "simulator/weighted_projection", "params": {"energies_kev": [2]},
                 "inputs": {"labels": "labels", "physics": "model"}},
 }  # fmt: skip

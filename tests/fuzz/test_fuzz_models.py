@@ -30,7 +30,7 @@ def sound() -> dict[str, Model]:
     found = {
         path.stem: read_model(path) for path in sorted(models.sound_models().glob("*.safetensors"))
     }
-    return {name: model for name, model in found.items() if name != "law"}
+    return {name: model for name, model in found.items() if name not in ("law", "source")}
 
 
 NAMES = ["cut", "cyclegan", "forest", "histogram", "instrument", "lookup", "network", "unet"]
