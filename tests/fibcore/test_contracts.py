@@ -11,6 +11,8 @@ from fibcore import (
     Images,
     Labels,
     Model,
+    Segmenter,
+    Source,
     Volume,
 )
 from fibcore.contracts import Product, products, slots
@@ -85,3 +87,18 @@ def test_a_volume_slot_takes_labels_and_images():
     slot = slots(Odd, "takes_volume")["images"]
     assert slot.takes(Product(Labels))
     assert slot.takes(Product(Images))
+
+
+def test_an_input_may_take_a_volume_or_a_plugin_and_prefers_the_plugin():
+    class Learner(Segmenter):
+        name = "learner"
+
+        def fit(self, images: Images | Source, context: Context | None = None):
+            return self
+
+    slot = slots(Learner, "fit")["images"]
+    assert str(slot) == "images or a source model"
+    assert slot.as_plugin
+    left = {"images": Product(Images), "model": Product(Model, "source"), "labels": Product(Labels)}
+    assert slot.fitting(left) == ["model", "images"]
+    assert slot.fitting({"model": Product(Model, "segmenter")}) == []
