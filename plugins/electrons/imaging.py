@@ -145,7 +145,7 @@ class Imager:
             return
         y, x = np.mgrid[slice(*rows), slice(*columns)]
         for z in slices:
-            yield z, self._count(np.column_stack([np.full(y.size, z), y.ravel(), x.ravel()]))
+            yield z, self.count(np.column_stack([np.full(y.size, z), y.ravel(), x.ravel()]))
 
     def image(self, z: int, rows: tuple[int, int], columns: tuple[int, int]) -> Tally:
         """Return the tally of the pixels of a slice; see `images`."""
@@ -170,14 +170,19 @@ class Imager:
             rng = np.random.default_rng(0)
             low, high = [0, rows[0], columns[0]], [self._shape[0], rows[1], columns[1]]
             chosen = rng.integers(low, high, (PIXELS_PER_JOB * self._threads, 3))
-            self._count(chosen[:1], 1)  # compile, or load
+            self.count(chosen[:1], 1)  # compile, or load
             start = time.perf_counter()
-            self._count(chosen, few)
+            self.count(chosen, few)
             measured = len(chosen)
         return (time.perf_counter() - start) / measured * self._per_pixel / few
 
-    def _count(self, pixels: np.ndarray, per_pixel: int | None = None) -> Tally:
-        """Return the tally of pixels, int64 (pixel, 3) in axes (z, y, x), on the CPU."""
+    def count(self, pixels: np.ndarray, per_pixel: int | None = None) -> Tally:
+        """Return the tally of pixels anywhere in the volume; always computed on the CPU.
+
+        Args:
+            pixels: int64 (pixel, 3) in axes (z, y, x).
+            per_pixel: electrons sent into each; default: those of the imager.
+        """
         from .batch import empty_lanes, image_pixels
 
         sent = per_pixel or self._per_pixel

@@ -15,7 +15,7 @@ import numpy as np
 
 from fib_plugins.electrons.stopping import range_nm
 from fib_plugins.simulators.monte_carlo_parameters import MonteCarloParameters
-from fibcore import Context, FibError, Forecast, Images, Labels, Simulator, keeps
+from fibcore import Context, Forecast, Images, Labels, Simulator, keeps
 from fibcore.errors import UsageError
 
 
@@ -58,9 +58,9 @@ class MonteCarlo(MonteCarloParameters, Simulator):
         labels = inputs.get("labels")
         if forecast.output is None or labels is None:
             return forecast
-        box = self._box(labels.shape)
-        if not isinstance(self.below, str) and labels.phases and self.below not in labels.phases:
-            raise FibError(self._unknown_below(labels.phases))
+        box = self.box(labels.shape)
+        if labels.phases:
+            self.check_below(labels.phases)
         (z0, z1), (y0, y1), (x0, x1) = box
         shape = (z1 - z0, y1 - y0, x1 - x0)
         output = replace(forecast.output, shape=shape)
@@ -134,14 +134,14 @@ class MonteCarlo(MonteCarloParameters, Simulator):
         from fib_plugins.electrons.tally import DEPTH_UNIT_NM, SHARE_UNIT
 
         context = Context.of(context)
-        box = self._box(labels.shape)
+        box = self.box(labels.shape)
         slices, height, width = (stop - start for start, stop in box)
         shape = (len(self.energies_kev), slices, height, width)
         names = ("images", "depth") if self.mean_depth else ("images",)
         occurring = phases_in(labels)
-        phases = self._with_below(occurring, labels)
+        phases = self.with_below(occurring, labels)
         self._warn_of_end(labels, phases, box[0], context)
-        structure = _digest(labels, occurring)
+        structure = digest_of(labels, occurring)
         fingerprint = self._fingerprint(labels, phases, structure, context.seed)
         finished = FinishedSlices(context.scratch, fingerprint, names, shape, np.float32)
         todo = [
@@ -151,7 +151,7 @@ class MonteCarlo(MonteCarloParameters, Simulator):
             if (channel, z) not in finished.done
         ]
         channels = sorted({channel for channel, _ in todo})
-        imagers = self._imagers(labels, phases, channels, structure, context)
+        imagers = self.imagers(labels, phases, channels, structure, context)
         total = shape[0] * shape[1]
         if todo:
             self._log_time(imagers, todo, box, context)
@@ -192,15 +192,18 @@ class MonteCarlo(MonteCarloParameters, Simulator):
             for z, tally in imagers[channel].images(slices, rows, columns):
                 yield channel, z - z0, tally
 
-    def _with_below(self, phases: list[int], labels: Labels) -> list[int]:
-        """Return the phases, including that below the structure."""
+    def with_below(self, phases: list[int], labels: Labels) -> list[int]:
+        """Return some phases and that below the structure.
+
+        Raises:
+            FibError: the labels do not have that phase.
+        """
         if isinstance(self.below, str):
             return phases
-        if self.below not in labels.phases:
-            raise FibError(self._unknown_below(labels.phases))
+        self.check_below(labels.phases)
         return sorted({*phases, self.below})
 
-    def _imagers(
+    def imagers(
         self,
         labels: Labels,
         phases: list[int],
@@ -208,6 +211,15 @@ class MonteCarlo(MonteCarloParameters, Simulator):
         structure: str,
         context: Context,
     ) -> dict[int, Any]:
+        """Return an `Imager` for each of some channels.
+
+        Args:
+            labels: the structure.
+            phases: those that occur in it and below it.
+            channels: numbers of the channels.
+            structure: digest of the structure, which its noise depends on.
+            context: surroundings of the step; its seed determines the noise.
+        """
         from fib_plugins.electrons.electron import make_beam
         from fib_plugins.electrons.imaging import Imager, make_lattice
         from fib_plugins.electrons.medium import build_tables
@@ -285,27 +297,6 @@ class MonteCarlo(MonteCarloParameters, Simulator):
             f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min",
         )
 
-    def _box(self, shape: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
-        """Return the range of voxels to image along z, y, x: [first, one after the last]."""
-        chosen = (self.slices, *(self.region or (None, None)))
-        box = tuple((0, n) if part is None else part for part, n in zip(chosen, shape, strict=True))
-        for name, (_, stop), n in zip(
-            ("slices", "region along y", "region along x"), box, shape, strict=True
-        ):
-            if stop > n:
-                raise FibError(
-                    f"{name} ends at {stop}, but the labels have {n} voxels there; give numbers up "
-                    f"to {n}"
-                )
-        return box
-
-    def _unknown_below(self, phases: Mapping[int, Any]) -> str:
-        known = ", ".join(str(phase) for phase in sorted(phases))
-        return (
-            f"below is phase {self.below}, which the labels do not have; give mirror, repeat or "
-            f"one of {known}"
-        )
-
     def _fingerprint(self, labels: Labels, phases: list[int], structure: str, seed: int) -> str:
         """Return a digest of all that determines the images, which identifies finished slices."""
         settings = self.model_dump(mode="json")
@@ -317,7 +308,7 @@ def _materials(labels: Labels, phases: list[int]) -> dict[int, Any]:
     return {phase: labels.phases[phase].model_dump(mode="json") for phase in phases}
 
 
-def _digest(labels: Labels, phases: list[int]) -> str:
+def digest_of(labels: Labels, phases: list[int]) -> str:
     """Return a digest of a structure: its voxels, their size, and their materials."""
     from fib_plugins.electrons.imaging import planes
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
 from fib_plugins.electrons.elastic import ENERGY_RANGE_EV, ElasticModel
 from fib_plugins.electrons.stopping import EnergyLossModel
+from fibcore import FibError
 
 LOWEST_KEV, HIGHEST_KEV = (energy / 1000.0 for energy in ENERGY_RANGE_EV)
 
@@ -17,14 +19,11 @@ Degrees = Annotated[float, Field(ge=0, le=180)]
 Range = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]]
 
 
-class MonteCarloParameters(BaseModel):
+class ImagingParameters(BaseModel):
     """Beam, detector, physics, surroundings, and the imaged region."""
 
     energies_kev: Annotated[tuple[EnergyKev, ...], Field(min_length=1)] = Field(
         description=f"beam energies, keV, {LOWEST_KEV:g} to {HIGHEST_KEV:g}; one channel each"
-    )
-    electrons_per_pixel: int = Field(
-        default=100, ge=1, le=10**6, description="incident electrons per pixel"
     )
     beam_diameter_nm: float = Field(
         default=0.0,
@@ -83,9 +82,6 @@ class MonteCarloParameters(BaseModel):
         default=False,
         description="whether to keep `depth`: how deep the electrons of each pixel got on average",
     )
-    precision: Literal["float32", "float64"] = Field(
-        default="float32", description="arithmetic; yields agree within counting noise"
-    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -114,9 +110,55 @@ class MonteCarloParameters(BaseModel):
                 f"leaves the face beyond {90.0 + abs(self.tilt_deg):g}, which excludes every "
                 f"electron: lower it"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _box_is_not_empty(self) -> Self:
         for name, chosen in (("slices", self.slices), *zip("yx", self.region or (), strict=False)):
             if chosen is not None and not chosen[0] < chosen[1]:
                 raise ValueError(
                     f"{name}: [{chosen[0]}, {chosen[1]}] is empty; give [first, one after the last]"
                 )
         return self
+
+    def box(self, shape: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+        """Return the range of voxels to image along z, y, x: [first, one after the last].
+
+        Raises:
+            FibError: it leaves a volume of this shape.
+        """
+        chosen = (self.slices, *(self.region or (None, None)))
+        box = tuple((0, n) if part is None else part for part, n in zip(chosen, shape, strict=True))
+        for name, (_, stop), n in zip(
+            ("slices", "region along y", "region along x"), box, shape, strict=True
+        ):
+            if stop > n:
+                raise FibError(
+                    f"{name} ends at {stop}, but the labels have {n} voxels there; give numbers up "
+                    f"to {n}"
+                )
+        return box
+
+    def check_below(self, phases: Iterable[int]) -> None:
+        """Refuse a phase below the structure that the labels do not have.
+
+        Raises:
+            FibError: they do not have it.
+        """
+        if not isinstance(self.below, str) and self.below not in phases:
+            known = ", ".join(str(phase) for phase in sorted(phases))
+            raise FibError(
+                f"below is phase {self.below}, which the labels do not have; give mirror, repeat "
+                f"or one of {known}"
+            )
+
+
+class MonteCarloParameters(ImagingParameters):
+    """The parameters of an image, and the electrons that it is simulated with."""
+
+    electrons_per_pixel: int = Field(
+        default=100, ge=1, le=10**6, description="incident electrons per pixel"
+    )
+    precision: Literal["float32", "float64"] = Field(
+        default="float32", description="arithmetic; yields agree within counting noise"
+    )

@@ -1,0 +1,1 @@
+"""A learned simulator: its curriculum, network, training, application, and referee."""

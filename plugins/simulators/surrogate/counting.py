@@ -1,0 +1,95 @@
+"""Monte Carlo counts of few electrons, for teaching a surrogate and for checking it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from fib_plugins.electrons.tally import DEPTH_UNIT_NM, SHARE_UNIT, Tally
+from fib_plugins.simulators.monte_carlo import MonteCarlo, digest_of
+from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
+from fibcore import Context, Labels
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What comes back from some pixels.
+
+    Attributes:
+        yields: electrons that count, or their share of the energy, per incident electron: float32
+            (channel, pixel), or (channel, slice, y, x).
+        depths_nm: mean over them of the largest depth they reached, likewise; 0 where none counts.
+    """
+
+    yields: np.ndarray
+    depths_nm: np.ndarray
+
+
+def count_pixels(
+    params: SurrogateParameters,
+    labels: Labels,
+    phases: list[int],
+    pixels: np.ndarray,
+    electrons: int,
+    context: Context,
+) -> Counts:
+    """Return the counts of pixels (pixel, 3), in axes (z, y, x), anywhere in a structure."""
+    tallies = []
+    for simulator in simulators(params, electrons):
+        imagers = _imagers(simulator, labels, phases, context, device="cpu")
+        for imager in imagers:
+            tallies.append(imager.count(pixels))
+            context.progress(len(tallies), len(params.kv), "channels checked")
+    return _counts(params, tallies, electrons, (len(pixels),))
+
+
+def count_slices(
+    params: SurrogateParameters,
+    labels: Labels,
+    phases: list[int],
+    slices: list[int],
+    electrons: int,
+    context: Context,
+) -> Counts:
+    """Return the counts of whole slices of a structure."""
+    _, height, width = labels.shape
+    tallies = []
+    for simulator in simulators(params, electrons):
+        for imager in _imagers(simulator, labels, phases, context, device=context.device):
+            found = [tally for _, tally in imager.images(slices, (0, height), (0, width))]
+            tallies.append(Tally(*(np.concatenate(part) for part in zip(*found, strict=True))))
+    return _counts(params, tallies, electrons, (len(slices), height, width))
+
+
+def simulators(params: SurrogateParameters, electrons: int) -> Iterator[MonteCarlo]:
+    """Yield the Monte Carlo simulator of each detector."""
+    for detector in params.windows:
+        shared = dict(params.imaging(detector)) | {"slices": None, "region": None}
+        yield MonteCarlo(**shared, electrons_per_pixel=electrons)
+
+
+def _imagers(
+    simulator: MonteCarlo, labels: Labels, phases: list[int], context: Context, device: str
+) -> list:  # type: ignore[type-arg]
+    around = Context(context.seed, device=device, threads=context.threads, log=context.log)
+    phases = simulator.with_below(phases, labels)
+    channels = list(range(len(simulator.energies_kev)))
+    structure = digest_of(labels, phases)
+    imagers = simulator.imagers(labels, phases, channels, structure, around)
+    return [imagers[channel] for channel in channels]
+
+
+def _counts(
+    params: SurrogateParameters, tallies: list[Tally], electrons: int, shape: tuple[int, ...]
+) -> Counts:
+    weighed = params.detector_weighting == "energy"
+    yields = [t.shares * SHARE_UNIT if weighed else t.counts for t in tallies]
+    depths = [t.depths * DEPTH_UNIT_NM / np.maximum(t.counts, 1) for t in tallies]
+    return Counts(
+        *(
+            np.stack(part).reshape(len(tallies), *shape).astype(np.float32)
+            for part in (np.asarray(yields) / electrons, depths)
+        )
+    )

@@ -1,0 +1,196 @@
+"""The parameters of the surrogate: what it images, what it learns from, and how it is checked."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from fib_plugins.simulators.monte_carlo_parameters import Degrees, ImagingParameters, Share
+from fibcore.params import MaterialParam, Shape, VoxelSize
+
+
+class DetectorWindow(BaseModel):
+    """A detector: the electrons that it counts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    name: Annotated[str, Field(min_length=1, max_length=40)] = Field(
+        description="name of the detector, which is part of the names of its channels"
+    )
+    energy: tuple[Share, Share] = Field(
+        default=(0.0, 1.0),
+        description="window of energies that count, [low, high], as fractions of the beam energy",
+    )
+    polar_deg: tuple[Degrees, Degrees] = Field(
+        default=(0.0, 180.0),
+        description="window of angles from the way back along the beam that count, degrees",
+    )
+
+
+class SurrogateParameters(ImagingParameters):
+    """Structure, teaching, network, and referee."""
+
+    electrons_per_pixel: Annotated[int, Field(ge=1, le=10**6)] | None = Field(
+        default=None,
+        description="incident electrons per pixel, whose counting noise the images get; by "
+        "default images are expected yields, without noise",
+    )
+    detectors: tuple[DetectorWindow, ...] = Field(
+        default=(),
+        description="detectors with windows of their own, which give a channel at each energy; by "
+        "default one, with the window `detector_energy` and `detector_polar_deg`",
+    )
+    materials: Annotated[tuple[MaterialParam, ...], Field(min_length=1, max_length=16)] = Field(
+        default=("epoxy", "Au"),  # type: ignore[assignment]  # names that validation looks up
+        description="materials of the structures that it learns from; phases may have any of them",
+    )
+    voxel_size_nm: VoxelSize = Field(
+        default=(3.26, 3.26, 3.26),
+        description="voxel size of these structures: one number, or [z, y, x]",
+    )
+    teaching_structures: int = Field(
+        default=160, ge=8, le=100_000, description="number of structures that it learns from"
+    )
+    teaching_shape: Shape = Field(
+        default=(80, 64, 64), description="number of voxels of each, [z, y, x]"
+    )
+    teaching_slices: int = Field(
+        default=12, ge=1, description="number of slices of each that are imaged"
+    )
+    teaching_electrons: int = Field(
+        default=8, ge=2, le=10_000, description="electrons per pixel of these images"
+    )
+    rounds: int = Field(
+        default=6,
+        ge=1,
+        le=1000,
+        description="rounds of teaching: each adds new structures, more of the kinds on which the "
+        "network is least accurate, and trains on all so far",
+    )
+    steps: int = Field(default=4000, ge=1, description="training steps of all rounds together")
+    batch_size: int = Field(
+        default=8, ge=1, le=1024, description="slices, or windows of slices, per training step"
+    )
+    learning_rate: float = Field(
+        default=4e-3, gt=0, le=1, description="highest learning rate; it falls to 0 as a cosine"
+    )
+    features: int = Field(
+        default=32, ge=4, le=256, description="channels of the network, at each of its levels"
+    )
+    planes: int = Field(
+        default=12,
+        ge=4,
+        le=64,
+        description="label planes below the face that each of its levels shows; voxels are twice "
+        "as large from level to level",
+    )
+    cpu_threads: int = Field(
+        default=2,
+        ge=1,
+        description="CPU threads of each torch operation in training: the last bits depend on it",
+    )
+    window: int = Field(
+        default=256, ge=32, le=4096, description="edge of the windows that slices are imaged in"
+    )
+    referee_share: float = Field(
+        default=0.005,
+        ge=0,
+        le=1,
+        description="share of the pixels that the referee images again by Monte Carlo; 0: no "
+        "referee, the images then count as unchecked",
+    )
+    referee_electrons: int = Field(
+        default=20, ge=2, le=10**6, description="electrons that it sends into each of them"
+    )
+    referee_bias: float = Field(
+        default=0.005,
+        gt=0,
+        le=1,
+        description="largest accepted bias of the yield of a phase; it fails if it is larger "
+        "beyond counting errors",
+    )
+    referee_rms: float = Field(
+        default=0.02,
+        gt=0,
+        le=1,
+        description="largest accepted error of the yield (root mean square over the pixels); it "
+        "fails if it is larger beyond counting errors",
+    )
+    on_failure: Literal["fail", "refine", "warn"] = Field(
+        default="fail",
+        description="fail: the step fails if the images do; refine: the network is trained further "
+        "on this structure, where it is wrong, and fails if this does not suffice; warn: a warning",
+    )
+
+    @model_validator(mode="after")
+    def _teaching_is_possible(self) -> Self:
+        if self.teaching_slices > self.teaching_shape[0]:
+            raise ValueError(
+                f"teaching_slices is {self.teaching_slices}, but the structures have "
+                f"{self.teaching_shape[0]} slices (teaching_shape): give fewer"
+            )
+        if self.rounds > self.teaching_structures or self.rounds > self.steps:
+            raise ValueError(
+                f"{self.rounds} rounds with {self.teaching_structures} teaching_structures and "
+                f"{self.steps} steps: a round needs at least one of each; give fewer rounds"
+            )
+        names = [material.name for material in self.materials]
+        if len(set(names)) < len(names):
+            raise ValueError(f"materials has duplicates: {names}; give each material once")
+        return self
+
+    @model_validator(mode="after")
+    def _channels_are_possible(self) -> Self:
+        names = [detector.name for detector in self.detectors]
+        if len(set(names)) < len(names):
+            raise ValueError(f"detectors have the names {names}; give each a name of its own")
+        if self.detectors and (
+            self.detector_energy != (0.0, 1.0) or self.detector_polar_deg != (0.0, 180.0)
+        ):
+            raise ValueError(
+                "detectors are given as well as detector_energy or detector_polar_deg: each of the "
+                "detectors has its own window; leave the others out"
+            )
+        for detector in self.detectors:
+            self.imaging(detector)
+        if self.electrons_per_pixel is not None and self.detector_weighting == "energy":
+            raise ValueError(
+                "electrons_per_pixel is given with detector_weighting 'energy': counting noise is "
+                "known for electrons that are counted alike only; leave electrons_per_pixel out, "
+                "or use detector_weighting 'count'"
+            )
+        return self
+
+    def imaging(self, detector: DetectorWindow | None) -> ImagingParameters:
+        """Return the parameters that the Monte Carlo shares, for one detector.
+
+        Raises:
+            ValueError: the detector counts nothing.
+        """
+        shared = {name: getattr(self, name) for name in ImagingParameters.model_fields}
+        if detector is not None:
+            shared |= {
+                "detector_energy": detector.energy,
+                "detector_polar_deg": detector.polar_deg,
+            }
+        return ImagingParameters(**shared)
+
+    @property
+    def windows(self) -> tuple[DetectorWindow | None, ...]:
+        """The detectors; None stands for the one of `detector_energy` and `detector_polar_deg`."""
+        return self.detectors or (None,)
+
+    @property
+    def kv(self) -> tuple[float, ...]:
+        """Voltage of each channel: all energies of the first detector, then of the next."""
+        return self.energies_kev * len(self.windows)
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Name of each channel."""
+        return tuple(
+            f"{energy:g} kV" if detector is None else f"{energy:g} kV {detector.name}"
+            for detector in self.windows
+            for energy in self.energies_kev
+        )
