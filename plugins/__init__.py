@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from fib_plugins.segmenters.threshold import Threshold as Threshold
     from fib_plugins.segmenters.unet.plugin import UNet as UNet
     from fib_plugins.simulators.monte_carlo import MonteCarlo as MonteCarlo
+    from fib_plugins.simulators.surrogate.plugin import Surrogate as Surrogate
     from fib_plugins.simulators.weighted_projection import WeightedProjection as WeightedProjection
     from fib_plugins.sources.virtual_stacks import VirtualStacks as VirtualStacks
     from fibcore import (
@@ -96,6 +97,7 @@ _HOMES = {
     "UNet": "segmenters.unet.plugin",
     "MonteCarlo": "simulators.monte_carlo",
     "VirtualStacks": "sources.virtual_stacks",
+    "Surrogate": "simulators.surrogate.plugin",
     "WeightedProjection": "simulators.weighted_projection",
 }
 """Class -> module in this package, in the folder of its kind."""

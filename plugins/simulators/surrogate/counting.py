@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def simulators(params: SurrogateParameters, electrons: int) -> Iterator[MonteCar
 
 def _imagers(
     simulator: MonteCarlo, labels: Labels, phases: list[int], context: Context, device: str
-) -> list:  # type: ignore[type-arg]
+) -> list[Any]:
     around = Context(context.seed, device=device, threads=context.threads, log=context.log)
     phases = simulator.with_below(phases, labels)
     channels = list(range(len(simulator.energies_kev)))
@@ -87,9 +88,7 @@ def _counts(
     weighed = params.detector_weighting == "energy"
     yields = [t.shares * SHARE_UNIT if weighed else t.counts for t in tallies]
     depths = [t.depths * DEPTH_UNIT_NM / np.maximum(t.counts, 1) for t in tallies]
-    return Counts(
-        *(
-            np.stack(part).reshape(len(tallies), *shape).astype(np.float32)
-            for part in (np.asarray(yields) / electrons, depths)
-        )
-    )
+    arrays = [
+        np.stack(part).reshape(len(tallies), *shape).astype(np.float32) for part in (yields, depths)
+    ]
+    return Counts(arrays[0] / np.float32(electrons), arrays[1])

@@ -9,7 +9,7 @@ import numpy as np
 
 from fib_plugins.simulators.surrogate import shapes
 from fib_plugins.simulators.surrogate.shapes import Box
-from fibcore import Context, Material
+from fibcore import Material
 from fibcore.kinds import Generator
 from fibcore.registry import registry
 
@@ -98,7 +98,6 @@ FAMILIES: dict[str, Callable[[Box, np.random.Generator], np.ndarray]] = {
 def _generated(
     identifier: str, box: Box, rng: np.random.Generator, **parameters: Any
 ) -> np.ndarray:
-    plugin = registry().plugin(identifier)
-    assert issubclass(plugin, Generator)
-    generator = plugin(shape=box.shape, voxel_size_nm=box.voxel_size_nm, **parameters)
-    return generator.generate(Context(int(rng.integers(2**63)))).data == 1
+    plugin: Any = registry().plugin(identifier)
+    generator: Generator = plugin(shape=box.shape, voxel_size_nm=box.voxel_size_nm, **parameters)
+    return np.asarray(generator.generate(seed=int(rng.integers(2**63))).data == 1)

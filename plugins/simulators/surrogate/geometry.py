@@ -47,7 +47,7 @@ class Geometry:
 
     @cached_property
     def steps(self) -> list[tuple[int, int, int]]:
-        """By which factors along z, y, x a level is coarser than the one before, from level 1 on."""
+        """Factors along z, y, x by which each level is coarser than the one before it."""
         return [
             (b[0] // a[0], b[1] // a[1], b[2] // a[2])
             for a, b in zip(self.scales, self.scales[1:], strict=False)

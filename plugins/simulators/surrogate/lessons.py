@@ -86,7 +86,7 @@ class Teacher:
             arrays = self._make(purpose, number, family, electrons, slices)
             beside = path.with_suffix(".part")
             with beside.open("wb") as file:
-                np.savez_compressed(file, **arrays)
+                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # as its stub has it
             beside.replace(path)
         return Lesson(family, *(arrays[name] for name in ARRAYS))
 

@@ -7,6 +7,8 @@ pixels: a receptive field of more than a hundred pixels takes 31 000 multiplicat
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -16,6 +18,14 @@ from fib_plugins.simulators.surrogate.planes import channels_of
 
 FIRST_LOGIT = -1.0
 """Where yields begin: a quarter."""
+
+
+class Pointwise(nn.Linear):
+    """A 1 x 1 convolution. In the layout of channels last it is one product of matrices."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Return the image, axes (item, channel, y, x), with other channels."""
+        return super().forward(image.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class SurrogateNetwork(nn.Module):
@@ -38,9 +48,10 @@ class SurrogateNetwork(nn.Module):
             nn.ModuleList(nn.Conv2d(features, features, 3) for _ in range(CONVOLUTIONS - 1))
             for _ in levels
         )
-        self.finer = nn.ModuleList(nn.Conv2d(features, features, 1) for _ in geometry.steps)
-        self.join = nn.Conv2d(features + inputs, features, 1)
-        self.last = nn.Conv2d(features, outputs, 1)
+        self.finer = nn.ModuleList(Pointwise(features, features) for _ in geometry.steps)
+        self.join = Pointwise(features, features)
+        self.own = Pointwise(inputs, features, bias=False)
+        self.last = Pointwise(features, outputs)
         nn.init.constant_(self.last.bias, FIRST_LOGIT)
 
     def forward(self, planes: list[torch.Tensor], *, repeats: bool) -> torch.Tensor:
@@ -60,7 +71,8 @@ class SurrogateNetwork(nn.Module):
             if found is not None:
                 features = features + self._brought(found, level, features.shape[2:], repeats)
             features = functional.silu(features)
-            for convolution in self.further[level]:
+            further: Any = self.further[level]
+            for convolution in further:
                 inner = features[:, :, 1:-1, 1:-1]
                 features = inner + functional.silu(convolution(features))
             found = features
@@ -69,7 +81,7 @@ class SurrogateNetwork(nn.Module):
             y, x = geometry.margins[0]
             window = window[:, :, y:-y, x:-x]
         assert found is not None
-        joined = functional.silu(self.join(torch.cat([found, window], dim=1)))
+        joined = functional.silu(self.join(found) + self.own(window))
         logits: torch.Tensor = self.last(joined)
         return logits
 

@@ -42,7 +42,7 @@ class SurrogateParameters(ImagingParameters):
         "default one, with the window `detector_energy` and `detector_polar_deg`",
     )
     materials: Annotated[tuple[MaterialParam, ...], Field(min_length=1, max_length=16)] = Field(
-        default=("epoxy", "Au"),  # type: ignore[assignment]  # names that validation looks up
+        default=("epoxy", "Au"),  # type: ignore[arg-type]  # names that validation looks up
         description="materials of the structures that it learns from; phases may have any of them",
     )
     voxel_size_nm: VoxelSize = Field(
@@ -88,7 +88,8 @@ class SurrogateParameters(ImagingParameters):
     cpu_threads: int = Field(
         default=2,
         ge=1,
-        description="CPU threads of each torch operation in training: the last bits depend on it",
+        description="CPU threads in training, each with its part of every batch; the last bits of "
+        "the network depend on it",
     )
     window: int = Field(
         default=256, ge=32, le=4096, description="edge of the windows that slices are imaged in"

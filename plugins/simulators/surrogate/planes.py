@@ -97,7 +97,7 @@ class Planes:
             self._means.append(finer)
 
     def at(self, z: int) -> list[torch.Tensor]:
-        """Return the planes of each level below slice z, float32 in axes (plane and medium, y, x)."""
+        """Return the planes of each level below slice z, float32 in axes (plane, y, x)."""
         geometry = self.geometry
         found = []
         for level, (thickness, _, _) in enumerate(geometry.scales):

@@ -67,8 +67,8 @@ class Pool:
             planes.append(pyramid.at(int(lesson.slices[own])))
             yields.append(lesson.yields[:, own])
             depths.append(lesson.depths_nm[:, own])
-        images = (torch.from_numpy(np.stack(part)) for part in (yields, depths))
-        return Batch(batch_of(planes), *images, repeats=True)
+        images = [torch.from_numpy(np.stack(part)) for part in (yields, depths)]
+        return Batch(batch_of(planes), images[0], images[1], repeats=True)
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,9 @@ def teach(
             "structures": len(families),
             "steps": stop,
             "train_loss": loss,
-            "rms_error_of_new": _rms([one for part in found.values() for one in part]),
+            "rms_error_of_new": _rms([one for part in found.values() for one in part])
+            if found
+            else None,
             "learning_rate": learning.rate,
             "families": " ".join(own),
             "errors": json.dumps(errors),
@@ -204,7 +206,7 @@ def squared_error(predicted: np.ndarray, lesson: Lesson, electrons: int) -> np.n
 
 
 def steps_until(params: SurrogateParameters, number: int) -> int:
-    """Return the number of training steps before a round: in proportion to the lessons there are."""
+    """Return the number of training steps before a round; each has as many as it has lessons."""
     rounds = params.rounds
     return round(params.steps * number * (number + 1) / (rounds * (rounds + 1)))
 
@@ -215,10 +217,8 @@ def _teaching(params: SurrogateParameters, teacher: Teacher, number: int, family
     )
 
 
-def _rms(squared: list[np.ndarray]) -> float | None:  # type: ignore[return]
+def _rms(squared: list[np.ndarray]) -> float:
     """Return the root mean square over channels and pixels; 0 if counting noise hides the error."""
-    if not squared:
-        return None
     return math.sqrt(max(float(np.mean([part.mean() for part in squared])), 0.0))
 
 

@@ -20,6 +20,7 @@ from torch.nn import functional
 from fib_plugins.simulators.surrogate.network import SurrogateNetwork
 from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
 from fib_plugins.training.optimizers import adam, on_device, rate_of
+from fib_plugins.training.ordered_work import in_order
 from fib_plugins.training.runtime import fabric_on
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ class Batch:
     depths_nm: torch.Tensor
     repeats: bool
 
+    def part(self, own: slice) -> Batch:
+        """Return some of its slices."""
+        planes = [level[own] for level in self.planes]
+        return Batch(planes, self.yields[own], self.depths_nm[own], self.repeats)
+
 
 class Learning:
     """A network in training.
@@ -58,9 +64,8 @@ class Learning:
     Args:
         params: the parameters.
         network: the network; it is moved to the device.
-        depth_scale_nm: typical depth of each channel; empty if depths are not learned.
-        symmetries: numbers of the in-plane symmetries that images have, 0 to 7: bits for mirrored
-            x, mirrored y, and exchanged axes.
+        channels: numbers of the network's outputs that are the channels of images.
+        depth_scale_nm: typical depth of each of them; empty if depths are not learned.
         context: surroundings of the step.
     """
 
@@ -68,45 +73,71 @@ class Learning:
         self,
         params: SurrogateParameters,
         network: SurrogateNetwork,
-        depth_scale_nm: Sequence[float],
-        symmetries: Sequence[int],
+        channels: Sequence[int],
+        depth_scale_nm: Sequence[float] | np.ndarray,
         context: Context,
     ) -> None:
-        self.params, self.network, self._symmetries = params, network, list(symmetries)
+        self.params, self.network, self._channels = params, network, list(channels)
+        self._symmetries = symmetries_of(params)
         self._fabric = fabric_on(context.device, "auto")
         self.device = self._fabric.device
         self.optimizer = adam(network.parameters(), params.learning_rate, self.device, BETAS)
-        self._module, self._wrapped = self._fabric.setup(network, self.optimizer)
-        self._scale = torch.tensor(list(depth_scale_nm), device=self.device)
+        self._module = self._fabric.setup_module(network)
+        self._parameters = list(network.parameters())
+        # Parts of a batch in threads of their own are faster than torch's own threads, which wait
+        # for each other in each operation. Their number is a parameter, so that sums are the same.
+        self._parts = params.cpu_threads if self.device.type == "cpu" else 1
+        self._scale = torch.tensor(
+            np.asarray(depth_scale_nm), dtype=torch.float32, device=self.device
+        )
 
     def resumed(self) -> None:
         """Set the optimiser up again after its state was loaded."""
         on_device(self.optimizer, self.device)
 
-    def learn(self, batch: Batch, rng: np.random.Generator, step: int, steps: int) -> torch.Tensor:
-        """Do one of so many training steps; return the loss, on the device."""
-        self._set_rate(step, steps)
-        batch = turned(batch, int(rng.choice(self._symmetries)), self.device)
+    def learn(
+        self, batch: Batch, rng: np.random.Generator, step: int, steps: int, share: float = 1.0
+    ) -> torch.Tensor:
+        """Do one of so many training steps; return the loss, on the device.
+
+        Args:
+            batch: the batch; it is mirrored or transposed at random.
+            rng: random generator.
+            step: number of the step, from 0.
+            steps: number of steps in all, over which the learning rate falls.
+            share: of the learning rate.
+        """
+        self._set_rate(share * self.params.learning_rate, step, steps)
+        symmetry = int(rng.choice(self._symmetries))
         self._module.train()
-        self._wrapped.zero_grad()
-        result = self._module(batch.planes, repeats=batch.repeats).float()
-        loss = self._loss(result, batch)
-        self._fabric.backward(loss)
-        nn.utils.clip_grad_norm_(self.network.parameters(), LONGEST_GRADIENT)
-        self._wrapped.step()
-        return loss.detach()
+        size = len(batch.yields)
+        parts = -(-size // self._parts)
+
+        def gradients(start: int) -> list[torch.Tensor]:
+            """Return loss and gradients of a part of the batch, as its share of the whole."""
+            part = turned(batch.part(slice(start, start + parts)), symmetry, self.device)
+            result = self._module(part.planes, repeats=part.repeats).float()
+            loss = self._loss(result, part) * (len(part.yields) / size)
+            return [loss.detach(), *torch.autograd.grad(loss, self._parameters)]
+
+        found = list(in_order(gradients, range(0, size, parts), self._parts, 1))
+        loss, *totals = (torch.stack(each).sum(dim=0) for each in zip(*found, strict=True))
+        for parameter, total in zip(self._parameters, totals, strict=True):
+            parameter.grad = total
+        nn.utils.clip_grad_norm_(self._parameters, LONGEST_GRADIENT)
+        self.optimizer.step()
+        return loss
 
     def _loss(self, result: torch.Tensor, batch: Batch) -> torch.Tensor:
-        channels = batch.yields.shape[1]
-        loss = functional.binary_cross_entropy_with_logits(result[:, :channels], batch.yields)
+        loss = functional.binary_cross_entropy_with_logits(result[:, self._channels], batch.yields)
         if len(self._scale):
-            scale = self._scale[:, None, None]
-            deviation = functional.softplus(result[:, channels:]) - batch.depths_nm / scale
+            depths = result[:, result.shape[1] // 2 :][:, self._channels]
+            deviation = functional.softplus(depths) - batch.depths_nm / self._scale[:, None, None]
             loss = loss + DEPTH_WEIGHT * (batch.yields * deviation**2).mean()
         return loss
 
-    def _set_rate(self, step: int, steps: int) -> None:
-        rate = self.params.learning_rate * min(1.0, (step + 1) / WARM_UP)
+    def _set_rate(self, highest: float, step: int, steps: int) -> None:
+        rate = highest * min(1.0, (step + 1) / WARM_UP)
         rate *= 0.5 + 0.5 * math.cos(math.pi * step / steps)
         for group in self.optimizer.param_groups:
             if isinstance(group["lr"], torch.Tensor):
@@ -125,7 +156,7 @@ class Learning:
         self._module.eval()
         planes = [part.to(self.device) for part in batch.planes]
         result = self._module(planes, repeats=batch.repeats).float()
-        found: np.ndarray = result[:, : batch.yields.shape[1]].sigmoid().cpu().numpy()
+        found: np.ndarray = result[:, self._channels].sigmoid().cpu().numpy()
         return found
 
 
@@ -146,7 +177,10 @@ def turned(batch: Batch, symmetry: int, device: torch.device) -> Batch:
 
 
 def symmetries_of(params: SurrogateParameters) -> list[int]:
-    """Return the in-plane symmetries of images: all eight, without those that a tilt breaks."""
+    """Return the in-plane symmetries of images, 0 to 7, without those that a tilt breaks.
+
+    Bits stand for mirrored x, mirrored y, and exchanged axes.
+    """
     square = params.voxel_size_nm[1] == params.voxel_size_nm[2]
     if params.tilt_deg:  # towards y
         return [0, 1]

@@ -1,0 +1,191 @@
+"""Fitting of a surrogate: from nothing, or on given images."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from fib_plugins.electrons.imaging import phases_in
+from fib_plugins.simulators.monte_carlo import digest_of
+from fib_plugins.simulators.surrogate.given import Windows, batches_of_images
+from fib_plugins.simulators.surrogate.known import info_of, media_of
+from fib_plugins.simulators.surrogate.network import SurrogateNetwork, build_network
+from fib_plugins.simulators.surrogate.planes import Surroundings
+from fib_plugins.simulators.surrogate.reach import depth_scale_nm, geometry_of
+from fib_plugins.simulators.surrogate.teaching import steps_until, teach
+from fib_plugins.simulators.surrogate.training import Learning
+from fib_plugins.training.checkpoint import Checkpoint
+from fib_plugins.training.runtime import cpu_threads
+from fib_plugins.training.weights import weights_of
+from fibcore import Context, FibError, Images, Labels, Model, Table
+from fibcore.roles import Abscissa, Curve, Key
+
+if TYPE_CHECKING:
+    from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
+
+VALIDATION_SHARE = 0.2
+VALIDATION_WINDOWS = 64
+
+
+def fitted(
+    plugin: str,
+    params: SurrogateParameters,
+    labels: Labels | None,
+    images: Images | None,
+    context: Context,
+) -> tuple[Model, Table, Table]:
+    """Return a model, its history and its accuracy; see `Surrogate.fit`."""
+    if (labels is None) != (images is None):
+        given, missing = ("labels", "images") if images is None else ("images", "labels")
+        raise FibError(
+            f"{given} are given without {missing}: give both, to learn from them, or neither, to "
+            f"learn from structures that the surrogate draws and images itself"
+        )
+    voxel_size = params.voxel_size_nm if labels is None else labels.voxel_size_nm
+    geometry = geometry_of(params, params.materials, voxel_size)
+    channels = len(params.kv)
+    depths = params.mean_depth and labels is None
+    scale = depth_scale_nm(params, params.materials) if params.mean_depth else []
+    network = build_network(
+        geometry,
+        media=len(params.materials),
+        features=params.features,
+        outputs=channels * (2 if params.mean_depth else 1),
+        seed=int(context.rng_for("network").integers(2**63)),
+    )
+    learning = Learning(params, network, range(channels), scale if depths else [], context)
+    info = info_of(params, params.materials, voxel_size, geometry, scale)
+    with cpu_threads(1):
+        if labels is None or images is None:
+            taught = teach(params, geometry, learning, context)
+            history, accuracy = taught.history, taught.accuracy
+        else:
+            history = _taught_by(params, network, learning, info, labels, images, context)
+            accuracy = []
+    model = Model(plugin, params.model_dump(mode="json"), weights_of(network), info)
+    return model, _history_table(history), _accuracy_table(accuracy)
+
+
+def _taught_by(
+    params: SurrogateParameters,
+    network: SurrogateNetwork,
+    learning: Learning,
+    info: dict[str, Any],
+    labels: Labels,
+    images: Images,
+    context: Context,
+) -> list[dict[str, Any]]:
+    """Train on given images; validation uses the last slices, which training does not image.
+
+    Raises:
+        FibError: they do not fit the parameters, or training diverges.
+    """
+    images = _checked(params, labels, images)
+    phases = phases_in(labels)
+    media = media_of(info, labels, phases)
+    around = Surroundings(labels, media, params.lateral, params.below)
+    windows = Windows(network.geometry, around, len(params.materials))
+    depth = labels.shape[0]
+    split = max(1, depth - math.ceil(VALIDATION_SHARE * depth))
+    data = images.data
+    checkpoint = Checkpoint(
+        context.scratch / "checkpoint.pt",
+        _fingerprint(params, labels, phases, data, context.seed),
+        network=network,
+        optimizer=learning.optimizer,
+    )
+    progress = checkpoint.load(context)
+    learning.resumed()
+    (seen,) = batches_of_images(
+        windows,
+        data,
+        range(split, depth) if split < depth else range(depth),
+        VALIDATION_WINDOWS,
+        context.rng_for("validation"),
+        1,
+    )
+    while progress.epoch < params.rounds:
+        number = progress.epoch
+        rng = context.rng_for("round", number)
+        start, stop = (steps_until(params, n) for n in (number, number + 1))
+        losses = []
+        batches = batches_of_images(
+            windows, data, range(split), params.batch_size, rng, stop - start
+        )
+        for step, batch in enumerate(batches, start=start):
+            losses.append(learning.learn(batch, rng, step, params.steps))
+            context.progress(step + 1, params.steps, f"training, round {number + 1}")
+        found = torch.from_numpy(learning.predicted(seen))
+        validation = float(functional.binary_cross_entropy(found, seen.yields))
+        loss = float(torch.stack(losses).double().mean())
+        if not (math.isfinite(loss) and math.isfinite(validation)):
+            raise FibError(
+                f"training diverged in round {number + 1} (the loss is {loss}); lower "
+                f"learning_rate (now {params.learning_rate:g})"
+            )
+        row = {
+            "steps": stop,
+            "train_loss": loss,
+            "validation_loss": validation,
+            "learning_rate": learning.rate,
+        }
+        progress.add(row, validation, network)
+        checkpoint.save(progress)
+    return progress.history
+
+
+def _checked(params: SurrogateParameters, labels: Labels, images: Images) -> Images:
+    """Return the images with the channels in the order of the parameters, or refuse them."""
+    if labels.shape != images.shape:
+        raise FibError(
+            f"labels have shape {labels.shape}, images {images.shape} (z, y, x): they must show "
+            f"the same volume; cut both alike"
+        )
+    if len(images.kv) != len(params.kv):
+        raise FibError(
+            f"the images have {len(images.kv)} channels, the parameters name {len(params.kv)} "
+            f"({', '.join(params.channel_names)}): choose the channels with kv, or set energies_kev"
+        )
+    if not params.detectors:
+        images = images.select(params.energies_kev)
+    low, high = float(images.data.min()), float(images.data.max())
+    if not 0.0 <= low <= high <= 1.0:
+        raise FibError(
+            f"the images have values from {low:g} to {high:g}; a surrogate learns backscatter "
+            f"yields, which are 0 to 1: give images of simulator/monte_carlo"
+        )
+    return images
+
+
+def _history_table(rows: Sequence[dict[str, Any]]) -> Table:
+    roles = {name: Curve() for name in rows[0] if name != "families"}
+    roles["learning_rate"] = Curve(scale="logarithmic")
+    named = [{("round" if k == "epoch" else k): v for k, v in row.items()} for row in rows]
+    del roles["epoch"]
+    return Table.from_rows(named, {"round": Abscissa(drawn_from=3), **roles})
+
+
+def _accuracy_table(rows: Sequence[dict[str, Any]]) -> Table:
+    if not rows:
+        return Table({"family": np.array([], str), "channel": np.array([], str)})
+    return Table.from_rows(rows, {"family": Key(), "channel": Key()})
+
+
+def _fingerprint(
+    params: SurrogateParameters, labels: Labels, phases: list[int], images: np.ndarray, seed: int
+) -> str:
+    """Return a digest of all that determines the training, which identifies a checkpoint."""
+    facts = json.dumps(
+        [params.model_dump(mode="json"), digest_of(labels, phases), seed], sort_keys=True
+    )
+    digest = hashlib.sha256(facts.encode())
+    for place in np.ndindex(images.shape[:2]):
+        digest.update(np.ascontiguousarray(images[place]).data)
+    return digest.hexdigest()

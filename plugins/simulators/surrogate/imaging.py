@@ -1,0 +1,144 @@
+"""Application of a surrogate to a structure: windows of slices, slab after slab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+import torch
+
+from fib_plugins.simulators.surrogate.geometry import Geometry
+from fib_plugins.simulators.surrogate.network import SurrogateNetwork
+from fib_plugins.simulators.surrogate.planes import Planes, Surroundings, batch_of
+from fib_plugins.training.ordered_work import in_order
+from fib_plugins.training.runtime import fabric_on, items_at_once
+from fibcore import Context
+
+SLAB = 32
+"""Slices in work at a time."""
+CPU_SLICES = 2
+"""Slices of a window that the network sees at a time on the CPU: their features fit a cache."""
+BYTES_PER_FEATURE = 24
+"""Memory of a pixel and feature of the network, for all levels and copies."""
+GPU_WINDOW = 1024
+
+Box = tuple[tuple[int, int], ...]
+
+
+class Imaging:
+    """A surrogate that images a structure.
+
+    Args:
+        geometry: the pyramid.
+        network: the network.
+        structure: the structure.
+        media: number of media.
+        window: edge of windows on the CPU, pixels.
+        context: surroundings of the step.
+    """
+
+    def __init__(
+        self,
+        geometry: Geometry,
+        network: SurrogateNetwork,
+        structure: Surroundings,
+        media: int,
+        window: int,
+        context: Context,
+    ) -> None:
+        self._geometry, self._structure, self._media = geometry, structure, media
+        self._fabric = fabric_on(context.device, "auto")
+        self._device = self._fabric.device
+        self._module = self._fabric.setup_module(network.eval())
+        self._workers = context.threads if self._device.type == "cpu" else 1
+        self._window = window if self._device.type == "cpu" else max(window, GPU_WINDOW)
+        self._features = network.last.in_features
+
+    def slabs(self, box: Box) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (first slice, result) slab by slab; a result has axes (output, slice, y, x).
+
+        Windows lie on a grid of the structure, so that a pixel depends on no other choice.
+
+        Args:
+            box: range of voxels to image along z, y, x.
+        """
+        (z0, z1), *sides = box
+        tiles = [
+            (rows, columns) for rows, columns in product(*(self._windows(*side) for side in sides))
+        ]
+        jobs = [(z, *tile) for z in range(z0, z1, SLAB) for tile in tiles]
+        found = in_order(
+            lambda job: self._image(*jobs[job], z1, sides), range(len(jobs)), self._workers, 1
+        )
+        height, width = (stop - start for start, stop in sides)
+        for z in range(z0, z1, SLAB):
+            slab: np.ndarray | None = None
+            for _ in tiles:
+                (y, x), part = next(found)
+                if slab is None:
+                    slab = np.empty((*part.shape[:2], height, width), np.float32)
+                slab[:, :, y : y + part.shape[2], x : x + part.shape[3]] = part
+            assert slab is not None
+            yield z, slab
+
+    def _windows(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """Return the windows that hold pixels start to stop, on the grid of all windows."""
+        edge = self._edge
+        return [(low, low + edge) for low in range(start // edge * edge, stop, edge)]
+
+    @property
+    def _edge(self) -> int:
+        grain = max(self._geometry.grain)
+        longest = max(self._structure.shape[1:])
+        return max(grain, min(self._window, -(-longest // grain) * grain) // grain * grain)
+
+    def _image(
+        self,
+        z: int,
+        rows: tuple[int, int],
+        columns: tuple[int, int],
+        last: int,
+        sides: list[tuple[int, int]],
+    ) -> tuple[tuple[int, int], np.ndarray]:
+        """Return the place of a window in the result, and the part of it that is wanted."""
+        rows, columns = (
+            (low, min(high, -(-stop // grain) * grain))
+            for (low, high), (_, stop), grain in zip(
+                (rows, columns), sides, self._geometry.grain, strict=True
+            )
+        )
+        count = min(SLAB, last - z)
+        y, x = self._geometry.margin
+        media = self._structure.cut(
+            (z, z + count + self._geometry.depth - 1),
+            (rows[0] - y, rows[1] + y),
+            (columns[0] - x, columns[1] + x),
+        )
+        pixels = (rows[1] - rows[0]) * (columns[1] - columns[0])
+        at_once = CPU_SLICES
+        if self._device.type != "cpu":
+            each = BYTES_PER_FEATURE * self._features * pixels
+            at_once = items_at_once(self._device, each, SLAB)
+        found = []
+        with torch.inference_mode():
+            planes = Planes(
+                self._geometry,
+                torch.from_numpy(media).to(self._device),
+                self._media,
+                margins=True,
+            )
+            for start in range(0, count, at_once):
+                some = range(start, min(start + at_once, count))
+                result = self._module(batch_of([planes.at(own) for own in some]), repeats=False)
+                found.append(result.float().cpu())
+        result = torch.cat(found).numpy().swapaxes(0, 1)
+        cut = [
+            slice(max(start, low) - low, min(stop, high) - low)
+            for (low, high), (start, stop) in zip((rows, columns), sides, strict=True)
+        ]
+        place = (
+            max(sides[0][0], rows[0]) - sides[0][0],
+            max(sides[1][0], columns[0]) - sides[1][0],
+        )
+        return place, result[:, :, cut[0], cut[1]]

@@ -1,0 +1,105 @@
+"""What a model was trained for, and whether a structure is like that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from fib_plugins.simulators.surrogate.geometry import Geometry
+from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
+from fibcore import FibError, Labels, Material
+from fibcore.errors import listed
+from fibcore.models import ModelInfo
+
+SIZE_TOLERANCE = 0.02
+
+Edge = Annotated[float, Field(gt=0)]
+Scale = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=3, max_length=3)]
+
+
+class SurrogateInfo(ModelInfo):
+    """The info of a model of `simulator/surrogate`."""
+
+    materials: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    voxel_size_nm: Annotated[list[Edge], Field(min_length=3, max_length=3)]
+    kv: Annotated[list[float], Field(min_length=1)]
+    scales: Annotated[list[Scale], Field(min_length=1)]
+    depth_scale_nm: list[Edge]
+
+
+def info_of(
+    params: SurrogateParameters,
+    materials: Sequence[Material],
+    voxel_size_nm: Sequence[float],
+    geometry: Geometry,
+    depth_scale: Sequence[float],
+) -> dict[str, Any]:
+    """Return the info of a model as JSON values."""
+    return {
+        "materials": [material.model_dump(mode="json") for material in materials],
+        "voxel_size_nm": [float(edge) for edge in voxel_size_nm],
+        "kv": list(params.kv),
+        "scales": [list(scale) for scale in geometry.scales],
+        "depth_scale_nm": [float(depth) for depth in depth_scale],
+    }
+
+
+def check_size(info: Mapping[str, Any], voxel_size_nm: Sequence[float]) -> None:
+    """Refuse voxels of another size than those of training.
+
+    Raises:
+        FibError: an edge differs by more than 2 %.
+    """
+    known = info["voxel_size_nm"]
+    if not np.allclose(voxel_size_nm, known, rtol=SIZE_TOLERANCE, atol=0):
+        raise FibError(
+            f"the surrogate was trained for voxels of {_sizes(known)} nm (z, y, x), the labels "
+            f"have {_sizes(voxel_size_nm)} nm: fit one for them (voxel_size_nm), or use "
+            f"simulator/monte_carlo"
+        )
+
+
+def check_names(info: Mapping[str, Any], names: Mapping[int, str]) -> None:
+    """Refuse phases whose material has a name that no material of training has.
+
+    Raises:
+        FibError: names the first of them.
+    """
+    known = [material["name"] for material in info["materials"]]
+    for phase, name in names.items():
+        if name not in known:
+            raise FibError(
+                f"phase {phase} of the labels is {name}, but the surrogate was trained for "
+                f"{listed(known)}: fit one for these materials (materials), or use "
+                f"simulator/monte_carlo"
+            )
+
+
+def media_of(info: Mapping[str, Any], labels: Labels, phases: Sequence[int]) -> np.ndarray:
+    """Return the number of the material of each phase in training, (256,) uint8.
+
+    Raises:
+        FibError: the material of a phase was not among them.
+    """
+    check_names(info, {phase: labels.phases[phase].name for phase in phases})
+    known = [Material(**material) for material in info["materials"]]
+    names = [material.name for material in known]
+    media = np.zeros(256, np.uint8)
+    for phase in phases:
+        material = labels.phases[phase]
+        number = names.index(material.name)
+        if material != known[number]:
+            raise FibError(
+                f"phase {phase} of the labels is {material.name} with another composition, density "
+                f"or stopping power than the {material.name} that the surrogate was trained for: "
+                f"fit one for it, or use simulator/monte_carlo"
+            )
+        media[phase] = number
+    return media
+
+
+def _sizes(edges: Sequence[float]) -> str:
+    return " x ".join(f"{edge:g}" for edge in edges)

@@ -1,0 +1,186 @@
+"""The referee: true Monte Carlo of some pixels of the very structure that was imaged.
+
+Pixels are drawn at random over the imaged box, so that all phases and depths are among them in
+proportion. Their counts are compared with the yields of the surrogate, in groups: by phase, and by
+the depth at which the first voxel of another phase lies below the face.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from fib_plugins.simulators.surrogate.counting import Counts
+from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
+from fibcore import Labels, Table
+from fibcore.roles import Key, Role
+
+DEPTHS_NM = (0.0, 10.0, 30.0, 100.0, math.inf)
+"""Edges of the classes of depth."""
+ANYWHERE = "anywhere"
+FEWEST_PIXELS = 200
+"""A verdict on fewer pixels says little: at least so many are drawn, if there are."""
+DEVIATIONS = 3.0
+"""Standard errors by which a figure must exceed what is accepted."""
+
+
+def draw_pixels(
+    box: Sequence[tuple[int, int]], share: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Return random pixels of a box, int64 (pixel, 3) in axes (z, y, x), sorted by slice."""
+    edges = [stop - start for start, stop in box]
+    total = math.prod(edges)
+    number = min(total, max(FEWEST_PIXELS, round(share * total)))
+    # With replacement: of half a per cent, few are drawn twice.
+    flat = np.sort(rng.integers(0, total, number))
+    pixels = np.stack(np.unravel_index(flat, edges), axis=1)
+    return np.asarray(pixels + [start for start, _ in box], np.int64)
+
+
+def first_other_nm(labels: Labels, pixels: np.ndarray, deepest: float) -> np.ndarray:
+    """Return the depth in nm of the first voxel of another phase below each pixel.
+
+    It is infinite where there is none down to `deepest` nm, or above the end of the structure.
+    """
+    phase = phases_at(labels, pixels)
+    found = np.full(len(pixels), math.inf)
+    thickness = labels.voxel_size_nm[0]
+    slices = min(labels.shape[0], math.ceil(deepest / thickness) + 1)
+    open_ = np.arange(len(pixels))
+    for down in range(1, slices):
+        z = pixels[open_, 0] + down
+        inside = z < labels.shape[0]
+        open_ = open_[inside]
+        below = phases_at(labels, pixels[open_] + [down, 0, 0])
+        hit = below != phase[open_]
+        found[open_[hit]] = down * thickness
+        open_ = open_[~hit]
+        if not len(open_):
+            break
+    return found
+
+
+def phases_at(labels: Labels, pixels: np.ndarray) -> np.ndarray:
+    """Return the phases of some voxels, read slice by slice."""
+    found = np.empty(len(pixels), np.uint8)
+    for z in np.unique(pixels[:, 0]).tolist():
+        here = pixels[:, 0] == z
+        found[here] = np.asarray(labels.data[z])[pixels[here, 1], pixels[here, 2]]
+    return found
+
+
+Row = dict[str, float | int | str | bool | None]
+_KEYS: dict[str, Role] = dict.fromkeys(("channel", "phase", "other_phase_below"), Key())
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the referee found.
+
+    Attributes:
+        rows: the table `referee`, row by row.
+        faults: what exceeds the accepted errors, in words; empty if the images pass.
+        wrong: how wrong each pixel is: the chi-square of its group and channel, (pixel,).
+    """
+
+    rows: list[Row]
+    faults: list[str]
+    wrong: np.ndarray
+
+    @property
+    def table(self) -> Table:
+        """The rows as a table."""
+        return Table.from_rows(self.rows, _KEYS)
+
+
+def judged(
+    params: SurrogateParameters,
+    labels: Labels,
+    pixels: np.ndarray,
+    predicted: np.ndarray,
+    counts: Counts,
+) -> Verdict:
+    """Compare the yields of pixels, (channel, pixel), with Monte Carlo counts.
+
+    Counts of N electrons at the yield p have the variance N p (1 - p): chi-square is the mean of
+    their squared deviation over it, 1 for a perfect surrogate.
+    """
+    electrons = params.referee_electrons
+    phase = phases_at(labels, pixels)
+    depth = first_other_nm(labels, pixels, DEPTHS_NM[-2])
+    rows: list[Row] = []
+    faults: list[str] = []
+    wrong = np.zeros(len(pixels))
+    for channel, name in enumerate(params.channel_names):
+        found, counted = predicted[channel].astype(np.float64), counts.yields[channel]
+        for chosen, label, below in _groups(labels, phase, depth):
+            here = np.flatnonzero(chosen)
+            row = _row(found[here], counted[here].astype(np.float64), electrons)
+            rows.append({"channel": name, "phase": label, "other_phase_below": below, **row})
+            if below == ANYWHERE:
+                faults += [f"{label} at {name}: {fault}" for fault in _faults(params, row)]
+            else:
+                wrong[here] = np.maximum(wrong[here], row["rms_error"])
+    return Verdict(rows, faults, wrong)
+
+
+def unchecked() -> Table:
+    """Return the table of images that no referee has seen: one row without figures."""
+    row: Row = {"channel": "all", "phase": "all", "other_phase_below": ANYWHERE, "pixels": 0}
+    return Table.from_rows([row], _KEYS)
+
+
+def _groups(
+    labels: Labels, phase: np.ndarray, depth: np.ndarray
+) -> Iterator[tuple[np.ndarray, str, str]]:
+    """Yield (pixels, phase, class of depth) of each group that has pixels."""
+    yield np.ones(len(phase), bool), "all", ANYWHERE
+    for number in np.unique(phase).tolist():
+        name = labels.phases[number].name
+        own = phase == number
+        yield own, name, ANYWHERE
+        for low, high in pairwise(DEPTHS_NM):
+            last = math.isinf(high)
+            chosen = own & (depth >= low) & ((depth < high) | last)
+            if chosen.any():
+                yield chosen, name, f"{low:g} nm and more" if last else f"{low:g} to {high:g} nm"
+
+
+def _row(found: np.ndarray, counted: np.ndarray, electrons: int) -> dict[str, float]:
+    """Return the figures of a group."""
+    deviation = found - counted
+    expected = (found * (1.0 - found) / electrons).clip(1e-12)
+    variance = counted * (1.0 - counted) / (electrons - 1)
+    squared = deviation**2 - variance
+    mean_square = float(squared.mean())
+    number = len(found)
+    return {
+        "pixels": number,
+        "yield_surrogate": float(found.mean()),
+        "yield_monte_carlo": float(counted.mean()),
+        "bias": float(deviation.mean()),
+        "bias_error": float(np.sqrt(expected.sum()) / number),
+        "chi_square": float((deviation**2 / expected).mean()),
+        "rms_error": math.sqrt(max(mean_square, 0.0)),
+        "mean_square_error": mean_square,
+        "mean_square_standard_error": float(squared.std() / math.sqrt(number)),
+    }
+
+
+def _faults(params: SurrogateParameters, row: dict[str, float]) -> Iterator[str]:
+    """Yield what exceeds the accepted errors by more than chance explains."""
+    if abs(row["bias"]) - DEVIATIONS * row["bias_error"] > params.referee_bias:
+        yield (
+            f"yields deviate by {row['bias']:+.4f} +- {row['bias_error']:.4f} on the mean "
+            f"(accepted: {params.referee_bias:g})"
+        )
+    least = row["mean_square_error"] - DEVIATIONS * row["mean_square_standard_error"]
+    if least > params.referee_rms**2:
+        yield (
+            f"yields have an error of {row['rms_error']:.3f} (root mean square; accepted: "
+            f"{params.referee_rms:g})"
+        )
