@@ -19,8 +19,8 @@ from fib_plugins.simulators.surrogate.shapes import Box
 from fibcore import Context, Labels
 
 AROUND = {"lateral": "periodic", "below": "mirror"}
-"""What is around teaching structures. A pixel depends on what the electrons meet, whatever this is
-called; so the network also holds for other surroundings."""
+"""What is around teaching structures. The network sees it as labels, like the structure itself, so
+that it can be applied with other surroundings."""
 ARRAYS = ("structure", "slices", "yields", "depths_nm")
 
 

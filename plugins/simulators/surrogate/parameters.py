@@ -68,7 +68,7 @@ class SurrogateParameters(ImagingParameters):
         description="rounds of teaching: each adds new structures, more of the kinds on which the "
         "network is least accurate, and trains on all so far",
     )
-    steps: int = Field(default=4000, ge=1, description="training steps of all rounds together")
+    steps: int = Field(default=5000, ge=1, description="training steps of all rounds together")
     batch_size: int = Field(
         default=8, ge=1, le=1024, description="slices, or windows of slices, per training step"
     )
@@ -179,7 +179,7 @@ class SurrogateParameters(ImagingParameters):
 
     @property
     def windows(self) -> tuple[DetectorWindow | None, ...]:
-        """The detectors; None stands for the one of `detector_energy` and `detector_polar_deg`."""
+        """The detectors; None is the one of `detector_energy` and `detector_polar_deg`."""
         return self.detectors or (None,)
 
     @property

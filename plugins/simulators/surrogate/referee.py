@@ -23,7 +23,7 @@ DEPTHS_NM = (0.0, 10.0, 30.0, 100.0, math.inf)
 """Edges of the classes of depth."""
 ANYWHERE = "anywhere"
 FEWEST_PIXELS = 200
-"""A verdict on fewer pixels says little: at least so many are drawn, if there are."""
+"""At least so many pixels are drawn, if there are: fewer allow no verdict."""
 DEVIATIONS = 3.0
 """Standard errors by which a figure must exceed what is accepted."""
 

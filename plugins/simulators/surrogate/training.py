@@ -179,7 +179,7 @@ def turned(batch: Batch, symmetry: int, device: torch.device) -> Batch:
 def symmetries_of(params: SurrogateParameters) -> list[int]:
     """Return the in-plane symmetries of images, 0 to 7, without those that a tilt breaks.
 
-    Bits stand for mirrored x, mirrored y, and exchanged axes.
+    The bits are: x mirrored, y mirrored, axes exchanged.
     """
     square = params.voxel_size_nm[1] == params.voxel_size_nm[2]
     if params.tilt_deg:  # towards y
