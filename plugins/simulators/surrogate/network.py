@@ -69,19 +69,19 @@ class SurrogateNetwork(nn.Module):
                 own = functional.pad(own, (CONVOLUTIONS,) * 4, mode="circular")
             features = self.first[level](own)
             if found is not None:
-                features = features + self._brought(found, level, features.shape[2:], repeats)
-            features = functional.silu(features)
+                features = plus(features, self._brought(found, level, features.shape[2:], repeats))
+            features = activated(features)
             further: Any = self.further[level]
             for convolution in further:
                 inner = features[:, :, 1:-1, 1:-1]
-                features = inner + functional.silu(convolution(features))
+                features = plus(activated(convolution(features)), inner)
             found = features
         window = planes[0]
         if not repeats:
             y, x = geometry.margins[0]
             window = window[:, :, y:-y, x:-x]
         assert found is not None
-        joined = functional.silu(self.join(found) + self.own(window))
+        joined = activated(plus(self.join(found), self.own(window)))
         logits: torch.Tensor = self.last(joined)
         return logits
 
@@ -99,6 +99,16 @@ class SurrogateNetwork(nn.Module):
         )
         y, x = ((have - want) // 2 for have, want in zip(fine.shape[2:], size, strict=True))
         return fine[:, :, y : y + size[0], x : x + size[1]]
+
+
+def activated(features: torch.Tensor) -> torch.Tensor:
+    """Return SiLU of features; in their place unless their gradient is wanted."""
+    return functional.silu(features, inplace=not torch.is_grad_enabled())
+
+
+def plus(features: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """Return the sum; in place of the first unless a gradient is wanted."""
+    return features + others if torch.is_grad_enabled() else features.add_(others)
 
 
 def build_network(

@@ -92,7 +92,10 @@ class SurrogateParameters(ImagingParameters):
         "the network depend on it",
     )
     window: int = Field(
-        default=256, ge=32, le=4096, description="edge of the windows that slices are imaged in"
+        default=128,
+        ge=32,
+        le=4096,
+        description="edge of the windows that slices are imaged in on the CPU, pixels",
     )
     referee_share: float = Field(
         default=0.005,

@@ -10,6 +10,9 @@ from fib_plugins.simulators.surrogate.geometry import Geometry
 from fibcore import Labels
 
 
+SLICES_AT_ONCE = 8
+
+
 class Surroundings:
     """A structure, continued beyond its sides and below its last slice.
 
@@ -87,10 +90,13 @@ class Planes:
 
         Entry z of a level is the mean over its voxels that begin at slice z.
         """
-        finer = shown(self._media, self._count)
+        (_, *first), *_ = self.geometry.steps
+        parts = self._media.split(SLICES_AT_ONCE)  # full resolution takes the most memory
+        finer = torch.cat([functional.avg_pool2d(shown(p, self._count), first) for p in parts])
         thickness = 1
-        for z, y, x in self.geometry.steps:
-            finer = functional.avg_pool2d(finer, (y, x))
+        for level, (z, y, x) in enumerate(self.geometry.steps):
+            if level:
+                finer = functional.avg_pool2d(finer, (y, x))
             if z == 2:
                 finer = 0.5 * (finer[:-thickness] + finer[thickness:])
             thickness *= z
