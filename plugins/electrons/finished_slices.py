@@ -14,6 +14,11 @@ from numpy.lib.format import open_memmap
 from fibcore.context import new_array_file
 from fibcore.files import write_whole
 
+from .mapped import release
+
+RELEASED_AFTER = 16
+"""Slices after which the memory of the files is given back."""
+
 
 class FinishedSlices:
     """Arrays of a simulation in files, and which of their slices are done.
@@ -61,6 +66,9 @@ class FinishedSlices:
             array[channel, z] = plane
             array.flush()
         self._digests[channel, z] = self._digest(channel, z)
+        if z % RELEASED_AFTER == RELEASED_AFTER - 1:
+            for array in self.arrays.values():
+                release(array)
         done = [[*place, digest] for place, digest in sorted(self._digests.items())]
         write_whole(self._note, json.dumps({"fingerprint": self._fingerprint, "done": done}))
 

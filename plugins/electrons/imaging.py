@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from fibcore.errors import listed
 
 from .electron import Beam
 from .lattice import BELOW_FILL, BELOW_MIRROR, BELOW_REPEAT, MIRROR, PERIODIC, Lattice, int32s, pack
+from .mapped import release
 from .medium import Tables
 from .tally import Tally, empty_tally
 
@@ -46,14 +46,10 @@ def phases_in(labels: Labels) -> list[int]:
 
 def planes(data: np.ndarray) -> Iterator[np.ndarray]:
     """Yield slice after slice; slices of a memory-mapped file do not stay in memory."""
-    file: Any = data
-    while isinstance(file, np.ndarray):
-        file = file.base
     for z, plane in enumerate(data):
         yield plane
-        read_only_file = isinstance(file, mmap.mmap) and not data.flags.writeable
-        if read_only_file and z % 16 == 15 and hasattr(mmap, "MADV_DONTNEED"):
-            file.madvise(mmap.MADV_DONTNEED)
+        if z % 16 == 15 and not data.flags.writeable:
+            release(data)
 
 
 def make_lattice(

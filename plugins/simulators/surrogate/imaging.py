@@ -46,10 +46,12 @@ class Imaging:
         context: Context,
     ) -> None:
         self._geometry, self._structure, self._media = geometry, structure, media
-        self._device, self._module = torch.device("cpu"), network.eval()
+        self._device = torch.device("cpu")
+        self._module: torch.nn.Module = network.eval()
         if context.device != "cpu":  # Fabric takes 180 MB, and changes nothing on the CPU
             fabric = fabric_on(context.device, "auto")
-            self._device, self._module = fabric.device, fabric.setup_module(network)
+            self._device = fabric.device
+            self._module = fabric.setup_module(network)
         self._workers = context.threads if self._device.type == "cpu" else 1
         self._window = window if self._device.type == "cpu" else max(window, GPU_WINDOW)
         self._features = network.last.in_features

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from fib_plugins.electrons.mapped import release
 from fib_plugins.simulators.surrogate.geometry import Geometry
 from fibcore import Labels
-
 
 SLICES_AT_ONCE = 8
 
@@ -53,6 +53,8 @@ class Surroundings:
             inside = np.minimum(np.arange(*slices), depth - 1)
         for own, z in enumerate(inside[:filled].tolist()):
             found[own] = self._media[self._labels[z][places]]
+        if not self._labels.flags.writeable:
+            release(self._labels)
         return found
 
 
