@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+from processes import without_coverage
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +21,10 @@ def blobs() -> Callable[..., np.ndarray]:
         return (gaussian_filter(noise, sigma) > 0).astype(np.uint8)
 
     return make
+
+
+@pytest.fixture
+def untraced_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Coverage does not follow processes that the test starts: they import torch, which is slow."""
+    for name in os.environ.keys() - without_coverage().keys():
+        monkeypatch.delenv(name)

@@ -13,6 +13,8 @@ from fib_plugins.training.runtime import cpu_threads
 from fib_plugins.training.team import in_team
 from fibcore import Context, FibError
 
+pytestmark = pytest.mark.usefixtures("untraced_processes")
+
 
 class On(Context):
     """A context whose device need not be there."""

@@ -14,6 +14,8 @@ from fib_plugins.adapters.cyclegan import CycleGAN
 from fib_plugins.adapters.translation.translator import Translator
 from fibcore import Context, Images
 
+pytestmark = pytest.mark.usefixtures("untraced_processes")
+
 BOTH = pytest.mark.parametrize("cls", [CycleGAN, CUT])
 
 Tiny = Callable[..., Translator]
