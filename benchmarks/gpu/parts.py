@@ -35,7 +35,8 @@ PARTS = (
     Part("environment", "The machine", 30, simulated=True),
     Part("compilation", "Compilation of the Monte Carlo", 60, simulated=True),
     Part("tests", "Tests that need a GPU", 45),
-    Part("monte_carlo", "Monte Carlo", 160, simulated=True),
+    Part("monte_carlo", "Monte Carlo", 130, simulated=True),
+    Part("surrogate", "Learned Monte Carlo", 30),
     Part("translator", "Training of a translator", 80),
     Part("translate", "Translation", 45),
     Part("unet", "U-Net", 45),
@@ -45,6 +46,7 @@ PARTS = (
 BULK = "bulk gold, 2 keV"
 SLICES = "512 x 512 slices of 512^3, {} kV"
 WHOLE = "512^3 at 2 kV, all slices"
+SURROGATE = "512^3 at 2 kV, 100 electrons per pixel, referee included"
 STEPS = "adapter/cyclegan, batch {}"
 TRANSLATION = "512 slices of 512 x 512, {}"
 """Names of results used in targets or several parts."""
@@ -81,6 +83,9 @@ TARGETS = (
         "monte_carlo", SLICES.format(2), "ratio", "least", 150,
     ),
     Target("Monte Carlo, 512^3 at 2 kV: at most 300 s", "monte_carlo", WHOLE, "gpu", "most", 300),
+    Target(
+        "learned Monte Carlo, 512^3 at 2 kV: at most 5 s", "surrogate", SURROGATE, "gpu", "most", 5
+    ),
     Target(
         "training of adapter/cyclegan at batch 1: at least 50 steps/s",
         "translator", STEPS.format(1), "gpu", "least", 50,
