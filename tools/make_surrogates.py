@@ -37,6 +37,9 @@ MODELS: dict[str, dict[str, Any]] = {
     "gold_in_epoxy_10nm": {
         "voxel_size_nm": [10.0, 3.26, 3.26],
         "teaching_shape": [40, 64, 64],
+        "teaching_structures": 160,
+        "rounds": 6,
+        "steps": 5000,
     },
 }
 assert tuple(MODELS) == shipped.NAMES
@@ -65,7 +68,7 @@ def make(name: str, scratch: Path) -> None:
             print(f"{name}: {what}, {100 * done / (total or 1):.0f} %", flush=True)
 
     context = Context(SEED, scratch=scratch, report=report)
-    surrogate = Surrogate(**COMMON, **MODELS[name]).fit(context=context)
+    surrogate = Surrogate(**{**COMMON, **MODELS[name]}).fit(context=context)
     model = surrogate.model
     accuracy = context.kept["accuracy"]
     record = {
