@@ -20,6 +20,8 @@ SLAB = 32
 BYTES_PER_FEATURE = 24
 """Memory of a pixel and feature of the network, for all levels and copies."""
 GPU_WINDOW = 1024
+GPU_WORKERS = 3
+"""Windows in work at a time on a GPU: one is cut, one computed, one copied back."""
 
 Box = tuple[tuple[int, int], ...]
 
@@ -52,7 +54,7 @@ class Imaging:
             fabric = fabric_on(context.device, "auto")
             self._device = fabric.device
             self._module = fabric.setup_module(network)
-        self._workers = context.threads if self._device.type == "cpu" else 1
+        self._workers = context.threads if self._device.type == "cpu" else GPU_WORKERS
         self._window = window if self._device.type == "cpu" else max(window, GPU_WINDOW)
         self._features = network.last.in_features
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Self
@@ -33,6 +34,9 @@ from fibcore.plugin import restored
 
 BYTES_PER_WINDOW_PIXEL = 900
 """Memory of a pixel of a window in work: features, planes and labels of all its slices."""
+BYTES_PER_SLAB_PIXEL = 32 * 20
+"""Memory of a pixel of a slab: expected yields and counts of all its slices."""
+TRAINING_BYTES = 400 * 2**20
 
 
 class Surrogate(Trainable, SurrogateParameters, Simulator):
@@ -114,9 +118,11 @@ class Surrogate(Trainable, SurrogateParameters, Simulator):
         depth, height, width = (stop - start for start, stop in self.box(labels.shape))
         output = replace(forecast.output, shape=(depth, height, width), kv=self.kv)
         kept = {"depth": output} if self.mean_depth else {}
-        edge = min(self.window, max(labels.shape[1:])) + 128
-        memory = 2 * BYTES_PER_WINDOW_PIXEL * edge**2 + 40 * len(self.kv) * height * width
-        memory += int(np.prod(labels.shape)) if self.referee_share else 0
+        edge = min(self.window, max(labels.shape[1:])) + 2 * 56
+        memory = (os.cpu_count() or 1) * BYTES_PER_WINDOW_PIXEL * edge**2
+        memory += BYTES_PER_SLAB_PIXEL * len(self.kv) * height * width
+        if self.referee_share:  # the lattice of the Monte Carlo
+            memory += int(np.prod(labels.shape))
         return Forecast(output, kept, memory)
 
     def _forecast_fit(self, inputs: Mapping[str, Any]) -> Forecast:
@@ -140,8 +146,10 @@ class Surrogate(Trainable, SurrogateParameters, Simulator):
             self.model_dump(mode="json"),
             info=self._known(voxel_size, geometry, scale),
         )
-        pixels = self.teaching_structures * int(np.prod(self.teaching_shape))
-        memory = 600 * 2**20 + 4 * pixels
+        plane = int(np.prod(self.teaching_shape[1:]))
+        lesson = 6 * plane * self.teaching_shape[0]
+        lesson += 8 * plane * self.teaching_slices * len(self.kv)
+        memory = TRAINING_BYTES + self.teaching_structures * lesson
         return Forecast(
             memory_bytes=memory,
             model=model,

@@ -6,6 +6,8 @@ import copy
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from fib_plugins.simulators.surrogate.planes import Surroundings
 from fib_plugins.simulators.surrogate.referee import Verdict, draw_pixels, judged
 from fib_plugins.simulators.surrogate.refinement import refine
 from fib_plugins.simulators.surrogate.training import Learning
+from fib_plugins.threads import in_threads
 from fib_plugins.training.runtime import cpu_threads
 from fib_plugins.training.weights import weights_of
 from fibcore import Context, FibError, Labels
@@ -163,21 +166,29 @@ class Simulation:
                 if params.mean_depth:
                     wanted = [outputs // 2 + channel for channel in self.channels]
                     depths = softplus(slab[wanted]) * self.depth_scale_nm[:, None, None, None]
-                for place in range(yields.shape[1]):
-                    for channel, energy in enumerate(params.kv):
-                        image = self._counted(yields[channel, place], channel, energy, z + place)
-                        planes = {"images": image}
-                        if params.mean_depth:
-                            planes["depth"] = depths[channel, place]
-                        finished.add(channel, z + place - z0, **planes)
+                places = list(product(range(yields.shape[0]), range(yields.shape[1])))
+                noisy = in_threads(partial(self._counted, yields, z), places, context.threads)
+                for (channel, place), image in zip(places, noisy, strict=True):
+                    planes = {"images": image}
+                    if params.mean_depth:
+                        planes["depth"] = depths[channel, place]
+                    finished.add(channel, z + place - z0, **planes)
                 context.progress(z - z0 + yields.shape[1], shape[1], "slices imaged")
 
-    def _counted(self, image: np.ndarray, channel: int, energy: float, z: int) -> np.ndarray:
-        """Return an image with the counting noise of its electrons: of a binomial."""
-        electrons = self.params.electrons_per_pixel
+    def _counted(self, yields: np.ndarray, z: int, place: tuple[int, int]) -> np.ndarray:
+        """Return an image of a slab with the counting noise of its electrons, of a binomial.
+
+        Args:
+            yields: the slab, (channel, slice, y, x).
+            z: its first slice.
+            place: channel and slice of the image.
+        """
+        image, electrons = yields[place], self.params.electrons_per_pixel
         if electrons is None:
-            return image
-        rng = self.context.rng_for("counts", channel, repr(energy), z, self._structure)
+            return np.asarray(image)
+        channel, own = place
+        energy = repr(self.params.kv[channel])
+        rng = self.context.rng_for("counts", channel, energy, z + own, self._structure)
         counts = rng.binomial(electrons, image.astype(np.float64))
         return np.asarray(counts / electrons, np.float32)
 
