@@ -1,4 +1,4 @@
-"""Coefficient models against simulation: ``python benchmarks/backscatter_network.py``.
+"""Coefficient models against simulation: ``python -m benchmarks.backscatter_network``.
 
 Simulates the default table, trains `physics/ann` on it, and compares the network, the lookup
 `physics/monte_carlo` and the analytic `physics/hunger_kuchler` with the table, and with fresh

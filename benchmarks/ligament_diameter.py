@@ -5,7 +5,7 @@ plane sections, averaged over the solid) in wavelengths, its ratio to the mean c
 the ratio of the relation in `fib_plugins.generators.ligament_diameter` to the measured values, and
 the coefficients of new fits.
 
-    python benchmarks/ligament_diameter.py [--seeds 3] [--sections 64] [--edge 1024]
+    python -m benchmarks.ligament_diameter [--seeds 3] [--sections 64] [--edge 1024]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Time and memory of the metrics on a random two-phase structure like a leveled wave.
 
-    python benchmarks/metrics.py [--size 512] [--threads 2]
+    python -m benchmarks.metrics [--size 512] [--threads 2]
 
 Seconds are medians; memory is in addition to the volume. Compilation is excluded.
 """

@@ -1,4 +1,4 @@
-"""Speed and memory of the Monte Carlo: ``python benchmarks/monte_carlo.py``.
+"""Speed and memory of the Monte Carlo: ``python -m benchmarks.monte_carlo``.
 
 Rates are per second of CPU time on one thread, that is for one core. For comparison, the plain loop
 follows the same electrons one after another (`electron.follow`, compiled, as in a GPU thread):

@@ -1,4 +1,4 @@
-"""Image translation: ``python benchmarks/translation.py``.
+"""Image translation: ``python -m benchmarks.translation``.
 
 Times a training step against the reference CycleGAN (Zhu et al. 2017: ResNet of nine blocks, 64
 filters, instance normalisation, no noise; single precision), the two in turn, on a GPU with the

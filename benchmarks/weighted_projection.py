@@ -1,4 +1,4 @@
-"""Time and memory of the weighted projection: ``python benchmarks/weighted_projection.py``.
+"""Time and memory of the weighted projection: ``python -m benchmarks.weighted_projection``.
 
 A two-phase structure on disk (memory-mapped, as a pipeline reads it) is imaged at one voltage. The
 first call, which compiles or loads the kernels, is timed apart. Memory is the growth of anonymous
