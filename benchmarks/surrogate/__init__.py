@@ -1,0 +1,1 @@
+"""Benchmark of the surrogate against Monte Carlo and the weighted projection."""
