@@ -24,10 +24,11 @@ BENCHMARKS = {
     "weighted_projection": "Weighted projection: 512 x 512 x 512 voxels, 12 slices (at most 3 s)",
     "monte_carlo": "Monte Carlo: electrons and pixels per second and core (at least three times "
     "the prototype), memory for 512 x 512 x 512 voxels (below 400 MB)",
-    "surrogate": "Surrogate of the Monte Carlo: yields of unseen structures (rms error at most 0.010 "
-    "on structures like samples, 0.015 on simple shapes; bias of a phase at most 0.002), training "
-    "for three voltages (at most 5 min), 512 x 512 x 512 voxels at 2 kV (at most 2 min, 600 MB), "
-    "distance of power spectra to Monte Carlo (at most 0.020; a trained translation: 0.048)",
+    "surrogate": "Surrogate of the Monte Carlo: yields of unseen structures (rms error at most "
+    "0.010 on structures like samples, 0.015 on simple shapes; bias of a phase at most 0.002), "
+    "training for three voltages (at most 5 min), 512 x 512 x 512 voxels at 2 kV (at most 2 min, "
+    "600 MB), distance of power spectra to Monte Carlo (at most 0.020; a trained translation: "
+    "0.048)",
     "translation": "Image translation: training step (at least three times the reference "
     "CycleGAN's speed), 512 slices of 512 x 512 pixels (below 2 min with `fast`), memory "
     "(independent of the number of slices), distance to Monte Carlo images after equally long "
