@@ -66,7 +66,7 @@ class SurrogateNetwork(nn.Module):
         for level in reversed(range(len(planes))):
             own = planes[level]
             if repeats:
-                own = functional.pad(own, (CONVOLUTIONS,) * 4, mode="circular")
+                own = _wrapped(own, CONVOLUTIONS, CONVOLUTIONS)
             features = self.first[level](own)
             if found is not None:
                 features = plus(features, self._brought(found, level, features.shape[2:], repeats))
@@ -92,8 +92,7 @@ class SurrogateNetwork(nn.Module):
         _, *steps = self.geometry.steps[level]
         coarse = self.finer[level](coarse)
         if repeats:
-            reach = [-(-(CONVOLUTIONS - 1) // step) + 1 for step in steps]
-            coarse = functional.pad(coarse, (reach[1],) * 2 + (reach[0],) * 2, mode="circular")
+            coarse = _wrapped(coarse, *(-(-(CONVOLUTIONS - 1) // step) + 1 for step in steps))
         fine = functional.interpolate(
             coarse, scale_factor=[float(s) for s in steps], mode="bilinear", align_corners=False
         )
@@ -109,6 +108,18 @@ def activated(features: torch.Tensor) -> torch.Tensor:
 def plus(features: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
     """Return the sum; in place of the first unless a gradient is wanted."""
     return features + others if torch.is_grad_enabled() else features.add_(others)
+
+
+def _wrapped(image: torch.Tensor, y: int, x: int) -> torch.Tensor:
+    """Return an image that repeats, continued by so many pixels beyond each side."""
+    height, width = image.shape[2:]
+    if y <= height and x <= width:
+        return functional.pad(image, (x, x, y, y), mode="circular")
+    rows, columns = (  # the image comes more than once, which `pad` does not do
+        torch.arange(-reach, edge + reach, device=image.device) % edge
+        for reach, edge in ((y, height), (x, width))
+    )
+    return image[:, :, rows][:, :, :, columns]
 
 
 def build_network(
