@@ -75,12 +75,15 @@ class Windows:
         images = [torch.from_numpy(part) for part in (yields, depths_nm)]
         return Batch(batch_of(planes), images[0], images[1], repeats=False)
 
+    def sides(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows and columns of a window, which a small structure has more than once."""
+        height, width = self.edges
+        return self._structure.sides((window.y, window.y + height), (window.x, window.x + width))
+
     def pixels(self, window: Window) -> np.ndarray:
         """Return the pixels of a window, int64 (pixel, 3) in axes (z, y, x), in C order."""
-        y, x = np.mgrid[: self.edges[0], : self.edges[1]]
-        return np.stack(
-            [np.full(y.size, window.z), y.ravel() + window.y, x.ravel() + window.x], axis=1
-        )
+        y, x = (side.ravel() for side in np.meshgrid(*self.sides(window), indexing="ij"))
+        return np.stack([np.full(y.size, window.z), y, x], axis=1)
 
 
 def batches_of_images(
@@ -92,9 +95,9 @@ def batches_of_images(
     number: int,
 ) -> Iterator[Batch]:
     """Yield so many batches of random windows of given images, (channel, z, y, x)."""
-    height, width = windows.edges
     for _ in range(number):
         chosen = windows.at_random(rng, slices, batch_size)
-        cut = [images[:, w.z, w.y : w.y + height, w.x : w.x + width] for w in chosen]
+        sides = [(w.z, *windows.sides(w)) for w in chosen]
+        cut = [images[:, z][:, rows[:, None], columns] for z, rows, columns in sides]
         yields = np.stack(cut).astype(np.float32)
         yield windows.batch(chosen, yields, np.zeros_like(yields))

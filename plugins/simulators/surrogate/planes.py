@@ -28,6 +28,18 @@ class Surroundings:
         self._below = below
         self.shape = labels.shape
 
+    def sides(
+        self, rows: tuple[int, int], columns: tuple[int, int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows and columns of the structure that appear in some, also beyond its sides.
+
+        Args:
+            rows: first row, and the one after the last.
+            columns: the same along x.
+        """
+        _, height, width = self.shape
+        return _inside(rows, height, self._lateral), _inside(columns, width, self._lateral)
+
     def cut(
         self, slices: tuple[int, int], rows: tuple[int, int], columns: tuple[int, int]
     ) -> np.ndarray:
@@ -39,10 +51,7 @@ class Surroundings:
             columns: the same along x.
         """
         depth = self.shape[0]
-        places = np.ix_(
-            _inside(rows, self.shape[1], self._lateral),
-            _inside(columns, self.shape[2], self._lateral),
-        )
+        places = np.ix_(*self.sides(rows, columns))
         found = np.empty([stop - start for start, stop in (slices, rows, columns)], np.uint8)
         filled = slices[1] - slices[0]
         if not isinstance(self._below, str):
