@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from fib_plugins.simulators.surrogate.curriculum import FAMILIES, draw
 from fib_plugins.simulators.surrogate.geometry import Geometry
 from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
 from fib_plugins.simulators.surrogate.planes import Planes, Surroundings
+from fib_plugins.simulators.surrogate.saved import save_arrays, saved_arrays
 from fib_plugins.simulators.surrogate.shapes import Box
 from fibcore import Context, Labels
 
@@ -81,13 +81,10 @@ class Teacher:
             slices: number of slices that are imaged.
         """
         path = self._folder / f"{purpose}-{number}-{family}.npz"
-        arrays = _read(path)
+        arrays = saved_arrays(path, ARRAYS)
         if arrays is None:
             arrays = self._make(purpose, number, family, electrons, slices)
-            beside = path.with_suffix(".part")
-            with beside.open("wb") as file:
-                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # as its stub has it
-            beside.replace(path)
+            save_arrays(path, **arrays)
         return Lesson(family, *(arrays[name] for name in ARRAYS))
 
     def _make(
@@ -110,15 +107,6 @@ class Teacher:
         found = np.unique(structure).tolist()
         counts = count_slices(params, labels, found, imaged.tolist(), electrons, around)
         return dict(zip(ARRAYS, (structure, imaged, counts.yields, counts.depths_nm), strict=True))
-
-
-def _read(path: Path) -> dict[str, np.ndarray] | None:
-    """Return the arrays of a saved lesson; None if there is none, or it is damaged."""
-    try:
-        with np.load(path, allow_pickle=False) as file:  # the container checks its content
-            return {name: file[name] for name in ARRAYS}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
 
 
 BASE_WEIGHTS: Mapping[str, float] = {

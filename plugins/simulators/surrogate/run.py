@@ -8,7 +8,8 @@ import json
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,12 +21,12 @@ from fib_plugins.simulators.surrogate.imaging import Box, Imaging
 from fib_plugins.simulators.surrogate.planes import Surroundings
 from fib_plugins.simulators.surrogate.referee import Verdict, draw_pixels, judged
 from fib_plugins.simulators.surrogate.refinement import refine
+from fib_plugins.simulators.surrogate.saved import save_arrays, saved_arrays
 from fib_plugins.simulators.surrogate.training import Learning
 from fib_plugins.threads import in_threads
 from fib_plugins.training.runtime import cpu_threads
 from fib_plugins.training.weights import weights_of
 from fibcore import Context, FibError, Labels
-from fibcore.context import new_array_file
 
 if TYPE_CHECKING:
     from fib_plugins.simulators.surrogate.network import SurrogateNetwork
@@ -125,27 +126,29 @@ class Simulation:
         shape = (len(params.kv), slices, height, width)
         names = ("images", "depth") if params.mean_depth else ("images",)
         fingerprint = self._fingerprint()
-        noted = context.scratch / f"at-pixels-{fingerprint[:16]}.npy"
-        known = noted.exists()
+        noted = context.scratch / f"at-pixels-{fingerprint[:16]}.npz"
         finished = FinishedSlices(context.scratch, fingerprint, names, shape, np.float32)
-        if not known:
-            new_array_file(noted, (shape[0], len(pixels)), np.float32)
-        predicted: Any = np.load(noted, mmap_mode="r+")
+        known = saved_arrays(noted, ("predicted", "slices"))
+        if known is None:
+            nothing = np.zeros((shape[0], len(pixels)), np.float32)
+            known = {"predicted": nothing, "slices": np.array(0)}
         complete = {
             z for z in range(shape[1]) if all((c, z) in finished.done for c in range(shape[0]))
         }
-        first = next((z for z in range(shape[1]) if z not in complete or not known), shape[1])
+        first = next((z for z in range(shape[1]) if z not in complete), shape[1])
+        first = min(first, int(known["slices"]))
         z0 = self._box[0][0]
         box: Box = ((z0 + first, z0 + shape[1]), *self._box[1:])
         if first < shape[1]:
-            self._image(box, pixels, predicted, finished, shape)
-        return finished, np.array(predicted)
+            self._image(box, pixels, known["predicted"], noted, finished, shape)
+        return finished, known["predicted"]
 
     def _image(
         self,
         box: Box,
         pixels: np.ndarray,
-        predicted: Any,
+        predicted: np.ndarray,
+        noted: Path,
         finished: FinishedSlices,
         shape: tuple[int, ...],
     ) -> None:
@@ -161,7 +164,8 @@ class Simulation:
                 here = np.flatnonzero((pixels[:, 0] >= z) & (pixels[:, 0] < z + yields.shape[1]))
                 own = pixels[here] - [z, y0, x0]
                 predicted[:, here] = yields[:, own[:, 0], own[:, 1], own[:, 2]]
-                predicted.flush()
+                done = np.array(z - z0 + yields.shape[1])
+                save_arrays(noted, predicted=predicted, slices=done)
                 depths = np.empty(0)
                 if params.mean_depth:
                     wanted = [outputs // 2 + channel for channel in self.channels]
