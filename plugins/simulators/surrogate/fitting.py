@@ -51,7 +51,6 @@ def fitted(
     voxel_size = params.voxel_size_nm if labels is None else labels.voxel_size_nm
     geometry = geometry_of(params, params.materials, voxel_size)
     channels = len(params.kv)
-    depths = params.mean_depth and labels is None
     scale = depth_scale_nm(params, params.materials) if params.mean_depth else []
     network = build_network(
         geometry,
@@ -60,7 +59,7 @@ def fitted(
         outputs=channels * (2 if params.mean_depth else 1),
         seed=int(context.rng_for("network").integers(2**63)),
     )
-    learning = Learning(params, network, range(channels), scale if depths else [], context)
+    learning = Learning(params, network, range(channels), scale, context)
     info = info_of(params, params.materials, voxel_size, geometry, scale)
     with cpu_threads(1):
         if labels is None or images is None:
@@ -87,7 +86,8 @@ def _taught_by(
     Raises:
         FibError: they do not fit the parameters, or training diverges.
     """
-    images = _checked(params, labels, images)
+    params.check_given(labels.spec, images.spec)
+    images = _checked(params, images)
     phases = phases_in(labels)
     media = media_of(info, labels, phases)
     around = Surroundings(labels, media, params.lateral, params.below)
@@ -141,18 +141,8 @@ def _taught_by(
     return progress.history
 
 
-def _checked(params: SurrogateParameters, labels: Labels, images: Images) -> Images:
+def _checked(params: SurrogateParameters, images: Images) -> Images:
     """Return the images with the channels in the order of the parameters, or refuse them."""
-    if labels.shape != images.shape:
-        raise FibError(
-            f"labels have shape {labels.shape}, images {images.shape} (z, y, x): they must show "
-            f"the same volume; cut both alike"
-        )
-    if len(images.kv) != len(params.kv):
-        raise FibError(
-            f"the images have {len(images.kv)} channels, the parameters name {len(params.kv)} "
-            f"({', '.join(params.channel_names)}): choose the channels with kv, or set energies_kev"
-        )
     if not params.detectors:
         images = images.select(params.energies_kev)
     low, high = float(images.data.min()), float(images.data.max())

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from fib_plugins.simulators.surrogate.geometry import Geometry
+from fib_plugins.simulators.surrogate.geometry import MOST_LEVELS, Geometry
 from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
 from fibcore import FibError, Labels, Material
 from fibcore.errors import listed
@@ -45,6 +45,30 @@ def info_of(
         "scales": [list(scale) for scale in geometry.scales],
         "depth_scale_nm": [float(depth) for depth in depth_scale],
     }
+
+
+def check_info(info: Mapping[str, Any], trained: SurrogateParameters) -> None:
+    """Refuse an info that contradicts the parameters of training, or itself.
+
+    Raises:
+        FibError: names what does not fit.
+    """
+    wrong = []
+    if info["materials"] != [m.model_dump(mode="json") for m in trained.materials]:
+        wrong.append("materials")
+    if info["kv"] != list(trained.kv):
+        wrong.append("kv")
+    if len(info["depth_scale_nm"]) != (len(trained.kv) if trained.mean_depth else 0):
+        wrong.append("depth_scale_nm")
+    scales = np.array(info["scales"], float)
+    steps = scales[1:] / scales[:-1]
+    if len(scales) > MOST_LEVELS or (scales[0] != 1).any() or not np.isin(steps, (1, 2)).all():
+        wrong.append("scales")
+    if wrong:
+        raise FibError(
+            f"the {listed(wrong)} in the info of the model do not fit its parameters: it is "
+            f"damaged; restore its files, or train another surrogate"
+        )
 
 
 def check_size(info: Mapping[str, Any], voxel_size_nm: Sequence[float]) -> None:

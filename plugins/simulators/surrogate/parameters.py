@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fib_plugins.simulators.monte_carlo_parameters import Degrees, ImagingParameters, Share
+from fibcore import FibError, VolumeSpec
 from fibcore.params import MaterialParam, Shape, VoxelSize
 
 
@@ -198,3 +199,30 @@ class SurrogateParameters(ImagingParameters):
             for detector in self.windows
             for energy in self.energies_kev
         )
+
+    def check_given(self, labels: VolumeSpec, images: VolumeSpec) -> None:
+        """Refuse labels and images from which the surrogate cannot learn.
+
+        Raises:
+            FibError: they differ in shape, the channels are not those of the parameters, or
+                `mean_depth` is set, which images do not show.
+        """
+        if labels.shape != images.shape:
+            raise FibError(
+                f"labels have shape {labels.shape}, images {images.shape} (z, y, x): they must "
+                f"show the same volume; cut both alike"
+            )
+        kv = images.kv
+        # Those of one detector may have any order.
+        if kv != self.kv if self.detectors else set(kv) != set(self.kv):
+            found = ", ".join("unknown" if k is None else f"{k:g}" for k in kv)
+            raise FibError(
+                f"the images have {len(kv)} channels ({found} kV), the parameters name "
+                f"{len(self.kv)} ({', '.join(self.channel_names)}): choose the channels with kv, "
+                f"or set energies_kev"
+            )
+        if self.mean_depth:
+            raise FibError(
+                "mean_depth is set, but images do not show the depth of their electrons: leave "
+                "it out, or fit without labels and images"
+            )

@@ -11,6 +11,7 @@ import numpy as np
 
 from fib_plugins.simulators.surrogate.known import (
     SurrogateInfo,
+    check_info,
     check_names,
     check_size,
     info_of,
@@ -138,7 +139,7 @@ class Surrogate(Trainable, SurrogateParameters, Simulator):
         if labels is None and images is None:
             self._check_teaching(geometry.grain)
         if labels is not None and images is not None:
-            self._check_given(labels.shape, images.shape, len(images.kv))
+            self.check_given(labels, images)
             check_names(self._known(voxel_size, geometry, []), labels.phases)
         scale = depth_scale_nm(self, self.materials) if self.mean_depth else []
         model = Model(
@@ -168,19 +169,6 @@ class Surrogate(Trainable, SurrogateParameters, Simulator):
                     f"network has pixels of {step}: use {' or '.join(map(str, near))}"
                 )
 
-    def _check_given(self, labels: tuple[int, ...], images: tuple[int, ...], channels: int) -> None:
-        if labels != images:
-            raise FibError(
-                f"labels have shape {labels}, images {images} (z, y, x): they must show the same "
-                f"volume; cut both alike"
-            )
-        if channels != len(self.kv):
-            raise FibError(
-                f"the images have {channels} channels, the parameters name {len(self.kv)} "
-                f"({', '.join(self.channel_names)}): choose the channels with kv, or set "
-                f"energies_kev"
-            )
-
     def _model_for(self, voxel_size_nm: tuple[float, ...]) -> Model:
         """Return the own model, or that of the package for voxels of a size."""
         from fib_plugins.simulators.surrogate.shipped import shipped_model
@@ -208,6 +196,11 @@ class Surrogate(Trainable, SurrogateParameters, Simulator):
             )
         names = trained.channel_names
         return [names.index(name) for name in self.channel_names]
+
+    def check_model(self) -> None:
+        """Reject a model whose info does not fit the parameters of its training."""
+        super().check_model()
+        check_info(self.model.info, type(self).model_validate(dict(self.model.params)))
 
     def weight_shapes(self) -> Mapping[str, Shape]:
         """Return the shapes of the network's weights."""
