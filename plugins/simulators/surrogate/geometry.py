@@ -14,8 +14,9 @@ from functools import cached_property
 
 import numpy as np
 
-CONVOLUTIONS = 3
-"""Number of 3 x 3 convolutions at each level."""
+DILATIONS, COARSEST = (1, 2, 3), (1, 1, 1)
+"""Distances between the points of the 3 x 3 convolutions of a level, one after the other; of the
+coarsest level, which needs no more reach."""
 MOST_LEVELS = 7
 CUBIC = 1.5
 """Voxels are pooled along the axes along which they are at most so many times the shortest edge."""
@@ -46,6 +47,12 @@ class Geometry:
         return cls(planes, tuple(scales))
 
     @cached_property
+    def dilations(self) -> list[tuple[int, int, int]]:
+        """Dilations of the convolutions of each level."""
+        finer = len(self.scales) - 1
+        return [DILATIONS] * finer + [COARSEST if finer else DILATIONS]
+
+    @cached_property
     def steps(self) -> list[tuple[int, int, int]]:
         """Factors along z, y, x by which each level is coarser than the one before it."""
         return [
@@ -71,15 +78,16 @@ class Geometry:
         the interpolation between them need.
         """
         found = [(0, 0)]
-        for _, *steps in self.steps:
-            wanted = [edge + CONVOLUTIONS - 1 for edge in found[-1]]
+        for (_, *steps), dilations in zip(self.steps, self.dilations, strict=False):
+            wanted = [edge + sum(dilations[1:]) for edge in found[-1]]
             found.append(tuple(-(-n // s) + 1 for n, s in zip(wanted, steps, strict=True)))  # type: ignore[arg-type]
         return found
 
     @cached_property
     def margins(self) -> list[tuple[int, int]]:
         """Pixels of each level, along y and x, that its planes reach beyond the window."""
-        return [(y + CONVOLUTIONS, x + CONVOLUTIONS) for y, x in self.crops]
+        reach = map(sum, self.dilations)
+        return [(y + n, x + n) for (y, x), n in zip(self.crops, reach, strict=True)]
 
     @property
     def margin(self) -> tuple[int, int]:

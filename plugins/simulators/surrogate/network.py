@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from fib_plugins.simulators.surrogate.geometry import CONVOLUTIONS, Geometry
+from fib_plugins.simulators.surrogate.geometry import Geometry
 from fib_plugins.simulators.surrogate.planes import channels_of
 
 FIRST_LOGIT = -1.0
@@ -42,11 +42,12 @@ class SurrogateNetwork(nn.Module):
         super().__init__()
         self.geometry = geometry
         inputs = geometry.planes * channels_of(media)
-        levels = range(len(geometry.scales))
-        self.first = nn.ModuleList(nn.Conv2d(inputs, features, 3) for _ in levels)
+        self.first = nn.ModuleList(
+            nn.Conv2d(inputs, features, 3, dilation=first) for first, *_ in geometry.dilations
+        )
         self.further = nn.ModuleList(
-            nn.ModuleList(nn.Conv2d(features, features, 3) for _ in range(CONVOLUTIONS - 1))
-            for _ in levels
+            nn.ModuleList(nn.Conv2d(features, features, 3, dilation=n) for n in further)
+            for _, *further in geometry.dilations
         )
         self.finer = nn.ModuleList(Pointwise(features, features) for _ in geometry.steps)
         self.join = Pointwise(features, features)
@@ -64,16 +65,16 @@ class SurrogateNetwork(nn.Module):
         """
         geometry, found = self.geometry, None
         for level in reversed(range(len(planes))):
-            own = planes[level]
+            own, dilations = planes[level], geometry.dilations[level]
             if repeats:
-                own = _wrapped(own, CONVOLUTIONS, CONVOLUTIONS)
+                own = _wrapped(own, sum(dilations), sum(dilations))
             features = self.first[level](own)
             if found is not None:
                 features = plus(features, self._brought(found, level, features.shape[2:], repeats))
             features = activated(features)
             further: Any = self.further[level]
-            for convolution in further:
-                inner = features[:, :, 1:-1, 1:-1]
+            for convolution, n in zip(further, dilations[1:], strict=True):
+                inner = features[:, :, n:-n, n:-n]
                 features = plus(activated(convolution(features)), inner)
             found = features
         window = planes[0]
@@ -92,7 +93,8 @@ class SurrogateNetwork(nn.Module):
         _, *steps = self.geometry.steps[level]
         coarse = self.finer[level](coarse)
         if repeats:
-            coarse = _wrapped(coarse, *(-(-(CONVOLUTIONS - 1) // step) + 1 for step in steps))
+            further = sum(self.geometry.dilations[level][1:])
+            coarse = _wrapped(coarse, *(-(-further // step) + 1 for step in steps))
         fine = functional.interpolate(
             coarse, scale_factor=[float(s) for s in steps], mode="bilinear", align_corners=False
         )

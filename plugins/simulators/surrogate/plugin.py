@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -32,6 +32,9 @@ from fibcore import (
 )
 from fibcore.models import Shape
 from fibcore.plugin import restored
+
+if TYPE_CHECKING:
+    from fib_plugins.simulators.surrogate.geometry import Geometry
 
 BYTES_PER_WINDOW_PIXEL = 900
 """Memory of a pixel of a window in work: features, planes and labels of all its slices."""
@@ -114,12 +117,13 @@ class Surrogate(Trainable, SurrogateParameters, Simulator):
         check_size(model.info, labels.voxel_size_nm)
         check_names(model.info, labels.phases)
         self._channels(model)
+        geometry = self._geometry(model)
         if labels.phases:
             self.check_below(labels.phases)
         depth, height, width = (stop - start for start, stop in self.box(labels.shape))
         output = replace(forecast.output, shape=(depth, height, width), kv=self.kv)
         kept = {"depth": output} if self.mean_depth else {}
-        edge = min(self.window, max(labels.shape[1:])) + 2 * 56
+        edge = min(self.window, max(labels.shape[1:])) + 2 * max(geometry.margin)
         memory = (os.cpu_count() or 1) * BYTES_PER_WINDOW_PIXEL * edge**2
         memory += BYTES_PER_SLAB_PIXEL * len(self.kv) * height * width
         if self.referee_share:  # the lattice of the Monte Carlo
@@ -209,16 +213,22 @@ class Surrogate(Trainable, SurrogateParameters, Simulator):
         return shapes_of(lambda: self._network(self.model))
 
     @staticmethod
+    def _geometry(model: Model) -> Geometry:
+        """Return the pyramid of a model."""
+        from fib_plugins.simulators.surrogate.geometry import Geometry
+
+        scales = tuple((int(z), int(y), int(x)) for z, y, x in model.info["scales"])
+        return Geometry(model.params["planes"], scales)
+
+    @staticmethod
     def _network(model: Model) -> Any:
         """Return the network that a model describes, with random weights."""
-        from fib_plugins.simulators.surrogate.geometry import Geometry
         from fib_plugins.simulators.surrogate.network import build_network
 
         info, params = model.info, model.params
-        geometry = Geometry(params["planes"], tuple(tuple(scale) for scale in info["scales"]))
         outputs = len(info["kv"]) * (2 if params["mean_depth"] else 1)
         return build_network(
-            geometry,
+            Surrogate._geometry(model),
             media=len(info["materials"]),
             features=params["features"],
             outputs=outputs,
