@@ -2,9 +2,9 @@
 
 Isotropy is weak evidence: a wrong structure can be isotropic, and a right one in a small volume is
 not. Imaging is stronger evidence. The segmented structure is imaged with the physics of a sample
-(`simulator/monte_carlo`, or a faster one), and the instrument between the two is estimated from the
-pair. The residual is noise, or a place where the segmentation is wrong: missed solid is too dark,
-solid that is really deeper is too bright.
+(`simulator/surrogate`, which adds no noise, or `simulator/monte_carlo`), and the instrument between
+the two is estimated from the pair. The residual is noise, or a place where the segmentation is
+wrong: missed solid is too dark, solid that is really deeper is too bright.
 
 The metric is only as good as its physics: a wrong simulator leaves a residual for any segmentation.
 Compare segmentations of one stack with each other, imaged again by the same simulator with the same
@@ -104,7 +104,8 @@ class Reprojection(Metric):
 
         Args:
             images: the stack that was segmented, as recorded.
-            reimaged: simulated images of its segmentation, without an instrument.
+            reimaged: simulated images of its segmentation, without an instrument; best without
+                noise, as the expected yields of `simulator/surrogate` are.
             context: surroundings of the step.
 
         Raises:

@@ -112,15 +112,15 @@ class SurrogateParameters(ImagingParameters):
         default=0.005,
         gt=0,
         le=1,
-        description="largest accepted bias of the yield of a phase; it fails if it is larger "
-        "beyond counting errors",
+        description="largest accepted bias of the yield of a phase, and half of that of a phase at "
+        "some depth of the next; the referee rejects what is larger beyond counting errors",
     )
     referee_rms: float = Field(
         default=0.02,
         gt=0,
         le=1,
-        description="largest accepted error of the yield (root mean square over the pixels); it "
-        "fails if it is larger beyond counting errors",
+        description="largest accepted error of the yield, root mean square over pixels; the "
+        "referee rejects what is larger beyond counting errors",
     )
     on_failure: Literal["fail", "refine", "warn"] = Field(
         default="fail",
