@@ -27,7 +27,7 @@ help:
 	@echo "make crash   100 kills at random moments, and the same bytes in the end (half an hour)"
 	@echo "make docs    build the documentation into site/"
 	@echo "make bench   measure speed and memory (minutes)"
-	@echo "make validation   compare the Monte Carlo with measurements (twenty minutes)"
+	@echo "make validation   compare the Monte Carlo with measurements (half an hour)"
 	@echo "make adaptation   compare ways of adaptation on stacks with hidden truth (hours)"
 	@echo "make study   the paper's study, with all its tables and figures (hours)"
 	@echo "make backscatter-table   simulate the table that physics/monte_carlo looks up (20 minutes)"

@@ -13,23 +13,20 @@ import json
 import tempfile
 import time
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
 
 from . import methods, spectrum, volume
-from .errors import ENERGIES_KEV, Errors, Sample, errors_of
+from .errors import ELECTRONS, ENERGIES_KEV, PIXELS, Errors, errors_of, samples
 from .methods import Method
-from .structures import KINDS, REAL, held_out
+from .structures import KINDS, REAL
 
 PARTS = ("accuracy", "training", "volume", "spectrum")
-PIXELS, ELECTRONS = 1500, 1000
-"""Of each structure."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
-    parser.add_argument("--pixels", type=int, default=PIXELS, help="judged in each structure")
+    parser.add_argument("--pixels", type=int, default=PIXELS, help="sampled in each structure")
     parser.add_argument("--teaching", type=json.loads, default={}, help="parameters, as JSON")
     parser.add_argument("--edge", type=int, default=512, help="voxels a side of the volume")
     parser.add_argument("--shape", type=json.loads, default=[64, 128, 128], help="of the spectrum")
@@ -72,17 +69,12 @@ def print_training(seconds: dict[str, float]) -> None:
     print(f"all {seconds['all']:.0f} s ({seconds['CPU']:.0f} s of CPU)")
 
 
-@cache
-def samples(kind: str, pixels: int) -> list[Sample]:
-    return [Sample.of(labels, pixels, ELECTRONS) for labels in held_out(kind)]
-
-
 def print_errors(compared: dict[str, Method], pixels: int) -> None:
     found: dict[str, dict[str, list[Errors]]] = {}
     for kind in KINDS:
-        judged = samples(kind, pixels)
+        sampled = samples(kind, pixels, ELECTRONS)
         found[kind] = {
-            name: errors_of((sample, method(sample)) for sample in judged)
+            name: errors_of((sample, method(sample)) for sample in sampled)
             for name, method in compared.items()
         }
     print(f"\nexpected yields against {ELECTRONS} electrons in each of {pixels} pixels of each of")

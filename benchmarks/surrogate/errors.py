@@ -6,6 +6,7 @@ import math
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -14,7 +15,11 @@ from fib_plugins.electrons.imaging import phases_in
 from fib_plugins.simulators.surrogate.counting import count_pixels
 from fibcore import Context, Labels
 
+from .structures import CUBIC_NM, SHAPE, Shape, Size, held_out
+
 ENERGIES_KEV = (1.0, 2.0, 4.0)
+PIXELS, ELECTRONS = 1500, 1000
+"""Pixels of each structure, and electrons in each of them."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,14 @@ class Sample:
     def noise(self) -> np.ndarray:
         """Unbiased estimate of the variance of each count, (channel, pixel)."""
         return self.counted * (1.0 - self.counted) / (self.electrons - 1)
+
+
+@cache
+def samples(
+    kind: str, pixels: int, electrons: int, size: Size = CUBIC_NM, shape: Shape = SHAPE
+) -> tuple[Sample, ...]:
+    """Return samples of the held-out structures of a kind."""
+    return tuple(Sample.of(labels, pixels, electrons) for labels in held_out(kind, size, shape))
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from . import (
     models,
     overlayer,
     spectra,
+    surrogate,
     symmetry,
 )
 from .page import Check, Section, checks_table
@@ -41,16 +42,17 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "convergence": convergence.section,
     "geometry": geometry.section,
     "symmetry": symmetry.section,
+    "surrogate": surrogate.section,
 }
 
 HEAD = front_matter(
     "Validation of the Monte Carlo",
     """
 This page compares `simulator/monte_carlo` with measurements, with a second implementation, and with
-itself.
+itself, and `simulator/surrogate` with `simulator/monte_carlo`.
 """,
     "validation",
-    "twenty minutes on two cores",
+    "half an hour on two cores",
 )
 
 ABOUT = """
@@ -104,7 +106,7 @@ def _made(minutes: float, bench: Bench) -> str:
     quick = " with a tenth of the electrons (`--quick`)" if bench.quick else ""
     return (
         f"## How this page was made\n\nBy `make validation`{quick}, in {minutes:.0f} minutes on "
-        f"{machine()}: fib {fibcore.__version__}, {versions('numpy', 'numba', 'scipy')}. "
+        f"{machine()}: fib {fibcore.__version__}, {versions('numpy', 'numba', 'scipy', 'torch')}. "
         f"Numbers of electrons are given with each figure. "
         f"`python -m benchmarks.validation --quick --out trial.md` follows a tenth of them. "
         f"Random numbers are seeded: the same versions give the same page, except for this "
