@@ -84,7 +84,10 @@ def make(name: str, scratch: Path) -> None:
             "numpy": np.__version__,
             "machine": platform.machine(),
             "seconds": round(time.perf_counter() - start),
-            "accuracy": accuracy.rows(),
+            "accuracy": [
+                {figure: None if value != value else value for figure, value in row.items()}
+                for row in accuracy.rows()
+            ],
         },
     }
     FOLDER.mkdir(exist_ok=True)

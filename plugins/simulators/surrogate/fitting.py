@@ -159,13 +159,18 @@ def _history_table(rows: Sequence[dict[str, Any]]) -> Table:
     roles["learning_rate"] = Curve(scale="logarithmic")
     named = [{("round" if k == "epoch" else k): v for k, v in row.items()} for row in rows]
     del roles["epoch"]
-    return Table.from_rows(named, {"round": Abscissa(drawn_from=3), **roles})
+    return Table.from_rows(_without_none(named), {"round": Abscissa(drawn_from=3), **roles})
 
 
 def _accuracy_table(rows: Sequence[dict[str, Any]]) -> Table:
     if not rows:
         return Table({"family": np.array([], str), "channel": np.array([], str)})
-    return Table.from_rows(rows, {"family": Key(), "channel": Key()})
+    return Table.from_rows(_without_none(rows), {"family": Key(), "channel": Key()})
+
+
+def _without_none(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows with nan for missing figures, so that their columns are numbers."""
+    return [{k: math.nan if v is None else v for k, v in row.items()} for row in rows]
 
 
 def _fingerprint(
