@@ -32,6 +32,7 @@ def test_every_example_is_tested_here_or_in_the_docs():
         "real_structure.json",
         "monte_carlo.json",
         "endless.json",
+        "surrogate.json",
         "physics.json",  # test_example_physics.py
         "ml_simulation.json",  # test_example_ml_simulation.py
         "domain_adaptation.json",  # test_example_domain_adaptation.py
@@ -75,6 +76,29 @@ def test_monte_carlo_images_show_more_of_what_lies_below_at_higher_voltage(untra
     assert brightness[0] < brightness[1] < brightness[2]
 
 
+def test_a_surrogate_is_taught_and_compared_with_monte_carlo(untraced):
+    done = untraced(
+        "run",
+        str(EXAMPLES / "surrogate.json"),
+        *settings(
+            "gold.shape=[16, 32, 32]",
+            "gold.waves=[100, 100]",
+            "taught.teaching_structures=8",
+            "taught.teaching_shape=[24, 32, 32]",
+            "taught.teaching_slices=1",
+            "taught.rounds=1",
+            "taught.steps=10",
+            "taught.features=8",
+            "surrogate.on_failure=warn",
+            "monte_carlo.electrons_per_pixel=5",
+        ),
+    )
+    assert "spectrum_distance_ratio" in done.out
+    (run,) = (untraced.folder / "runs" / "surrogate").glob("*/provenance.json")
+    kept = {path.name for path in run.parent.glob("*/*.csv")}
+    assert {"referee.csv", "accuracy.csv", "history.csv"} <= kept
+
+
 def test_a_network_is_trained_on_pairs_without_end(shell):
     done = shell(
         "run",
@@ -82,8 +106,8 @@ def test_a_network_is_trained_on_pairs_without_end(shell):
         *settings(
             "structure.shape=[24, 64, 64]",
             'endless.structures=[{"plugin": "generator/leveled_wave", "params": {"shape": 32, '
-            '"voxel_size_nm": 4, "waves": 50, "solid_fraction": 0.4, '
-            '"ligament_diameter_nm": {"between": [24, 40]}}}]',
+            '"voxel_size_nm": 3.26, "waves": 50, "solid_fraction": 0.4, '
+            '"ligament_diameter_nm": {"between": [18, 30]}}}]',
             "unet_*.epochs=2",
             "unet_*.patches_per_epoch=32",
         ),
