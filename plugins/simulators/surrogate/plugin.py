@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -12,15 +10,12 @@ import numpy as np
 from fib_plugins.simulators.surrogate.known import (
     SurrogateInfo,
     check_info,
-    check_names,
     check_size,
-    info_of,
     media_of,
 )
 from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
 from fibcore import (
     Context,
-    FibError,
     Forecast,
     Images,
     Labels,
@@ -34,13 +29,7 @@ from fibcore.models import Shape
 from fibcore.plugin import restored
 
 if TYPE_CHECKING:
-    from fib_plugins.simulators.surrogate.geometry import Geometry
-
-BYTES_PER_WINDOW_PIXEL = 900
-"""Memory of a pixel of a window in work: features, planes and labels of all its slices."""
-BYTES_PER_SLAB_PIXEL = 32 * 20
-"""Memory of a pixel of a slab: expected yields and counts of all its slices."""
-TRAINING_BYTES = 400 * 2**20
+    from fib_plugins.simulators.surrogate.trained import TrainedNetwork
 
 
 class Surrogate(Trainable, SurrogateParameters, Simulator):
@@ -107,99 +96,23 @@ class Surrogate(Trainable, SurrogateParameters, Simulator):
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
         """Refuse what the network does not know; return the spec of the images."""
-        if method == "fit":
-            return self._forecast_fit(inputs)
-        forecast = super().forecast(method, inputs)
+        from fib_plugins.simulators.surrogate.forecasts import forecast_fit, forecast_simulation
+
         labels = inputs.get("labels")
+        if method == "fit":
+            return forecast_fit(self.identifier(), self, labels, inputs.get("images"))
+        forecast = super().forecast(method, inputs)
         if forecast.output is None or labels is None:
             return forecast
-        model = self._model_for(labels.voxel_size_nm)
-        check_size(model.info, labels.voxel_size_nm)
-        check_names(model.info, labels.phases)
-        self._channels(model)
-        geometry = self._geometry(model)
-        if labels.phases:
-            self.check_below(labels.phases)
-        depth, height, width = (stop - start for start, stop in self.box(labels.shape))
-        output = replace(forecast.output, shape=(depth, height, width), kv=self.kv)
-        kept = {"depth": output} if self.mean_depth else {}
-        edge = min(self.window, max(labels.shape[1:])) + 2 * max(geometry.margin)
-        memory = (os.cpu_count() or 1) * BYTES_PER_WINDOW_PIXEL * edge**2
-        memory += BYTES_PER_SLAB_PIXEL * len(self.kv) * height * width
-        if self.referee_share:  # the lattice of the Monte Carlo
-            memory += int(np.prod(labels.shape))
-        return Forecast(output, kept, memory)
+        network = self._network_for(labels.voxel_size_nm)
+        return forecast_simulation(self, network, labels, forecast.output)
 
-    def _forecast_fit(self, inputs: Mapping[str, Any]) -> Forecast:
-        from fib_plugins.simulators.surrogate.reach import (
-            depth_scale_nm,
-            geometry_of,
-            too_coarse,
-        )
-
-        labels, images = inputs.get("labels"), inputs.get("images")
-        voxel_size = self.voxel_size_nm if labels is None else labels.voxel_size_nm
-        geometry = geometry_of(self, self.materials, voxel_size)
-        if labels is None and images is None:
-            self._check_teaching(geometry.grain)
-        if labels is not None and images is not None:
-            self.check_given(labels, images)
-            check_names(self._known(voxel_size, geometry, []), labels.phases)
-        scale = depth_scale_nm(self, self.materials) if self.mean_depth else []
-        model = Model(
-            self.identifier(),
-            self.model_dump(mode="json"),
-            info=self._known(voxel_size, geometry, scale),
-        )
-        plane = int(np.prod(self.teaching_shape[1:]))
-        lesson = 6 * plane * self.teaching_shape[0]
-        lesson += 8 * plane * self.teaching_slices * len(self.kv)
-        memory = TRAINING_BYTES + self.teaching_structures * lesson
-        return Forecast(
-            memory_bytes=memory,
-            model=model,
-            warnings=tuple(too_coarse(self, self.materials, voxel_size)),
-        )
-
-    def _known(self, voxel_size_nm: Any, geometry: Any, scale: Any) -> dict[str, Any]:
-        return info_of(self, self.materials, voxel_size_nm, geometry, scale)
-
-    def _check_teaching(self, grain: tuple[int, int]) -> None:
-        for axis, edge, step in zip("yx", self.teaching_shape[1:], grain, strict=True):
-            if edge % step:
-                near = sorted({max(step, edge // step * step), -(-edge // step) * step})
-                raise FibError(
-                    f"teaching_shape has {edge} pixels along {axis}, but the coarsest level of the "
-                    f"network has pixels of {step}: use {' or '.join(map(str, near))}"
-                )
-
-    def _model_for(self, voxel_size_nm: tuple[float, ...]) -> Model:
-        """Return the own model, or that of the package for voxels of a size."""
+    def _network_for(self, voxel_size_nm: tuple[float, ...]) -> TrainedNetwork:
+        """Return the own network, or that of the package for voxels of a size."""
         from fib_plugins.simulators.surrogate.shipped import shipped_model
+        from fib_plugins.simulators.surrogate.trained import TrainedNetwork
 
-        return self.model if self.fitted else shipped_model(self, voxel_size_nm)
-
-    def _channels(self, model: Model) -> list[int]:
-        """Return which outputs of a network are the wanted channels.
-
-        Raises:
-            FibError: it does not have one of them, or no mean depth.
-        """
-        trained = type(self).model_validate(dict(model.params))
-        unknown = [e for e in self.energies_kev if e not in trained.energies_kev]
-        if unknown:
-            raise FibError(
-                f"the surrogate was trained at {', '.join(f'{e:g}' for e in trained.energies_kev)} "
-                f"kV, not at {', '.join(f'{e:g}' for e in unknown)}: fit one for these voltages "
-                f"(energies_kev), or use simulator/monte_carlo"
-            )
-        if self.mean_depth and not trained.mean_depth:
-            raise FibError(
-                "the surrogate was trained without mean_depth: fit one with it, or use "
-                "simulator/monte_carlo"
-            )
-        names = trained.channel_names
-        return [names.index(name) for name in self.channel_names]
+        return TrainedNetwork(self.model if self.fitted else shipped_model(self, voxel_size_nm))
 
     def check_model(self) -> None:
         """Reject a model whose info does not fit the parameters of its training."""
@@ -208,32 +121,10 @@ class Surrogate(Trainable, SurrogateParameters, Simulator):
 
     def weight_shapes(self) -> Mapping[str, Shape]:
         """Return the shapes of the network's weights."""
+        from fib_plugins.simulators.surrogate.trained import TrainedNetwork
         from fib_plugins.training.weights import shapes_of
 
-        return shapes_of(lambda: self._network(self.model))
-
-    @staticmethod
-    def _geometry(model: Model) -> Geometry:
-        """Return the pyramid of a model."""
-        from fib_plugins.simulators.surrogate.geometry import Geometry
-
-        scales = tuple((int(z), int(y), int(x)) for z, y, x in model.info["scales"])
-        return Geometry(model.params["planes"], scales)
-
-    @staticmethod
-    def _network(model: Model) -> Any:
-        """Return the network that a model describes, with random weights."""
-        from fib_plugins.simulators.surrogate.network import build_network
-
-        info, params = model.info, model.params
-        outputs = len(info["kv"]) * (2 if params["mean_depth"] else 1)
-        return build_network(
-            Surrogate._geometry(model),
-            media=len(info["materials"]),
-            features=params["features"],
-            outputs=outputs,
-            seed=0,
-        )
+        return shapes_of(TrainedNetwork(self.model).build)
 
     # -- work ----------------------------------------------------------------------------------
 
@@ -293,27 +184,24 @@ class Surrogate(Trainable, SurrogateParameters, Simulator):
         from fib_plugins.electrons.imaging import phases_in
         from fib_plugins.simulators.surrogate.referee import unchecked
         from fib_plugins.simulators.surrogate.run import Simulation
-        from fib_plugins.training.weights import set_weights
 
         context = Context.of(context)
-        model = self._model_for(labels.voxel_size_nm)
-        check_size(model.info, labels.voxel_size_nm)
+        trained = self._network_for(labels.voxel_size_nm)
+        check_size(trained.info, labels.voxel_size_nm)
         phases = phases_in(labels)
         self.check_below(labels.phases)
         if not isinstance(self.below, str):
             phases = sorted({*phases, self.below})
-        channels = self._channels(model)
-        network = self._network(model)
-        set_weights(network, model.weights)
-        scale = np.array(model.info["depth_scale_nm"], np.float32)
+        channels = trained.channels_for(self)
+        scale = np.array(trained.info["depth_scale_nm"], np.float32)
         simulation = Simulation(
             params=self,
-            network=network,
+            network=trained.network(),
             channels=channels,
             labels=labels,
             phases=phases,
-            media=media_of(model.info, labels, phases),
-            count=len(model.info["materials"]),
+            media=media_of(trained.info, labels, phases),
+            count=len(trained.info["materials"]),
             depth_scale_nm=scale[channels] if self.mean_depth else scale[:0],
             context=context,
         )
