@@ -25,7 +25,7 @@ def test_flat_voxels_are_pooled_in_plane_until_they_are_about_cubes():
 def test_a_shallow_depth_takes_one_level():
     geometry = Geometry.of(12, (4.0, 4.0, 4.0), 40.0)
     assert geometry.scales == ((1, 1, 1),)
-    assert geometry.margin == (3, 3)
+    assert geometry.margin == (6, 6)  # 1 + 2 + 3
 
 
 def test_levels_end_at_their_largest_number():

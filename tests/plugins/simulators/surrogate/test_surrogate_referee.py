@@ -135,8 +135,8 @@ def test_without_a_referee_images_count_as_unchecked(taught, structure, caplog):
 def test_refinement_repairs_a_damaged_network_on_this_structure(
     taught, structure, monkeypatch, shape
 ):
-    monkeypatch.setattr(refinement, "STEPS", 60)
-    monkeypatch.setattr(refinement, "WINDOWS", 24)
+    monkeypatch.setattr(refinement, "STEPS", 40)
+    monkeypatch.setattr(refinement, "WINDOWS", 12)
     monkeypatch.setattr(refinement, "RATE", 5.0)
     monkeypatch.setattr(run, "MOST_REFINEMENTS", 1)
     accepted = {"referee_bias": 0.08, "referee_rms": 0.2}
