@@ -96,10 +96,12 @@ class Simulation:
             if params.on_failure == "warn":
                 self.context.log.warning("%s", message)
                 return images, verdict
-            tried = f", after {attempt} refinements" if attempt else ""
+            tried, advice = "", "'refine' or 'warn'"
+            if attempt:
+                tried, advice = f", having refined the network {attempt} x", "'warn'"
             raise FibError(
-                f"{message}{tried}. Use on_failure 'refine' or 'warn', fit a surrogate on more "
-                f"structures, or use simulator/monte_carlo"
+                f"{message}{tried}. Use on_failure {advice}, fit a surrogate on more structures, "
+                f"or use simulator/monte_carlo"
             )
         raise AssertionError("the last attempt returns or raises")
 

@@ -131,21 +131,40 @@ def test_without_a_referee_images_count_as_unchecked(taught, structure, caplog):
     assert context.kept["referee"]["pixels"].tolist() == [0]
 
 
-@pytest.mark.parametrize("shape", [(6, 21, 19), (2, 3, 2)], ids=str)
-def test_refinement_repairs_a_damaged_network_on_this_structure(
-    taught, structure, monkeypatch, shape
-):
-    monkeypatch.setattr(refinement, "STEPS", 40)
-    monkeypatch.setattr(refinement, "WINDOWS", 12)
-    monkeypatch.setattr(refinement, "RATE", 5.0)
-    monkeypatch.setattr(run, "MOST_REFINEMENTS", 1)
-    accepted = {"referee_bias": 0.08, "referee_rms": 0.2}
-    found = []
-    for _ in range(2):
-        surrogate = Surrogate.from_model(damaged(taught), on_failure="refine", **accepted)
-        context = Context(1, threads=1)
-        images = surrogate.simulate(structure(shape), context=context)
-        found.append(np.array(images.data))
-        table = context.kept["referee"]
-        assert (abs(table["bias"][table["phase"] == "all"]) < 0.2).all()
+@pytest.fixture
+def quick(monkeypatch):
+    """Function that makes refinements short."""
+
+    def make(windows, steps):
+        monkeypatch.setattr(refinement, "WINDOWS", windows)
+        monkeypatch.setattr(refinement, "STEPS", steps)
+        monkeypatch.setattr(refinement, "RATE", 5.0)
+        monkeypatch.setattr(run, "MOST_REFINEMENTS", 1)
+
+    return make
+
+
+def refined(taught, labels, **accepted):
+    surrogate = Surrogate.from_model(damaged(taught), on_failure="refine", **accepted)
+    context = Context(1, threads=1)
+    images = surrogate.simulate(labels, context=context)
+    return np.array(images.data), context.kept["referee"]
+
+
+def test_refinement_repairs_a_damaged_network_on_this_structure(taught, structure, quick):
+    quick(24, 60)
+    _, table = refined(taught, structure(), referee_bias=0.08, referee_rms=0.2)
+    assert (abs(table["bias"][table["phase"] == "all"]) < 0.08).all()
+
+
+def test_refinement_on_a_structure_smaller_than_a_window_is_deterministic(taught, structure, quick):
+    quick(6, 40)
+    labels = structure((2, 3, 2))
+    found = [refined(taught, labels, referee_bias=0.2, referee_rms=1.0)[0] for _ in range(2)]
     np.testing.assert_array_equal(*found)
+
+
+def test_a_refinement_that_does_not_suffice_fails_the_step(taught, structure, quick):
+    quick(6, 1)
+    with pytest.raises(FibError, match=r"refined the network 1 x.*Use on_failure .warn."):
+        refined(taught, structure())
