@@ -31,6 +31,10 @@ UNET = {"dimensions": "2d", "patch": 16, "epochs": 5, "batch_size": 8, "base_cha
 GAN = {"base_channels": 4, "depth": 1, "blocks": 1, "discriminator_channels": 4, "patch": 32,
        "epochs": 3, "steps_per_epoch": 3, "validation_slices": 2, "cpu_threads": 1,
        "on_label_change": "warn"}  # fmt: skip
+SURROGATE = {"energies_kev": [2], "voxel_size_nm": 5, "teaching_structures": 24, "rounds": 3,
+             "teaching_shape": [8, 32, 32], "teaching_slices": 4, "steps": 60, "features": 4,
+             "planes": 4, "batch_size": 4, "cpu_threads": 1, "electrons_per_pixel": 20,
+             "mean_depth": True, "referee_share": 0.1, "on_failure": "warn"}  # fmt: skip
 
 QUICK: list[dict[str, Any]] = [
     {"id": "gold", "run": "generator/leveled_wave",
@@ -58,6 +62,8 @@ LEARNING: list[dict[str, Any]] = [
     {"id": "electrons", "run": "simulator/monte_carlo",
      "inputs": {"labels": {"from": "gold", "z": [0, 0.25], "y": [0, 0.3], "x": [0, 0.3]}},
      "params": {"energies_kev": [2], "electrons_per_pixel": 20}},
+    {"id": "surrogate", "fit": "simulator/surrogate", "params": SURROGATE},
+    {"id": "by_surrogate", "apply": "surrogate", "inputs": {"labels": "gold"}},
     {"id": "forest", "fit": "segmenter/random_forest",
      "inputs": {"images": "sem", "labels": "gold"}, "params": {"trees": 20, "sample_voxels": 5000}},
     {"id": "by_forest", "apply": "forest", "inputs": {"images": "sem"}},

@@ -26,6 +26,7 @@ from fib_plugins.physics.hunger_kuchler import HungerKuchler
 from fib_plugins.physics.monte_carlo import MonteCarloLookup
 from fib_plugins.segmenters.random_forest.plugin import RandomForest
 from fib_plugins.segmenters.unet.plugin import UNet
+from fib_plugins.simulators.surrogate.plugin import Surrogate
 from fib_plugins.sources.virtual_stacks import VirtualStacks
 from fibcore import Context, Images, Labels, Model, Table
 from fibcore.formats import write_model, write_volume
@@ -43,6 +44,10 @@ UNET = {"dimensions": "2d", "patch": 16, "epochs": 1, "batch_size": 4, "base_cha
 GAN = {"base_channels": 4, "depth": 1, "blocks": 1, "discriminator_channels": 4, "patch": 32,
        "epochs": 1, "steps_per_epoch": 1, "validation_slices": 2, "cpu_threads": 1,
        "on_label_change": "warn"}  # fmt: skip
+SURROGATE = {"energies_kev": [2], "voxel_size_nm": 5, "teaching_structures": 8, "rounds": 1,
+             "teaching_shape": [4, 16, 16], "teaching_slices": 1, "teaching_electrons": 2,
+             "steps": 1, "features": 4, "planes": 4, "batch_size": 1, "cpu_threads": 1,
+             "slices": [0, 2], "referee_electrons": 2, "on_failure": "warn"}  # fmt: skip
 
 
 def _stacks() -> tuple[Labels, Images, Images]:
@@ -103,6 +108,7 @@ def write_bases(folder: Path) -> None:
         "cyclegan": CycleGAN(**GAN).fit(images, other, Context(1)).model,
         "cut": CUT(**GAN).fit(images, other, Context(1)).model,
         "source": _source().as_model(),
+        "surrogate": Surrogate(**SURROGATE).fit(context=Context(1)).model,
     }
     for name, model in models.items():
         write_model(model, folder / f"{name}.safetensors")
@@ -112,6 +118,7 @@ STEPS: dict[str, dict[str, Any]] = {
     "segmenter": {"apply": "model", "inputs": {"images": "images"}},
     "adapter": {"apply": "model", "inputs": {"images": "images"}},
     "source": {"fit": "segmenter/unet", "params": UNET, "inputs": {"images": "model"}},
+    "simulator": {"apply": "model", "inputs": {"labels": "labels"}},
     "physics": {"run": "simulator/weighted_projection", "params": {"energies_kev": [2]},
                 "inputs": {"labels": "labels", "physics": "model"}},
 }  # fmt: skip

@@ -42,12 +42,7 @@ def fitted(
     context: Context,
 ) -> tuple[Model, Table, Table]:
     """Return a model, its history and its accuracy; see `Surrogate.fit`."""
-    if (labels is None) != (images is None):
-        given, missing = ("labels", "images") if images is None else ("images", "labels")
-        raise FibError(
-            f"{given} are given without {missing}: give both, to learn from them, or neither, to "
-            f"learn from structures that the surrogate draws and images itself"
-        )
+    params.check_pair(labels is not None, images is not None)
     voxel_size = params.voxel_size_nm if labels is None else labels.voxel_size_nm
     geometry = geometry_of(params, params.materials, voxel_size)
     channels = len(params.kv)

@@ -10,7 +10,7 @@ import numpy as np
 
 from fib_plugins.simulators.surrogate.known import check_names, check_size, info_of
 from fib_plugins.simulators.surrogate.reach import depth_scale_nm, geometry_of, too_coarse
-from fibcore import FibError, Forecast, Model, VolumeSpec
+from fibcore import FibError, Forecast, Material, Model, VolumeSpec
 
 if TYPE_CHECKING:
     from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
@@ -44,7 +44,8 @@ def forecast_fit(
         params.check_given(labels, images)
         check_names(info, labels.phases)
     plane = int(np.prod(params.teaching_shape[1:]))
-    lesson = 6 * plane * params.teaching_shape[0]
+    shown = max(1, len(params.materials) - 1)  # media that the planes of the levels show
+    lesson = (1 + 5 * shown) * plane * params.teaching_shape[0]
     lesson += 8 * plane * params.teaching_slices * len(params.kv)
     return Forecast(
         memory_bytes=TRAINING_BYTES + params.teaching_structures * lesson,
@@ -82,7 +83,13 @@ def forecast_simulation(
     memory += BYTES_PER_SLAB_PIXEL * len(params.kv) * height * width
     if params.referee_share:  # the lattice of the Monte Carlo
         memory += int(np.prod(labels.shape))
-    return Forecast(images, {"depth": images} if params.mean_depth else {}, memory)
+    materials = [Material(**material) for material in network.info["materials"]]
+    return Forecast(
+        images,
+        {"depth": images} if params.mean_depth else {},
+        memory,
+        warnings=tuple(too_coarse(params, materials, labels.voxel_size_nm)),
+    )
 
 
 def _check_teaching(params: SurrogateParameters, grain: tuple[int, int]) -> None:

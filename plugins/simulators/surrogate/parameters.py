@@ -200,6 +200,20 @@ class SurrogateParameters(ImagingParameters):
             for energy in self.energies_kev
         )
 
+    @staticmethod
+    def check_pair(labels: bool, images: bool) -> None:
+        """Refuse a fit for which only one of labels and images is given.
+
+        Raises:
+            FibError: names what is missing.
+        """
+        if labels != images:
+            given, missing = ("labels", "images") if labels else ("images", "labels")
+            raise FibError(
+                f"{given} are given without {missing}: give both, to learn from them, or neither, "
+                f"to learn from structures that the surrogate draws and images itself"
+            )
+
     def check_given(self, labels: VolumeSpec, images: VolumeSpec) -> None:
         """Refuse labels and images from which the surrogate cannot learn.
 

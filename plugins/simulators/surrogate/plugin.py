@@ -100,6 +100,7 @@ class Surrogate(Trainable, SurrogateParameters, Simulator):
 
         labels = inputs.get("labels")
         if method == "fit":
+            self.check_pair("labels" in inputs, "images" in inputs)
             return forecast_fit(self.identifier(), self, labels, inputs.get("images"))
         forecast = super().forecast(method, inputs)
         if forecast.output is None or labels is None:

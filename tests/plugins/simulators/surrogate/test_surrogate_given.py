@@ -115,3 +115,5 @@ def test_unusable_labels_and_images_are_refused(tiny, structure, images):
         fit(tiny, copper, images)
     with pytest.raises(FibError, match="labels are given without images"):
         Surrogate(**tiny).fit(structure(), context=Context(1))
+    with pytest.raises(FibError, match="images are given without labels"):
+        Surrogate(**tiny).forecast("fit", {"images": images.spec})

@@ -153,6 +153,14 @@ def test_a_fit_warns_of_slices_thicker_than_the_depth_of_escape(tiny):
     assert Surrogate(**tiny).forecast("fit", {}).warnings == ()
 
 
+def test_a_simulation_warns_of_them_too(package, structure):
+    thick = structure(voxel_size_nm=(10.0, 4.0, 4.0))
+    forecast = Surrogate(energies_kev=(1.0, 2.0)).forecast("simulate", {"labels": thick.spec})
+    assert [w[:24] for w in forecast.warnings] == ["slices are 10 nm thick, "]
+    fine = Surrogate(energies_kev=(1.0,)).forecast("simulate", {"labels": structure().spec})
+    assert fine.warnings == ()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
