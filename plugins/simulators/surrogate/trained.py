@@ -31,21 +31,25 @@ class TrainedNetwork:
         return self.model.info
 
     @cached_property
+    def trained(self) -> SurrogateParameters:
+        """The parameters of its training."""
+        return SurrogateParameters.model_validate(dict(self.model.params))
+
+    @cached_property
     def geometry(self) -> Geometry:
         """The pyramid that the network sees."""
         scales = tuple((int(z), int(y), int(x)) for z, y, x in self.info["scales"])
-        return Geometry(self.model.params["planes"], scales)
+        return Geometry(self.trained.planes, scales)
 
     def build(self) -> SurrogateNetwork:
         """Return a network of this form, with random weights."""
         from fib_plugins.simulators.surrogate.network import build_network
 
-        params = self.model.params
         return build_network(
             self.geometry,
             media=len(self.info["materials"]),
-            features=params["features"],
-            outputs=len(self.info["kv"]) * (2 if params["mean_depth"] else 1),
+            features=self.trained.features,
+            outputs=len(self.info["kv"]) * (2 if self.trained.mean_depth else 1),
             seed=0,
         )
 
@@ -63,7 +67,7 @@ class TrainedNetwork:
         Raises:
             FibError: there is no output for one of them, or no mean depth.
         """
-        trained = type(params).model_validate(dict(self.model.params))
+        trained = self.trained
         unknown = [e for e in params.energies_kev if e not in trained.energies_kev]
         if unknown:
             raise FibError(

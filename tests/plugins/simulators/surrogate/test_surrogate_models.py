@@ -119,6 +119,12 @@ def test_models_whose_info_is_damaged_are_refused(taught, changes):
         Surrogate.from_model(damaged)
 
 
+def test_parameters_that_a_model_file_lacks_have_their_defaults(taught):
+    params = {name: value for name, value in taught.model.params.items() if name != "planes"}
+    with pytest.raises(FibError, match="weights of the model do not fit"):  # 12 planes, not 4
+        Surrogate.from_model(replace(taught.model, params=params))
+
+
 def pipeline(voxel_size_nm=4.0, materials=("epoxy", "Au"), **params):
     waves = {"shape": [8, 16, 16], "voxel_size_nm": voxel_size_nm, "ligament_diameter_nm": 30,
              "solid_fraction": 0.4, "materials": list(materials)}  # fmt: skip
