@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fib_plugins.simulators.surrogate.known import check_names, check_size, info_of
-from fib_plugins.simulators.surrogate.reach import depth_scale_nm, geometry_of, too_coarse
+from fib_plugins.simulators.surrogate.reach import (
+    depth_scale_nm,
+    geometry_of,
+    too_coarse,
+    too_shallow,
+)
 from fibcore import FibError, Forecast, Material, Model, VolumeSpec
 
 if TYPE_CHECKING:
@@ -50,7 +55,10 @@ def forecast_fit(
     return Forecast(
         memory_bytes=TRAINING_BYTES + params.teaching_structures * lesson,
         model=Model(plugin, params.model_dump(mode="json"), info=info),
-        warnings=tuple(too_coarse(params, params.materials, voxel_size)),
+        warnings=(
+            *too_coarse(params, params.materials, voxel_size),
+            *too_shallow(params, params.materials, voxel_size, geometry),
+        ),
     )
 
 

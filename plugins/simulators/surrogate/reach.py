@@ -24,15 +24,35 @@ def geometry_of(
     Raises:
         FibError: there is no matter.
     """
+    return Geometry.of(params.planes, voxel_size_nm, _reach_nm(params, materials))
+
+
+def _reach_nm(params: SurrogateParameters, materials: Sequence[Material]) -> float:
+    """Return the depth below which nothing shows."""
     matter = [material for material in materials if material.composition]
     if not matter:
         raise FibError(
             "all materials are vacuum, from which nothing is backscattered: give a material"
         )
     depth = max(_half_range_nm(params, material, max(params.energies_kev)) for material in matter)
-    if len(matter) < len(materials):
-        depth *= VACUUM_FACTOR
-    return Geometry.of(params.planes, voxel_size_nm, depth)
+    return depth * (VACUUM_FACTOR if len(matter) < len(materials) else 1.0)
+
+
+def too_shallow(
+    params: SurrogateParameters,
+    materials: Sequence[Material],
+    voxel_size_nm: Sequence[float],
+    geometry: Geometry,
+) -> list[str]:
+    """Return a warning if the largest pyramid ends above the depth that electrons return from."""
+    seen, depth = geometry.depth * voxel_size_nm[0], _reach_nm(params, materials)
+    if seen >= depth:
+        return []
+    return [
+        f"the network sees {seen:.0f} nm deep at most, but electrons of "
+        f"{max(params.energies_kev):g} keV return from up to {depth:.0f} nm: what lies deeper is "
+        f"missing in its images. Use more planes, larger voxels, or a lower voltage"
+    ]
 
 
 def too_coarse(

@@ -1,4 +1,4 @@
-"""Arrays in files that a later run reads, whatever has happened to them since."""
+"""Arrays in files that are made again if they are damaged."""
 
 from __future__ import annotations
 

@@ -159,7 +159,13 @@ def test_a_fit_warns_of_slices_thicker_than_the_depth_of_escape(tiny):
     assert Surrogate(**tiny).forecast("fit", {}).warnings == ()
 
 
-def test_a_simulation_warns_of_them_too(package, structure):
+def test_a_fit_warns_of_electrons_from_deeper_than_the_largest_pyramid(tiny):
+    deep = tiny | {"energies_kev": (30.0,), "teaching_shape": (8, 64, 64)}
+    (warning,) = Surrogate(**deep).forecast("fit", {}).warnings
+    assert "sees 1024 nm deep at most, but electrons of 30 keV return from up to" in warning
+
+
+def test_a_simulation_warns_of_thick_slices_too(package, structure):
     thick = structure(voxel_size_nm=(10.0, 4.0, 4.0))
     forecast = Surrogate(energies_kev=(1.0, 2.0)).forecast("simulate", {"labels": thick.spec})
     assert [w[:24] for w in forecast.warnings] == ["slices are 10 nm thick, "]
