@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BYTES_PER_WINDOW_PIXEL = 900
 """Memory of a pixel of a window in work: features, planes and labels of all its slices."""
-BYTES_PER_SLAB_PIXEL = 32 * 20
+BYTES_PER_SLAB_PIXEL = 16 * 20
 """Memory of a pixel of a slab: expected yields and counts of all its slices."""
 TRAINING_BYTES = 400 * 2**20
 

@@ -15,7 +15,7 @@ from fib_plugins.training.ordered_work import in_order
 from fib_plugins.training.runtime import fabric_on, items_at_once
 from fibcore import Context
 
-SLAB = 32
+SLAB = 16
 """Slices in work at a time."""
 BYTES_PER_FEATURE = 24
 """Memory of a pixel and feature of the network, for all levels and copies."""
@@ -34,6 +34,7 @@ class Imaging:
         network: the network.
         structure: the structure.
         media: number of media.
+        outputs: numbers of the wanted outputs of the network.
         window: edge of windows on the CPU, pixels.
         context: surroundings of the step.
     """
@@ -44,10 +45,12 @@ class Imaging:
         network: SurrogateNetwork,
         structure: Surroundings,
         media: int,
+        outputs: list[int],
         window: int,
         context: Context,
     ) -> None:
         self._geometry, self._structure, self._media = geometry, structure, media
+        self._outputs = outputs
         self._device = torch.device("cpu")
         self._module: torch.nn.Module = network.eval()
         if context.device != "cpu":  # Fabric takes 180 MB, and changes nothing on the CPU
@@ -134,7 +137,7 @@ class Imaging:
             for start in range(0, count, at_once):
                 some = range(start, min(start + at_once, count))
                 result = self._module(batch_of([planes.at(own) for own in some]), repeats=False)
-                found.append(result.float().cpu())
+                found.append(result[:, self._outputs].float().cpu())
         result = torch.cat(found).numpy().swapaxes(0, 1)
         cut = [
             slice(max(start, low) - low, min(stop, high) - low)

@@ -156,13 +156,22 @@ class Simulation:
     ) -> None:
         params, context = self.params, self.context
         (z0, _), (y0, _), (x0, _) = self._box
+        channels = len(self.channels)
+        wanted = list(self.channels)
+        if params.mean_depth:
+            wanted += [self.network.last.out_features // 2 + channel for channel in self.channels]
         imaging = Imaging(
-            self.network.geometry, self.network, self._around, self.count, params.window, context
+            self.network.geometry,
+            self.network,
+            self._around,
+            self.count,
+            wanted,
+            params.window,
+            context,
         )
-        outputs = self.network.last.out_features
         with cpu_threads(1):
             for z, slab in imaging.slabs(box):
-                yields = sigmoid(slab[self.channels])
+                yields = sigmoid(slab[:channels])
                 here = np.flatnonzero((pixels[:, 0] >= z) & (pixels[:, 0] < z + yields.shape[1]))
                 own = pixels[here] - [z, y0, x0]
                 predicted[:, here] = yields[:, own[:, 0], own[:, 1], own[:, 2]]
@@ -170,8 +179,7 @@ class Simulation:
                 save_arrays(noted, predicted=predicted, slices=done)
                 depths = np.empty(0)
                 if params.mean_depth:
-                    wanted = [outputs // 2 + channel for channel in self.channels]
-                    depths = softplus(slab[wanted]) * self.depth_scale_nm[:, None, None, None]
+                    depths = softplus(slab[channels:]) * self.depth_scale_nm[:, None, None, None]
                 places = list(product(range(yields.shape[0]), range(yields.shape[1])))
                 noisy = in_threads(partial(self._counted, yields, z), places, context.threads)
                 for (channel, place), image in zip(places, noisy, strict=True):
@@ -226,8 +234,12 @@ class Simulation:
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """Return 1 / (1 + exp(-x)), float32."""
-    return np.asarray(1.0 / (1.0 + np.exp(-logits.clip(-60.0, 60.0))), np.float32)
+    """Return 1 / (1 + exp(-x)), float32, computed in one copy of the logits."""
+    yields = np.clip(logits, -60.0, 60.0)
+    np.negative(yields, out=yields)
+    np.exp(yields, out=yields)
+    yields += np.float32(1.0)
+    return np.reciprocal(yields, out=yields)
 
 
 def softplus(values: np.ndarray) -> np.ndarray:
