@@ -72,7 +72,7 @@ class Package:
         register(Cuts)
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)  # registered once, in any order of tests
 def _cuts() -> None:
     registry().add_module(Package(), "cuts = tests", "fib-toy-cuts", "0.1")
 

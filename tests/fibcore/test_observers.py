@@ -90,7 +90,7 @@ class ToyPackage:
         register(ToyMeeting)
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)  # registered once, in any order of tests
 def _package():
     registry().add_module(ToyPackage(), "meeting = tests", "fib-toy-meeting")
 

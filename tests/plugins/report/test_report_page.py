@@ -291,7 +291,7 @@ class ShapePackage:
         register(Shape)
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)  # registered once, in any order of tests
 def _shape() -> None:
     registry().add_module(ShapePackage(), "shape = tests", "fib-toy-shape")
 

@@ -31,7 +31,7 @@ class CleanPackage:
         register(Clean)
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)  # registered once, in any order of tests
 def _clean() -> None:
     registry().add_module(CleanPackage(), "clean = tests", "fib-toy-clean")
 
