@@ -38,7 +38,7 @@ def draw(run: RunResult) -> Figure:
     bright = np.clip((grey - low) / (high - low), 0, 1)
     blocks = [
         ("virtual structure", "generator/leveled_wave", coloured(truth)),
-        ("imaged at 2 kV", "simulator/weighted_projection", np.repeat(bright[..., None], 3, -1)),
+        ("imaged at 2 kV", "simulator/surrogate", np.repeat(bright[..., None], 3, -1)),
         ("Otsu's threshold", "segmenter/threshold", coloured(run["by_otsu"], truth)),
         ("trained network", "segmenter/unet", coloured(run["by_unet"], truth)),
     ]
@@ -53,7 +53,7 @@ def draw(run: RunResult) -> Figure:
     legend(figure.axes[0], {"solid": SOLID, "pore": PORE}, left=90)
     legend(figure.axes[2], {"wrong phase": WRONG}, left=0)
     legend(figure.axes[3], {"wrong phase": WRONG}, left=0)
-    bars(figure.add_axes((0.86, 0.1, 0.085, 0.62)), run)
+    bars(figure.add_axes((0.86, 0.1, 0.078, 0.62)), run)
     return figure
 
 

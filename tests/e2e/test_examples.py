@@ -74,6 +74,9 @@ def test_monte_carlo_images_show_more_of_what_lies_below_at_higher_voltage(untra
     brightness = [float(image[pore].mean()) for image in images]
     assert images.shape == (3, 16, 32, 32)
     assert brightness[0] < brightness[1] < brightness[2]
+    with tifffile.TiffFile(run.parent / "04-surrogate" / "images.tif") as tif:
+        fast = np.moveaxis(tif.asarray(), 1, 0)
+    assert [float(image[pore].mean()) for image in fast] == pytest.approx(brightness, abs=0.02)
 
 
 def test_a_surrogate_is_taught_and_compared_with_monte_carlo(untraced):
