@@ -191,13 +191,12 @@ def _shine_through() -> dict[str, Any]:
         return registry().plugin(name)(**params)
 
     structure = plugin(
-        "generator/leveled_wave", shape=(40, 160, 280), voxel_size_nm=5.0,
-        ligament_diameter_nm=90, solid_fraction=0.35, waves=2000,
+        "generator/leveled_wave", shape=(64, 160, 280), voxel_size_nm=3.26,
+        ligament_diameter_nm=60, solid_fraction=0.35, waves=2000,
     ).generate(seed=4)  # fmt: skip
     camera = plugin(
-        "simulator/weighted_projection", energies_kev=(1, 4), slices=30, mode="first_hit",
-        electrons_per_pixel=400,
-    )  # fmt: skip
+        "simulator/surrogate", energies_kev=(1, 4), slices=(0, 1), electrons_per_pixel=400
+    )
     images = camera.simulate(structure, context=Context(seed=1))
     otsu = plugin("segmenter/threshold").predict(images.select([4]))
     low, high = images.data[0, 0].min(), images.data[0, 0].max()
