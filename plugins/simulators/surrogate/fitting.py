@@ -20,7 +20,7 @@ from fib_plugins.simulators.surrogate.network import SurrogateNetwork, build_net
 from fib_plugins.simulators.surrogate.planes import Surroundings
 from fib_plugins.simulators.surrogate.reach import depth_scale_nm, geometry_of
 from fib_plugins.simulators.surrogate.teaching import steps_until, teach
-from fib_plugins.simulators.surrogate.training import Learning
+from fib_plugins.simulators.surrogate.training import Trainer
 from fib_plugins.training.checkpoint import Checkpoint
 from fib_plugins.training.runtime import cpu_threads
 from fib_plugins.training.weights import weights_of
@@ -54,14 +54,14 @@ def fitted(
         outputs=channels * (2 if params.mean_depth else 1),
         seed=int(context.rng_for("network").integers(2**63)),
     )
-    learning = Learning(params, network, range(channels), scale, context)
+    trainer = Trainer(params, network, range(channels), scale, context)
     info = info_of(params, params.materials, voxel_size, geometry, scale)
     with cpu_threads(1):
         if labels is None or images is None:
-            taught = teach(params, geometry, learning, context)
+            taught = teach(params, geometry, trainer, context)
             history, accuracy = taught.history, taught.accuracy
         else:
-            history = _taught_by(params, network, learning, info, labels, images, context)
+            history = _taught_by(params, network, trainer, info, labels, images, context)
             accuracy = []
     model = Model(plugin, params.model_dump(mode="json"), weights_of(network), info)
     return model, _history_table(history), _accuracy_table(accuracy)
@@ -70,7 +70,7 @@ def fitted(
 def _taught_by(
     params: SurrogateParameters,
     network: SurrogateNetwork,
-    learning: Learning,
+    trainer: Trainer,
     info: dict[str, Any],
     labels: Labels,
     images: Images,
@@ -94,10 +94,10 @@ def _taught_by(
         context.scratch / "checkpoint.pt",
         _fingerprint(params, labels, phases, data, context.seed),
         network=network,
-        optimizer=learning.optimizer,
+        optimizer=trainer.optimizer,
     )
     progress = checkpoint.load(context)
-    learning.resumed()
+    trainer.resumed()
     (seen,) = batches_of_images(
         windows,
         data,
@@ -110,26 +110,20 @@ def _taught_by(
         number = progress.epoch
         rng = context.rng_for("round", number)
         start, stop = (steps_until(params, n) for n in (number, number + 1))
-        losses = []
-        batches = batches_of_images(
-            windows, data, range(split), params.batch_size, rng, stop - start
+        loss = trainer.train(
+            batches_of_images(windows, data, range(split), params.batch_size, rng, stop - start),
+            rng,
+            start,
+            params.steps,
+            lambda done: context.progress(done, params.steps, "training steps"),
         )
-        for step, batch in enumerate(batches, start=start):
-            losses.append(learning.learn(batch, rng, step, params.steps))
-            context.progress(step + 1, params.steps, f"training, round {number + 1}")
-        found = torch.from_numpy(learning.predicted(seen))
+        found = torch.from_numpy(trainer.predicted(seen))
         validation = float(functional.binary_cross_entropy(found, seen.yields))
-        loss = float(torch.stack(losses).double().mean())
-        if not (math.isfinite(loss) and math.isfinite(validation)):
-            raise FibError(
-                f"training diverged in round {number + 1} (the loss is {loss}); lower "
-                f"learning_rate (now {params.learning_rate:g})"
-            )
         row = {
             "steps": stop,
             "train_loss": loss,
             "validation_loss": validation,
-            "learning_rate": learning.rate,
+            "learning_rate": trainer.rate,
         }
         progress.add(row, validation, network)
         checkpoint.save(progress)

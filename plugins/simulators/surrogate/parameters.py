@@ -112,8 +112,8 @@ class SurrogateParameters(ImagingParameters):
         default=0.005,
         gt=0,
         le=1,
-        description="largest accepted bias of the yield of a phase, and half of that of a phase at "
-        "some depth of the next; the referee rejects what is larger beyond counting errors",
+        description="largest accepted bias of the yield of a phase; twice as much is accepted in a "
+        "class of depth. The referee rejects what is larger beyond counting errors",
     )
     referee_rms: float = Field(
         default=0.02,

@@ -206,13 +206,13 @@ class Surrogate(Trainable, SurrogateParameters, Simulator):
             depth_scale_nm=scale[channels] if self.mean_depth else scale[:0],
             context=context,
         )
-        finished, verdict = simulation.run()
-        if verdict is None:
+        finished, comparison = simulation.run()
+        if comparison is None:
             context.log.warning(
                 "referee_share is 0: these images were not compared with Monte Carlo, and count as "
                 "unchecked"
             )
-        context.keep("referee", unchecked() if verdict is None else verdict.table)
+        context.keep("referee", unchecked() if comparison is None else comparison.table)
         if self.mean_depth:
             depth = Images(
                 finished.arrays["depth"],

@@ -81,7 +81,7 @@ _KEYS: dict[str, Role] = dict.fromkeys(("channel", "phase", "other_phase_below")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Comparison:
     """What the referee found.
 
     Attributes:
@@ -100,13 +100,13 @@ class Verdict:
         return Table.from_rows(self.rows, _KEYS)
 
 
-def judged(
+def compare(
     params: SurrogateParameters,
     labels: Labels,
     pixels: np.ndarray,
     predicted: np.ndarray,
     counts: Counts,
-) -> Verdict:
+) -> Comparison:
     """Compare the yields of pixels, (channel, pixel), with Monte Carlo counts.
 
     Counts of N electrons at the yield p have the variance N p (1 - p): chi-square is the mean of
@@ -130,7 +130,7 @@ def judged(
                 place += f", another phase {below} below"
                 accepted *= CLASS_FACTOR
             faults += [f"{place}: {fault}" for fault in _faults(row, accepted, params.referee_rms)]
-    return Verdict(rows, faults, wrong)
+    return Comparison(rows, faults, wrong)
 
 
 def unchecked() -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from fib_plugins.simulators.surrogate.given import Windows
 
 if TYPE_CHECKING:
     from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
-    from fib_plugins.simulators.surrogate.training import Learning
+    from fib_plugins.simulators.surrogate.training import Batch, Trainer
     from fibcore import Context, Labels
 
 WINDOWS = 96
@@ -22,7 +23,7 @@ RATE = 0.25
 
 def refine(
     params: SurrogateParameters,
-    learning: Learning,
+    trainer: Trainer,
     windows: Windows,
     labels: Labels,
     phases: list[int],
@@ -34,7 +35,7 @@ def refine(
 
     Args:
         params: the parameters.
-        learning: the network in training.
+        trainer: the network in training.
         windows: windows of the structure.
         labels: the structure.
         phases: those that occur in it.
@@ -60,7 +61,17 @@ def refine(
         np.ascontiguousarray(part.reshape(shape).swapaxes(0, 1))
         for part in (counted.yields, counted.depths_nm)
     )
-    for step in context.track(range(STEPS), "refining on this structure"):
-        chosen = rng.choice(len(places), params.batch_size)
-        batch = windows.batch([places[i] for i in chosen], yields[chosen], depths[chosen])
-        learning.learn(batch, rng, step, STEPS, RATE)
+
+    def batches() -> Iterator[Batch]:
+        for _ in range(STEPS):
+            chosen = rng.choice(len(places), params.batch_size)
+            yield windows.batch([places[i] for i in chosen], yields[chosen], depths[chosen])
+
+    trainer.train(
+        batches(),
+        rng,
+        0,
+        STEPS,
+        lambda done: context.progress(done, STEPS, "steps of refinement"),
+        RATE,
+    )

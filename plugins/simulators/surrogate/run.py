@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import expit
 
 from fib_plugins.electrons.finished_slices import FinishedSlices
 from fib_plugins.simulators.monte_carlo import digest_of
@@ -19,10 +20,10 @@ from fib_plugins.simulators.surrogate.counting import count_pixels
 from fib_plugins.simulators.surrogate.given import Windows
 from fib_plugins.simulators.surrogate.imaging import Box, Imaging
 from fib_plugins.simulators.surrogate.planes import Surroundings
-from fib_plugins.simulators.surrogate.referee import Verdict, draw_pixels, judged
+from fib_plugins.simulators.surrogate.referee import Comparison, compare, draw_pixels
 from fib_plugins.simulators.surrogate.refinement import refine
 from fib_plugins.simulators.surrogate.saved import save_arrays, saved_arrays
-from fib_plugins.simulators.surrogate.training import Learning
+from fib_plugins.simulators.surrogate.training import Trainer
 from fib_plugins.threads import in_threads
 from fib_plugins.training.runtime import cpu_threads
 from fib_plugins.training.weights import weights_of
@@ -66,7 +67,7 @@ class Simulation:
         self._structure = digest_of(self.labels, self.phases)
         self._around = Surroundings(self.labels, self.media, self.params.lateral, self.params.below)
 
-    def run(self) -> tuple[FinishedSlices, Verdict | None]:
+    def run(self) -> tuple[FinishedSlices, Comparison | None]:
         """Return the images, and what the referee found; None without a referee.
 
         Raises:
@@ -75,27 +76,27 @@ class Simulation:
         for attempt in range(MOST_REFINEMENTS + 1):
             context = self._context_of(attempt)
             pixels = self._pixels(context)
-            images, predicted = self._images(pixels, attempt)
+            images, predicted = self._images(pixels)
             if not len(pixels):
                 return images, None
             params = self.params
             electrons = params.referee_electrons
             counts = count_pixels(params, self.labels, self.phases, pixels, electrons, context)
-            verdict = judged(params, self.labels, pixels, predicted, counts)
-            if not verdict.faults:
-                return images, verdict
+            comparison = compare(params, self.labels, pixels, predicted, counts)
+            if not comparison.faults:
+                return images, comparison
             last = attempt == MOST_REFINEMENTS
             if params.on_failure == "refine" and not last:
-                self.context.log.info("%s; the network is refined", "; ".join(verdict.faults))
-                self._refine(pixels, verdict.wrong, context)
+                self.context.log.info("%s; the network is refined", "; ".join(comparison.faults))
+                self._refine(pixels, comparison.wrong, context)
                 continue
             message = (
                 f"the surrogate is wrong on this structure, compared with {electrons} electrons in "
-                f"each of {len(pixels)} pixels: {'; '.join(verdict.faults)}"
+                f"each of {len(pixels)} pixels: {'; '.join(comparison.faults)}"
             )
             if params.on_failure == "warn":
                 self.context.log.warning("%s", message)
-                return images, verdict
+                return images, comparison
             tried, advice = "", "'refine' or 'warn'"
             if attempt:
                 tried, advice = f", having refined the network {attempt} x", "'warn'"
@@ -121,7 +122,7 @@ class Simulation:
             return np.empty((0, 3), np.int64)
         return draw_pixels(self._box, self.params.referee_share, context.rng_for("pixels"))
 
-    def _images(self, pixels: np.ndarray, attempt: int) -> tuple[FinishedSlices, np.ndarray]:
+    def _images(self, pixels: np.ndarray) -> tuple[FinishedSlices, np.ndarray]:
         """Return the images, and their expected yields at some pixels, (channel, pixel)."""
         params, context = self.params, self.context
         slices, height, width = (stop - start for start, stop in self._box)
@@ -171,7 +172,7 @@ class Simulation:
         )
         with cpu_threads(1):
             for z, slab in imaging.slabs(box):
-                yields = sigmoid(slab[:channels])
+                yields = expit(slab[:channels])
                 here = np.flatnonzero((pixels[:, 0] >= z) & (pixels[:, 0] < z + yields.shape[1]))
                 own = pixels[here] - [z, y0, x0]
                 predicted[:, here] = yields[:, own[:, 0], own[:, 1], own[:, 2]]
@@ -179,7 +180,8 @@ class Simulation:
                 save_arrays(noted, predicted=predicted, slices=done)
                 depths = np.empty(0)
                 if params.mean_depth:
-                    depths = softplus(slab[channels:]) * self.depth_scale_nm[:, None, None, None]
+                    softplus = np.logaddexp(np.float32(0.0), slab[channels:])
+                    depths = softplus * self.depth_scale_nm[:, None, None, None]
                 places = list(product(range(yields.shape[0]), range(yields.shape[1])))
                 noisy = in_threads(partial(self._counted, yields, z), places, context.threads)
                 for (channel, place), image in zip(places, noisy, strict=True):
@@ -208,10 +210,10 @@ class Simulation:
 
     def _refine(self, pixels: np.ndarray, wrong: np.ndarray, context: Context) -> None:
         network = copy.deepcopy(self.network)
-        learning = Learning(self.params, network, self.channels, self.depth_scale_nm, context)
+        trainer = Trainer(self.params, network, self.channels, self.depth_scale_nm, context)
         windows = Windows(network.geometry, self._around, self.count)
         with cpu_threads(1):
-            refine(self.params, learning, windows, self.labels, self.phases, pixels, wrong, context)
+            refine(self.params, trainer, windows, self.labels, self.phases, pixels, wrong, context)
         self.network = network.cpu()
 
     def _fingerprint(self) -> str:
@@ -231,17 +233,3 @@ class Simulation:
         for name, array in sorted(weights_of(self.network).items()):
             digest.update(name.encode() + array.tobytes())
         return digest.hexdigest()
-
-
-def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """Return 1 / (1 + exp(-x)), float32, computed in one copy of the logits."""
-    yields = np.clip(logits, -60.0, 60.0)
-    np.negative(yields, out=yields)
-    np.exp(yields, out=yields)
-    yields += np.float32(1.0)
-    return np.reciprocal(yields, out=yields)
-
-
-def softplus(values: np.ndarray) -> np.ndarray:
-    """Return log(1 + exp(x)), float32."""
-    return np.asarray(np.logaddexp(0.0, values), np.float32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +11,7 @@ SMALLEST_VOXELS, LARGEST_VOXELS = 1.5, 20.0
 """Range of thicknesses and diameters, in shortest edges of a voxel. Thinner shapes do not exist in
 voxels; larger ones look like planes to the electrons of a pixel."""
 
-Mask = Callable[["Box", np.random.Generator], np.ndarray]
+MOST_BALLS = 4000
 
 
 @dataclass(frozen=True)
@@ -55,14 +54,6 @@ class Box:
             (d * axis for d, axis in zip(direction, self.axes_nm, strict=True)),
             np.zeros(self.shape),
         )
-
-    def offsets_nm(self, centre: np.ndarray) -> list[np.ndarray]:
-        """Return the offsets of voxels from a point; along y and x the box repeats."""
-        offsets = [axis - c for axis, c in zip(self.axes_nm, centre, strict=True)]
-        for axis in (1, 2):
-            edge = self.edges_nm[axis]
-            offsets[axis] = (offsets[axis] + edge / 2) % edge - edge / 2
-        return offsets
 
 
 def films(box: Box, rng: np.random.Generator) -> np.ndarray:
@@ -121,9 +112,6 @@ def blocks(box: Box, rng: np.random.Generator) -> np.ndarray:
     for axis, n in enumerate(box.shape):
         coarse = coarse.repeat(edge, axis).take(np.arange(n), axis)
     return coarse
-
-
-MOST_BALLS = 4000
 
 
 def _direction(rng: np.random.Generator) -> np.ndarray:

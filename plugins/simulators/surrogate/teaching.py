@@ -8,6 +8,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,12 @@ from fib_plugins.simulators.surrogate.geometry import Geometry
 from fib_plugins.simulators.surrogate.lessons import Lesson, Teacher, families_of_round
 from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
 from fib_plugins.simulators.surrogate.planes import Planes, batch_of
-from fib_plugins.simulators.surrogate.training import Batch, Learning
+from fib_plugins.simulators.surrogate.training import Batch, Trainer
 from fib_plugins.training.checkpoint import Checkpoint
-from fibcore import Context, FibError
+from fibcore import Context
 
 EXAMINATION_SLICES = 4
 EXAMINATION_ELECTRONS = 32
-STEPS_BETWEEN_REPORTS = 20
 
 
 class Pool:
@@ -82,7 +82,7 @@ class Taught:
 def teach(
     params: SurrogateParameters,
     geometry: Geometry,
-    learning: Learning,
+    trainer: Trainer,
     context: Context,
 ) -> Taught:
     """Teach a network from nothing: draw structures, image them, train.
@@ -98,11 +98,11 @@ def teach(
     checkpoint = Checkpoint(
         context.scratch / "checkpoint.pt",
         fingerprint,
-        network=learning.network,
-        optimizer=learning.optimizer,
+        network=trainer.network,
+        optimizer=trainer.optimizer,
     )
     progress = checkpoint.load(context)
-    learning.resumed()
+    trainer.resumed()
     work = _Work(params, context, done=progress.epoch)
     pool = Pool(params, geometry)
     numbers = np.array_split(np.arange(params.teaching_structures), params.rounds)
@@ -120,23 +120,19 @@ def teach(
             lesson = _teaching(params, teacher, place, family)
             pool.add(lesson)
             if number:
-                predicted = learning.predicted(pool.whole(place)).swapaxes(0, 1)
+                predicted = trainer.predicted(pool.whole(place)).swapaxes(0, 1)
                 found[family].append(squared_error(predicted, lesson, params.teaching_electrons))
             work.did_lesson(number)
         families += own
         errors |= {family: _rms(each) for family, each in found.items()}
         start, stop = (steps_until(params, n) for n in (number, number + 1))
-        losses = []
-        for step, batch in enumerate(pool.batches(rng, stop - start), start=start):
-            losses.append(learning.learn(batch, rng, step, params.steps))
-            if (step + 1 - start) % STEPS_BETWEEN_REPORTS == 0:
-                work.did_steps(number, step + 1, errors)
-        loss = float(torch.stack(losses).double().mean())
-        if not math.isfinite(loss):
-            raise FibError(
-                f"training diverged in round {number + 1} (the loss is {loss}); lower "
-                f"learning_rate (now {params.learning_rate:g})"
-            )
+        loss = trainer.train(
+            pool.batches(rng, stop - start),
+            rng,
+            start,
+            params.steps,
+            partial(work.did_steps, number, errors),
+        )
         row = {
             "structures": len(families),
             "steps": stop,
@@ -144,20 +140,20 @@ def teach(
             "rms_error_of_new": _rms([one for part in found.values() for one in part])
             if found
             else None,
-            "learning_rate": learning.rate,
+            "learning_rate": trainer.rate,
             "families": " ".join(own),
             "errors": json.dumps(errors),
         }
-        progress.add(row, 1.0 / (number + 1), learning.network)
+        progress.add(row, 1.0 / (number + 1), trainer.network)
         checkpoint.save(progress)
     rows = [{k: v for k, v in row.items() if k != "errors"} for row in progress.history]
-    return Taught(rows, examine(params, geometry, learning, teacher, context))
+    return Taught(rows, examine(params, geometry, trainer, teacher, context))
 
 
 def examine(
     params: SurrogateParameters,
     geometry: Geometry,
-    learning: Learning,
+    trainer: Trainer,
     teacher: Teacher,
     context: Context,
 ) -> list[dict[str, Any]]:
@@ -172,7 +168,7 @@ def examine(
         lesson = teacher.lesson("examination", 0, family, electrons, slices)
         pool = Pool(params, geometry)
         pool.add(lesson)
-        predicted = learning.predicted(pool.whole(0)).swapaxes(0, 1)
+        predicted = trainer.predicted(pool.whole(0)).swapaxes(0, 1)
         squared = squared_error(predicted, lesson, electrons)
         solid = lesson.structure[lesson.slices]
         for channel, name in enumerate(params.channel_names):
@@ -239,7 +235,7 @@ class _Work:
         steps = steps_until(self._params, number) * self._step
         self._context.progress(self._lessons + steps, self._total, "structures simulated")
 
-    def did_steps(self, number: int, steps: int, errors: Mapping[str, float]) -> None:
+    def did_steps(self, number: int, errors: Mapping[str, float], steps: int) -> None:
         what = f"training, round {number + 1} of {self._params.rounds}"
         if errors:
             what += f", yields within {np.median(list(errors.values())):.3f}"

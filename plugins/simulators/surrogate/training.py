@@ -8,7 +8,7 @@ from: the errors decide which kinds the next round adds.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
 from fib_plugins.training.optimizers import adam, on_device, rate_of
 from fib_plugins.training.ordered_work import in_order
 from fib_plugins.training.runtime import fabric_on
+from fibcore import FibError
 
 if TYPE_CHECKING:
     from fibcore import Context
@@ -54,7 +55,7 @@ class Batch:
         return Batch(planes, self.yields[own], self.depths_nm[own], self.repeats)
 
 
-class Learning:
+class Trainer:
     """A network in training.
 
     Attributes:
@@ -95,7 +96,41 @@ class Learning:
         """Set the optimiser up again after its state was loaded."""
         on_device(self.optimizer, self.device)
 
-    def learn(
+    def train(
+        self,
+        batches: Iterable[Batch],
+        rng: np.random.Generator,
+        start: int,
+        steps: int,
+        done: Callable[[int], None],
+        share: float = 1.0,
+    ) -> float:
+        """Do a training step with each batch; return the mean loss.
+
+        Args:
+            batches: the batches.
+            rng: random generator.
+            start: number of the first step, from 0.
+            steps: number of steps in all, over which the learning rate falls.
+            done: called after each step with the number of steps done.
+            share: of the learning rate.
+
+        Raises:
+            FibError: the training diverges.
+        """
+        losses = []
+        for step, batch in enumerate(batches, start=start):
+            losses.append(self.step(batch, rng, step, steps, share))
+            done(step + 1)
+        loss = float(torch.stack(losses).double().mean())
+        if not math.isfinite(loss):
+            raise FibError(
+                f"training diverged before step {start + len(losses)} (the loss is {loss}); lower "
+                f"learning_rate (now {self.params.learning_rate:g})"
+            )
+        return loss
+
+    def step(
         self, batch: Batch, rng: np.random.Generator, step: int, steps: int, share: float = 1.0
     ) -> torch.Tensor:
         """Do one of so many training steps; return the loss, on the device.

@@ -52,7 +52,10 @@ def test_a_ball_is_where_distances_say_and_repeats_in_plane():
     centre, radius = np.array([20.0, 1.0, 38.0]), 11.0
     found = np.zeros(box.shape, bool)
     _add_ball(found, box, centre, radius)
-    z, y, x = box.offsets_nm(centre)
+    z, y, x = (axis - c for axis, c in zip(box.axes_nm, centre, strict=True))
+    _, height, width = box.edges_nm
+    y = (y + height / 2) % height - height / 2
+    x = (x + width / 2) % width - width / 2
     np.testing.assert_array_equal(found, z**2 + y**2 + x**2 < radius**2)
     assert found[:, 0, -1].any()
     assert found[:, -1, 0].any()

@@ -41,16 +41,16 @@ def test_an_interrupted_training_ends_with_the_same_bytes(
     tiny, structure, images, tmp_path, monkeypatch
 ):
     expected, _ = fit(tiny, structure(), images)
-    steps, learn = [], training.Learning.learn
+    steps, learn = [], training.Trainer.step
 
-    def learning(self, *args):
+    def counted(self, *args):
         if len(steps) == 4:
             raise KeyboardInterrupt
         steps.append(1)
         return learn(self, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training.Learning, "learn", learning)
+        patch.setattr(training.Trainer, "step", counted)
         with pytest.raises(KeyboardInterrupt):
             fit(tiny, structure(), images, tmp_path)
     resumed, _ = fit(tiny, structure(), images, tmp_path)

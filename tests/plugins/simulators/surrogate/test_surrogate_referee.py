@@ -10,7 +10,7 @@ import pytest
 from fib_plugins import Surrogate
 from fib_plugins.simulators.surrogate import refinement, run
 from fib_plugins.simulators.surrogate.counting import Counts
-from fib_plugins.simulators.surrogate.referee import draw_pixels, first_other_nm, judged
+from fib_plugins.simulators.surrogate.referee import compare, draw_pixels, first_other_nm
 from fibcore import Context, FibError, Labels
 from fibcore.materials import EPOXY, GOLD
 
@@ -22,7 +22,7 @@ def params(tiny):
     return Surrogate(**tiny | {"energies_kev": (2.0,)})
 
 
-def verdict_of(params, labels, seed, error=0.0):
+def comparison_of(params, labels, seed, error=0.0):
     """Judge predictions that are the true yields, up to an error."""
     rng = np.random.default_rng(seed)
     pixels = draw_pixels([(0, n) for n in labels.shape], 0.005, rng)
@@ -30,7 +30,7 @@ def verdict_of(params, labels, seed, error=0.0):
     truth = YIELDS[solid.astype(int)] + rng.uniform(-0.03, 0.03, len(pixels))
     counted = (rng.binomial(20, truth) / 20).astype(np.float32)[None]
     predicted = (truth + np.where(solid, error, 0.0)).astype(np.float32)[None]
-    return judged(params, labels, pixels, predicted, Counts(counted, counted))
+    return compare(params, labels, pixels, predicted, Counts(counted, counted))
 
 
 def blocks(share=0.5, shape=(20, 60, 60), **fields):
@@ -42,12 +42,12 @@ def blocks(share=0.5, shape=(20, 60, 60), **fields):
 def test_right_yields_pass_with_every_seed(params, share):
     for seed in range(20):
         for shape in ((20, 60, 60), (1, 2, 3)):
-            verdict = verdict_of(params, blocks(share, shape), seed)
-            assert verdict.faults == []
+            comparison = comparison_of(params, blocks(share, shape), seed)
+            assert comparison.faults == []
 
 
 def test_right_yields_explain_their_deviations_by_counting(params):
-    rows = [verdict_of(params, blocks(), seed).rows[0] for seed in range(20)]
+    rows = [comparison_of(params, blocks(), seed).rows[0] for seed in range(20)]
     assert np.mean([row["chi_square"] for row in rows]) == pytest.approx(1.0, abs=0.05)
     normal = np.array([row["bias"] / row["bias_error"] for row in rows])
     assert 0.6 < normal.std() < 1.5
@@ -58,7 +58,7 @@ def test_right_yields_explain_their_deviations_by_counting(params):
 @pytest.mark.parametrize("error", [0.1, -0.1, float("nan")])
 def test_wrong_yields_of_a_phase_are_found_with_every_seed(params, error):
     for seed in range(20):
-        faults = verdict_of(params, blocks(), seed, error).faults
+        faults = comparison_of(params, blocks(), seed, error).faults
         assert any("Au at 2 kV" in fault for fault in faults)
         assert not any("epoxy" in fault for fault in faults)
 
@@ -90,7 +90,7 @@ def test_the_depth_of_the_next_phase_is_that_of_a_plain_search():
 def test_phases_of_one_material_share_their_rows(params):
     data = np.arange(4 * 8 * 8, dtype=np.uint8).reshape(4, 8, 8) % 3
     labels = Labels(data, 4.0, {0: EPOXY, 1: GOLD, 2: GOLD})
-    table = verdict_of(params, labels, 1).table
+    table = comparison_of(params, labels, 1).table
     keys = list(zip(table["phase"], table["other_phase_below"], strict=True))
     assert len(keys) == len(set(keys))
     assert {"all", "epoxy", "Au"} == set(table["phase"].tolist())

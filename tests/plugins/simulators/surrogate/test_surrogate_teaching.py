@@ -23,7 +23,7 @@ def digest(surrogate):
 def stopped(monkeypatch):
     """Function that interrupts after so many lessons or training steps."""
 
-    make, learn = lessons.Teacher._make, training.Learning.learn
+    make, learn = lessons.Teacher._make, training.Trainer.step
 
     def stop(lessons_made=None, steps=None):
         made, learned = [], []
@@ -34,14 +34,14 @@ def stopped(monkeypatch):
             made.append(args)
             return make(self, *args)
 
-        def learning(self, *args):
+        def counted(self, *args):
             if len(learned) == steps:
                 raise KeyboardInterrupt
             learned.append(1)
             return learn(self, *args)
 
         monkeypatch.setattr(lessons.Teacher, "_make", making)
-        monkeypatch.setattr(training.Learning, "learn", learning)
+        monkeypatch.setattr(training.Trainer, "step", counted)
         return made, learned
 
     return stop
@@ -102,9 +102,9 @@ def test_another_seed_or_parameter_makes_other_lessons(tiny, taught, tmp_path, s
 
 
 def test_a_training_that_diverges_is_reported(tiny, tmp_path, monkeypatch):
-    learn = training.Learning.learn
-    monkeypatch.setattr(training.Learning, "learn", lambda *args: learn(*args) * float("nan"))
-    with pytest.raises(FibError, match=r"diverged in round 1.*lower learning_rate"):
+    learn = training.Trainer.step
+    monkeypatch.setattr(training.Trainer, "step", lambda *args: learn(*args) * float("nan"))
+    with pytest.raises(FibError, match=r"diverged before step.*lower learning_rate"):
         fit(tiny, tmp_path)
 
 

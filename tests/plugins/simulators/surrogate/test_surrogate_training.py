@@ -11,7 +11,7 @@ from fib_plugins.simulators.surrogate.geometry import Geometry
 from fib_plugins.simulators.surrogate.lessons import Lesson
 from fib_plugins.simulators.surrogate.network import build_network
 from fib_plugins.simulators.surrogate.teaching import Pool
-from fib_plugins.simulators.surrogate.training import Learning, symmetries_of, turned
+from fib_plugins.simulators.surrogate.training import Trainer, symmetries_of, turned
 from fibcore import Context
 
 GEOMETRY = Geometry.of(4, (4.0, 4.0, 4.0), 30.0)
@@ -22,9 +22,9 @@ def params(tiny):
     return Surrogate(**tiny | {"steps": 80, "learning_rate": 0.03})
 
 
-def learning_of(params, **changes):
+def trainer_of(params, **changes):
     network = build_network(GEOMETRY, media=2, features=4, outputs=2, seed=1)
-    return Learning(params.model_copy(update=changes), network, range(2), [], Context(1, threads=1))
+    return Trainer(params.model_copy(update=changes), network, range(2), [], Context(1, threads=1))
 
 
 def test_the_mean_of_counts_of_two_electrons_is_learned(params):
@@ -37,11 +37,11 @@ def test_the_mean_of_counts_of_two_electrons_is_learned(params):
         yields = rng.binomial(2, truth[:, medium, None, None, None], shape).astype(np.float32) / 2
         data = np.full((8, 16, 16), medium, np.uint8)
         pool.add(Lesson("uniform", data, np.arange(8), yields, yields * 0))
-    learning = learning_of(params)
+    trainer = trainer_of(params)
     for step, batch in enumerate(pool.batches(rng, params.steps)):
-        learning.learn(batch, rng, step, params.steps)
+        trainer.step(batch, rng, step, params.steps)
     for medium in (0, 1):
-        found = learning.predicted(pool.whole(medium)).mean((0, 2, 3))
+        found = trainer.predicted(pool.whole(medium)).mean((0, 2, 3))
         np.testing.assert_allclose(found, truth[:, medium], atol=0.015)
 
 
@@ -67,9 +67,9 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole(params):
     batch = random_pool(params).whole(0)
     gradients = []
     for threads in (1, 3):
-        learning = learning_of(params, cpu_threads=threads)
-        learning.learn(batch, np.random.default_rng(1), 0, 10)
-        gradients.append([p.grad for p in learning.network.parameters()])
+        trainer = trainer_of(params, cpu_threads=threads)
+        trainer.step(batch, np.random.default_rng(1), 0, 10)
+        gradients.append([p.grad for p in trainer.network.parameters()])
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
 
