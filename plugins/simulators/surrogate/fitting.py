@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 VALIDATION_SHARE = 0.2
 VALIDATION_WINDOWS = 64
+CURVES = ("train_loss", "validation_loss", "rms_error_of_new")
 
 
 def fitted(
@@ -144,10 +145,9 @@ def _checked(params: SurrogateParameters, images: Images) -> Images:
 
 
 def _history_table(rows: Sequence[dict[str, Any]]) -> Table:
-    roles = {name: Curve() for name in rows[0] if name != "families"}
+    roles = {name: Curve() for name in CURVES if name in rows[0]}
     roles["learning_rate"] = Curve(scale="logarithmic")
     named = [{("round" if k == "epoch" else k): v for k, v in row.items()} for row in rows]
-    del roles["epoch"]
     return Table.from_rows(_without_none(named), {"round": Abscissa(drawn_from=3), **roles})
 
 
