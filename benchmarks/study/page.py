@@ -9,7 +9,7 @@ from fibcore import Labels
 
 from ..pages import EXPLANATION, front_matter
 from ..pages import write as write_page
-from . import aims, figures, published, tables
+from . import aims, figures, published, simulation_tables, tables
 from .cells import VOLTAGES
 from .results import Study
 
@@ -42,9 +42,11 @@ def write(study: Study, page: Path, size: str) -> None:
         synthetic=tables.synthetic(study),
         quiet=f"{statistics.mean(study.values(noise, 'quiet_by_quiet_error', 'mp_percent')):.2f}",
         noisy=f"{statistics.mean(study.values(noise, 'mc_by_smc_error', 'mp_percent')):.2f}",
-        simulations=tables.simulations(study),
-        isotropy=tables.isotropy(study),
-        times=tables.times(study),
+        likeness=simulation_tables.likeness(study),
+        on_monte_carlo=simulation_tables.on_monte_carlo(study),
+        on_twin=simulation_tables.on_twin(study),
+        isotropy=simulation_tables.isotropy(study),
+        times=simulation_tables.times(study),
         hours=f"{study.seconds(cell, 'mc') * _times_smaller(gold.shape) / 3600:.1f}",
         adapted=_adapted(study),
         segmenters=tables.segmenters(study),

@@ -8,6 +8,7 @@ from ..pages import spread, table
 from . import published
 from .cells import VOLTAGES, Cell
 from .results import Study, ratio, together
+from .simulations import LEARNED, MONTE_CARLO, Published
 
 OVERLAP = {"mp_percent": 2, "mgp_percent": 2, "mds": 4}
 """Columns of metric/overlap, and digits."""
@@ -30,97 +31,42 @@ SEGMENTERS = {
     "smc": "U-Net, with neighbours (2.5-D)",
     "3d": "U-Net, volume",
 }
-LEARNING = ("coefficients", "network", "matching", "sml_gan")
-"""Steps of the training for sML."""
 VOLUMES = {"eighth": "1/8", "quarter": "1/4", "half": "1/2", "smc": "1"}
 
 
-def _figures(study: Study, cells: list[Cell], step: str, columns: dict[str, int]) -> list[str]:
+def figures(study: Study, cells: list[Cell], step: str, columns: dict[str, int]) -> list[str]:
+    """Return columns of a step's table as cells: means and deviations over runs."""
     return [spread(study.values(cells, step, name), digits) for name, digits in columns.items()]
 
 
-def _known(study: Study, pipeline: str) -> list[int]:
+def known(study: Study, pipeline: str) -> list[int]:
+    """Return the voltages at which a pipeline was run."""
     return [kv for kv in VOLTAGES if study.cells(pipeline, kv)]
 
 
 def synthetic(study: Study) -> str:
     """Return tables 2 and 3 of the paper: networks on test data like those of their training."""
     rows = []
-    parts = (
-        ("sMC (only ML)", "simulation", "mc_by_smc", published.TABLE_3_PLAIN),
-        ("sMC, trained for longer", "simulation", "mc_by_smc_long", published.TABLE_3_PLAIN),
+    parts: list[tuple[str, str, str, Published | None]] = [
+        ("sMC (only ML)", "simulation", MONTE_CARLO.by_itself, MONTE_CARLO.paper),
+        ("sMC, trained for longer", "simulation", MONTE_CARLO.by_itself + "_long",
+         MONTE_CARLO.paper),
         ("sMC with as little solid as the paper's, trained for longer", "solid_share",
-         "sparse_by_sparse_long", published.TABLE_3_PLAIN),
-        ("sML", "simulation", "sml_by_sml", published.TABLE_2),
-        ("sML, trained for longer", "simulation", "sml_by_sml_long", published.TABLE_2),
-        ("sMCDA (ML + DA)", "adaptation", "smcda_by_smcda", published.TABLE_3_ADAPTED),
-    )  # fmt: skip
+         "sparse_by_sparse_long", MONTE_CARLO.paper),
+    ]  # fmt: skip
+    for simulation in LEARNED:
+        for words, suffix in (("", ""), (", trained for longer", "_long")):
+            step = simulation.by_itself + suffix
+            parts.append((simulation.words + words, "simulation", step, simulation.paper))
+    parts.append(("sMCDA (ML + DA)", "adaptation", "smcda_by_smcda", published.TABLE_3_ADAPTED))
     for words, pipeline, step, paper in parts:
-        for kv in _known(study, pipeline):
+        for kv in known(study, pipeline):
             cells = study.cells(pipeline, kv)
-            ours = _figures(study, cells, step + "_error", OVERLAP)
-            mp, mgp, mds = paper[kv]
-            rows.append([f"{words}, {kv} kV", *ours, f"{mp:.3f}", f"{mgp:.3f}", f"{mds:.3f}"])
+            ours = figures(study, cells, step + "_error", OVERLAP)
+            theirs = [f"{value:.3f}" for value in paper[kv]] if paper else ["-"] * 3
+            rows.append([f"{words}, {kv} kV", *ours, *theirs])
     head = ["trained and tested on", "MP (%)", "misplaced solid (%)", "MDS"]
     return table([*head, "paper MP", "paper MGP", "paper MDS"], rows)
-
-
-def simulations(study: Study) -> str:
-    """Return the agreement of sML- and sMC-trained networks on the twin, and their scores."""
-    rows = []
-    for kv in _known(study, "simulation"):
-        cells = study.cells("simulation", kv)
-        rows.append(
-            [
-                f"{kv} kV",
-                f"{published.AGREEMENT_MDS}" if kv == 2 else "-",
-                *(
-                    spread(study.values(cells, step, "mds"), 3)
-                    for step in (
-                        "agreement", "twin_by_smc_error", "twin_by_sml_error",
-                        "agreement_varied", "twin_by_smc_varied_error", "twin_by_sml_varied_error",
-                        "mc_by_sml_error",
-                    )
-                ),
-            ]
-        )  # fmt: skip
-    plain = ["agreement", "sMC-trained", "sML-trained"]
-    varied = [f"{words}, varied" for words in plain]
-    return table(["", "paper, agreement", *plain, *varied, "sML-trained on sMC"], rows)
-
-
-def isotropy(study: Study) -> str:
-    """Return the isotropy errors of the twin, as segmented by either network."""
-    steps = {
-        "twin_by_smc": "sMC",
-        "twin_by_sml": "sML",
-        "twin_by_smc_varied": "sMC, varied",
-        "twin_by_sml_varied": "sML, varied",
-        "truth": "the truth itself",
-    }
-    rows = []
-    for kv in _known(study, "simulation"):
-        cells = study.cells("simulation", kv)
-        for step, words in steps.items():
-            errors = _figures(study, cells, step + "_isotropy", ISOTROPY)
-            rows.append([f"{kv} kV, {words}", *errors])
-    return table(["twin, network trained on", "e TPCF", "e LPF", "e D"], rows)
-
-
-def times(study: Study) -> str:
-    """Return the times of both ways of simulation."""
-    rows = []
-    for kv in _known(study, "simulation"):
-        cell = study.cells("simulation", kv)[0]
-        rows.append(
-            [
-                f"{kv} kV",
-                f"{study.seconds(cell, 'mc'):.0f}",
-                f"{study.seconds(cell, 'weighted', 'matched', 'sml'):.0f}",
-                f"{study.seconds(cell, *LEARNING):.0f}",
-            ]
-        )
-    return table(["", "Monte Carlo (s)", "sML (s)", "its training, once (s)"], rows)
 
 
 def adapted(study: Study, kv: int, preset: str = "typical") -> str:
@@ -138,9 +84,9 @@ def adapted(study: Study, kv: int, preset: str = "typical") -> str:
         rows.append(
             [
                 words,
-                *_figures(study, cells, step + "_error", OVERLAP),
+                *figures(study, cells, step + "_error", OVERLAP),
                 f"{ratio(mp, reference):.2f}",
-                *_figures(study, cells, step + "_isotropy", ISOTROPY),
+                *figures(study, cells, step + "_isotropy", ISOTROPY),
                 ", ".join(f"{value:.3f}" for value in paper[name]) if name in paper else "-",
                 spread(study.values(cells, step + "_reprojection", "unexplained_percent"), 1),
             ]
@@ -148,7 +94,7 @@ def adapted(study: Study, kv: int, preset: str = "typical") -> str:
     rows.append(
         [
             "the truth itself", "0", "0", "1", "0",
-            *_figures(study, cells, "truth_isotropy", ISOTROPY),
+            *figures(study, cells, "truth_isotropy", ISOTROPY),
             "-",
             spread(study.values(cells, "truth_reprojection", "unexplained_percent"), 1),
         ]
@@ -167,7 +113,7 @@ def segmenters(study: Study) -> str:
         rows.append(
             [
                 words,
-                *_figures(study, typical, f"mc_by_{name}_error", OVERLAP),
+                *figures(study, typical, f"mc_by_{name}_error", OVERLAP),
                 spread(study.values(typical, f"twin_by_{name}_error", "mp_percent")),
                 spread(study.values(bad, f"twin_by_{name}_error", "mp_percent")),
             ]
@@ -187,7 +133,7 @@ def training_volume(study: Study) -> str:
     """Return the error by training volume."""
     cells = study.cells("training_volume")
     rows = [
-        [share, *_figures(study, cells, f"mc_by_{name}_error", OVERLAP)]
+        [share, *figures(study, cells, f"mc_by_{name}_error", OVERLAP)]
         for name, share in VOLUMES.items()
     ]
     return table(["training volume", "MP (%)", "misplaced solid (%)", "MDS"], rows)
@@ -200,8 +146,8 @@ def voltages(study: Study) -> str:
     rows = [
         [
             words,
-            *_figures(study, cells, f"mc_by_{name}_error", OVERLAP),
-            *_figures(study, cells, f"twin_by_{name}_error", OVERLAP),
+            *figures(study, cells, f"mc_by_{name}_error", OVERLAP),
+            *figures(study, cells, f"twin_by_{name}_error", OVERLAP),
         ]
         for name, words in names.items()
     ]

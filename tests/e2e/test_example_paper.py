@@ -13,6 +13,7 @@ import pytest
 from processes import without_coverage
 
 from benchmarks.study import published
+from benchmarks.study.simulations import SIMULATIONS
 from fibcore.cli.overrides import override
 from fibcore.pipeline import check_pipeline
 
@@ -86,7 +87,9 @@ def test_the_smallest_study_leaves_a_page_with_all_tables_and_figures(tmp_path):
     assert "nan" not in text
     assert not re.search(r"\{\w+\}", text)
     figures = re.findall(r"\]\((study/\w+\.png)\)", text)
-    assert len(figures) == len(set(figures)) == 9
+    assert len(figures) == len(set(figures)) == 10
     assert all((tmp_path / figure).stat().st_size > 10_000 for figure in figures)
     assert "| reprojection |" in text
+    for simulation in SIMULATIONS:  # images, networks on Monte Carlo and on the twin, times
+        assert text.count(f"| 2 kV, {simulation.words} |") == 5, simulation.words
     assert text.count("| the truth itself |") == 2  # typical and bad twin

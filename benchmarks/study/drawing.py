@@ -1,0 +1,74 @@
+"""Shared by the figures of the study page: slices, labels with their errors, histograms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np
+from matplotlib import pyplot as plt
+from scipy import ndimage
+
+from fibcore import Images, Labels, Table
+from fibcore.pipeline import RunResult
+
+from ..pages import save
+from .results import Study
+
+BINS_TOGETHER = 7
+"""Of a histogram, for its curve."""
+COLOURS = ("#1b6ca8", "#d1495b", "#66a182", "#edae49", "#6b5b95")
+
+
+def first(study: Study, pipeline: str, preset: str = "typical") -> RunResult:
+    """Return the run of a pipeline at 2 kV with the first seed."""
+    return study.runs[study.cells(pipeline, 2, preset)[0]]
+
+
+def plane(result: RunResult, reference: str, z: int | None = None) -> np.ndarray:
+    """Return a slice of a volume: the middle, which volumes of equal depth share, or that at z."""
+    volume = result[reference]
+    assert isinstance(volume, (Images, Labels))
+    data = volume.data if isinstance(volume, Labels) else volume.data[0]
+    return np.asarray(data[len(data) // 2 if z is None else z])
+
+
+def grey(axis: Any, image: np.ndarray, title: str) -> None:
+    """Draw a slice from its darkest to its brightest grey value, without outliers."""
+    low, high = np.quantile(image, [0.005, 0.995])
+    axis.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+    axis.set_title(title, fontsize=9)
+
+
+def errors(axis: Any, found: np.ndarray, truth: np.ndarray, title: str) -> None:
+    """Draw labels: white solid and black pore; red where solid is missed, blue where invented."""
+    picture = np.repeat(np.where(truth > 0, 235, 25)[..., None], 3, axis=2).astype(np.uint8)
+    picture[(truth > 0) & (found == 0)] = (209, 73, 91)
+    picture[(truth == 0) & (found > 0)] = (47, 128, 237)
+    axis.imshow(picture, interpolation="nearest")
+    axis.set_title(title, fontsize=9)
+
+
+def finish(figure: Any, path: Path) -> None:
+    """Save a figure; axes of images have no ticks."""
+    for axis in figure.axes:
+        if axis.images:
+            axis.set_xticks([])
+            axis.set_yticks([])
+    figure.tight_layout()
+    save(figure, path, dpi=110)
+    plt.close(figure)
+
+
+def histogram(axis: Any, table: Table, stack: str, **style: Any) -> None:
+    """Draw the grey values of a stack, from the `scaled_histograms` of metric/domain_gap."""
+    chosen = table["stack"] == stack
+    # yields of a hundred electrons are discrete; averaging over a few bins smooths them
+    share = ndimage.uniform_filter1d(table["share"][chosen], BINS_TOGETHER)
+    axis.plot(table["grey_value_in_deviations"][chosen], share, **style)
+    axis.set_xlabel("grey value (standard deviations)")
+    axis.set_ylabel("share of the pixels")
