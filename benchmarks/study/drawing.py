@@ -1,4 +1,4 @@
-"""Shared by the figures of the study page: slices, labels with their errors, histograms."""
+"""Shared by the figures of the study page: slices, and labels with their errors."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ matplotlib.use("Agg")
 
 import numpy as np
 from matplotlib import pyplot as plt
-from scipy import ndimage
 
-from fibcore import Images, Labels, Table
+from fibcore import Images, Labels
 from fibcore.pipeline import RunResult
 
 from ..pages import save
 from .results import Study
 
-BINS_TOGETHER = 7
-"""Of a histogram, for its curve."""
 COLOURS = ("#1b6ca8", "#d1495b", "#66a182", "#edae49", "#6b5b95")
 
 
@@ -62,13 +59,3 @@ def finish(figure: Any, path: Path) -> None:
     figure.tight_layout()
     save(figure, path, dpi=110)
     plt.close(figure)
-
-
-def histogram(axis: Any, table: Table, stack: str, **style: Any) -> None:
-    """Draw the grey values of a stack, from the `scaled_histograms` of metric/domain_gap."""
-    chosen = table["stack"] == stack
-    # yields of a hundred electrons are discrete; averaging over a few bins smooths them
-    share = ndimage.uniform_filter1d(table["share"][chosen], BINS_TOGETHER)
-    axis.plot(table["grey_value_in_deviations"][chosen], share, **style)
-    axis.set_xlabel("grey value (standard deviations)")
-    axis.set_ylabel("share of the pixels")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from fibcore import Table
 
-from .drawing import COLOURS, errors, finish, first, grey, histogram, plane, plt
+from .drawing import COLOURS, errors, finish, first, grey, plane, plt
 from .results import Study
 from .simulations import LEARNED, MONTE_CARLO, SIMULATIONS
 
@@ -41,9 +43,15 @@ def spectra(study: Study, path: Path) -> str:
         chosen = spectrum["stack"] == stack
         power = 10 ** spectrum["log10_power"][chosen]
         axes[0].semilogy(spectrum["frequency_per_nm"][chosen], power, **style)
-        histogram(axes[1], values, stack, **style)
+        chosen = values["stack"] == stack
+        # the share up to a grey value does not depend on the bins, which differ
+        axes[1].plot(
+            values["grey_value_in_deviations"][chosen], np.cumsum(values["share"][chosen]), **style
+        )
     axes[0].set_xlabel("frequency (1/nm)")
     axes[0].set_ylabel("power over variance (nm²)")
+    axes[1].set_xlabel("grey value (standard deviations)")
+    axes[1].set_ylabel("share of the pixels up to it")
     axes[0].legend(frameon=False, fontsize=8)
     finish(figure, path)
     return "Power spectra and grey values of the simulations (2 kV), each in its own grey scale."
