@@ -24,7 +24,7 @@ def images(study: Study, path: Path) -> str:
     finish(figure, path)
     return (
         "One slice (2 kV): weighted projections, as the paper has them and as ours, their "
-        "translations by CycleGANs, and Monte Carlo. As figure 4 of the paper."
+        "translations by CycleGANs, the surrogate, and Monte Carlo. As figure 4 of the paper."
     )
 
 

@@ -57,6 +57,10 @@ ML = Simulation(
     made_by=("weighted", "matched", "sml"), learned_by=(*COEFFICIENTS, "matching", "sml_gan"),
     paper=published.TABLE_2,
 )  # fmt: skip
+SURROGATE = Simulation(
+    "surrogate", "surrogate", "surrogate", agreement="agreement_surrogate", gap="surrogate_gap",
+    made_by=("surrogate",),
+)  # fmt: skip
 
-LEARNED = (PRINTED, ML)
+LEARNED = (PRINTED, ML, SURROGATE)
 SIMULATIONS = (MONTE_CARLO, *LEARNED)
