@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from fib_plugins.electrons.imaging import phases_in
 from fib_plugins.simulators.monte_carlo import digest_of
@@ -20,7 +19,7 @@ from fib_plugins.simulators.surrogate.network import SurrogateNetwork, build_net
 from fib_plugins.simulators.surrogate.planes import Surroundings
 from fib_plugins.simulators.surrogate.reach import depth_scale_nm, geometry_of
 from fib_plugins.simulators.surrogate.teaching import steps_until, teach
-from fib_plugins.simulators.surrogate.training import Trainer
+from fib_plugins.simulators.surrogate.training import Trainer, loss_of
 from fib_plugins.training.checkpoint import Checkpoint
 from fib_plugins.training.runtime import cpu_threads
 from fib_plugins.training.weights import weights_of
@@ -119,7 +118,7 @@ def _taught_by(
             lambda done: context.progress(done, params.steps, "training steps"),
         )
         found = torch.from_numpy(trainer.predicted(seen))
-        validation = float(functional.binary_cross_entropy(found, seen.yields))
+        validation = float(loss_of(found, seen.yields))
         row = {
             "steps": stop,
             "train_loss": loss,

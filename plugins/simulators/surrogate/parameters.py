@@ -77,7 +77,10 @@ class SurrogateParameters(ImagingParameters):
         default=4e-3, gt=0, le=1, description="highest learning rate; it falls to 0 as a cosine"
     )
     features: int = Field(
-        default=32, ge=4, le=256, description="channels of the network, at each of its levels"
+        default=48,
+        ge=4,
+        le=256,
+        description="channels of the network at its finest level; two thirds at the others",
     )
     planes: int = Field(
         default=12,

@@ -36,9 +36,9 @@ class Surrogate(Trainable, SurrogateParameters, Simulator):
     """Images a structure with a network that has learned the Monte Carlo simulation.
 
     The network sees the labels below a pixel and predicts its backscatter yield. It is taught by
-    `simulator/monte_carlo` with few electrons per pixel: the mean of a binomial is what its
-    likelihood learns, so that expected yields, free of counting noise, come out. With
-    `electrons_per_pixel` the noise is drawn from that binomial, as in the simulation itself.
+    `simulator/monte_carlo` with few electrons per pixel: the mean of the counts is what has the
+    smallest squared error, so that expected yields, free of counting noise, come out. With
+    `electrons_per_pixel` the noise is drawn from a binomial, as in the simulation itself.
 
     **Models of the package**: gold in epoxy at 1, 2 and 4 kV, voxels of 3.26 nm or
     10 x 3.26 x 3.26 nm: `run` it without a fit. For other materials, voltages, voxel sizes,

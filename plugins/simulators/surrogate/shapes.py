@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 
@@ -12,6 +13,8 @@ SMALLEST_VOXELS, LARGEST_VOXELS = 1.5, 20.0
 voxels; larger ones look like planes to the electrons of a pixel."""
 
 MOST_BALLS = 4000
+MOST_FIELDS = 4
+"""Fields with films of their own along y, and along x."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,20 @@ class Box:
 
 
 def films(box: Box, rng: np.random.Generator) -> np.ndarray:
-    """Return one to three layers parallel to the face."""
-    z = box.axes_nm[0]
+    """Return layers parallel to the face, one to three in each of up to 16 fields side by side."""
     found = np.zeros(box.shape, bool)
+    rows, columns = (
+        np.array_split(np.arange(n), rng.integers(1, min(n, MOST_FIELDS) + 1))
+        for n in box.shape[1:]
+    )
+    for row, column in product(rows, columns):
+        found[:, row[0] : row[-1] + 1, column[0] : column[-1] + 1] = _layers(box, rng)
+    return found
+
+
+def _layers(box: Box, rng: np.random.Generator) -> np.ndarray:
+    z = box.axes_nm[0]
+    found = np.zeros(z.shape, bool)
     for _ in range(int(rng.integers(1, 4))):
         thickness = max(box.voxel_size_nm[0], box.length_nm(rng, 1.0))
         start = rng.uniform(-thickness, 0.8 * box.edges_nm[0])

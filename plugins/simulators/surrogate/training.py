@@ -1,8 +1,8 @@
 """Training of a surrogate, round by round, on counts of few electrons.
 
-The mean of a binomial is what its likelihood learns (the cross entropy of yield and prediction), so
-that no image without noise is ever needed. New structures are predicted before they are learned
-from: the errors decide which kinds the next round adds.
+The mean of the counts is what has the smallest squared error, so that no image without noise is
+ever needed. New structures are predicted before they are learned from: the errors decide which
+kinds the next round adds.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 WARM_UP = 50
 LONGEST_GRADIENT = 1.0
 DEPTH_WEIGHT = 0.05
+TYPICAL_VARIANCE = 0.2
+"""Of the count of one electron; squared errors are in units of it."""
 BETAS = (0.9, 0.99)
 
 
@@ -164,7 +166,7 @@ class Trainer:
         return loss
 
     def _loss(self, result: torch.Tensor, batch: Batch) -> torch.Tensor:
-        loss = functional.binary_cross_entropy_with_logits(result[:, self._channels], batch.yields)
+        loss = loss_of(result[:, self._channels].sigmoid(), batch.yields)
         if len(self._scale):
             depths = result[:, result.shape[1] // 2 :][:, self._channels]
             deviation = functional.softplus(depths) - batch.depths_nm / self._scale[:, None, None]
@@ -193,6 +195,16 @@ class Trainer:
         result = self._module(planes, repeats=batch.repeats).float()
         found: np.ndarray = result[:, self._channels].sigmoid().cpu().numpy()
         return found
+
+
+def loss_of(predicted: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
+    """Return the loss of predicted yields: the mean squared deviation from counted fractions.
+
+    Its expectation is smallest at the expected yields, as that of the binomial likelihood is. The
+    likelihood would weight errors by one over the variance, most where few electrons return; a
+    network of limited size is more accurate if they weigh as they are judged.
+    """
+    return functional.mse_loss(predicted, counted) / TYPICAL_VARIANCE
 
 
 def turned(batch: Batch, symmetry: int, device: torch.device) -> Batch:
