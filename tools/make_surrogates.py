@@ -29,18 +29,18 @@ SEED = 2026
 COMMON: dict[str, Any] = {
     "energies_kev": [1.0, 2.0, 4.0],
     "materials": ["epoxy", "Au"],
-    "teaching_structures": 320,
+    "teaching_structures": 640,
+    "teaching_slices": 6,
     "rounds": 8,
-    "steps": 10_000,
+    "steps": 9000,
 }
 MODELS: dict[str, dict[str, Any]] = {
     "gold_in_epoxy_3nm": {"voxel_size_nm": 3.26},
     "gold_in_epoxy_10nm": {
         "voxel_size_nm": [10.0, 3.26, 3.26],
         "teaching_shape": [40, 64, 64],
-        "teaching_structures": 160,
-        "rounds": 6,
-        "steps": 5000,
+        "teaching_structures": 320,
+        "steps": 4500,
     },
 }
 assert tuple(MODELS) == shipped.NAMES

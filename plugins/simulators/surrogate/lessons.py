@@ -115,7 +115,7 @@ BASE_WEIGHTS: Mapping[str, float] = {
     "particles": 3.0,
     "films": 5.0,
     "plates": 3.0,
-    "balls": 2.0,
+    "balls": 3.0,
     "cylinders": 2.0,
     "blocks": 3.0,
     "uniform": 1.0,

@@ -51,13 +51,16 @@ class SurrogateParameters(ImagingParameters):
         description="voxel size of these structures: one number, or [z, y, x]",
     )
     teaching_structures: int = Field(
-        default=160, ge=8, le=100_000, description="number of structures that it learns from"
+        default=240, ge=8, le=100_000, description="number of structures that it learns from"
     )
     teaching_shape: Shape = Field(
         default=(80, 64, 64), description="number of voxels of each, [z, y, x]"
     )
     teaching_slices: int = Field(
-        default=12, ge=1, description="number of slices of each that are imaged"
+        default=4,
+        ge=1,
+        description="number of slices of each that are imaged; more structures teach more than "
+        "more slices",
     )
     teaching_electrons: int = Field(
         default=8, ge=2, le=10_000, description="electrons per pixel of these images"
@@ -69,12 +72,12 @@ class SurrogateParameters(ImagingParameters):
         description="rounds of teaching: each adds new structures, more of the kinds on which the "
         "network is least accurate, and trains on all so far",
     )
-    steps: int = Field(default=5000, ge=1, description="training steps of all rounds together")
+    steps: int = Field(default=2200, ge=1, description="training steps of all rounds together")
     batch_size: int = Field(
         default=8, ge=1, le=1024, description="slices, or windows of slices, per training step"
     )
     learning_rate: float = Field(
-        default=4e-3, gt=0, le=1, description="highest learning rate; it falls to 0 as a cosine"
+        default=3e-3, gt=0, le=1, description="highest learning rate; it falls to 0 as a cosine"
     )
     features: int = Field(
         default=48,
