@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -13,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fib_plugins.electrons.stopping import range_nm
+from fib_plugins.simulators.end_of_structure import warn_of_end
 from fib_plugins.simulators.monte_carlo_parameters import MonteCarloParameters
 from fibcore import Context, Forecast, Images, Labels, Simulator, keeps
 from fibcore.errors import UsageError
@@ -81,38 +80,6 @@ class MonteCarlo(MonteCarloParameters, Simulator):
             f"can be resumed. To shorten it: fewer electrons_per_pixel, slices or region, or a GPU",
         )
 
-    def _warn_of_end(
-        self, labels: Labels, phases: list[int], imaged: tuple[int, int], context: Context
-    ) -> None:
-        """Warn of slices that depend on what is below the structure, unless `below` was given.
-
-        Electrons return from depths of up to half their range, or more where pores are empty.
-        """
-        matter = [labels.phases[phase] for phase in phases if labels.phases[phase].composition]
-        if "below" in self.model_fields_set or not matter:
-            return
-        energy = max(self.energies_kev)
-        depth_nm = 0.5 * max(
-            range_nm(self.energy_loss, material, energy, self.cutoff_ev) for material in matter
-        )
-        slices, thickness_nm = labels.shape[0], labels.voxel_size_nm[0]
-        first = max(imaged[0], slices - math.ceil(depth_nm / thickness_nm))
-        if first >= imaged[1]:
-            return
-        which = f"the last {imaged[1] - first} of {imaged[1] - imaged[0]} slices lie"
-        advice = f"Leave them out (slices [{imaged[0]}, {first}])"
-        if first == imaged[0]:
-            which, advice = "all slices lie", "Use a deeper structure"
-        context.log.warning(
-            "%s less than %.0f nm above the end of the structure, and electrons of %g keV return "
-            "from such depths: these images depend on what is below the end, by default the "
-            "structure mirrored. %s, or set below to what is there",
-            which,
-            depth_nm,
-            energy,
-            advice,
-        )
-
     @keeps(depth=Images)
     def simulate(self, labels: Labels, context: Context | None = None) -> Images:
         """Return backscatter yields, float32 (channel, z, y, x), 0 to 1.
@@ -140,7 +107,7 @@ class MonteCarlo(MonteCarloParameters, Simulator):
         names = ("images", "depth") if self.mean_depth else ("images",)
         occurring = phases_in(labels)
         phases = self.with_below(occurring, labels)
-        self._warn_of_end(labels, phases, box[0], context)
+        warn_of_end(self, labels, phases, box[0], context.log)
         structure = digest_of(labels, occurring)
         fingerprint = self._fingerprint(labels, phases, structure, context.seed)
         finished = FinishedSlices(context.scratch, fingerprint, names, shape, np.float32)

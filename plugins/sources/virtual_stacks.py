@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Self
@@ -198,16 +199,19 @@ class VirtualStacks(Source):
         weights = np.array([structure.weight for structure in self.structures])
         structure = self.structures[rng.choice(len(weights), p=weights / weights.sum())]
         generator: Any = structure.drawn(rng)
-        labels = generator.generate(_inner(context, seeds[0], "structure"))
+        # What the steps warn of is much the same for all pairs: it is logged for the example.
+        log = context.log if (purpose, number) == EXAMPLE else QUIET
+        labels = generator.generate(_inner(context, seeds[0], "structure", log))
         simulator: Any = self._drawn("simulator", rng)
         physics = {"physics": self._held["physics"]} if "physics" in self._held else {}
-        imaging = _inner(context, seeds[1], "simulation")
+        imaging = _inner(context, seeds[1], "simulation", log)
         images = simulator.simulate(labels, **physics, context=imaging)
         context.device_used = imaging.device_used
         instrument: Any = self._drawn("instrument", rng)
         if instrument is not None:
             variant = instrument.randomised(rng, self.instrument_spread)
-            images = variant.transform(images, context=_inner(context, seeds[2], "recording"))
+            recording = _inner(context, seeds[2], "recording", log)
+            images = variant.transform(images, context=recording)
         check_same_volume(images.shape, labels.shape)
         return images, labels
 
@@ -223,6 +227,9 @@ INPUTS: Mapping[str, type[Plugin]] = {
     "physics": Physics,
 }
 """The inputs of a step, which the source holds from then on: name -> kind of plugin."""
+EXAMPLE = ("training", 0)
+"""Purpose and number of the pair that `sample` returns."""
+QUIET = logging.Logger("fib.pairs", logging.ERROR)
 
 
 def _examples(varied: VariedPlugin | None) -> list[Plugin]:
@@ -234,7 +241,7 @@ def _forecasts(structure: VariedStructure) -> list[Forecast]:
     return [plugin.forecast(plugin.main_method, {}) for plugin in structure.examples()]
 
 
-def _inner(context: Context, seed: int, name: str) -> Context:
+def _inner(context: Context, seed: int, name: str, log: logging.Logger) -> Context:
     """Return the context of one of the steps that make a pair."""
     return Context(
         int(seed),
@@ -242,5 +249,5 @@ def _inner(context: Context, seed: int, name: str) -> Context:
         threads=context.threads,
         scratch=context.scratch / name,
         report=lambda what, done, total: context.progress(done, total, what),
-        log=context.log,
+        log=log,
     )

@@ -10,6 +10,25 @@ from fib_plugins.simulators.monte_carlo_parameters import Degrees, ImagingParame
 from fibcore import FibError, VolumeSpec
 from fibcore.params import MaterialParam, Shape, VoxelSize
 
+IMAGING = frozenset(
+    {
+        "energies_kev",
+        "electrons_per_pixel",
+        "lateral",
+        "below",
+        "slices",
+        "region",
+        "mean_depth",
+        "window",
+        "referee_share",
+        "referee_electrons",
+        "referee_bias",
+        "referee_rms",
+        "on_failure",
+    }
+)
+"""Parameters that a trained surrogate can change."""
+
 
 class DetectorWindow(BaseModel):
     """A detector: the electrons that it counts."""

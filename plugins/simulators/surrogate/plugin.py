@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from fib_plugins.simulators.end_of_structure import warn_of_end
 from fib_plugins.simulators.surrogate.known import (
     SurrogateInfo,
     check_info,
     check_size,
     media_of,
 )
-from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
+from fib_plugins.simulators.surrogate.parameters import IMAGING, SurrogateParameters
 from fibcore import (
     Context,
     Forecast,
@@ -59,23 +60,7 @@ class Surrogate(Trainable, SurrogateParameters, Simulator):
     info_type: ClassVar[type[SurrogateInfo]] = SurrogateInfo
     learner: ClassVar[str] = "surrogate"
     works_unfitted: ClassVar[bool] = True
-    apply_params: ClassVar[frozenset[str]] = frozenset(
-        {
-            "energies_kev",
-            "electrons_per_pixel",
-            "lateral",
-            "below",
-            "slices",
-            "region",
-            "mean_depth",
-            "window",
-            "referee_share",
-            "referee_electrons",
-            "referee_bias",
-            "referee_rms",
-            "on_failure",
-        }
-    )
+    apply_params: ClassVar[frozenset[str]] = IMAGING
 
     @classmethod
     def from_model(cls, model: Model, **changes: Any) -> Self:
@@ -191,6 +176,8 @@ class Surrogate(Trainable, SurrogateParameters, Simulator):
         check_size(trained.info, labels.voxel_size_nm)
         phases = phases_in(labels)
         self.check_below(labels.phases)
+        imaged, *_ = self.box(labels.shape)
+        warn_of_end(self, labels, phases, imaged, context.log)
         if not isinstance(self.below, str):
             phases = sorted({*phases, self.below})
         channels = trained.channels_for(self)

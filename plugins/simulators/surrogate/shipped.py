@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
+from fib_plugins.simulators.surrogate.parameters import IMAGING, SurrogateParameters
 from fibcore import FibError, Model
 from fibcore.errors import listed
 
@@ -30,6 +30,9 @@ PHYSICS = (
     "detectors",
 )
 """Parameters that images depend on, and that a trained surrogate cannot change."""
+
+REFINING = frozenset({"learning_rate", "batch_size", "cpu_threads"})
+"""Parameters of training that matter in a refinement."""
 
 
 @cache
@@ -66,6 +69,12 @@ def shipped_model(params: SurrogateParameters, voxel_size_nm: tuple[float, ...])
             reasons.append(f"that for {name} has no {listed([f'{e:g}' for e in unknown])} kV")
         elif other:
             reasons.append(f"that for {name} has another {listed(other)}")
+        elif teaching := _teaching(params, asked, model):
+            raise FibError(
+                f"{listed(teaching)} given for the training of a surrogate, but this step uses one "
+                f"of the package and trains none: leave that out, or fit one (a step with "
+                f'"fit": "simulator/surrogate")'
+            )
         else:
             return model
     size = " x ".join(f"{edge:g}" for edge in voxel_size_nm)
@@ -74,6 +83,18 @@ def shipped_model(params: SurrogateParameters, voxel_size_nm: tuple[float, ...])
         f"{listed([f'{e:g}' for e in params.energies_kev])} kV: {'; '.join(reasons)}. They are for "
         f'gold in epoxy at 1, 2 and 4 kV. Fit one (a step with "fit": "simulator/surrogate"), '
         f"or use simulator/monte_carlo"
+    )
+
+
+def _teaching(params: SurrogateParameters, asked: dict[str, Any], model: Model) -> list[str]:
+    """Return given parameters of training that are not those of the model, and have no effect."""
+    used = IMAGING | {"voxel_size_nm"}  # which is compared with tolerance
+    if params.on_failure == "refine":
+        used |= REFINING
+    return sorted(
+        name
+        for name in params.model_fields_set - used
+        if not _same(asked[name], model.params.get(name))
     )
 
 

@@ -275,3 +275,19 @@ def test_parameters_are_the_same_after_conversion_to_json_and_back() -> None:
     again = VirtualStacks(**json.loads(json.dumps(source.model_dump(mode="json"))))
     assert again == source
     assert again.as_model().params == source.as_model().params
+
+
+def test_the_example_alone_logs_what_the_steps_of_a_pair_warn_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    simulator = {
+        "plugin": "simulator/monte_carlo",
+        "params": {"energies_kev": [2], "electrons_per_pixel": 1},
+    }
+    source = VirtualStacks(**{**PARAMS, "simulator": simulator})
+    source.sample(Context(1))
+    assert "above the end of the structure" in caplog.text
+    caplog.clear()
+    source.pair("training", 1, Context(1))
+    source.pair("validation", 0, Context(1))
+    assert not caplog.text

@@ -53,6 +53,25 @@ def test_what_no_model_of_the_package_knows_is_refused(package, structure, chang
         surrogate.simulate(structure())
 
 
+def test_parameters_of_training_are_refused_where_nothing_is_trained(package, structure):
+    surrogate = Surrogate(energies_kev=(2.0,), steps=7, features=6)
+    with pytest.raises(FibError, match=r"^features, steps given for the training.*fit one"):
+        surrogate.forecast("simulate", {"labels": structure().spec})
+    rate = {"energies_kev": (2.0,), "learning_rate": 1e-4}
+    with pytest.raises(FibError, match=r"^learning_rate given for the training"):
+        shipped.shipped_model(Surrogate(**rate), (4.0, 4.0, 4.0))
+    refining = Surrogate(**rate, on_failure="refine")
+    assert shipped.shipped_model(refining, (4.0, 4.0, 4.0)) is package[0]
+
+
+@pytest.mark.parametrize(("given", "warned"), [({}, True), ({"below": "mirror"}, False)])
+def test_slices_near_the_end_of_the_structure_are_warned_of(
+    package, structure, given, warned, caplog
+):
+    Surrogate(energies_kev=(2.0,), on_failure="warn", **given).simulate(structure())
+    assert ("depend on what is below the end" in caplog.text) == warned
+
+
 def lighter():
     return Material(name="Au", composition={"Au": 1}, density_g_cm3=10.0)
 
