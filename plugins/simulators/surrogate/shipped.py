@@ -87,14 +87,16 @@ def shipped_model(params: SurrogateParameters, voxel_size_nm: tuple[float, ...])
 
 
 def _teaching(params: SurrogateParameters, asked: dict[str, Any], model: Model) -> list[str]:
-    """Return given parameters of training that are not those of the model, and have no effect."""
+    """Return parameters of training that were given, in vain: not those of the model."""
     used = IMAGING | {"voxel_size_nm"}  # which is compared with tolerance
     if params.on_failure == "refine":
         used |= REFINING
+    defaults = {name: field.default for name, field in SurrogateParameters.model_fields.items()}
     return sorted(
         name
-        for name in params.model_fields_set - used
-        if not _same(asked[name], model.params.get(name))
+        for name in defaults.keys() - used
+        if getattr(params, name) != defaults[name]
+        and not _same(asked[name], model.params.get(name))
     )
 
 

@@ -280,13 +280,15 @@ def test_parameters_are_the_same_after_conversion_to_json_and_back() -> None:
 def test_the_example_alone_logs_what_the_steps_of_a_pair_warn_of(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    waves = {**WAVES, "voxel_size_nm": 3.26}
     simulator = {
-        "plugin": "simulator/monte_carlo",
-        "params": {"energies_kev": [2], "electrons_per_pixel": 1},
+        "plugin": "simulator/surrogate",
+        "params": {"energies_kev": [2], "electrons_per_pixel": 100, "referee_share": 0},
     }
-    source = VirtualStacks(**{**PARAMS, "simulator": simulator})
+    structures = [{"plugin": "generator/leveled_wave", "params": waves}]
+    source = VirtualStacks(structures=structures, simulator=simulator)
     source.sample(Context(1))
-    assert "above the end of the structure" in caplog.text
+    assert "count as unchecked" in caplog.text
     caplog.clear()
     source.pair("training", 1, Context(1))
     source.pair("validation", 0, Context(1))
