@@ -1,4 +1,6 @@
 import numpy as np
+import pytest
+from scipy import ndimage
 
 from fib_plugins.metrics.connectivity import connectivity
 
@@ -38,3 +40,22 @@ def test_an_absent_phase_has_no_component():
     found = connectivity(np.zeros((3, 3, 3), np.uint8))
     assert np.isnan(found.largest_fraction)
     assert found.percolates == "none"
+
+
+@pytest.mark.parametrize("phase", ["solid", "pore"])
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.31, 0.4])
+def test_the_result_is_that_of_the_volume_in_one_piece(phase, share):
+    rng = np.random.default_rng(int(100 * share))
+    labels = (rng.random((20, 13, 17)) < share).astype(np.uint8)
+    labels[:, ::6, 2] = labels[0, :, 2] = labels[-1, :, 2] = 1  # goes to and fro through all slabs
+    numbers, _ = ndimage.label(labels == (phase == "solid"))
+    sizes = np.bincount(numbers.reshape(-1))[1:]
+    axes = [
+        name
+        for name, axis in (("x", 2), ("y", 1), ("z", 0))
+        if set(np.unique(numbers.take(0, axis))) & set(np.unique(numbers.take(-1, axis))) - {0}
+    ]
+    for slices in (1, 3, 20):
+        found = connectivity(labels, phase, slab_voxels=slices * 13 * 17)
+        assert found.largest_fraction == sizes.max() / sizes.sum()
+        assert found.percolates == ("".join(axes) or "none")
