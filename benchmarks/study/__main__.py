@@ -1,9 +1,9 @@
-"""Run the paper's study and write docs/explanation/study.md with its figures.
+"""Run the paper's study, or the comparison of simulations, and write its page with figures.
 
-``python -m benchmarks.study``. The pipelines are those of examples/paper. All results go
-through fib's own cache in ``DIR/cache``, so a stopped study resumes. Sizes: ``smoke``
-(minutes, for a test), ``cpu`` (the page; some three hours on two cores), ``paper``
-(a GPU).
+``python -m benchmarks.study`` writes docs/explanation/study.md, ``python -m benchmarks.study
+simulations`` docs/explanation/simulations.md, from one of the pipelines of examples/paper. All
+results go through fib's own cache in ``DIR/cache``, so a stopped study resumes. Sizes: ``smoke``
+(minutes, for a test), ``cpu`` (the pages; hours on two cores), ``paper`` (a GPU).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from fibcore import FibError
 
-from .cells import SEEDS, VOLTAGES, cells, computed
+from .cells import SEEDS, VOLTAGES, Cell, cells, computed
 
 DOCS_SIZE = "cpu"
 
@@ -26,26 +26,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.study", description=(__doc__ or "").split("\n\n")[0]
     )
+    parser.add_argument("part", nargs="?", choices=("study", "simulations"), default="study")
     parser.add_argument("--out", type=Path, default=Path("study"), help="for runs and the cache")
     parser.add_argument("--size", choices=("smoke", "cpu", "paper"), default=DOCS_SIZE)
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time; default: one a core"
     )
     parser.add_argument("--page", type=Path, help="the page that is written; default: the docs'")
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", help="default: 1 2 3, for the simulations 1"
+    )
     parser.add_argument("--voltages", type=int, nargs="+", choices=VOLTAGES, default=list(VOLTAGES))
     args = parser.parse_args()
-    everything = (args.seeds, args.voltages) == (list(SEEDS), list(VOLTAGES))
+    simulations = args.part == "simulations"
+    everything = args.seeds is None and args.voltages == list(VOLTAGES)
     if args.page is None and not (everything and args.size == DOCS_SIZE):
         parser.error("only the whole study in size cpu writes the page of the docs; give --page")
+    seeds = tuple(args.seeds or (SEEDS[:1] if simulations else SEEDS))
+    voltages = tuple(args.voltages)
     signal.signal(signal.SIGTERM, _stop)
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command does, before torch comes in
 
-    from .page import PAGE, write
+    from . import page as study_page
+    from . import simulation_page
     from .results import Study
 
     args.out.mkdir(parents=True, exist_ok=True)
-    wanted = list(cells(tuple(args.seeds), tuple(args.voltages)))
+    if simulations:
+        wanted = [Cell("simulation", kv, seed=seed) for seed in seeds for kv in voltages]
+    else:
+        wanted = list(cells(seeds, voltages))
     threads = max(1, (os.cpu_count() or 1) // args.jobs)
     with ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as pool:
         done = [pool.submit(computed, cell, args.size, args.out, threads) for cell in wanted]
@@ -56,8 +66,9 @@ def main() -> None:
             pool.shutdown(cancel_futures=True)
             raise SystemExit(str(error)) from None
     runs = {cell: cell.run(args.size, args.out, threads) for cell in wanted}  # from the cache
-    page = args.page or PAGE
-    write(Study(runs), page, args.size)
+    written = simulation_page if simulations else study_page
+    page = args.page or written.PAGE
+    written.write(Study(runs), page, args.size)
     print(f"wrote {page}")
 
 

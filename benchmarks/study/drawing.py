@@ -1,7 +1,8 @@
-"""Shared by the figures of the study page: slices, and labels with their errors."""
+"""Shared by the figures of the study: slices, and labels with their errors."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,22 @@ from matplotlib import pyplot as plt
 from fibcore import Images, Labels
 from fibcore.pipeline import RunResult
 
-from ..pages import save
+from ..pages import picture, save
 from .results import Study
 
+Figure = Callable[[Study, Path], str]
+"""Saves a figure of a study in a file, and returns its caption."""
+
 COLOURS = ("#1b6ca8", "#d1495b", "#66a182", "#edae49", "#6b5b95")
+
+
+def draw(figures: Mapping[str, Figure], study: Study, folder: Path) -> dict[str, str]:
+    """Save all figures; return each as Markdown with its caption, by name."""
+    found = {}
+    for name, figure in figures.items():
+        file = folder / f"{name}.png"
+        found[name] = picture(file, name.replace("_", " "), figure(study, file))
+    return found
 
 
 def first(study: Study, pipeline: str, preset: str = "typical") -> RunResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +12,14 @@ from scipy import ndimage
 
 from fibcore import Images, Labels, Table
 
-from ..pages import picture
-from . import simulation_figures
 from .cells import Cell
-from .drawing import COLOURS, errors, finish, first, grey, plane, plt
+from .drawing import COLOURS, Figure, errors, finish, first, grey, plane, plt
 from .results import SCORES, Study
 
 TEST_SLICE = 0.9
 """Position of the slice that shows the test part, as a fraction of the synthetic stacks."""
 BINS_TOGETHER = 7
 """Of a histogram, for its curve."""
-
-
-def draw(study: Study, folder: Path) -> dict[str, str]:
-    """Save all figures; return each as Markdown with its caption, by name."""
-    found = {}
-    for name, figure in FIGURES.items():
-        file = folder / f"{name}.png"
-        found[name] = picture(file, name.replace("_", " "), figure(study, file))
-    return found
 
 
 def look(study: Study, path: Path) -> str:
@@ -227,10 +216,7 @@ def _curves(axis: Any, history: Table, columns: Sequence[str]) -> None:
     axis.legend(frameon=False, fontsize=8)
 
 
-FIGURES: dict[str, Callable[[Study, Path], str]] = {
-    "simulation": simulation_figures.images,
-    "spectra": simulation_figures.spectra,
-    "networks": simulation_figures.networks,
+FIGURES: dict[str, Figure] = {
     "look": look,
     "synthetic": synthetic,
     "on_twin": on_twin,

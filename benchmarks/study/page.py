@@ -5,12 +5,11 @@ from __future__ import annotations
 import statistics
 from pathlib import Path
 
-from fibcore import Labels
-
 from ..pages import EXPLANATION, front_matter
 from ..pages import write as write_page
-from . import aims, figures, published, simulation_tables, tables
+from . import aims, figures, published, tables
 from .cells import VOLTAGES
+from .drawing import draw
 from .results import Study
 
 PAGE = EXPLANATION / "study.md"
@@ -27,27 +26,19 @@ an instrument unknown to all training steps. Further comparisons go beyond the p
 
 def write(study: Study, page: Path, size: str) -> None:
     """Write the page, and the figures into a folder of the same name."""
-    drawn = figures.draw(study, page.with_suffix(""))
+    drawn = draw(figures.FIGURES, study, page.with_suffix(""))
     cell = study.cells("simulation")[0]
-    gold = study.runs[cell]["gold"]
-    assert isinstance(gold, Labels)
+    volume, voxel = study.volume(cell)
     noise = study.cells("noise")
-    volume, voxel = " x ".join(map(str, gold.shape)), f"{gold.voxel_size_nm[0]:g}"
     takes = f"hours; size `{size}`, {volume} voxels of {voxel} nm; a stopped run resumes"
     text = TEXT.read_text(encoding="utf-8").format(
-        fraction=f"1/{_times_smaller(gold.shape):.0f}",
+        fraction=f"1/{study.times_smaller(cell):.0f}",
         seeds=len(study.cells("simulation")),
         aims=aims.table(study),
         **_solid(study),
         synthetic=tables.synthetic(study),
         quiet=f"{statistics.mean(study.values(noise, 'quiet_by_quiet_error', 'mp_percent')):.2f}",
         noisy=f"{statistics.mean(study.values(noise, 'mc_by_smc_error', 'mp_percent')):.2f}",
-        likeness=simulation_tables.likeness(study),
-        on_monte_carlo=simulation_tables.on_monte_carlo(study),
-        on_twin=simulation_tables.on_twin(study),
-        isotropy=simulation_tables.isotropy(study),
-        times=simulation_tables.times(study),
-        hours=f"{study.seconds(cell, 'mc') * _times_smaller(gold.shape) / 3600:.1f}",
         adapted=_adapted(study),
         segmenters=tables.segmenters(study),
         training_volume=tables.training_volume(study),
@@ -81,8 +72,3 @@ def _adapted(study: Study) -> str:
             if study.cells("adaptation", kv, preset):
                 parts.append(f"### {kv} kV, {preset} twin\n\n{tables.adapted(study, kv, preset)}")
     return "\n\n".join(parts)
-
-
-def _times_smaller(shape: tuple[int, int, int]) -> float:
-    """Return the number of voxels of the paper's volume, relative to that of a volume."""
-    return 512**3 / (shape[0] * shape[1] * shape[2])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from fibcore import Table
+from fibcore import Labels, Table
 from fibcore.pipeline import RunResult
 
 from .cells import Cell
@@ -70,6 +70,20 @@ class Study:
     """
 
     runs: Mapping[Cell, RunResult]
+
+    def volume(self, cell: Cell) -> tuple[str, str]:
+        """Return the shape of the training structure of a run, and its voxel size in nm."""
+        gold = self._gold(cell)
+        return " x ".join(map(str, gold.shape)), f"{gold.voxel_size_nm[0]:g}"
+
+    def times_smaller(self, cell: Cell) -> float:
+        """Return how many of these structures the paper's volume is."""
+        return float(512**3 / np.prod(self._gold(cell).shape))
+
+    def _gold(self, cell: Cell) -> Labels:
+        gold = self.runs[cell]["gold"]
+        assert isinstance(gold, Labels)
+        return gold
 
     def row(self, cell: Cell, step: str) -> dict[str, Any]:
         """Return the first row of a step's table."""

@@ -1,4 +1,4 @@
-"""The figures of the study page that compare simulations: images, spectra, networks."""
+"""The figures that compare simulations: images, spectra, networks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from fibcore import Table
 
-from .drawing import COLOURS, errors, finish, first, grey, plane, plt
+from .drawing import COLOURS, Figure, errors, finish, first, grey, plane, plt
 from .results import Study
 from .simulations import LEARNED, MONTE_CARLO, SIMULATIONS
 
@@ -71,3 +71,10 @@ def networks(study: Study, path: Path) -> str:
         "The twin, segmented by networks trained on each simulation: missed solid is red, pore "
         "labelled as solid is blue. As figure A1 of the paper, but with the truth."
     )
+
+
+FIGURES: dict[str, Figure] = {
+    "simulation": images,
+    "spectra": spectra,
+    "networks": networks,
+}

@@ -1,4 +1,4 @@
-"""The tables of the study page that compare simulations: images, networks, times."""
+"""The tables that compare simulations: images, networks, times."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ DISTANCES = {
     "spectrum_distance": 3, "noise_distance": 3, "scaled_grey_distance": 3, "patch_distance": 3,
 }  # fmt: skip
 """Columns of metric/domain_gap, and digits."""
+ENDLESS = f"{MONTE_CARLO.images}_by_endless_long_error"
+"""Step with the errors of a network that was trained on new structures in each epoch."""
 
 
 def _rows(study: Study, row: Callable[[list[Cell], int, Simulation], list[str]]) -> list[list[str]]:
@@ -45,7 +47,26 @@ def on_monte_carlo(study: Study) -> str:
         return [*short, *long]
 
     head = ["MP (%)", "misplaced solid (%)", "MDS"]
-    return table(["trained on", *head, *(f"{words}, longer" for words in head)], _rows(study, row))
+    rows = _rows(study, row)
+    for kv in known(study, "simulation"):
+        longer = figures(study, study.cells("simulation", kv), ENDLESS, OVERLAP)
+        rows.append([f"{kv} kV, surrogate without end", *["-"] * len(head), *longer])
+    return table(["trained on", *head, *(f"{words}, longer" for words in head)], rows)
+
+
+def on_their_own(study: Study) -> str:
+    """Return the errors of networks on test slices like those of their training, and the paper's.
+
+    They are those of tables 2 and 3 of the paper.
+    """
+
+    def row(cells: list[Cell], kv: int, simulation: Simulation) -> list[str]:
+        paper = simulation.paper
+        theirs = [f"{value:.3f}" for value in paper[kv]] if paper else ["-"] * 3
+        return [*figures(study, cells, simulation.by_itself + "_long_error", OVERLAP), *theirs]
+
+    head = ["MP (%)", "misplaced solid (%)", "MDS", "paper MP", "paper MGP", "paper MDS"]
+    return table(["trained and tested on", *head], _rows(study, row))
 
 
 def on_twin(study: Study) -> str:

@@ -8,7 +8,7 @@ from ..pages import spread, table
 from . import published
 from .cells import VOLTAGES, Cell
 from .results import Study, ratio, together
-from .simulations import LEARNED, MONTE_CARLO, Published
+from .simulations import ML, MONTE_CARLO, Published
 
 OVERLAP = {"mp_percent": 2, "mgp_percent": 2, "mds": 4}
 """Columns of metric/overlap, and digits."""
@@ -54,10 +54,8 @@ def synthetic(study: Study) -> str:
         ("sMC with as little solid as the paper's, trained for longer", "solid_share",
          "sparse_by_sparse_long", MONTE_CARLO.paper),
     ]  # fmt: skip
-    for simulation in LEARNED:
-        for words, suffix in (("", ""), (", trained for longer", "_long")):
-            step = simulation.by_itself + suffix
-            parts.append((simulation.words + words, "simulation", step, simulation.paper))
+    for words, suffix in (("", ""), (", trained for longer", "_long")):
+        parts.append((ML.words + words, "simulation", ML.by_itself + suffix, ML.paper))
     parts.append(("sMCDA (ML + DA)", "adaptation", "smcda_by_smcda", published.TABLE_3_ADAPTED))
     for words, pipeline, step, paper in parts:
         for kv in known(study, pipeline):

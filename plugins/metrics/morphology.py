@@ -44,6 +44,7 @@ class Morphology(LabelMetric):
     """
 
     name: ClassVar[str] = "morphology"
+    result_version: ClassVar[int] = 2
     headline: ClassVar[tuple[str, ...]] = (
         "solid_fraction", "specific_surface_per_nm",
         "mean_ligament_diameter_nm", "mean_pore_diameter_nm",

@@ -12,6 +12,7 @@ Labels above 0 are solid, 0 is the pore.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Literal
 
@@ -24,6 +25,7 @@ from fib_plugins.metrics.distance_transform import (
 )
 from fib_plugins.metrics.inscribed_balls import needed_balls, paint
 from fib_plugins.metrics.packed_bits import Phase
+from fib_plugins.metrics.tiles import Box, slices_of, tiles, whole, widened
 from fib_plugins.threads import in_threads
 from fibcore.errors import FibError
 
@@ -37,6 +39,14 @@ BLOCK = 64
 
 SLAB = 64
 """Number of slices of a 3-D measurement painted at a time."""
+
+TILE_VOXELS = 2**26
+FIRST_HALO, WIDER = 24.0, 8.0
+"""Voxels around the first tile, and by how much more than needed a halo is widened; in units of the
+smallest voxel edge."""
+
+FRACTIONS = 2**16
+"""Thicknesses are summed in so many parts of the smallest voxel edge."""
 
 
 def mean_diameter_in_planes(
@@ -94,46 +104,84 @@ def _sum_of_radii(plane: np.ndarray, weights: np.ndarray, phase: Phase) -> tuple
     return float(radii.sum(dtype=np.float64)), pixels
 
 
-def thickness_slabs(
+def thickness_parts(
     labels: np.ndarray,
     voxel_size_nm: tuple[float, float, float],
     phase: Phase = "solid",
     threads: int = 1,
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the local thickness of a phase in 3-D, slab after slab.
+    tile_voxels: int = TILE_VOXELS,
+) -> Iterator[tuple[Box, np.ndarray]]:
+    """Yield the local thickness of a phase in 3-D, part after part.
 
-    Memory: 4 bytes per voxel for distances; 32 bytes per ball that is needed, which is 2 to 4 bytes
-    per voxel in structures some voxels wide (more in noise); and one slab of 64 slices.
+    Large volumes are measured in tiles with as much around them as balls reach into them, which is
+    exact. Memory, per voxel of a tile and its surroundings: 4 bytes for distances; 32 bytes per
+    ball that is needed, which is 2 to 4 bytes per voxel in structures some voxels wide (more in
+    noise); and one slab of 64 slices. The surroundings grow with the largest ball.
 
     Args:
         labels: uint8 or bool in axes (z, y, x); above 0 is solid. May be memory-mapped.
         voxel_size_nm: (z, y, x).
         phase: ``solid`` (ligaments) or ``pore``.
         threads: number of CPU threads; the result does not depend on it.
+        tile_voxels: most voxels of a tile; the result does not depend on it.
 
     Yields:
-        First slice of the slab, and its thickness in nm: float32 in axes (z, y, x), 0 outside the
-        phase. The array is reused for the next slab.
+        The range of voxels of the part along z, y, x, and its thickness in nm: float32 in axes
+        (z, y, x), 0 outside the phase. The array is reused for the next part.
 
     Raises:
         FibError: if the volume has only this phase: nothing bounds a ball.
     """
-    nz, ny, nx = labels.shape
     weights = squared_weights(voxel_size_nm)
     diameter_nm = np.float32(2.0 * min(voxel_size_nm))
-    distances = squared_distances(labels, weights, phase, threads)
-    if np.isinf(distances[0, 0, 0]):
-        raise FibError(
-            f"the volume is all {phase}: nothing bounds an inscribed ball, so there is no local "
-            f"thickness"
-        )
+    halo = FIRST_HALO
+    for tile in tiles(labels.shape, tile_voxels):
+        while True:
+            around = widened(tile, halo / np.sqrt(weights), labels.shape)
+            distances = squared_distances(labels[slices_of(around)], weights, phase, threads)
+            inner = widened(tile, halo / 2 / np.sqrt(weights) + 1, labels.shape)
+            largest = float(max(plane.max() for plane in distances[slices_of(inner, around)]))
+            if math.sqrt(largest) <= halo / 2 - math.sqrt(weights.sum()) / 2:
+                break
+            if around == whole(labels.shape):
+                break
+            halo = 2.0 * math.sqrt(largest) + WIDER if math.isfinite(largest) else 2.0 * halo
+        if math.isinf(largest):
+            raise FibError(
+                f"the volume is all {phase}: nothing bounds an inscribed ball, so there is no "
+                f"local thickness"
+            )
+        yield from _painted(distances, tile, around, weights, diameter_nm, threads)
+
+
+def _painted(
+    distances: np.ndarray,
+    tile: Box,
+    around: Box,
+    weights: np.ndarray,
+    diameter_nm: np.float32,
+    threads: int,
+) -> Iterator[tuple[Box, np.ndarray]]:
+    """Yield the thickness of a tile, slab after slab.
+
+    Args:
+        distances: squared distances of the tile and its surroundings.
+        tile: range of voxels of the tile.
+        around: range of voxels of `distances`.
+        weights: squared voxel edges (z, y, x).
+        diameter_nm: diameter of a ball whose radius is the smallest edge.
+        threads: number of CPU threads.
+    """
     centres, squares = needed_balls(distances, weights, threads)
-    radii = np.empty((min(nz, SLAB), ny, nx), np.float32)
-    for first in range(0, nz, SLAB):
-        slab = radii[: min(nz - first, SLAB)]
-        paint(distances, centres, squares, first, weights, slab, threads)
-        slab *= diameter_nm
-        yield first, slab
+    (z0, z1), *sides = tile
+    _, rows, columns = slices_of(tile, around)
+    radii = np.empty((min(z1 - z0, SLAB), *distances.shape[1:]), np.float32)
+    for first in range(z0, z1, SLAB):
+        slab = radii[: min(z1 - first, SLAB)]
+        paint(distances, centres, squares, first - around[0][0], weights, slab, threads)
+        own = slab[:, rows, columns]
+        own *= diameter_nm
+        yield ((first, first + len(slab)), *sides), own
 
 
 def local_thickness(
@@ -141,15 +189,16 @@ def local_thickness(
     voxel_size_nm: tuple[float, float, float],
     phase: Phase = "solid",
     threads: int = 1,
+    tile_voxels: int = TILE_VOXELS,
 ) -> np.ndarray:
-    """Return the local thickness of a phase in 3-D: the slabs of `thickness_slabs` as one volume.
+    """Return the local thickness of a phase in 3-D: `thickness_parts` as one volume.
 
     Returns:
         float32 in axes (z, y, x), nm; 0 outside the phase.
     """
     thickness = np.empty(labels.shape, np.float32)
-    for first, slab in thickness_slabs(labels, voxel_size_nm, phase, threads):
-        thickness[first : first + len(slab)] = slab
+    for place, part in thickness_parts(labels, voxel_size_nm, phase, threads, tile_voxels):
+        thickness[slices_of(place)] = part
     return thickness
 
 
@@ -159,26 +208,30 @@ def mean_thickness(
     phase: Phase,
     bin_nm: float,
     threads: int = 1,
+    tile_voxels: int = TILE_VOXELS,
 ) -> tuple[float, np.ndarray]:
     """Return the mean local thickness of a phase in 3-D in nm, and its distribution.
 
     Args:
-        labels: as for `thickness_slabs`; both phases occur.
+        labels: as for `thickness_parts`; both phases occur.
         voxel_size_nm: (z, y, x).
         phase: ``solid`` (ligaments) or ``pore``.
         bin_nm: width of the bins of the distribution.
         threads: number of CPU threads.
+        tile_voxels: most voxels of a tile; the result does not depend on it.
 
     Returns:
         The mean over the voxels of the phase, and the number of voxels (int64) with a thickness
         nearest to 0, 1, 2 ... times `bin_nm`.
     """
-    total = 0.0
+    unit = min(voxel_size_nm) / FRACTIONS
+    total = 0
     counts = np.zeros(1, np.int64)
-    for _, slab in thickness_slabs(labels, voxel_size_nm, phase, threads):
-        inside = slab[slab > 0]
-        total += float(inside.sum(dtype=np.float64))
+    for _, part in thickness_parts(labels, voxel_size_nm, phase, threads, tile_voxels):
+        inside = part[part > 0]
+        # Integers, so that the sum does not depend on the order of the parts.
+        total += int(np.rint(inside / unit).astype(np.int64).sum())
         more = np.bincount(np.rint(inside / bin_nm).astype(np.intp), minlength=len(counts))
         more[: len(counts)] += counts
         counts = more
-    return total / int(counts.sum()), counts
+    return unit * total / int(counts.sum()), counts

@@ -10,11 +10,13 @@ import pytest
 from benchmarks import pages
 from benchmarks.adaptation import page as adaptation
 from benchmarks.study import page as study
+from benchmarks.study import simulation_page as simulations
 from benchmarks.validation import __main__ as validation
 
 MAKEFILE = (Path(pages.__file__).parents[1] / "Makefile").read_text(encoding="utf-8")
 TEMPLATES = {
     "study": [study.ABOUT, study.TEXT.read_text(encoding="utf-8")],
+    "simulations": [simulations.ABOUT, simulations.TEXT.read_text(encoding="utf-8")],
     "adaptation": [adaptation.HEAD, adaptation.TWINS, adaptation.SIMULATION],
     "validation": [validation.HEAD, validation.ABOUT],
 }

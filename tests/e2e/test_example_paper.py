@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "examples" / "paper"
 SETTINGS = ("smoke.json", "paper.json", "1kV.json", "4kV.json")
 PIPELINES = sorted(path.name for path in PAPER.glob("*.json") if path.name not in SETTINGS)
+STUDIES = (("study", "page.md", 7), ("simulations", "simulation_page.md", 3))
+"""Part of the study, text of its page, and number of figures."""
 
 
 def document(name):
@@ -73,23 +75,28 @@ def test_the_share_of_solid_follows_from_the_papers_three_figures():
     assert found == pytest.approx(solid / 1000)
 
 
-def test_the_smallest_study_leaves_a_page_with_all_tables_and_figures(tmp_path):
-    page = tmp_path / "study.md"
+def test_the_smallest_study_leaves_pages_with_all_tables_and_figures(tmp_path):
     command = [sys.executable, "-m", "benchmarks.study", "--size", "smoke", "--seeds", "1"]
-    done = subprocess.run(
-        [*command, "--voltages", "2", "--out", str(tmp_path / "study"), "--page", str(page)],
-        cwd=ROOT, env=without_coverage(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    text = page.read_text()
-    for heading in re.findall("^## .*$", (ROOT / "benchmarks/study/page.md").read_text(), re.M):
-        assert heading in text
-    assert "nan" not in text
-    assert not re.search(r"\{\w+\}", text)
-    figures = re.findall(r"\]\((study/\w+\.png)\)", text)
-    assert len(figures) == len(set(figures)) == 10
-    assert all((tmp_path / figure).stat().st_size > 10_000 for figure in figures)
-    assert "| reprojection |" in text
-    for simulation in SIMULATIONS:  # images, networks on Monte Carlo and on the twin, times
-        assert text.count(f"| 2 kV, {simulation.words} |") == 5, simulation.words
-    assert text.count("| the truth itself |") == 2  # typical and bad twin
+    command += ["--voltages", "2", "--out", str(tmp_path / "study")]
+    written = {}
+    for part, template, figures in STUDIES:
+        page = tmp_path / f"{part}.md"
+        done = subprocess.run(
+            [*command, part, "--page", str(page)],
+            cwd=ROOT, env=without_coverage(), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        text = written[part] = page.read_text()
+        for heading in re.findall(
+            "^## .*$", (ROOT / "benchmarks/study" / template).read_text(), re.M
+        ):
+            assert heading in text
+        assert "nan" not in text
+        assert not re.search(r"\{\w+\}", text)
+        drawn = re.findall(rf"\]\(({part}/\w+\.png)\)", text)
+        assert len(drawn) == len(set(drawn)) == figures
+        assert all((tmp_path / figure).stat().st_size > 10_000 for figure in drawn)
+    assert "| reprojection |" in written["study"]
+    assert written["study"].count("| the truth itself |") == 2  # typical and bad twin
+    for simulation in SIMULATIONS:  # in each of the tables
+        assert written["simulations"].count(f"| 2 kV, {simulation.words} |") == 6, simulation.words

@@ -174,3 +174,34 @@ def test_memory_mapped_labels_are_measured_like_arrays(blobs, tmp_path):
         assert mean_diameter_in_planes(mapped, plane, size_nm) == (
             mean_diameter_in_planes(labels, plane, size_nm)
         )
+
+
+@pytest.mark.parametrize("voxel_size_nm", VOXELS)
+@pytest.mark.parametrize("sigma", [0.8, 4.0])
+def test_tiles_make_no_difference(voxel_size_nm, sigma, blobs):
+    labels = blobs((70, 60, 90), sigma)
+    for phase in ("solid", "pore"):
+        whole = local_thickness(labels, voxel_size_nm, phase)
+        tiled = local_thickness(labels, voxel_size_nm, phase, tile_voxels=15**3)
+        np.testing.assert_array_equal(tiled, whole)
+        means = [
+            mean_thickness(labels, voxel_size_nm, phase, 5.0, tile_voxels=voxels)
+            for voxels in (15**3, 10**6)
+        ]
+        assert means[0][0] == means[1][0]
+        np.testing.assert_array_equal(means[0][1], means[1][1])
+
+
+def test_a_ball_that_reaches_over_several_tiles_is_whole(ball):
+    labels = ball((90, 80, 80), (1, 1, 1), np.array([45.0, 40.0, 40.0]), 35.0)
+    labels[:, 40, 40] = 1
+    found = local_thickness(labels, (1.0, 1.0, 1.0), tile_voxels=12**3)
+    np.testing.assert_array_equal(found, local_thickness(labels, (1.0, 1.0, 1.0)))
+    assert found.max() == pytest.approx(70, abs=2)
+
+
+def test_a_phase_that_fills_whole_tiles_has_a_thickness():
+    labels = np.ones((60, 40, 40), np.uint8)
+    labels[-1] = 0
+    found = local_thickness(labels, (1.0, 1.0, 1.0), tile_voxels=10**3)
+    np.testing.assert_array_equal(found, local_thickness(labels, (1.0, 1.0, 1.0)))
