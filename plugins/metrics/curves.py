@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Literal
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from fib_plugins.metrics.packed_bits import Phase
 
 Statistic = Literal["s2", "lineal_path"]
+
+PART_VOXELS = 2**32
 
 
 def roles_along_axes(columns: Iterable[str], prefix: str = "") -> dict[str, Role]:
@@ -71,7 +74,11 @@ def common_distances(
 
 
 def curves_along_axes(
-    labels: Labels, phase: Phase, distances_nm: np.ndarray, threads: int = 1
+    labels: Labels,
+    phase: Phase,
+    distances_nm: np.ndarray,
+    threads: int = 1,
+    part_voxels: int = PART_VOXELS,
 ) -> dict[Statistic, dict[str, np.ndarray]]:
     """Return S2 and the lineal path of a phase along each axis, at the given distances.
 
@@ -80,23 +87,40 @@ def curves_along_axes(
         phase: ``solid`` or ``pore``.
         distances_nm: from `common_distances`.
         threads: number of CPU threads.
+        part_voxels: voxels that are in work at a time, at one bit each; the result does not depend
+            on it.
 
     Returns:
         ``s2`` and ``lineal_path`` -> axis (``x``, ``y``, ``z``) -> probabilities.
     """
-    from fib_plugins.metrics.lineal_path import lineal_path
+    from fib_plugins.metrics.lineal_path import segments_of
     from fib_plugins.metrics.packed_bits import pack_bits
-    from fib_plugins.metrics.two_point import two_point_correlation
+    from fib_plugins.metrics.two_point import pairs, pairs_of
 
-    words = pack_bits(labels.data, phase, threads)
+    shape, sizes_nm = labels.shape, labels.voxel_size_nm
+    lags = [
+        min(int(np.ceil(distances_nm[-1] / size_nm - 1e-9)), n - 1)
+        for n, size_nm in zip(shape, sizes_nm, strict=True)
+    ]
+    counted: dict[Statistic, list[Any]] = {"s2": [0, 0, 0], "lineal_path": [0, 0, 0]}
+    fits = math.prod(shape) <= part_voxels
+    whole = pack_bits(labels.data, phase, threads) if fits else None
+    at_once = [range(0, n, max(1, n * part_voxels // math.prod(shape))) for n in shape[:2]]
+    # Lines along x and y lie in slices, those along z in planes across y.
+    for axes, across in (((2, 1), 0), ((0,), 1)):
+        for first in at_once[across]:
+            own = slice(first, first + at_once[across].step)
+            part = labels.data[own] if across == 0 else labels.data[:, own]
+            words = pack_bits(part, phase, threads) if whole is None else whole
+            for axis in axes:
+                counted["s2"][axis] += pairs_of(words, axis, lags[axis], threads)
+                counted["lineal_path"][axis] += segments_of(words, axis, lags[axis], threads)
 
-    def curve(measure: Callable[..., np.ndarray], axis: int) -> np.ndarray:
-        size_nm = labels.voxel_size_nm[axis]
-        lag = min(int(np.ceil(distances_nm[-1] / size_nm - 1e-9)), labels.shape[axis] - 1)
-        values = measure(labels.data, axis, lag, phase, threads, words)
-        return np.interp(distances_nm, size_nm * np.arange(lag + 1), values)
+    def curve(statistic: Statistic, axis: int) -> np.ndarray:
+        values = counted[statistic][axis] / pairs(shape, axis, lags[axis])
+        return np.interp(distances_nm, sizes_nm[axis] * np.arange(lags[axis] + 1), values)
 
     return {
-        "s2": {AXES[axis]: curve(two_point_correlation, axis) for axis in (2, 1, 0)},
-        "lineal_path": {AXES[axis]: curve(lineal_path, axis) for axis in (2, 1, 0)},
+        statistic: {AXES[axis]: curve(statistic, axis) for axis in (2, 1, 0)}
+        for statistic in counted
     }

@@ -20,7 +20,6 @@ def lineal_path(
     max_lag: int,
     phase: Phase = "solid",
     threads: int = 1,
-    words: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return L(r) of a phase along one axis, for r = 0 to `max_lag` voxels.
 
@@ -38,7 +37,6 @@ def lineal_path(
         max_lag: largest length in voxels, less than the edge along the axis.
         phase: ``solid`` or ``pore``.
         threads: number of CPU threads.
-        words: the result of `pack_bits` for the labels, if available.
 
     Returns:
         float64, `max_lag` + 1 probabilities from 0 to 1.
@@ -47,9 +45,21 @@ def lineal_path(
         FibError: if `max_lag` reaches across the volume.
     """
     check_lag(labels.shape, axis, max_lag)
-    words = pack_bits(labels, phase, threads) if words is None else words
+    counted = segments_of(pack_bits(labels, phase, threads), axis, max_lag, threads)
+    return counted / pairs(labels.shape, axis, max_lag)
+
+
+def segments_of(words: np.ndarray, axis: int, max_lag: int, threads: int) -> np.ndarray:
+    """Return the number of segments in the phase, int64 for r = 0 to `max_lag`.
+
+    Args:
+        words: from `pack_bits`.
+        axis: 0 (z), 1 (y) or 2 (x).
+        max_lag: largest length in voxels.
+        threads: number of CPU threads.
+    """
     count = _segments_along_rows if axis == 2 else _segments_across_rows
-    return count_in_slabs(count, words, axis, max_lag, threads) / pairs(labels.shape, axis, max_lag)
+    return count_in_slabs(count, words, axis, max_lag, threads)
 
 
 @compiled

@@ -13,7 +13,7 @@ Labels above 0 are solid, 0 is the pore.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -25,6 +25,7 @@ from fib_plugins.metrics.distance_transform import (
 )
 from fib_plugins.metrics.inscribed_balls import needed_balls, paint
 from fib_plugins.metrics.packed_bits import Phase
+from fib_plugins.metrics.planes import blocks_of_planes
 from fib_plugins.metrics.tiles import Box, slices_of, tiles, whole, widened
 from fib_plugins.threads import in_threads
 from fibcore.errors import FibError
@@ -33,9 +34,6 @@ Plane = Literal["xy", "xz", "yz"]
 
 NORMAL: dict[Plane, int] = {"xy": 0, "xz": 1, "yz": 2}
 """Plane -> the axis of (z, y, x) across it."""
-
-BLOCK = 64
-"""Number of planes of a 2-D measurement copied at a time."""
 
 SLAB = 64
 """Number of slices of a 3-D measurement painted at a time."""
@@ -75,13 +73,15 @@ def mean_diameter_in_planes(
     normal = NORMAL[plane]
     pixel = tuple(size for axis, size in enumerate(voxel_size_nm) if axis != normal)
     weights = np.array([1.0, *squared_weights(pixel)])
-    slices = np.moveaxis(labels, normal, 0)
     total, count = 0.0, 0
-    for first in range(0, len(slices), BLOCK):
-        block = np.ascontiguousarray(slices[first : first + BLOCK])
-        for radii, pixels in in_threads(
-            lambda one: _sum_of_radii(one, weights, phase), block, threads
-        ):
+    for numbers, plane_at in blocks_of_planes(labels, normal):
+
+        def measured(
+            number: int, plane_at: Callable[[int], np.ndarray] = plane_at
+        ) -> tuple[float, int]:
+            return _sum_of_radii(plane_at(number), weights, phase)
+
+        for radii, pixels in in_threads(measured, numbers, threads):
             total += radii
             count += pixels
     if count == 0:
