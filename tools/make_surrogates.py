@@ -2,8 +2,8 @@
 
     python tools/make_surrogates.py [NAME ...] [--scratch FOLDER]
 
-Weights are stored with 16 bits, which changes yields by less than 0.001. It takes about half an
-hour for each on two cores, and resumes if it was stopped. The same versions of fib, NumPy and
+Weights are stored with 16 bits, which changes yields by less than 0.001. It takes ten to twenty
+minutes for each on two cores, and resumes if it was stopped. The same versions of fib, NumPy and
 PyTorch give the same bytes on one machine.
 """
 
