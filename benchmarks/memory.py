@@ -44,8 +44,8 @@ def _applied(identifier: str, fit: Step, inputs: Step, **params: Any) -> list[St
 
 def cases(shape: tuple[int, ...]) -> dict[str, list[Step]]:
     """Return steps by name; the last one, ``step``, is measured."""
-    first = {"from": "images", "z": [0, 8]}
-    solid = {"from": "labels", "z": [0, 8]}
+    first = {"from": "images", "z": [0.0, 0.3]}
+    solid = {"from": "labels", "z": [0.0, 0.3]}
     few = {"images": first, "labels": solid}
     quick = {"patch": 32, "patches_per_epoch": 8, "epochs": 1, "base_channels": 8, "depth": 2}
     return {
@@ -119,10 +119,10 @@ def measured(name: str, folder: Path, shape: tuple[int, ...]) -> tuple[int, int]
         steps = [{"id": part, "load": str(here / f"{part}.tif")} for part in ("images", "labels")]
         document = {"version": 1, "name": name, "seed": 1, "steps": [*steps, *cases(size)[name]]}
         plan = check_pipeline(document, base=here)
-        run = {"out": here / "runs", "cache": here / "cache"}
-        run_pipeline(plan, **run, stop=plan.steps[-2].id)
+        runs, cache = here / "runs", here / "cache"
+        run_pipeline(plan, out=runs, cache=cache, stop=plan.steps[-2].id)
         with Peak() as peak:
-            run_pipeline(plan, **run)
+            run_pipeline(plan, out=runs, cache=cache)
     return plan.steps[-1].expected.memory_bytes, peak.bytes
 
 

@@ -129,7 +129,7 @@ class Context:
             OSError: there is not enough space on the disk.
         """
         nbytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-        if nbytes <= MEMORY_MAP_ABOVE_BYTES:
+        if held_bytes(nbytes):
             return np.empty(shape, dtype)
         return new_array_file(self.scratch / f"{name}.npy", shape, dtype)
 
@@ -152,6 +152,11 @@ class Context:
         for i, item in enumerate(items):
             yield item
             self.progress(i + 1, total, what)
+
+
+def held_bytes(nbytes: int) -> int:
+    """Return the memory of an array of `Context.empty` with so many bytes: 0 if it is a file."""
+    return nbytes if nbytes <= MEMORY_MAP_ABOVE_BYTES else 0
 
 
 def _digest(data: np.ndarray) -> int:

@@ -126,13 +126,16 @@ class Simulator(Plugin):
         """
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Return a float32 stack with the shape of the labels and channels for `energies_kev`."""
+        """Return a float32 stack with the shape of the labels and channels for `energies_kev`.
+
+        The memory is that of a simulator that holds labels and images.
+        """
         spec = inputs.get("labels")
         energies = getattr(self, "energies_kev", None)
         if spec is None or energies is None:
             return Forecast()
         images = replace(spec, type=Images, kv=tuple(energies), dtype="float32", phases={})
-        return Forecast(images, memory_bytes=images.nbytes)
+        return Forecast(images, memory_bytes=spec.nbytes + images.nbytes)
 
 
 class Adapter(Plugin):
@@ -159,9 +162,9 @@ class Adapter(Plugin):
         return self
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Return the spec of the given stack."""
+        """Return the spec of the given stack, and the memory of one that holds both stacks."""
         spec = inputs.get("images")
-        return Forecast(spec, memory_bytes=spec.nbytes) if spec is not None else Forecast()
+        return Forecast(spec, memory_bytes=2 * spec.nbytes) if spec is not None else Forecast()
 
 
 class Source(Plugin):
@@ -221,12 +224,12 @@ class Segmenter(Plugin):
         """
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Return labels with the shape of the images."""
+        """Return labels with the shape of the images; the memory is that of one that holds both."""
         spec = inputs.get("images")
         if spec is None or method == "fit":
             return Forecast()
         labels = replace(spec, type=Labels, kv=(), dtype="uint8")
-        return Forecast(labels, memory_bytes=4 * labels.nbytes)
+        return Forecast(labels, memory_bytes=spec.nbytes + 4 * labels.nbytes)
 
 
 class Metric(Plugin):
@@ -266,14 +269,18 @@ class LabelMetric(Metric):
         """
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Reject a prediction and a truth of different shapes."""
+        """Reject a prediction and a truth of different shapes.
+
+        The memory is that of a metric that holds both.
+        """
         prediction, truth = inputs.get("prediction"), inputs.get("truth")
         if prediction is not None and truth is not None and prediction.shape != truth.shape:
             raise FibError(
                 f"prediction has shape {prediction.shape}, truth {truth.shape} (z, y, x): they "
                 f"must be the same volume; cut both in the same way or load the matching truth"
             )
-        return Forecast()
+        volumes = (spec for spec in inputs.values() if isinstance(spec, VolumeSpec))
+        return Forecast(memory_bytes=sum(spec.nbytes for spec in volumes))
 
 
 KINDS: dict[str, type[Plugin]] = {

@@ -37,7 +37,8 @@ class Forecast:
     Attributes:
         output: spec of its main volume; None if it is not a volume, or unknown.
         kept: name -> spec, for volumes among its further results.
-        memory_bytes: peak memory in addition to its inputs; 0 if unknown.
+        memory_bytes: peak memory that the step allocates; 0 if unknown. Inputs are memory-mapped
+            files, and so are large arrays of `Context.empty`: neither is memory.
         warnings: warnings for the user.
         model: for a fit, the model as far as it is known before training: without weights, with
             its parameters and the info that forecasts need. A step that applies the model is

@@ -20,6 +20,7 @@ from fibcore import FibError
 from .cells import SEEDS, VOLTAGES, Cell, cells, computed
 
 DOCS_SIZE = "cpu"
+SIMULATIONS_KV = (2,)
 
 
 def main() -> None:
@@ -36,14 +37,20 @@ def main() -> None:
     parser.add_argument(
         "--seeds", type=int, nargs="+", help="default: 1 2 3, for the simulations 1"
     )
-    parser.add_argument("--voltages", type=int, nargs="+", choices=VOLTAGES, default=list(VOLTAGES))
+    parser.add_argument(
+        "--voltages",
+        type=int,
+        nargs="+",
+        choices=VOLTAGES,
+        help="default: 1 2 4, for the simulations 2",
+    )
     args = parser.parse_args()
     simulations = args.part == "simulations"
-    everything = args.seeds is None and args.voltages == list(VOLTAGES)
+    everything = args.seeds is None and args.voltages is None
     if args.page is None and not (everything and args.size == DOCS_SIZE):
         parser.error("only the whole study in size cpu writes the page of the docs; give --page")
     seeds = tuple(args.seeds or (SEEDS[:1] if simulations else SEEDS))
-    voltages = tuple(args.voltages)
+    voltages = tuple(args.voltages or (SIMULATIONS_KV if simulations else VOLTAGES))
     signal.signal(signal.SIGTERM, _stop)
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command does, before torch comes in
 

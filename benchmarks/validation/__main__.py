@@ -72,6 +72,8 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.sections) - set(SECTIONS):
         sys.exit(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+    if options.out.suffix != ".md":
+        sys.exit(f"--out {options.out}: give the page a name that ends in .md")
     if (options.sections or options.quick) and options.out == PAGE:
         sys.exit("only a full run writes the page of the documentation; give --out")
 

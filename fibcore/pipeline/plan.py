@@ -119,7 +119,7 @@ class Expected:
     Attributes:
         specs: artefact name -> spec of the volume, if known.
         model: what is known of the model; see `Forecast.model`.
-        memory_bytes: peak memory, including inputs.
+        memory_bytes: peak memory.
         disk_bytes: size of its volumes.
         warnings: warnings for the user.
     """

@@ -114,8 +114,6 @@ def expect(findings: Findings, path: Location, work: Work, inputs: Inputs) -> Ex
     if min(memory, disk) < 0:
         findings.add(path, "the result would be too large to address: make the volume smaller")
         return None
-    read = (ref.spec for refs in inputs.values() for ref in refs)
-    memory += sum(spec.nbytes for spec in read if spec is not None)
     volumes = {next(iter(work.products)): forecast.output, **forecast.kept}
     known = {name: spec for name, spec in volumes.items() if spec is not None}
     model = forecast.model if work.files is None else work.files.model

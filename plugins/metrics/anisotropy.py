@@ -10,6 +10,8 @@ some errors make a structure more isotropic than it is.
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import count
@@ -18,9 +20,18 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from fib_plugins.metrics.curves import common_distances, curves_along_axes, roles_along_axes
+from fib_plugins.metrics.curves import (
+    PART_VOXELS,
+    common_distances,
+    curves_along_axes,
+    roles_along_axes,
+)
+from fib_plugins.metrics.planes import BLOCK_BYTES
 from fibcore import Context, FibError, Forecast, LabelMetric, Labels, Table, keeps
 from fibcore.roles import Abscissa, Figure, Role
+
+PLANE_BYTES = 30
+"""Memory for each pixel of a plane in work: distances, radii, balls."""
 
 
 def curve_error(curves: Mapping[str, np.ndarray]) -> float:
@@ -91,10 +102,12 @@ class Anisotropy(LabelMetric):
         if prediction is None:
             return forecast
         common_distances(prediction, self.max_distance_nm)
-        n, *plane = sorted(prediction.shape)
-        # One bit per voxel; of the largest planes a block of 64 with distances, and bookkeeping.
-        pixels = plane[0] * plane[1]
-        return replace(forecast, memory_bytes=n * pixels // 8 + (64 * 5 + 100) * pixels)
+        shape = prediction.shape
+        _, *plane = sorted(shape)
+        pixels, voxels = plane[0] * plane[1], math.prod(shape)
+        curves = min(voxels, PART_VOXELS) // 8
+        planes = min(voxels // 8, BLOCK_BYTES) + PLANE_BYTES * pixels * (os.cpu_count() or 1)
+        return replace(forecast, memory_bytes=max(curves, planes))
 
     @keeps(curves=Table)
     def measure(

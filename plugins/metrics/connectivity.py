@@ -8,10 +8,12 @@ remembered, so that memory does not grow with the number of slices or of compone
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fib_plugins.metrics.packed_bits import Phase
+if TYPE_CHECKING:
+    from fib_plugins.metrics.packed_bits import Phase
 
 SLAB_VOXELS = 2**26
 """Voxels of a slab; a slab of one slice may have more."""

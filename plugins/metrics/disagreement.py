@@ -14,7 +14,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fibcore import Context, FibError, Forecast, Images, Labels, Metric, Table, VolumeSpec, keeps
+from fibcore.context import held_bytes
 from fibcore.roles import Abscissa, Curve
+
+BYTES_PER_PIXEL = 20
+"""Memory for each pixel of a slice."""
 
 
 class Disagreement(Metric):
@@ -43,7 +47,8 @@ class Disagreement(Metric):
                     f"{other.shape} (z, y, x): they must be segmentations of the same stack"
                 )
         kept = VolumeSpec(Images, labels.shape, labels.voxel_size_nm, (None,), dtype="float32")
-        return Forecast(kept={"map": kept}, memory_bytes=kept.nbytes)
+        memory = held_bytes(kept.nbytes) + BYTES_PER_PIXEL * kept.shape[1] * kept.shape[2]
+        return Forecast(kept={"map": kept}, memory_bytes=memory)
 
     @keeps(map=Images, per_slice=Table)
     def measure(

@@ -71,7 +71,7 @@ class LabelConsistency(LabelKeepingParameters, Metric):
                 f"{min(images.shape[1:]) // 4 - 1} at most, or take larger images"
             )
         threads = os.cpu_count() or 1
-        return Forecast(memory_bytes=80 * images.shape[1] * images.shape[2] * threads)
+        return Forecast(memory_bytes=45 * images.shape[1] * images.shape[2] * threads)
 
     @keeps(contrasts=Table, slices=Table)
     def measure(

@@ -6,6 +6,7 @@ Definition, source and limits of each figure are in its own module: `surface`, `
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import count
@@ -14,7 +15,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from fib_plugins.metrics.curves import common_distances, curves_along_axes, roles_along_axes
+from fib_plugins.metrics.connectivity import SLAB_VOXELS
+from fib_plugins.metrics.curves import (
+    PART_VOXELS,
+    common_distances,
+    curves_along_axes,
+    roles_along_axes,
+)
+from fib_plugins.metrics.tiles import thickness_bytes
 from fibcore import Context, Forecast, LabelMetric, Labels, Table, keeps
 from fibcore.roles import Abscissa, Curve, Figure, Role
 
@@ -23,6 +31,9 @@ if TYPE_CHECKING:
 
 PHASES: dict[Phase, str] = {"solid": "ligament", "pore": "pore"}
 """Phase -> name of its local thickness."""
+
+CONNECTIVITY_BYTES = 6
+"""Memory for each voxel of a slab that is labelled."""
 
 
 class Morphology(LabelMetric):
@@ -70,9 +81,11 @@ class Morphology(LabelMetric):
         if prediction is None:
             return forecast
         common_distances(prediction, self.max_distance_nm)
-        z, y, x = prediction.shape
-        per_voxel = 9 if self.thickness else 5  # see `thickness` and `connectivity`
-        return replace(forecast, memory_bytes=per_voxel * z * y * x + 64 * 4 * y * x)
+        voxels = math.prod(prediction.shape)
+        memory = max(min(voxels, PART_VOXELS) // 8, CONNECTIVITY_BYTES * min(voxels, SLAB_VOXELS))
+        if self.thickness:
+            memory = max(memory, thickness_bytes(prediction.shape))
+        return replace(forecast, memory_bytes=memory)
 
     @keeps(curves=Table, diameters=Table)
     def measure(

@@ -8,12 +8,13 @@ truth has no solid none is misplaced.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from fibcore import Context, LabelMetric, Labels, Table, keeps
+from fibcore import Context, Forecast, LabelMetric, Labels, Table, keeps
 from fibcore.roles import Abscissa, Curve
 
 
@@ -68,6 +69,10 @@ def _share(part: int, whole: int) -> float:
     return float(part / whole) if whole else 0.0
 
 
+BYTES_PER_PIXEL = 16
+"""Memory for each pixel of a slice."""
+
+
 class Overlap(LabelMetric):
     """Misplaced pixels and Dice scores against the truth.
 
@@ -82,6 +87,13 @@ class Overlap(LabelMetric):
 
     name: ClassVar[str] = "overlap"
     headline: ClassVar[tuple[str, ...]] = ("mp_percent", "mgp_percent", "mds")
+
+    def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
+        """Reject a prediction and a truth of different shapes; return the memory of a slice."""
+        forecast, spec = super().forecast(method, inputs), inputs.get("prediction")
+        if spec is None:
+            return forecast
+        return replace(forecast, memory_bytes=BYTES_PER_PIXEL * spec.shape[1] * spec.shape[2])
 
     @keeps(per_slice=Table, per_phase=Table)
     def measure(self, prediction: Labels, truth: Labels, context: Context | None = None) -> Table:

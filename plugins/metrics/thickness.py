@@ -26,7 +26,16 @@ from fib_plugins.metrics.distance_transform import (
 from fib_plugins.metrics.inscribed_balls import needed_balls, paint
 from fib_plugins.metrics.packed_bits import Phase
 from fib_plugins.metrics.planes import blocks_of_planes
-from fib_plugins.metrics.tiles import Box, slices_of, tiles, whole, widened
+from fib_plugins.metrics.tiles import (
+    FIRST_HALO,
+    TILE_VOXELS,
+    WIDER,
+    Box,
+    slices_of,
+    tiles,
+    whole,
+    widened,
+)
 from fib_plugins.threads import in_threads
 from fibcore.errors import FibError
 
@@ -37,11 +46,6 @@ NORMAL: dict[Plane, int] = {"xy": 0, "xz": 1, "yz": 2}
 
 SLAB = 64
 """Number of slices of a 3-D measurement painted at a time."""
-
-TILE_VOXELS = 2**26
-FIRST_HALO, WIDER = 24.0, 8.0
-"""Voxels around the first tile, and by how much more than needed a halo is widened; in units of the
-smallest voxel edge."""
 
 FRACTIONS = 2**16
 """Thicknesses are summed in so many parts of the smallest voxel edge."""

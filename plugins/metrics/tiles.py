@@ -11,6 +11,16 @@ import numpy as np
 Box = tuple[tuple[int, int], ...]
 """Range of voxels along z, y, x: (first, after the last) each."""
 
+TILE_VOXELS = 2**26
+"""Most voxels of a tile in which local thickness is measured."""
+FIRST_HALO, WIDER = 24.0, 8.0
+"""Voxels around the first tile, and by how much more than needed a halo is widened; in units of the
+smallest voxel edge."""
+THICKNESS_BYTES = 9
+"""Memory for each voxel of a tile and its surroundings: distances, balls, a slab of thickness."""
+TYPICAL_HALO = 40
+"""Voxels around a tile that forecasts assume: twice the radius of the largest ball."""
+
 
 def whole(shape: Sequence[int]) -> Box:
     """Return the box of a volume."""
@@ -49,3 +59,15 @@ def slices_of(box: Box, within: Box | None = None) -> tuple[slice, ...]:
     return tuple(
         slice(first - start, last - start) for (first, last), start in zip(box, starts, strict=True)
     )
+
+
+def thickness_bytes(shape: Sequence[int]) -> int:
+    """Return the memory in which the local thickness of a volume is measured, about."""
+    first = tiles(shape, TILE_VOXELS)[0]
+    box = widened(first, [TYPICAL_HALO] * len(shape), shape)
+    # Tiles in the middle have surroundings on both sides.
+    edges = [
+        min(n, last - start + (TYPICAL_HALO if last < n else 0))
+        for (start, last), n in zip(box, shape, strict=True)
+    ]
+    return THICKNESS_BYTES * math.prod(edges)

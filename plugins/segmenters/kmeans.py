@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -10,6 +12,8 @@ from pydantic import Field, model_validator
 from fib_plugins.image_statistics.grey_scale import GreyScale
 from fib_plugins.image_statistics.histogram import Histogram
 from fibcore import Context, FibError, Images, Labels, MaterialParam, Segmenter, Table, keeps
+from fibcore.context import held_bytes
+from fibcore.plugin import Forecast
 from fibcore.threads import one_blas_thread
 
 ITERATIONS = 300
@@ -57,6 +61,17 @@ class KMeans(Segmenter):
                 f"pore: give at most {self.clusters - 1} solid_clusters, or more clusters"
             )
         return self
+
+    def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
+        """Return the spec of the labels, and the memory of a slice and of the sampled voxels."""
+        base, spec = super().forecast(method, inputs), inputs.get("images")
+        if spec is None or base.output is None:
+            return base
+        channels, (_, height, width) = len(spec.kv), spec.shape
+        memory = held_bytes(base.output.nbytes) + (40 + 24 * channels) * height * width
+        if channels > 1:
+            memory += 16 * channels * self.sample_voxels
+        return replace(base, memory_bytes=memory)
 
     @keeps(clusters=Table)
     def predict(self, images: Images, context: Context | None = None) -> Labels:

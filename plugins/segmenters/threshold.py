@@ -10,9 +10,13 @@ from pydantic import Field, model_validator
 from fib_plugins.image_statistics.histogram import Histogram
 from fib_plugins.image_statistics.levels import otsu_level, yen_level
 from fibcore import Context, Images, Labels, MaterialParam, Segmenter, Table, keeps
+from fibcore.context import held_bytes
 from fibcore.grid import channels_of
 from fibcore.plugin import Forecast
 from fibcore.roles import Abscissa, Curve
+
+BYTES_PER_PIXEL = 16
+"""Memory for each pixel of a slice."""
 
 
 class Threshold(Segmenter):
@@ -72,7 +76,9 @@ class Threshold(Segmenter):
                 f"the images have {len(spec.kv)} channels; only the first ({spec.kv[channel]} kV) "
                 f"is segmented: set kv to choose another"
             )
-        return Forecast(base.output, memory_bytes=base.memory_bytes, warnings=tuple(warnings))
+        depth, height, width = spec.shape
+        memory = held_bytes(depth * height * width) + BYTES_PER_PIXEL * height * width
+        return Forecast(base.output, memory_bytes=memory, warnings=tuple(warnings))
 
     def _channel(self, kv: tuple[float | None, ...]) -> int:
         return 0 if self.kv is None else channels_of(kv, [self.kv])[0]

@@ -14,7 +14,7 @@ from pydantic import Field
 from fib_plugins.backscatter.shipped_table import shipped_coefficient
 from fib_plugins.backscatter.table_range import checked
 from fibcore import Context, FibError, Forecast, Images, Labels, Physics, Simulator
-from fibcore.context import MEMORY_MAP_ABOVE_BYTES
+from fibcore.context import held_bytes
 from fibcore.errors import listed
 from fibcore.params import EnergiesKev
 
@@ -99,8 +99,7 @@ class WeightedProjection(Simulator):
         slab = pixels * (6 * SLAB + self.slices + (24 if self.electrons_per_pixel else 0))
         return replace(
             forecast,
-            memory_bytes=slab * (os.cpu_count() or 1)
-            + min(forecast.output.nbytes, MEMORY_MAP_ABOVE_BYTES),
+            memory_bytes=slab * (os.cpu_count() or 1) + held_bytes(forecast.output.nbytes),
         )
 
     def simulate(

@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from fibcore import Context, Forecast, Images, VolumeSpec
-from fibcore.context import MEMORY_MAP_ABOVE_BYTES
+from fibcore.context import held_bytes
 from fibcore.roles import Abscissa, Curve, Role
 from fibcore.tables import Table
 
@@ -40,8 +40,7 @@ def forecast_recording(
     pixels = images.shape[1] * images.shape[2]
     return Forecast(
         output,
-        memory_bytes=bytes_per_pixel * pixels * (os.cpu_count() or 1)
-        + min(output.nbytes, MEMORY_MAP_ABOVE_BYTES),
+        memory_bytes=bytes_per_pixel * pixels * (os.cpu_count() or 1) + held_bytes(output.nbytes),
         warnings=warnings,
     )
 

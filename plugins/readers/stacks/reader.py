@@ -16,7 +16,7 @@ from fib_plugins.readers.stacks.load import load_stack
 from fib_plugins.readers.stacks.params import StackParams
 from fib_plugins.readers.stacks.planes import Plane
 from fib_plugins.readers.stacks.stack import open_stack
-from fibcore.context import MEMORY_MAP_ABOVE_BYTES
+from fibcore.context import held_bytes
 from fibcore.errors import FibError
 from fibcore.plugin import Forecast
 from fibcore.reader import Opened
@@ -74,7 +74,7 @@ class StackReader(StackParams):
                 images are constant or have NaN, labels are not phases.
         """
         stack = open_stack(source, self, base, self.header)
-        memory = 0 if stack.mapped else min(stack.spec.nbytes, MEMORY_MAP_ABOVE_BYTES)
+        memory = 0 if stack.mapped else held_bytes(stack.spec.nbytes)
         return Opened(
             stack.spec.type,
             [header.path for header in stack.headers],
