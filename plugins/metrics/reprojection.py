@@ -23,6 +23,7 @@ from pydantic import Field
 
 from fib_plugins.threads import in_threads
 from fibcore import Context, FibError, Forecast, Images, Metric, Table, VolumeSpec, keeps
+from fibcore.context import held_bytes
 from fibcore.roles import Abscissa, Curve, Key
 from fibcore.threads import one_blas_thread
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from fib_plugins.metrics.recording_link import LinkedSlice
 
 SMALLEST_SLICE = 16
+
+BYTES_PER_PIXEL = 370
+"""Memory of a thread for each pixel of a slice: the terms of the fit."""
 
 
 class Reprojection(Metric):
@@ -95,7 +99,7 @@ class Reprojection(Metric):
             )
         kept = VolumeSpec(Images, images.shape, images.voxel_size_nm, images.kv, dtype="float32")
         pixels = images.shape[1] * images.shape[2]
-        memory = 2 * kept.nbytes + 320 * pixels * (os.cpu_count() or 1)
+        memory = held_bytes(kept.nbytes) + BYTES_PER_PIXEL * pixels * (os.cpu_count() or 1)
         return Forecast(kept={"map": kept}, memory_bytes=memory, warnings=tuple(warnings))
 
     @keeps(map=Images, per_slice=Table)
