@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -94,18 +93,3 @@ def natural_order(files: Sequence[Path]) -> tuple[Path, ...]:
         return [(word, int(digits or -1)) for word, digits in parts], text
 
     return tuple(sorted(files, key=key))
-
-
-def file_hash(path: Path) -> bytes:
-    """Return the SHA-256 of a file.
-
-    Raises:
-        FibError: it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
-    except OSError as error:
-        raise FibError(
-            f"{path} cannot be read ({error.strerror}): check its permissions"
-        ) from error

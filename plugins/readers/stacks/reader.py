@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from fib_plugins.readers.slices.known_hashes import hashes_of
 from fib_plugins.readers.slices.named import find
-from fib_plugins.readers.slices.sources import file_hash
 from fib_plugins.readers.stacks.header import Header
 from fib_plugins.readers.stacks.load import load_stack
 from fib_plugins.readers.stacks.params import StackParams
@@ -94,8 +93,4 @@ class StackReader(StackParams):
     @classmethod
     def content_hash(cls, files: Sequence[Path]) -> str:
         """Return the SHA-256 over the SHA-256 of each file; names do not matter."""
-        total = hashlib.sha256()
-        with ThreadPoolExecutor(min(8, len(files))) as pool:
-            for digest in pool.map(file_hash, files):
-                total.update(digest)
-        return total.hexdigest()
+        return hashlib.sha256(b"".join(hashes_of(files))).hexdigest()
