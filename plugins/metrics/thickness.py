@@ -232,10 +232,11 @@ def mean_thickness(
     total = 0
     counts = np.zeros(1, np.int64)
     for _, part in thickness_parts(labels, voxel_size_nm, phase, threads, tile_voxels):
-        inside = part[part > 0]
-        # Integers, so that the sum does not depend on the order of the parts.
-        total += int(np.rint(inside / unit).astype(np.int64).sum())
-        more = np.bincount(np.rint(inside / bin_nm).astype(np.intp), minlength=len(counts))
-        more[: len(counts)] += counts
-        counts = more
+        for plane in part:
+            inside = plane[plane > 0]
+            # Integers, so that the sum does not depend on the order of the parts.
+            total += int(np.rint(inside / unit).astype(np.int64).sum())
+            more = np.bincount(np.rint(inside / bin_nm).astype(np.intp), minlength=len(counts))
+            more[: len(counts)] += counts
+            counts = more
     return unit * total / int(counts.sum()), counts

@@ -1,0 +1,35 @@
+"""What steps forecast of their memory is near to what they take."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.memory import SMALL, cases, write_inputs
+
+ROOT = Path(__file__).parents[2]
+SHAPE = (96, 512, 512)
+FACTOR = 1.5
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the memory from /proc")
+@pytest.mark.parametrize("name", ["threshold", "kmeans", "morphology"])
+def test_a_step_takes_about_as_much_memory_as_it_forecasts(name: str, tmp_path: Path) -> None:
+    for shape in (SMALL, SHAPE):
+        write_inputs(tmp_path / "x".join(map(str, shape)), shape)
+    command = [sys.executable, "-m", "benchmarks.memory", name, "--measure", str(tmp_path)]
+    done = subprocess.run(
+        [*command, "--shape", *map(str, SHAPE)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    forecast, peak = json.loads(done.stdout.splitlines()[-1])
+    assert peak / FACTOR < forecast < FACTOR * peak
+
+
+def test_cases_name_the_same_steps_in_every_size() -> None:
+    assert cases(SMALL).keys() == cases(SHAPE).keys()
