@@ -1,4 +1,4 @@
-"""What the likelihood learns, and that training does not depend on what it should not."""
+"""What training learns, and that training does not depend on what it should not."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ GEOMETRY = Geometry.of(4, (4.0, 4.0, 4.0), 30.0)
 
 @pytest.fixture
 def params(tiny):
-    return Surrogate(**tiny | {"steps": 80, "learning_rate": 0.03})
+    return Surrogate(**tiny | {"steps": 300, "learning_rate": 0.03})
 
 
 def trainer_of(params, **changes):
-    network = build_network(GEOMETRY, media=2, features=4, outputs=2, seed=1)
+    network = build_network(GEOMETRY, media=2, features=8, outputs=2, seed=1)
     return Trainer(params.model_copy(update=changes), network, range(2), [], Context(1, threads=1))
 
 
