@@ -30,7 +30,7 @@ help:
 	@echo "make validation   compare the Monte Carlo with measurements (half an hour)"
 	@echo "make adaptation   compare ways of adaptation on stacks with hidden truth (hours)"
 	@echo "make study   the paper's study, with all its tables and figures (hours)"
-	@echo "make simulations   Monte Carlo, the paper's way and the surrogate compared (an hour)"
+	@echo "make simulations   Monte Carlo, the paper's way and the surrogate compared (half an hour)"
 	@echo "make backscatter-table   simulate the table that physics/monte_carlo looks up (20 minutes)"
 	@echo "make gpu     measure everything on an NVIDIA GPU, into docs/gpu.md (eight minutes)"
 	@echo "make gpu-wheels   what a GPU machine without a network lacks, into build/gpu-wheels"

@@ -25,7 +25,7 @@ def write(study: Study, page: Path, size: str) -> None:
     drawn = draw(simulation_figures.FIGURES, study, page.with_suffix(""))
     cell = study.cells("simulation")[0]
     volume, voxel = study.volume(cell)
-    takes = f"an hour; size `{size}`, {volume} voxels of {voxel} nm; a stopped run resumes"
+    takes = f"half an hour; size `{size}`, {volume} voxels of {voxel} nm; a stopped run resumes"
     text = TEXT.read_text(encoding="utf-8").format(
         total=f"{study.hours():.1f}",
         volume=volume,
