@@ -12,12 +12,12 @@ import pytest
 from benchmarks.memory import SMALL, cases, write_inputs
 
 ROOT = Path(__file__).parents[2]
-SHAPE = (96, 512, 512)
+SHAPE = (64, 448, 448)
 FACTOR = 1.5
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the memory from /proc")
-@pytest.mark.parametrize("name", ["threshold", "kmeans", "morphology"])
+@pytest.mark.parametrize("name", ["threshold", "morphology"])
 def test_a_step_takes_about_as_much_memory_as_it_forecasts(name: str, tmp_path: Path) -> None:
     for shape in (SMALL, SHAPE):
         write_inputs(tmp_path / "x".join(map(str, shape)), shape)

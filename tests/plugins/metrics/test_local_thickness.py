@@ -176,32 +176,31 @@ def test_memory_mapped_labels_are_measured_like_arrays(blobs, tmp_path):
         )
 
 
-@pytest.mark.parametrize("voxel_size_nm", VOXELS)
-@pytest.mark.parametrize("sigma", [0.8, 4.0])
+@pytest.mark.parametrize(("voxel_size_nm", "sigma"), [(VOXELS[0], 3.0), (VOXELS[1], 0.8)])
 def test_tiles_make_no_difference(voxel_size_nm, sigma, blobs):
-    labels = blobs((70, 60, 90), sigma)
+    labels = blobs((70, 40, 60), sigma)
     for phase in ("solid", "pore"):
         whole = local_thickness(labels, voxel_size_nm, phase)
-        tiled = local_thickness(labels, voxel_size_nm, phase, tile_voxels=15**3)
+        tiled = local_thickness(labels, voxel_size_nm, phase, tile_voxels=24**3)
         np.testing.assert_array_equal(tiled, whole)
         means = [
             mean_thickness(labels, voxel_size_nm, phase, 5.0, tile_voxels=voxels)
-            for voxels in (15**3, 10**6)
+            for voxels in (24**3, 10**6)
         ]
         assert means[0][0] == means[1][0]
         np.testing.assert_array_equal(means[0][1], means[1][1])
 
 
 def test_a_ball_that_reaches_over_several_tiles_is_whole(ball):
-    labels = ball((90, 80, 80), (1, 1, 1), np.array([45.0, 40.0, 40.0]), 35.0)
-    labels[:, 40, 40] = 1
-    found = local_thickness(labels, (1.0, 1.0, 1.0), tile_voxels=12**3)
+    labels = ball((60, 50, 50), (1, 1, 1), np.array([30.0, 25.0, 25.0]), 20.0)
+    labels[:, 25, 25] = 1
+    found = local_thickness(labels, (1.0, 1.0, 1.0), tile_voxels=16**3)
     np.testing.assert_array_equal(found, local_thickness(labels, (1.0, 1.0, 1.0)))
-    assert found.max() == pytest.approx(70, abs=2)
+    assert found.max() == pytest.approx(40, abs=2)
 
 
 def test_a_phase_that_fills_whole_tiles_has_a_thickness():
-    labels = np.ones((60, 40, 40), np.uint8)
+    labels = np.ones((40, 24, 24), np.uint8)
     labels[-1] = 0
     found = local_thickness(labels, (1.0, 1.0, 1.0), tile_voxels=10**3)
     np.testing.assert_array_equal(found, local_thickness(labels, (1.0, 1.0, 1.0)))
