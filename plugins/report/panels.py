@@ -146,10 +146,16 @@ def _handle(style: str, colour: str, label: str, **more: Any) -> Any:
     return Line2D([], [], color=colour, ls=line, label=label, **more)
 
 
+MOST_WITH_STEPS = 1000.0
+"""Logarithmic axes over a larger range have marks at powers of ten alone."""
+
+
 def _set_log_scale(axes: Any) -> None:
     from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = axes.get_ylim()
+    crowded = high > MOST_WITH_STEPS * low
+    axes.yaxis.set_major_locator(LogLocator(subs=(1,) if crowded else (1, 2, 5)))
     axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
     axes.yaxis.set_minor_formatter(NullFormatter())

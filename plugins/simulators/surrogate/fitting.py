@@ -145,7 +145,7 @@ def _checked(params: SurrogateParameters, images: Images) -> Images:
 
 def _history_table(rows: Sequence[dict[str, Any]]) -> Table:
     roles = {name: Curve() for name in CURVES if name in rows[0]}
-    roles["learning_rate"] = Curve(scale="logarithmic")
+    roles["learning_rate"] = Curve()  # which falls to 0
     named = [{("round" if k == "epoch" else k): v for k, v in row.items()} for row in rows]
     return Table.from_rows(_without_none(named), {"round": Abscissa(drawn_from=3), **roles})
 
