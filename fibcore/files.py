@@ -65,6 +65,21 @@ def read_whole(path: Path, most: int) -> bytes:
     return content
 
 
+def status_text(status: os.stat_result) -> str:
+    """Return the status of a file as text, which differs after every change of the file.
+
+    Programs can set back the modification time, but not the time of the last change of status.
+    """
+    parts = (
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+        status.st_ino,
+        status.st_dev,
+    )
+    return ":".join(map(str, parts))
+
+
 def hash_files(paths: Iterable[Path]) -> str:
     """Return the SHA-256 over files, one after the other."""
     digest = hashlib.sha256()

@@ -229,7 +229,7 @@ class Segmenter(Plugin):
         if spec is None or method == "fit":
             return Forecast()
         labels = replace(spec, type=Labels, kv=(), dtype="uint8")
-        return Forecast(labels, memory_bytes=spec.nbytes + 4 * labels.nbytes)
+        return Forecast(labels, memory_bytes=spec.nbytes + labels.nbytes)
 
 
 class Metric(Plugin):

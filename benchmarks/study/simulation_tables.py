@@ -50,7 +50,7 @@ def on_monte_carlo(study: Study) -> str:
     rows = _rows(study, row)
     for kv in known(study, "simulation"):
         longer = figures(study, study.cells("simulation", kv), ENDLESS, OVERLAP)
-        rows.append([f"{kv} kV, surrogate without end", *["-"] * len(head), *longer])
+        rows.append([f"{kv} kV, surrogate, endless data", *["-"] * len(head), *longer])
     return table(["trained on", *head, *(f"{words}, longer" for words in head)], rows)
 
 

@@ -13,7 +13,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from fibcore.files import hash_files
+from fibcore.files import hash_files, status_text
 
 
 def seen(path: Path) -> str:
@@ -22,15 +22,7 @@ def seen(path: Path) -> str:
     Raises:
         OSError: there is no such file.
     """
-    status = path.lstat()
-    parts = (
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-        status.st_ino,
-        status.st_dev,
-    )
-    return ":".join(map(str, parts))
+    return status_text(path.lstat())
 
 
 def hash_of_record(manifest: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Statistic = Literal["s2", "lineal_path"]
 
 PART_VOXELS = 2**32
+"""Voxels of a part, at one bit each: half a gigabyte."""
 
 
 def roles_along_axes(columns: Iterable[str], prefix: str = "") -> dict[str, Role]:
@@ -93,16 +94,17 @@ def curves_along_axes(
     Returns:
         ``s2`` and ``lineal_path`` -> axis (``x``, ``y``, ``z``) -> probabilities.
     """
-    from fib_plugins.metrics.lineal_path import segments_of
+    from fib_plugins.metrics.lineal_path import SEGMENTS
     from fib_plugins.metrics.packed_bits import pack_bits
-    from fib_plugins.metrics.two_point import pairs, pairs_of
+    from fib_plugins.metrics.two_point import PAIRS, Counters, count_in_slabs, pairs
 
     shape, sizes_nm = labels.shape, labels.voxel_size_nm
     lags = [
         min(int(np.ceil(distances_nm[-1] / size_nm - 1e-9)), n - 1)
         for n, size_nm in zip(shape, sizes_nm, strict=True)
     ]
-    counted: dict[Statistic, list[Any]] = {"s2": [0, 0, 0], "lineal_path": [0, 0, 0]}
+    counters: dict[Statistic, Counters] = {"s2": PAIRS, "lineal_path": SEGMENTS}
+    counted = {name: [np.zeros(lag + 1, np.int64) for lag in lags] for name in counters}
     fits = math.prod(shape) <= part_voxels
     whole = pack_bits(labels.data, phase, threads) if fits else None
     at_once = [range(0, n, max(1, n * part_voxels // math.prod(shape))) for n in shape[:2]]
@@ -113,8 +115,9 @@ def curves_along_axes(
             part = labels.data[own] if across == 0 else labels.data[:, own]
             words = pack_bits(part, phase, threads) if whole is None else whole
             for axis in axes:
-                counted["s2"][axis] += pairs_of(words, axis, lags[axis], threads)
-                counted["lineal_path"][axis] += segments_of(words, axis, lags[axis], threads)
+                for name, own_counters in counters.items():
+                    found = count_in_slabs(own_counters, words, axis, lags[axis], threads)
+                    counted[name][axis] += found
 
     def curve(statistic: Statistic, axis: int) -> np.ndarray:
         values = counted[statistic][axis] / pairs(shape, axis, lags[axis])

@@ -11,7 +11,7 @@ import numpy as np
 
 from fib_plugins.compiled import compiled
 from fib_plugins.metrics.packed_bits import Phase, pack_bits, popcount
-from fib_plugins.metrics.two_point import check_lag, count_in_slabs, pairs
+from fib_plugins.metrics.two_point import Counters, check_lag, count_in_slabs, pairs
 
 
 def lineal_path(
@@ -45,21 +45,8 @@ def lineal_path(
         FibError: if `max_lag` reaches across the volume.
     """
     check_lag(labels.shape, axis, max_lag)
-    counted = segments_of(pack_bits(labels, phase, threads), axis, max_lag, threads)
+    counted = count_in_slabs(SEGMENTS, pack_bits(labels, phase, threads), axis, max_lag, threads)
     return counted / pairs(labels.shape, axis, max_lag)
-
-
-def segments_of(words: np.ndarray, axis: int, max_lag: int, threads: int) -> np.ndarray:
-    """Return the number of segments in the phase, int64 for r = 0 to `max_lag`.
-
-    Args:
-        words: from `pack_bits`.
-        axis: 0 (z), 1 (y) or 2 (x).
-        max_lag: largest length in voxels.
-        threads: number of CPU threads.
-    """
-    count = _segments_along_rows if axis == 2 else _segments_across_rows
-    return count_in_slabs(count, words, axis, max_lag, threads)
 
 
 @compiled
@@ -110,3 +97,6 @@ def _segments_along_rows(words: np.ndarray, max_lag: int) -> np.ndarray:
                     count += popcount(starts[w])
                 counts[lag] += np.int64(count)
     return counts
+
+
+SEGMENTS: Counters = (_segments_along_rows, _segments_across_rows)

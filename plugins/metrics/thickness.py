@@ -156,6 +156,8 @@ def thickness_parts(
                 f"local thickness"
             )
         yield from _painted(distances, tile, around, weights, diameter_nm, threads)
+        # The next tile begins with what this one needed.
+        halo = max(FIRST_HALO, min(halo, 2.0 * math.sqrt(largest) + WIDER))
 
 
 def _painted(

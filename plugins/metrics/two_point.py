@@ -16,6 +16,10 @@ from fib_plugins.metrics.packed_bits import SLAB, Phase, pack_bits, popcount
 from fib_plugins.threads import in_threads
 from fibcore.errors import FibError
 
+Counters = tuple[Callable[[np.ndarray, int], np.ndarray], Callable[[np.ndarray, int], np.ndarray]]
+"""Functions of C-contiguous words and `max_lag`, which return a count for each lag: along x, of
+slabs (z, y, word); along y or z, of slabs with that axis in the middle."""
+
 
 def two_point_correlation(
     labels: np.ndarray,
@@ -44,35 +48,21 @@ def two_point_correlation(
         FibError: if `max_lag` reaches across the volume.
     """
     check_lag(labels.shape, axis, max_lag)
-    counted = pairs_of(pack_bits(labels, phase, threads), axis, max_lag, threads)
+    counted = count_in_slabs(PAIRS, pack_bits(labels, phase, threads), axis, max_lag, threads)
     return counted / pairs(labels.shape, axis, max_lag)
 
 
-def pairs_of(words: np.ndarray, axis: int, max_lag: int, threads: int) -> np.ndarray:
-    """Return the number of pairs in the phase, int64 for r = 0 to `max_lag`.
-
-    Args:
-        words: from `pack_bits`.
-        axis: 0 (z), 1 (y) or 2 (x).
-        max_lag: largest distance in voxels.
-        threads: number of CPU threads.
-    """
-    count = _pairs_along_rows if axis == 2 else _pairs_across_rows
-    return count_in_slabs(count, words, axis, max_lag, threads)
-
-
 def count_in_slabs(
-    count: Callable[[np.ndarray, int], np.ndarray],
+    counters: Counters,
     words: np.ndarray,
     axis: int,
     max_lag: int,
     threads: int,
 ) -> np.ndarray:
-    """Return the sum of the results of `count` for slabs of the words along an axis.
+    """Return the sum of what is counted in slabs of the words along an axis.
 
     Args:
-        count: takes C-contiguous words and `max_lag`. Along x it gets slabs (z, y, word); along y
-            or z slabs with that axis in the middle.
+        counters: `PAIRS`, or those of another quantity.
         words: from `pack_bits`.
         axis: 0 (z), 1 (y) or 2 (x).
         max_lag: largest distance in voxels.
@@ -81,6 +71,7 @@ def count_in_slabs(
     Returns:
         int64, one count for each lag from 0 to `max_lag`.
     """
+    count = counters[0] if axis == 2 else counters[1]
     lines = words if axis == 2 else np.moveaxis(words, axis, 1)
 
     def count_slab(first: int) -> np.ndarray:
@@ -139,3 +130,6 @@ def _pairs_along_rows(words: np.ndarray, max_lag: int) -> np.ndarray:
                 count += popcount(row[width - 1 - skip] & (row[width - 1] >> low))
                 counts[lag] += np.int64(count)
     return counts
+
+
+PAIRS: Counters = (_pairs_along_rows, _pairs_across_rows)

@@ -18,6 +18,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from fibcore.errors import FibError
+from fibcore.files import status_text
 
 WORTH_NOTING_BYTES = 16 * 2**20
 """Hashes of less are taken again each time, which is as fast as looking them up."""
@@ -123,14 +124,7 @@ def _status(path: Path) -> tuple[int, str]:
         status = path.stat()
     except OSError as error:
         raise _unreadable(path, error) from error
-    parts = (
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-        status.st_ino,
-        status.st_dev,
-    )
-    return status.st_size, ":".join(map(str, parts))
+    return status.st_size, status_text(status)
 
 
 def _settled(path: Path, now: float) -> bool:
