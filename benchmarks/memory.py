@@ -12,9 +12,7 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -24,8 +22,9 @@ from fibcore.errors import sized
 from fibcore.formats import write_volume
 from fibcore.materials import EPOXY, GOLD
 
+from .peak_memory import PeakMemory
+
 SMALL, LARGE = (24, 96, 96), (96, 768, 768)
-INTERVAL_S = 0.002
 
 Step = dict[str, Any]
 GREY = {"images": "images"}
@@ -79,39 +78,6 @@ def cases(shape: tuple[int, ...]) -> dict[str, list[Step]]:
     }  # fmt: skip
 
 
-class Peak:
-    """Highest anonymous memory of this process within a block, above that at its beginning."""
-
-    def __enter__(self) -> Peak:
-        self._before = self.bytes = anonymous_bytes()
-        self._done = threading.Event()
-        self._watch = threading.Thread(target=self._sample)
-        self._watch.start()
-        return self
-
-    def _sample(self) -> None:
-        while not self._done.wait(INTERVAL_S):
-            self.bytes = max(self.bytes, anonymous_bytes())
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self._done.set()
-        self._watch.join()
-        self.bytes -= self._before
-
-
-def anonymous_bytes() -> int:
-    """Return the anonymous memory of this process (Linux)."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return 1024 * int(line.split()[1])
-    raise SystemExit("the kernel does not report anonymous memory (RssAnon)")
-
-
 def measured(name: str, folder: Path, shape: tuple[int, ...]) -> tuple[int, int]:
     """Return the forecast and the measured memory of a step, in bytes."""
     for size in (SMALL, shape):
@@ -121,7 +87,7 @@ def measured(name: str, folder: Path, shape: tuple[int, ...]) -> tuple[int, int]
         plan = check_pipeline(document, base=here)
         runs, cache = here / "runs", here / "cache"
         run_pipeline(plan, out=runs, cache=cache, stop=plan.steps[-2].id)
-        with Peak() as peak:
+        with PeakMemory() as peak:
             run_pipeline(plan, out=runs, cache=cache)
     return plan.steps[-1].expected.memory_bytes, peak.bytes
 

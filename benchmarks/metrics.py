@@ -11,7 +11,6 @@ import argparse
 import multiprocessing
 import os
 import statistics
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -19,17 +18,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import psutil
 from scipy import ndimage
 
 from fib_plugins.metrics.connectivity import connectivity
-from fib_plugins.metrics.lineal_path import lineal_path
+from fib_plugins.metrics.lineal_path import SEGMENTS
 from fib_plugins.metrics.overlap import Overlap
 from fib_plugins.metrics.packed_bits import pack_bits
 from fib_plugins.metrics.surface import specific_surface
 from fib_plugins.metrics.thickness import NORMAL, mean_diameter_in_planes, mean_thickness
-from fib_plugins.metrics.two_point import two_point_correlation
+from fib_plugins.metrics.two_point import PAIRS, Counters, count_in_slabs
 from fibcore import Labels
+
+from .peak_memory import PeakMemory
 
 CUBE = (1.0, 1.0, 1.0)
 
@@ -46,11 +46,11 @@ def tasks(size: int, threads: int) -> dict[str, tuple[int, int, Callable[[np.nda
     """Return the tasks: name -> edge of the volume, repetitions, function."""
     half = size // 2
 
-    def curve(measure: Callable[..., np.ndarray], lag: int) -> Callable[[np.ndarray], object]:
+    def curve(counters: Counters, lag: int) -> Callable[[np.ndarray], object]:
         def along_axes(labels: np.ndarray) -> object:
             words = pack_bits(labels, "solid", threads)
             lags = [min(lag, n - 1) for n in labels.shape]
-            return [measure(labels, i, lags[i], "solid", threads, words) for i in range(3)]
+            return [count_in_slabs(counters, words, i, lags[i], threads) for i in range(3)]
 
         return along_axes
 
@@ -58,9 +58,9 @@ def tasks(size: int, threads: int) -> dict[str, tuple[int, int, Callable[[np.nda
         "two-point correlation, r <= 100, three axes": (
             size,
             5,
-            curve(two_point_correlation, 100),
+            curve(PAIRS, 100),
         ),
-        f"lineal path, r <= {half}, three axes": (size, 5, curve(lineal_path, half)),
+        f"lineal path, r <= {half}, three axes": (size, 5, curve(SEGMENTS, half)),
         "ligament diameters, three planes": (
             half,
             3,
@@ -75,27 +75,6 @@ def tasks(size: int, threads: int) -> dict[str, tuple[int, int, Callable[[np.nda
         "connectivity": (size, 1, connectivity),
         "overlap": (size, 3, lambda v: Overlap().measure(Labels(v, CUBE), Labels(v, CUBE))),
     }
-
-
-class PeakMemory:
-    """Highest resident memory within a block, in bytes above that at its beginning."""
-
-    def __enter__(self) -> PeakMemory:
-        self._process = psutil.Process()
-        self._before = self._highest = self._process.memory_info().rss
-        self._done = threading.Event()
-        self._watcher = threading.Thread(target=self._watch)
-        self._watcher.start()
-        return self
-
-    def _watch(self) -> None:
-        while not self._done.wait(0.005):
-            self._highest = max(self._highest, self._process.memory_info().rss)
-
-    def __exit__(self, *error: object) -> None:
-        self._done.set()
-        self._watcher.join()
-        self.bytes = self._highest - self._before
 
 
 def measured(name: str, size: int, threads: int, file: Path) -> tuple[int, float, float]:

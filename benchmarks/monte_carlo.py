@@ -35,6 +35,8 @@ from fib_plugins.electrons.tally import empty_tally
 from fibcore import Labels
 from fibcore.materials import EPOXY, GOLD
 
+from .peak_memory import status_bytes
+
 KEY = np.uint64(1)
 VOXEL_NM = 3.26
 PER_PIXEL = 100
@@ -158,14 +160,8 @@ def data_set(path: Path, threads: int) -> dict[str, float]:
         for z in np.linspace(0, edge - 1, 3).astype(int):
             imager.image(int(z), (edge // 2 - rows // 2, edge // 2 + rows // 2), (0, edge))
         found[f"{energy}"] = (clock() - start) / 3 * edge / rows
-    found["memory"] = _peak_mb()
+    found["memory"] = status_bytes("VmHWM") / 2**20  # mapped files included
     return found
-
-
-def _peak_mb() -> float:
-    """Return the peak of resident memory of this process, files that it maps included."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def main() -> None:
@@ -184,7 +180,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "labels.npy"
         structure(path, args.edge)
-        command = [sys.executable, __file__, "--threads", str(args.threads)]
+        command = [sys.executable, "-m", "benchmarks.monte_carlo", "--threads", str(args.threads)]
         command += ["--measure", str(path)]
         found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     where = "a GPU" if cuda.is_available() else f"{args.threads} threads"

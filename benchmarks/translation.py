@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -33,6 +32,8 @@ from fib_plugins.training.prefetch import ahead, depth_for, to_device
 from fib_plugins.training.runtime import cpu_threads, fabric_on
 from fib_plugins.training.team import Team
 from fibcore import Context, Images, Model
+
+from .peak_memory import PeakMemory
 
 VOXEL_NM = (3.26, 3.26, 3.26)
 REFERENCE = CycleGAN(
@@ -145,7 +146,7 @@ def memory() -> None:
     """Print the peak memory of translating few and many slices, in processes of their own."""
     print(f"\n{'peak memory, slices of 512 x 512':<44}{'MB':>8}")
     for slices in (16, 64, 256):
-        command = [sys.executable, __file__, "--memory-of", str(slices)]
+        command = [sys.executable, "-m", "benchmarks.translation", "--memory-of", str(slices)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         print(f"{slices:>4} slices{'':<33}{float(done.stdout):>8.0f}")
 
@@ -161,25 +162,10 @@ def memory_of(slices: int) -> float:
         for plane in stack:
             plane[:] = rng.integers(0, 255, (512, 512), dtype=np.uint8)
         translator = with_random_weights(CycleGAN())
-        before = anonymous_mb()
-        peak = before
         images = Images(np.load(path, mmap_mode="r"), VOXEL_NM, kv=(2.0,))
-
-        def watch(*_: Any) -> None:
-            nonlocal peak
-            peak = max(peak, anonymous_mb())
-
-        translator.transform(images, Context(0, report=watch))
-    return peak
-
-
-def anonymous_mb() -> float:
-    """Return the anonymous memory of this process in MB."""
-    with open("/proc/self/status", encoding="ascii") as status:
-        for line in status:
-            if line.startswith("RssAnon:"):
-                return float(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        with PeakMemory() as peak:
+            translator.transform(images, Context(0))
+    return peak.highest / 2**20
 
 
 def with_random_weights(translator: Translator) -> Translator:

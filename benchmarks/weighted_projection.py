@@ -14,11 +14,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import numpy as np
+
+from .peak_memory import PeakMemory
 
 VOXEL_NM = 3.26
 
@@ -37,41 +38,22 @@ def structure(path: Path, edge: int) -> None:
 
 def measure(path: Path, threads: int, repeats: int, params: dict[str, object]) -> dict[str, float]:
     """Return seconds of the first and of later calls, and the peak of memory in MB."""
-    import psutil
-
     from fib_plugins.simulators.weighted_projection import WeightedProjection
     from fibcore import Context, Labels
 
     labels = Labels(np.load(path, mmap_mode="r"), (VOXEL_NM,) * 3)
     simulator = WeightedProjection(energies_kev=(2.0,), slices=12, **params)
-    process = psutil.Process()
-    before = peak = _anonymous(process)
-    done = threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.01):
-            peak = max(peak, _anonymous(process))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
     seconds = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
-        simulator.simulate(labels, context=Context(threads=threads))
-        seconds.append(time.perf_counter() - start)
-    done.set()
-    watcher.join()
+    with PeakMemory() as peak:
+        for _ in range(repeats + 1):
+            start = time.perf_counter()
+            simulator.simulate(labels, context=Context(threads=threads))
+            seconds.append(time.perf_counter() - start)
     return {
         "first": seconds[0],
         "median": statistics.median(seconds[1:]),
-        "memory": (peak - before) / 2**20,
+        "memory": peak.bytes / 2**20,
     }
-
-
-def _anonymous(process: object) -> int:
-    info = process.memory_info()  # type: ignore[attr-defined]
-    return int(info.rss - info.shared)
 
 
 def main() -> None:
@@ -95,7 +77,13 @@ def main() -> None:
             "first_hit": {"mode": "first_hit"},
             "first_hit, 100 electrons a pixel": {"mode": "first_hit", "electrons_per_pixel": 100},
         }.items():
-            command = [sys.executable, __file__, "--threads", str(args.threads)]
+            command = [
+                sys.executable,
+                "-m",
+                "benchmarks.weighted_projection",
+                "--threads",
+                str(args.threads),
+            ]
             command += ["--repeats", str(args.repeats)]
             command += ["--measure", str(path), json.dumps(params)]
             found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from fib_plugins import Surrogate
 from fibcore import Context, Labels
 
 from ..monte_carlo import PER_PIXEL, VOXEL_NM, data_set, structure
+from ..peak_memory import PeakMemory, status_bytes
 
 
 def measured(edge: int, threads: int) -> None:
@@ -47,32 +47,17 @@ def measured(edge: int, threads: int) -> None:
 def image(path: Path, threads: int) -> dict[str, float]:
     """Image a volume on disk; return seconds, peak memory in MB, and the referee's figures."""
     labels = Labels(np.load(path, mmap_mode="r"), (VOXEL_NM,) * 3)
-    status = Path("/proc/self/status")
-    anonymous = 0.0
-    done = threading.Event()
-
-    def memory(name: str) -> float:
-        return int(status.read_text().split(f"{name}:")[1].split()[0]) / 1024
-
-    def watch() -> None:
-        nonlocal anonymous
-        while not done.wait(0.02):
-            anonymous = max(anonymous, memory("RssAnon"))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
     start, cpu = time.perf_counter(), time.process_time()
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch, PeakMemory() as peak:
         context = Context(1, scratch=Path(scratch), threads=threads)
         simulator = Surrogate(energies_kev=(2.0,), electrons_per_pixel=PER_PIXEL)
         simulator.simulate(labels, context=context)
         found = {"seconds": time.perf_counter() - start, "cpu": time.process_time() - cpu}
         row = next(iter(context.kept["referee"].rows()))
-    done.set()
-    watcher.join()
     names = ("pixels", "bias", "bias_error", "chi_square")
     figures = {name: float(row[name]) for name in names}
-    return found | figures | {"anonymous_mb": anonymous, "resident_mb": memory("VmHWM")}
+    memory = {"anonymous_mb": peak.highest, "resident_mb": status_bytes("VmHWM")}
+    return found | figures | {name: size / 2**20 for name, size in memory.items()}
 
 
 def threads_by_default() -> int:

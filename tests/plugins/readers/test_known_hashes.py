@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,7 @@ def test_damaged_notes_do_no_harm(notes: Path, tmp_path: Path, content: bytes) -
 def test_a_note_of_another_form_is_taken_again(notes: Path, tmp_path: Path) -> None:
     paths = files(tmp_path)
     hashes_of(paths)
-    with sqlite3.connect(notes) as connection:
+    with closing(sqlite3.connect(notes)) as connection, connection:
         connection.execute("UPDATE hashes SET sha256 = 'short'")
     assert hashes_of(paths) == true(paths)
 
@@ -134,7 +135,7 @@ def test_the_oldest_notes_are_dropped(
     monkeypatch.setattr(known_hashes, "MOST_NOTES", 2)
     for path in files(tmp_path, 4):
         hashes_of([path])
-    with sqlite3.connect(notes) as connection:
+    with closing(sqlite3.connect(notes)) as connection:
         names = {Path(name).name for (name,) in connection.execute("SELECT path FROM hashes")}
     assert names == {"2.raw", "3.raw"}
 

@@ -1,0 +1,57 @@
+"""The peak of a process's anonymous memory (Linux).
+
+Memory-mapped files, whose pages the system reads and drops as it likes, are not counted.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+INTERVAL_S = 0.002
+
+
+class PeakMemory:
+    """Highest anonymous memory of this process within a block.
+
+    Attributes:
+        highest: in bytes.
+    """
+
+    def __enter__(self) -> PeakMemory:
+        self._before = self.highest = anonymous_bytes()
+        self._done = threading.Event()
+        self._watcher = threading.Thread(target=self._watch)
+        self._watcher.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self._done.wait(INTERVAL_S):
+            self.highest = max(self.highest, anonymous_bytes())
+
+    def __exit__(self, *error: object) -> None:
+        self._done.set()
+        self._watcher.join()
+
+    @property
+    def bytes(self) -> int:
+        """Highest anonymous memory above that at the beginning."""
+        return self.highest - self._before
+
+
+def anonymous_bytes() -> int:
+    """Return the anonymous memory of this process in bytes."""
+    return status_bytes("RssAnon")
+
+
+def status_bytes(name: str) -> int:
+    """Return an entry of the status of this process in bytes, such as ``VmHWM``.
+
+    Raises:
+        SystemExit: the system does not report it.
+    """
+    status = Path("/proc/self/status")
+    for line in status.read_text().splitlines() if status.exists() else ():
+        if line.startswith(f"{name}:"):
+            return 1024 * int(line.split()[1])
+    raise SystemExit(f"this system does not report {name} in {status}")
