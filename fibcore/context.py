@@ -7,9 +7,9 @@ import hashlib
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -17,11 +17,19 @@ from fibcore.devices import resolve_device
 from fibcore.errors import FibError
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 MEMORY_MAP_ABOVE_BYTES = 64 * 2**20
 
 Report = Callable[[str, float, float | None], None]
 """Progress callback: description of the work, amount done, total amount (None: unknown)."""
+
+
+class Spread(Protocol):
+    """Shares the parts of one step among the workers of a run."""
+
+    def __call__(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[T, R]]:
+        """Yield each item and work(item), in any order."""
 
 
 class Context:
@@ -35,6 +43,7 @@ class Context:
             gets the same folder. Default: a temporary folder.
         report: function called with progress; default: none.
         log: logger; its warnings are recorded in the provenance of the run.
+        spread: shares parts of the step among workers, see `Context.spread`; default: none do.
     """
 
     def __init__(
@@ -46,6 +55,7 @@ class Context:
         scratch: Path | None = None,
         report: Report | None = None,
         log: logging.Logger | None = None,
+        spread: Spread | None = None,
     ) -> None:
         self.seed = int(seed)
         self.device_asked = device
@@ -56,6 +66,7 @@ class Context:
         self.kept: dict[str, Any] = {}
         self._report = report
         self._scratch = scratch
+        self._spread = spread
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._rng: np.random.Generator | None = None
 
@@ -132,6 +143,25 @@ class Context:
         if held_bytes(nbytes):
             return np.empty(shape, dtype)
         return new_array_file(self.scratch / f"{name}.npy", shape, dtype)
+
+    @property
+    def spreads(self) -> bool:
+        """Whether other workers share the parts of the step that are given to `spread`."""
+        return self._spread is not None
+
+    def spread(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[T, R]]:
+        """Yield each item and work(item), computed by the workers of the run if there are several.
+
+        Args:
+            work: can be pickled, and is kept by a worker from item to item; arrays in it that are
+                memory-mapped, or large, are files that workers map. Its results do not depend on
+                other items.
+            items: independent parts of the work, such as slices or slabs. Their order is that of
+                the results for one worker, and any for several.
+        """
+        if self._spread is None:
+            return ((item, work(item)) for item in items)
+        return self._spread(work, items)
 
     def keep(self, name: str, artefact: Any) -> None:
         """Keep a further result of the step in addition to its main one (history, curves).

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import typer
 
     from fibcore.events import Observer, RunEvent
+    from fibcore.pipeline.workers import OpenWorkers
 
 PROJECT = "fib"
 ENTRY_POINT_GROUP = "fib.plugins"
@@ -113,6 +114,16 @@ def fib_observe_run(run: Path, command: Sequence[str]) -> Iterable[Observer] | N
     Args:
         run: folder of the run.
         command: command line that started it; empty for a run from Python.
+    """
+
+
+@hookspec
+def fib_workers(where: str) -> OpenWorkers | None:
+    """Return a function that opens workers, which execute the steps of a run; else None.
+
+    Args:
+        where: value of ``--cluster``, or ``jobs:N`` for ``--jobs N``. The first package that does
+            not return None decides.
     """
 
 

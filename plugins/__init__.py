@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         Source,
     )
     from fibcore.events import Observer
+    from fibcore.pipeline.workers import OpenWorkers
 
 _HOMES = {
     "Acquisition": "adapters.acquisition",
@@ -186,7 +187,7 @@ def fib_register_readers(register: Callable[[type[Reader]], None]) -> None:
 
 @hookimpl
 def fib_register_commands(app: typer.Typer) -> None:
-    """Add the commands that run no pipeline."""
+    """Add the commands."""
     from fib_plugins.commands import app as commands
     from fib_plugins.report import commands as report
 
@@ -211,3 +212,11 @@ def fib_observe_run(command: Sequence[str]) -> Iterable[Observer]:
     from fib_plugins.report import ReportWriter
 
     return [*displays(), ReportWriter()]
+
+
+@hookimpl
+def fib_workers(where: str) -> OpenWorkers | None:
+    """Return processes of this machine, and Dask clusters."""
+    from fib_plugins.workers import workers_named
+
+    return workers_named(where)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fib_plugins.commands.overrides import override
 from fibcore import FibError
-from fibcore.cli.overrides import override
 from fibcore.pipeline import RunResult, check_pipeline, run_pipeline
 
 PAPER = Path(__file__).parents[2] / "examples" / "paper"

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from fibcore.events import RunEvent, RunWarned, StepLogged, StepProgress
+from fibcore.events import RunEvent, RunWarned
 from fibcore.guests import guest
-from fibcore.interrupts import obey
 from fibcore.packages import Implementation, hook_manager, implementations, packages
-from fibcore.pipeline import logs
-from fibcore.pipeline.plan import PlannedStep
-from fibcore.text import described, message, text_of
-
-PROGRESS_EVERY_S = 0.1
+from fibcore.text import described, message
 
 
 class Announcer:
@@ -95,48 +87,3 @@ class Announcer:
             if failure not in self._blamed:
                 self._blamed.add(failure)
                 self.warn(f"observer {observer} failed: {described(error)}")
-
-    def about(self, step: PlannedStep) -> dict[str, Any]:
-        """Return the attributes that all events of a step have."""
-        return {"run": self.run, "step": step.id, "index": step.index, "plugin": step.identifier}
-
-    def progress_of(self, step: PlannedStep) -> Callable[[str, float, float | None], None]:
-        """Return the progress callback of a step; it passes on at most ten calls a second."""
-        about = self.about(step)
-        last = 0.0
-
-        def report(what: str, done: float, total: float | None) -> None:
-            nonlocal last
-            obey()
-            clock = time.monotonic()
-            if clock - last >= PROGRESS_EVERY_S or done == total:
-                last = clock
-                self.notify(StepProgress(**about, what=what, done=done, total=total))
-
-        return report
-
-    @contextmanager
-    def logging_of(self, step: PlannedStep, warnings: list[str]) -> Iterator[logging.Logger]:
-        """Return the logger of a step; observers get its records, `warnings` each warning once."""
-        about = self.about(step)
-
-        def take(record: logging.LogRecord) -> None:
-            text = message(_text_of(record))
-            if record.levelno >= logging.WARNING:
-                if text in warnings:
-                    return
-                warnings.append(text)
-            self.notify(StepLogged(**about, level=record.levelname, message=text))
-
-        with logs.logger(take) as log:
-            yield log
-
-
-def _text_of(record: logging.LogRecord) -> str:
-    """Return the message of a log record, even if its arguments do not fit."""
-    try:
-        return record.getMessage()
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        return f"{text_of(record.msg)} (log call with wrong arguments: {described(error)})"

@@ -1,42 +1,92 @@
-"""Executes one step: reads its inputs, calls its plugin, checks its results."""
+"""Executes a task: reads its inputs, calls its plugin, checks and commits its results."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from fibcore.artefacts import Artefact
-from fibcore.context import Context
+from fibcore.context import Context, Spread
 from fibcore.contracts import Slot
-from fibcore.errors import FibError
+from fibcore.events import RunEvent, StepLogged, StepProgress
 from fibcore.guests import guest
+from fibcore.interrupts import obey
 from fibcore.models import Model
-from fibcore.pipeline.plan import InputRef, PlannedStep, Work
-from fibcore.pipeline.store import Entry
+from fibcore.pipeline import logs
+from fibcore.pipeline.provenance import peak_memory_bytes
+from fibcore.pipeline.store import Entry, Store
+from fibcore.pipeline.task import Read, Task
 from fibcore.pipeline.wiring import plugin_of
+from fibcore.text import described, message, text_of
 from fibcore.threads import one_blas_thread
 from fibcore.volumes import Images, Volume
 
+PROGRESS_EVERY_S = 0.1
 
-def execute(
-    step: PlannedStep, finished: Mapping[str, Entry], context: Context
-) -> dict[str, Artefact]:
-    """Execute a step and return its artefacts: name -> artefact, the main one first.
+Notify = Callable[[RunEvent], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished task.
+
+    Attributes:
+        entry: its result.
+        device: device that it used.
+        peak_memory_bytes: largest size that its process has had.
+        worker: name of the process; empty for that of the run.
+    """
+
+    entry: Entry
+    device: str
+    peak_memory_bytes: int
+    worker: str = ""
+
+
+def perform(task: Task, notify: Notify, spread: Spread | None = None) -> Outcome:
+    """Execute a task and commit its result; the lock of its key is held.
 
     Args:
-        step: the step.
-        finished: step id -> results, of all steps that it reads.
-        context: context of the step.
+        task: the task.
+        notify: gets the events of the step.
+        spread: shares the parts of the step among workers.
 
     Raises:
         TypeError: the plugin returned another type than its signature declares.
         Exception: any error of the plugin.
     """
-    work = step.work
+    clock = time.monotonic()
+    store = Store(task.store)
+    scratch = store.work_folder(task.key) / "scratch"
+    warnings: list[str] = []
+    with _logging_of(task, warnings, notify) as log:
+        context = Context(
+            task.work.seed, device=task.device, threads=task.threads, scratch=scratch,
+            report=_progress_of(task, notify), log=log, spread=spread,
+        )  # fmt: skip
+        made = _made(task, context)
+        manifest = {
+            "key_parts": task.key_parts,
+            "read": task.read,
+            "started": task.started,
+            "seconds": round(time.monotonic() - clock, 3),
+            "warnings": warnings,
+        }
+        entry = store.commit(task.key, made, manifest)
+    return Outcome(entry, context.device_used, peak_memory_bytes())
+
+
+def _made(task: Task, context: Context) -> dict[str, Artefact]:
+    """Return the artefacts of a task: name -> artefact, the main one first."""
+    work = task.work
     plugin: Any = work.plugin
-    if work.model is not None:
-        plugin = plugin_of(_read(work.model, finished), work.params)
-    inputs = {name: _input(work.slots[name], refs, finished) for name, refs in step.inputs.items()}
+    if task.model is not None:
+        plugin = plugin_of(task.model(), work.params)
+    inputs = {name: _input(work.slots[name], reads) for name, reads in task.inputs.items()}
     result: Any
     with guest(), one_blas_thread:
         if work.files is not None:
@@ -50,12 +100,12 @@ def execute(
     if not isinstance(result, product.type):
         what = work.method or work.identifier
         raise TypeError(f"{what} returned {type(result).__name__}, not {product.type.__name__}")
-    return made | _further(work, plugin, context.kept)
+    return made | _further(task, plugin, context.kept)
 
 
-def _further(work: Work, plugin: Any, kept: Mapping[str, Any]) -> dict[str, Artefact]:
+def _further(task: Task, plugin: Any, kept: Mapping[str, Any]) -> dict[str, Artefact]:
     """Return the further artefacts of a step, after its main one."""
-    _, *others = work.products.items()
+    _, *others = task.work.products.items()
     made: dict[str, Any] = {}
     for name, product in others:
         if name == "model":
@@ -70,14 +120,14 @@ def _further(work: Work, plugin: Any, kept: Mapping[str, Any]) -> dict[str, Arte
     return made
 
 
-def _input(slot: Slot, refs: Sequence[InputRef], finished: Mapping[str, Entry]) -> Any:
+def _input(slot: Slot, reads: Sequence[Read]) -> Any:
     parts = []
-    for ref in refs:
-        artefact = _read(ref, finished)
-        if isinstance(artefact, Volume) and ref.source.cut:
-            artefact = artefact.cut(ref.source.cut)
-        if isinstance(artefact, Images) and ref.source.kv:
-            artefact = artefact.select(ref.source.kv)
+    for read in reads:
+        artefact = read()
+        if isinstance(artefact, Volume) and read.part.cut:
+            artefact = artefact.cut(read.part.cut)
+        if isinstance(artefact, Images) and read.part.kv:
+            artefact = artefact.select(read.part.kv)
         parts.append(artefact)
     if slot.as_plugin:
         parts = [plugin_of(part, {}) if isinstance(part, Model) else part for part in parts]
@@ -86,11 +136,42 @@ def _input(slot: Slot, refs: Sequence[InputRef], finished: Mapping[str, Entry]) 
     return Images.stack(parts) if len(parts) > 1 else parts[0]
 
 
-def _read(ref: InputRef, finished: Mapping[str, Entry]) -> Any:
-    entry = finished[ref.step.id]
-    if ref.artefact not in entry.manifest["artefacts"]:
-        raise FibError(
-            f"step {ref.step.id!r} did not keep {ref.artefact!r}; its parameters decide whether "
-            f"it does"
-        )
-    return entry.read(ref.artefact, ref.product.type)
+def _progress_of(task: Task, notify: Notify) -> Callable[[str, float, float | None], None]:
+    """Return the progress callback of a task; it passes on at most ten calls a second."""
+    last = 0.0
+
+    def report(what: str, done: float, total: float | None) -> None:
+        nonlocal last
+        obey()
+        clock = time.monotonic()
+        if clock - last >= PROGRESS_EVERY_S or done == total:
+            last = clock
+            notify(StepProgress(**task.about, what=what, done=done, total=total))
+
+    return report
+
+
+@contextmanager
+def _logging_of(task: Task, warnings: list[str], notify: Notify) -> Iterator[logging.Logger]:
+    """Return the logger of a task; observers get its records, `warnings` each warning once."""
+
+    def take(record: logging.LogRecord) -> None:
+        text = message(_text_of(record))
+        if record.levelno >= logging.WARNING:
+            if text in warnings:
+                return
+            warnings.append(text)
+        notify(StepLogged(**task.about, level=record.levelname, message=text))
+
+    with logs.logger(take) as log:
+        yield log
+
+
+def _text_of(record: logging.LogRecord) -> str:
+    """Return the message of a log record, even if its arguments do not fit."""
+    try:
+        return record.getMessage()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return f"{text_of(record.msg)} (log call with wrong arguments: {described(error)})"

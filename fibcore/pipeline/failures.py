@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 
 from fibcore.errors import FibError
-from fibcore.pipeline.plan import PlannedStep
+from fibcore.pipeline.plan import Work
 from fibcore.registry import registry
 from fibcore.text import described, message, shown, text_of
 
@@ -23,18 +23,18 @@ NUMBA_CACHE = "numba.core.caching"
 """Module of Numba that writes compiled functions of ``njit(cache=True)`` to disk."""
 
 
-def explain_failure(step: PlannedStep, error: BaseException, vanished: Path | None) -> str:
+def explain_failure(work: Work, error: BaseException, vanished: Path | None) -> str:
     """Return why a step failed.
 
     Args:
-        step: the step.
+        work: the work of the step.
         error: the error that it raised.
         vanished: a folder of the run or of the cache that does not exist any more.
     """
-    return message(_explained(step, error, vanished))
+    return message(_explained(work, error, vanished))
 
 
-def _explained(step: PlannedStep, error: BaseException, vanished: Path | None) -> str:
+def _explained(work: Work, error: BaseException, vanished: Path | None) -> str:
     if vanished is not None:
         return (
             f"{shown(vanished)} disappeared during the run: it was deleted or moved, or its disk "
@@ -63,9 +63,9 @@ def _explained(step: PlannedStep, error: BaseException, vanished: Path | None) -
     if isinstance(error, MemoryError):
         return f"not enough memory ({error}); make the volume smaller or cut the step's inputs"
     who = ""
-    if step.work.plugin is not None:
-        entry = registry().entry(step.identifier)
-        who = f" in {step.identifier} of {entry.distribution} {entry.version}"
+    if work.plugin is not None:
+        entry = registry().entry(work.identifier)
+        who = f" in {work.identifier} of {entry.distribution} {entry.version}"
     return (
         f"{described(error)} (an error{who}, not in your pipeline; --debug shows where; please "
         f"report it)"

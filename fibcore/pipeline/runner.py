@@ -1,4 +1,4 @@
-"""Runs a checked pipeline step by step."""
+"""Runs a checked pipeline: starts each step when its inputs are finished, records how it ended."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import shutil
 import time
 import traceback
 from collections.abc import Collection, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from fibcore.context import Context
 from fibcore.errors import FibError
 from fibcore.events import (
+    SERIOUS,
+    RunEvent,
     RunFinished,
     RunStarted,
     StepFailed,
@@ -28,14 +31,16 @@ from fibcore.files import own_folder, write_whole
 from fibcore.interrupts import held_back
 from fibcore.pipeline.announce import Announcer
 from fibcore.pipeline.check import document_text
-from fibcore.pipeline.execute import execute
+from fibcore.pipeline.execute import Outcome
 from fibcore.pipeline.failures import explain_failure
-from fibcore.pipeline.plan import InputRef, Plan, PlannedStep
+from fibcore.pipeline.plan import Plan, PlannedStep
 from fibcore.pipeline.provenance import Provenance, now, peak_memory_bytes
 from fibcore.pipeline.records import PIPELINE, PROVENANCE, RESOLVED
 from fibcore.pipeline.result import RunResult, StepError
 from fibcore.pipeline.status import StepStatus, check_resources, is_current, previous_run, statuses
 from fibcore.pipeline.store import Entry, Store, make_writable
+from fibcore.pipeline.task import about, task_of
+from fibcore.pipeline.workers import Failure, OpenWorkers, ThisProcess, Workers
 
 
 def run_pipeline(
@@ -51,6 +56,7 @@ def run_pipeline(
     check_memory_and_disk: bool = True,
     observers: Sequence[object] = (),
     command: Sequence[str] = (),
+    workers: OpenWorkers | None = None,
 ) -> RunResult:
     """Run a plan: reuse finished steps, compute the others, write a run folder.
 
@@ -66,11 +72,13 @@ def run_pipeline(
         check_memory_and_disk: refuse a run that needs more than is free.
         observers: objects with a ``fib_run_event`` hook, besides the installed observers.
         command: command line to record.
+        workers: opens the workers that execute the steps, e.g. ``open_workers("local:4")`` of
+            `fibcore.pipeline.workers`. Default: this process, one step at a time.
 
     Raises:
         UsageError, PipelineError: no step was run.
         StepError: a step failed; finished steps are kept.
-        KeyboardInterrupt: interrupted; finished steps are kept, the current one can be resumed.
+        KeyboardInterrupt: interrupted; finished steps are kept, those in progress can be resumed.
     """
     store = Store(cache)
     make_writable(out.absolute())
@@ -80,18 +88,32 @@ def run_pipeline(
     planned = statuses(plan, store, previous=previous, start=start, stop=stop, force=force)
     if check_memory_and_disk:
         check_resources(planned, store, plan.pipeline.name)
-    folder = _new_folder(runs)
-    write_whole(folder / PIPELINE, document_text(plan.document), lasting=False)
-    write_whole(folder / RESOLVED, json.dumps(plan.resolved(), indent=1) + "\n", lasting=False)
-    threads = threads or os.cpu_count() or 1
-    provenance = Provenance(
-        folder / PROVENANCE, plan, device=device, threads=threads, command=command
-    )
-    announcer = Announcer(folder, provenance.record["warnings"], observers, command)
-    run = _Run(plan, store, folder, provenance, announcer, device, threads)
-    with store.run_at_work(folder):
+    with ExitStack() as resources:
+        working = [item.step for item in planned if item.works]
+        crew = ThisProcess() if workers is None else workers(working, store.root, device)
+        resources.callback(crew.close)
+        folder = _new_folder(runs)
+        write_whole(folder / PIPELINE, document_text(plan.document), lasting=False)
+        write_whole(folder / RESOLVED, json.dumps(plan.resolved(), indent=1) + "\n", lasting=False)
+        threads = threads or os.cpu_count() or 1
+        provenance = Provenance(
+            folder / PROVENANCE, plan, device=device, threads=threads, command=command
+        )
+        announcer = Announcer(folder, provenance.record["warnings"], observers, command)
+        run = _Run(plan, store, folder, provenance, announcer, crew, device, threads)
+        resources.enter_context(store.run_at_work(folder))
         run.all(planned)
     return RunResult(folder, plan, run.finished, tuple(announcer.files))
+
+
+@dataclass
+class _Busy:
+    """A step in progress, with its record in the provenance; `lock` holds its key."""
+
+    step: PlannedStep
+    record: dict[str, Any]
+    clock: float
+    lock: ExitStack = field(default_factory=ExitStack)
 
 
 class _Run:
@@ -102,6 +124,7 @@ class _Run:
         folder: Path,
         provenance: Provenance,
         announcer: Announcer,
+        workers: Workers,
         device: str,
         threads: int,
     ) -> None:
@@ -109,10 +132,13 @@ class _Run:
         self.store = store
         self.folder = folder
         self.provenance = provenance
+        self.workers = workers
         self.device = device
         self.threads = threads
         self.announcer = announcer
         self.finished: dict[str, Entry] = {}
+        self.busy: dict[str, _Busy] = {}
+        self.failed: StepError | None = None
 
     def all(self, planned: list[StepStatus]) -> None:
         started = time.monotonic()
@@ -125,9 +151,7 @@ class _Run:
             self.announcer.notify(
                 RunStarted(run=self.folder, name=name, steps=steps, reused=reused)
             )
-            for item in planned:
-                if item.action != "leave":
-                    self.step(item)
+            self._work_off([item for item in planned if item.action != "leave"])
             status = "finished"
         except KeyboardInterrupt:
             status = "interrupted"
@@ -149,55 +173,164 @@ class _Run:
                 if status == "finished":
                     raise
 
-    def step(self, item: StepStatus) -> None:
-        step, about = item.step, self.announcer.about(item.step)
-        record = self._begin_record(step)
-        clock = time.monotonic()
+    def _work_off(self, waiting: list[StepStatus]) -> None:
+        """Start steps as soon as they can, in the order of the file; after a failure, no more.
+
+        Raises:
+            StepError: the first failure, when the other steps in progress have ended.
+        """
         try:
-            with self.store.lock(step.key, lambda: self._log_waiting(step)):
-                entry = self._reusable(item)
-                reused = entry is not None
-                if entry is None:
-                    entry = self._compute(step, record, clock)
-            _link(self.folder / step.folder, entry.folder)
+            while (waiting and self.failed is None) or self.busy:
+                if self.failed is None:
+                    waiting = [item for item in waiting if not self._started(item, waiting)]
+                if self.busy:
+                    for task, result in self.workers.wait():
+                        self._ended(self.busy[task.step], result)
         except KeyboardInterrupt:
-            self._ended(record, "interrupted", clock)
+            self.workers.close()
+            for busy in list(self.busy.values()):
+                self._note_end(busy, "interrupted")
             raise
-        except BaseException as error:  # plugins may raise SystemExit or errors of their own
-            record["error"] = message = self._explained(step, error)
-            self._ended(record, "failed", clock)
-            details = "".join(traceback.format_exception(error))
-            self.announcer.notify(StepFailed(**about, message=message, traceback=details))
-            raise StepError(step, message, self.folder) from error
+        finally:
+            for busy in self.busy.values():
+                busy.lock.close()
+        if self.failed is not None:
+            raise self.failed
+
+    def _started(self, item: StepStatus, waiting: Sequence[StepStatus]) -> bool:
+        """Start or reuse a step if that is possible now; return whether it need not wait longer."""
+        step = item.step
+        ready = all(ref.step.id in self.finished for ref in step.sources)
+        if self.failed is not None or not ready or not self._fits(step):
+            return False
+        busy = _Busy(step, self._begin_record(step), time.monotonic())
+        try:
+            if self.busy:
+                if not busy.lock.enter_context(self.store.lock_if_free(step.key)):
+                    return False  # another run works on it: see again later
+            else:
+                busy.lock.enter_context(self.store.lock(step.key, lambda: self._log_waiting(step)))
+            self.busy[step.id] = busy
+            entry = self._reusable(item)
+            if entry is None:
+                self._compute(busy, waiting)
+            else:
+                self._finish(busy, entry, reused=True)
+        except KeyboardInterrupt:
+            self.busy[step.id] = busy
+            raise
+        except BaseException as error:
+            self.busy[step.id] = busy
+            self._fail(busy, self._failure(step, error))
+        return True
+
+    def _fits(self, step: PlannedStep) -> bool:
+        """Return whether there is a free worker, and memory beside the steps in progress."""
+        if len(self.busy) >= self.workers.slots:
+            return False
+        if not self.busy or self.workers.elsewhere:
+            return True
+        import psutil
+
+        memory = sum(busy.step.expected.memory_bytes for busy in self.busy.values())
+        return memory + step.expected.memory_bytes < psutil.virtual_memory().total / 2
+
+    def _compute(self, busy: _Busy, waiting: Sequence[StepStatus]) -> None:
+        step = busy.step
+        resumed = self.store.interrupted(step.key)
+        if step.key in self.store.damaged:
+            problem = self.store.damaged[step.key]
+            self.announcer.warn(
+                f"{step.id}: its result in the cache was damaged ({problem}); it is computed again"
+            )
+        self.announcer.notify(StepStarted(**self._about(step), resumed=resumed))
+        task = task_of(
+            step, self.finished, store=self.store.root, run=self.folder, device=self.device,
+            threads=self._threads(waiting), started=busy.record["started"],
+        )  # fmt: skip
+
+        def notify(event: RunEvent) -> None:
+            if isinstance(event, StepLogged) and event.level in SERIOUS:
+                busy.record["warnings"].append(event.message)
+            self.announcer.notify(event)
+
+        self.workers.start(task, notify)
+
+    def _threads(self, waiting: Sequence[StepStatus]) -> int:
+        """Return the threads of a step: all, or its share if others can run beside it."""
+        ready = sum(
+            item.works and all(ref.step.id in self.finished for ref in item.step.sources)
+            for item in waiting
+            if item.step.id not in self.finished
+        )
+        return max(1, self.threads // max(1, min(ready, self.workers.slots)))
+
+    def _ended(self, busy: _Busy, result: Outcome | Failure) -> None:
+        if isinstance(result, Failure):
+            self._fail(busy, result)
+            return
+        self.store.damaged.pop(busy.step.key, None)
+        busy.record |= {
+            "device": result.device,
+            "peak_memory_bytes": result.peak_memory_bytes,
+            **({"worker": result.worker} if result.worker else {}),
+        }
+        try:
+            self._finish(busy, result.entry, reused=False)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            self._fail(busy, self._failure(busy.step, error))
+
+    def _finish(self, busy: _Busy, entry: Entry, *, reused: bool) -> None:
+        step, record = busy.step, busy.record
+        _link(self.folder / step.folder, entry.folder)
         self.finished[step.id] = entry
-        seconds = time.monotonic() - clock
+        seconds = time.monotonic() - busy.clock
         record |= {
             "outcome": "reused" if reused else "finished",
             "seconds": round(seconds, 3),
-            "peak_memory_bytes": peak_memory_bytes(),
+            "peak_memory_bytes": record.get("peak_memory_bytes") or peak_memory_bytes(),
             "outputs": entry.manifest["artefacts"],
         }
         if reused:
             kept = ("started", "seconds", "warnings")
             record["computed"] = {name: entry.manifest.get(name) for name in kept}
         self.provenance.add_step(record)
+        del self.busy[step.id]
+        busy.lock.close()
         self.announcer.notify(
-            StepFinished(**about, reused=reused, seconds=seconds, folder=step.folder)
+            StepFinished(**self._about(step), reused=reused, seconds=seconds, folder=step.folder)
         )
 
-    def _ended(self, record: dict[str, Any], outcome: str, clock: float) -> None:
-        record |= {"outcome": outcome, "seconds": round(time.monotonic() - clock, 3)}
+    def _fail(self, busy: _Busy, failure: Failure) -> None:
+        busy.record["error"] = failure.message
+        self._note_end(busy, "failed")
+        about = self._about(busy.step)
+        self.announcer.notify(
+            StepFailed(**about, message=failure.message, traceback=failure.traceback)
+        )
+        error = StepError(busy.step, failure.message, self.folder)
+        error.__cause__ = failure.cause
+        self.failed = self.failed or error
+
+    def _note_end(self, busy: _Busy, outcome: str) -> None:
+        busy.record |= {"outcome": outcome, "seconds": round(time.monotonic() - busy.clock, 3)}
         with (
             held_back(),
             contextlib.suppress(FibError),
         ):  # the cause is reported
-            self.provenance.add_step(record)
+            self.provenance.add_step(busy.record)
+        self.busy.pop(busy.step.id, None)
+        busy.lock.close()
 
-    def _explained(self, step: PlannedStep, error: BaseException) -> str:
+    def _failure(self, step: PlannedStep, error: BaseException) -> Failure:
+        """Return an error of the run itself, such as one of its folders, as that of a step."""
         gone = self.store.vanished(self.finished.values())
         if gone is None and not self.folder.is_dir():
             gone = self.folder
-        return explain_failure(step, error, gone)
+        details = "".join(traceback.format_exception(error))
+        return Failure(explain_failure(step.work, error, gone), details, error)
 
     def _reusable(self, item: StepStatus) -> Entry | None:
         """Return the finished result of the step, which another run may just have made."""
@@ -209,37 +342,6 @@ class _Run:
         self.store.used(entry)
         return entry
 
-    def _compute(self, step: PlannedStep, record: dict[str, Any], clock: float) -> Entry:
-        resumed = self.store.interrupted(step.key)
-        if step.key in self.store.damaged:
-            problem = self.store.damaged[step.key]
-            self.announcer.warn(
-                f"{step.id}: its result in the cache was damaged ({problem}); it is computed again"
-            )
-        self.announcer.notify(StepStarted(**self.announcer.about(step), resumed=resumed))
-        scratch = self.store.work_folder(step.key) / "scratch"
-        with self.announcer.logging_of(step, record["warnings"]) as log:
-            report = self.announcer.progress_of(step)
-            context = Context(
-                step.work.seed, device=self.device, threads=self.threads, scratch=scratch,
-                report=report, log=log,
-            )  # fmt: skip
-            made = execute(step, self.finished, context)
-            record["device"] = context.device_used
-            manifest = {
-                "key_parts": step.key_parts,
-                "read": {
-                    f"{ref.step.key}/{ref.artefact}": self.finished[ref.step.id].hash_of(
-                        ref.artefact
-                    )
-                    for ref in step.sources
-                },
-                "started": record["started"],
-                "seconds": round(time.monotonic() - clock, 3),
-                "warnings": record["warnings"],
-            }
-            return self.store.commit(step.key, made, manifest)
-
     def _begin_record(self, step: PlannedStep) -> dict[str, Any]:
         record: dict[str, Any] = {
             "id": step.id,
@@ -250,7 +352,7 @@ class _Run:
             "params": dict(step.work.params),
             "started": now(),
             "inputs": {
-                f"{ref.step.id}.{ref.artefact}": self._hash_of(ref)
+                f"{ref.step.id}.{ref.artefact}": self.finished[ref.step.id].hash_of(ref.artefact)
                 for ref in step.sources
                 if ref.artefact in self.finished[ref.step.id].manifest["artefacts"]
             },
@@ -261,13 +363,12 @@ class _Run:
             record["files"] = {"source": files.source, "sha256": files.sha256}
         return record
 
-    def _hash_of(self, ref: InputRef) -> str:
-        return self.finished[ref.step.id].hash_of(ref.artefact)
+    def _about(self, step: PlannedStep) -> dict[str, Any]:
+        return about(self.folder, step.id, step.index, step.identifier)
 
     def _log_waiting(self, step: PlannedStep) -> None:
         message = "another run is working on the same step; waiting for its result"
-        about = self.announcer.about(step)
-        self.announcer.notify(StepLogged(**about, level="INFO", message=message))
+        self.announcer.notify(StepLogged(**self._about(step), level="INFO", message=message))
 
 
 def _new_folder(runs: Path) -> Path:

@@ -26,7 +26,10 @@ class Lenient(GenerateJsonSchema):
 
         pydantic omits some of them, but not NaN and infinity.
         """
-        found = super().default_schema(schema)
+        try:
+            found = super().default_schema(schema)
+        except ValueError:  # pydantic before 2.13 raises it for bytes that are no text
+            return self.generate_inner(schema["schema"])
         try:
             json.dumps(found.get("default"), allow_nan=False)
         except (TypeError, ValueError):

@@ -23,7 +23,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from fib_plugins.training.pickling import pack
+from fib_plugins.pickling import pack
 from fibcore import FibError
 from fibcore.threads import one_blas_thread
 

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fib_plugins.pickling import pack, unpack
 from fib_plugins.training.beside import Beside, CannotServeError
-from fib_plugins.training.pickling import pack, unpack
 from fibcore import Context, FibError, Forecast, Images, Labels, Source
 
 if TYPE_CHECKING:  # not at run time: the process beside the training needs no torch

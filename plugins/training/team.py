@@ -25,8 +25,8 @@ from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.fabric.strategies import DDPStrategy
 from torch import nn
 
+from fib_plugins.pickling import pack, unpack
 from fib_plugins.training.checkpoint import Checkpoint
-from fib_plugins.training.pickling import pack, unpack
 from fib_plugins.training.progress import Progress
 from fib_plugins.training.runtime import cpu_threads, fabric_on, mixed_precision
 from fib_plugins.training.schedule import Computing

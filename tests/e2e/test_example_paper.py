@@ -14,7 +14,7 @@ from processes import without_coverage
 
 from benchmarks.study import published
 from benchmarks.study.simulations import SIMULATIONS
-from fibcore.cli.overrides import override
+from fib_plugins.commands.overrides import override
 from fibcore.pipeline import check_pipeline
 
 ROOT = Path(__file__).parents[2]

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from fib_plugins.commands.settings import read_settings, setting_of_option
 from fibcore import FibError
-from fibcore.cli.settings import read_settings, setting_of_option
 from fibcore.errors import PipelineError, UsageError
 from fibcore.jsontext import DEEPEST, JsonError, parse_json, read_json
 from fibcore.pipeline import read_pipeline

@@ -202,7 +202,7 @@ def test_the_core_and_the_list_of_plugins_import_no_heavy_library():
 
 
 def test_the_core_imports_no_plugin():
-    code = "import sys, fibcore.cli.run, fibcore.kinds; print('fib_plugins' in sys.modules)"
+    code = "import sys, fibcore.cli.app, fibcore.pipeline; print('fib_plugins' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

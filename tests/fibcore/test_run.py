@@ -158,7 +158,7 @@ def test_an_interrupted_step_goes_on_and_ends_with_the_same_bytes(
     bench, steps, calls, tmp_path, monkeypatch
 ):
     bench.run(steps, cache=tmp_path / "undisturbed")
-    monkeypatch.setattr("fibcore.pipeline.announce.PROGRESS_EVERY_S", 0)
+    monkeypatch.setattr("fibcore.pipeline.execute.PROGRESS_EVERY_S", 0)
 
     class Interrupts:
         @hookimpl

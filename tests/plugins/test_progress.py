@@ -9,9 +9,9 @@ import sys
 import pytest
 from rich.console import Console
 
+from fib_plugins.commands.warning_lines import WarningLines
 from fib_plugins.progress import ProgressDisplay, displays
 from fibcore.cli import console
-from fibcore.cli.warning_lines import WarningLines
 from fibcore.events import (
     RunFinished,
     StepFailed,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fib_plugins.training.pickling import pack, unpack
+from fib_plugins.pickling import pack, unpack
 from fibcore import Images
 
 SHAPE = (3, 400, 600)

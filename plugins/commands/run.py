@@ -10,16 +10,16 @@ from typing import Any
 
 from rich.text import Text
 
-from fibcore.cli.overrides import override
-from fibcore.cli.tables import Column, print_table
-from fibcore.cli.terminal import console, echo
-from fibcore.cli.warning_lines import WarningLines
+from fib_plugins.commands.overrides import override
+from fib_plugins.commands.warning_lines import WarningLines
+from fibcore.cli import Column, console, echo, print_table
 from fibcore.devices import resolve_device
 from fibcore.errors import sized
 from fibcore.observers import EventLog
 from fibcore.pipeline import Plan, RunResult, StepError, check_pipeline, read_pipeline, run_pipeline
 from fibcore.pipeline.status import StepStatus, previous_run, statuses
 from fibcore.pipeline.store import Store
+from fibcore.pipeline.workers import open_workers
 from fibcore.tables import Table
 
 
@@ -47,6 +47,7 @@ def run_command(
     cache: Path,
     device: str,
     threads: int | None,
+    workers: str,
     resource_check: bool,
 ) -> None:
     """Run a pipeline, or show what a run would do."""
@@ -68,7 +69,7 @@ def run_command(
         result = run_pipeline(
             plan, out=out, cache=cache, device=device, threads=threads, start=start, stop=stop,
             force=force, check_memory_and_disk=resource_check, observers=[warnings, EventLog()],
-            command=command,
+            command=command, workers=open_workers(workers),
         )  # fmt: skip
     except StepError as error:
         again = shlex.join(_without_force(command))

@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 
+from fib_plugins.commands.overrides import override
+from fib_plugins.commands.run import plan_of
 from fibcore import Model
-from fibcore.cli.overrides import override
-from fibcore.cli.run import plan_of
 from fibcore.errors import PipelineError, UsageError
 from fibcore.formats import write_model
 

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from fibcore.cli.warning_lines import WarningLines
+from fib_plugins.commands.warning_lines import WarningLines
 from fibcore.events import (
     RunFinished,
     RunWarned,
