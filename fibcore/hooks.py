@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import typer
 
     from fibcore.events import Observer, RunEvent
-    from fibcore.pipeline.workers import OpenWorkers
 
 PROJECT = "fib"
 ENTRY_POINT_GROUP = "fib.plugins"
@@ -118,12 +117,14 @@ def fib_observe_run(run: Path, command: Sequence[str]) -> Iterable[Observer] | N
 
 
 @hookspec
-def fib_workers(where: str) -> OpenWorkers | None:
+def fib_workers(where: str) -> Callable[..., Any] | None:
     """Return a function that opens workers, which execute the steps of a run; else None.
 
+    The function is an `fibcore.pipeline.workers.OpenWorkers`. The first package that does not
+    return None decides.
+
     Args:
-        where: value of ``--cluster``, or ``jobs:N`` for ``--jobs N``. The first package that does
-            not return None decides.
+        where: value of ``--cluster``, or ``jobs:N`` for ``--jobs N``.
     """
 
 
