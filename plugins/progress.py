@@ -39,7 +39,7 @@ def displays() -> list[ProgressDisplay]:
 
 
 class ProgressDisplay:
-    """One line for each finished step and a progress bar for the current one; for a terminal."""
+    """One line for each finished step, and a progress bar for each that is in progress."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -52,7 +52,7 @@ class ProgressDisplay:
             console=console,
             transient=True,
         )
-        self.task: TaskID | None = None
+        self.tasks: dict[str, TaskID] = {}
 
     @hookimpl
     def fib_run_event(self, event: RunEvent) -> None:
@@ -61,32 +61,38 @@ class ProgressDisplay:
             label = plain(f"{event.index:>2} {event.step} ", "bold") + plain(event.plugin, "dim")
             if event.resumed:
                 label += Text(" (resumed)", "yellow")
-            self.task = self.progress.add_task("", total=None, label=label, work=Text())
+            self.tasks[event.step] = self.progress.add_task(
+                "", total=None, label=label, work=Text()
+            )
             self.progress.start()
-        elif isinstance(event, StepProgress) and self.task is not None:
+        elif isinstance(event, StepProgress) and event.step in self.tasks:
             work = Text(shown(event.what, LONGEST_WORK), "dim")
-            self.progress.update(self.task, completed=event.done, total=event.total, work=work)
+            self.progress.update(
+                self.tasks[event.step], completed=event.done, total=event.total, work=work
+            )
         elif isinstance(event, StepLogged) and event.level not in SERIOUS:
             self.console.print(plain(f"   {event.step}: {event.message}", "dim"))
         elif isinstance(event, StepFinished):
-            self._clear()
+            self._clear(event.step)
             how = Text("reused", "dim") if event.reused else Text(f"{event.seconds:.1f} s")
             name = plain(f" {event.index:>2} ") + plain(event.step, "bold")
             plugin = plain(f" {event.plugin} ", "dim")
             self.console.print(Text("✓", "green") + name + plugin + how)
         elif isinstance(event, StepFailed):
-            self._clear()
+            self._clear(event.step)
             name = plain(f" {event.index:>2} ") + plain(event.step, "bold")
             self.console.print(Text("✗", "red") + name)
         elif isinstance(event, RunFinished):
-            self._clear()
+            for step in list(self.tasks):
+                self._clear(step)
             self.console.print(plain(f"{event.status} in {event.seconds:.1f} s", "dim"))
 
-    def _clear(self) -> None:
-        if self.task is not None:
-            self.progress.remove_task(self.task)
-            self.progress.stop()
-            self.task = None
+    def _clear(self, step: str) -> None:
+        task = self.tasks.pop(step, None)
+        if task is not None:
+            self.progress.remove_task(task)
+            if not self.tasks:
+                self.progress.stop()
 
 
 class _Label(ProgressColumn):
