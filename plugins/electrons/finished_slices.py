@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +46,7 @@ class FinishedSlices:
         dtype: Any,
     ) -> None:
         self._note = folder / "finished.json"
+        self.deposits = Deposits(folder / f"slices-{fingerprint[:16]}")
         self._fingerprint = fingerprint
         files = {name: folder / f"{name}.npy" for name in names}
         self._digests = self._read_digests()
@@ -53,6 +57,8 @@ class FinishedSlices:
             self._digests = {}
             self._note.unlink(missing_ok=True)
             self.arrays = {n: new_array_file(path, shape, dtype) for n, path in files.items()}
+        for place in self.deposits.places():
+            self.take(*place)
 
     @property
     def done(self) -> set[tuple[int, int]]:
@@ -71,6 +77,12 @@ class FinishedSlices:
                 release(array)
         done = [[*place, digest] for place, digest in sorted(self._digests.items())]
         write_whole(self._note, json.dumps({"fingerprint": self._fingerprint, "done": done}))
+
+    def take(self, channel: int, z: int) -> None:
+        """Save a slice that another process has deposited, if it is intact."""
+        slices = self.deposits.take(channel, z)
+        if slices is not None and set(slices) == set(self.arrays):
+            self.add(channel, z, **slices)
 
     def _digest(self, channel: int, z: int) -> str:
         digest = hashlib.sha256()
@@ -100,6 +112,44 @@ class FinishedSlices:
         except (OSError, ValueError, KeyError, TypeError):
             pass
         return {}
+
+
+class Deposits:
+    """Slices that other processes have imaged, in files of their own, each whole or not there.
+
+    Args:
+        folder: folder of the files, on a disk that all processes share.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, channel: int, z: int, slices: Mapping[str, np.ndarray]) -> None:
+        """Deposit a slice of every array."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        content = io.BytesIO()
+        np.savez(content, allow_pickle=False, **slices)
+        write_whole(self._file(channel, z), content.getvalue())
+
+    def take(self, channel: int, z: int) -> dict[str, np.ndarray] | None:
+        """Return a slice of every array and delete its file; None if it cannot be read."""
+        path = self._file(channel, z)
+        try:
+            with np.load(path, allow_pickle=False) as found:
+                slices = {name: found[name] for name in found.files}
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            slices = None
+        path.unlink(missing_ok=True)
+        return slices
+
+    def places(self) -> list[tuple[int, int]]:
+        """Return channel and z of the slices that are there."""
+        found = sorted(self._folder.glob("*-*.npz"))
+        names = [path.stem.split("-") for path in found]
+        return [(int(c), int(z)) for c, z in names if c.isdecimal() and z.isdecimal()]
+
+    def _file(self, channel: int, z: int) -> Path:
+        return self._folder / f"{channel}-{z}.npz"
 
 
 def _opened(files: dict[str, Path], shape: tuple[int, ...]) -> dict[str, np.ndarray]:

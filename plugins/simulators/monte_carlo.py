@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from itertools import groupby
 from typing import Any, ClassVar
 
 import numpy as np
 
 from fib_plugins.simulators.end_of_structure import warn_of_end
+from fib_plugins.simulators.imaging_of_slices import ImagingOfSlices
 from fib_plugins.simulators.monte_carlo_parameters import MonteCarloParameters
 from fibcore import Context, Forecast, Images, Labels, Simulator, keeps
 from fibcore.errors import UsageError
@@ -98,7 +98,6 @@ class MonteCarlo(MonteCarloParameters, Simulator):
         """
         from fib_plugins.electrons.finished_slices import FinishedSlices
         from fib_plugins.electrons.imaging import phases_in
-        from fib_plugins.electrons.tally import DEPTH_UNIT_NM, SHARE_UNIT
 
         context = Context.of(context)
         box = self.box(labels.shape)
@@ -117,22 +116,19 @@ class MonteCarlo(MonteCarloParameters, Simulator):
             for z in range(shape[1])
             if (channel, z) not in finished.done
         ]
-        channels = sorted({channel for channel, _ in todo})
-        imagers = self.imagers(labels, phases, channels, structure, context)
         total = shape[0] * shape[1]
-        if todo:
-            self._log_time(imagers, todo, box, context)
         context.progress(total - len(todo), total, "slices imaged")
-        for count, (channel, z, tally) in enumerate(
-            self._tallies(imagers, todo, box), start=total - len(todo) + 1
-        ):
-            weighed = self.detector_weighting == "energy"
-            signal = tally.shares * SHARE_UNIT if weighed else tally.counts
-            planes = {"images": signal / self.electrons_per_pixel}
-            if self.mean_depth:
-                planes["depth"] = tally.depths * DEPTH_UNIT_NM / np.maximum(tally.counts, 1)
-            finished.add(channel, z, **{n: p.reshape(shape[2:]) for n, p in planes.items()})
-            context.progress(count, total, "slices imaged")
+        work = ImagingOfSlices(self, labels, phases, structure, context, finished.deposits)
+        first = total - len(todo) + 1
+        if context.spreads:
+            for count, (place, _) in enumerate(context.spread(work, todo), start=first):
+                finished.take(*place)
+                context.progress(count, total, "slices imaged")
+        elif todo:
+            self._log_time(work.imagers(sorted({c for c, _ in todo})), todo, box, context)
+            for count, (place, planes) in enumerate(work.images(todo), start=first):
+                finished.add(*place, **planes)
+                context.progress(count, total, "slices imaged")
         if self.mean_depth:
             depth = Images(
                 finished.arrays["depth"],
@@ -147,17 +143,6 @@ class MonteCarlo(MonteCarloParameters, Simulator):
             kv=self.energies_kev,
             quantity="backscatter yield",
         )
-
-    @staticmethod
-    def _tallies(
-        imagers: dict[int, Any], todo: list[tuple[int, int]], box: Any
-    ) -> Iterator[tuple[int, int, Any]]:
-        """Yield channel, slice and tally of the slices to image, in order."""
-        (z0, _), rows, columns = box
-        for channel, part in groupby(todo, key=lambda each: each[0]):
-            slices = [z0 + z for _, z in part]
-            for z, tally in imagers[channel].images(slices, rows, columns):
-                yield channel, z - z0, tally
 
     def with_below(self, phases: list[int], labels: Labels) -> list[int]:
         """Return some phases and that below the structure.

@@ -1,0 +1,90 @@
+"""Slices imaged by `simulator/monte_carlo`, here or by the workers of a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fibcore import Context, Labels
+
+if TYPE_CHECKING:
+    from fib_plugins.electrons.finished_slices import Deposits
+    from fib_plugins.electrons.imaging import Imager
+    from fib_plugins.electrons.tally import Tally
+    from fib_plugins.simulators.monte_carlo import MonteCarlo
+
+Place = tuple[int, int]
+"""Channel, and slice counted from the first that is imaged."""
+
+
+class ImagingOfSlices:
+    """Images slices of one structure. It can be pickled; then it makes its tables again.
+
+    Args:
+        plugin: the parameters.
+        labels: the structure.
+        phases: those that occur in it and below it.
+        structure: digest of the structure, which its noise depends on.
+        context: surroundings of the step.
+        deposits: where slices are left that are imaged one at a time.
+    """
+
+    def __init__(
+        self,
+        plugin: MonteCarlo,
+        labels: Labels,
+        phases: list[int],
+        structure: str,
+        context: Context,
+        deposits: Deposits,
+    ) -> None:
+        self._plugin, self._labels, self._phases = plugin, labels, phases
+        self._structure, self._context, self._deposits = structure, context, deposits
+        self._imagers: dict[int, Imager] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        context = self._context
+        surroundings = (context.seed, context.device_asked, context.threads)
+        return {**self.__dict__, "_imagers": {}, "_context": surroundings}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        seed, device, threads = state["_context"]
+        context = Context(seed, device=device, threads=threads)
+        self.__dict__.update(state, _context=context)
+
+    def __call__(self, place: Place) -> None:
+        """Image one slice and deposit it."""
+        ((_, planes),) = self.images([place])
+        self._deposits.put(*place, planes)
+
+    def images(self, places: Sequence[Place]) -> Iterator[tuple[Place, dict[str, Any]]]:
+        """Yield each place and its planes, in order; axes (y, x)."""
+        (z0, _), rows, columns = self._plugin.box(self._labels.shape)
+        shape = (rows[1] - rows[0], columns[1] - columns[0])
+        for channel, part in groupby(places, key=lambda place: place[0]):
+            slices = [z0 + z for _, z in part]
+            imager = self.imagers([channel])[channel]
+            for z, tally in imager.images(slices, rows, columns):
+                planes = self._planes(tally)
+                yield (channel, z - z0), {n: plane.reshape(shape) for n, plane in planes.items()}
+
+    def imagers(self, channels: list[int]) -> dict[int, Imager]:
+        """Return the imagers of some channels, which are kept until others are wanted."""
+        if not set(channels) <= set(self._imagers):
+            self._imagers = self._plugin.imagers(
+                self._labels, self._phases, channels, self._structure, self._context
+            )
+        return self._imagers
+
+    def _planes(self, tally: Tally) -> dict[str, Any]:
+        from fib_plugins.electrons.tally import DEPTH_UNIT_NM, SHARE_UNIT
+
+        weighed = self._plugin.detector_weighting == "energy"
+        signal = tally.shares * SHARE_UNIT if weighed else tally.counts
+        planes = {"images": signal / self._plugin.electrons_per_pixel}
+        if self._plugin.mean_depth:
+            planes["depth"] = tally.depths * DEPTH_UNIT_NM / np.maximum(tally.counts, 1)
+        return planes
