@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import secrets
@@ -20,10 +19,6 @@ _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | _NO_FOLLOW
 
 BLOCK_BYTES = 1 << 22
-
-HOLLOW_ABOVE_BYTES, HOLLOW, MOST_PIECES = 1 << 30, 1000, 1000
-"""A file above the first size is hollow if less than one part in `HOLLOW` of it was written, in at
-most this number of pieces."""
 
 DISCARDED = ".discarded-"
 """Prefix of folders that are being deleted; some may remain if the process is killed."""
@@ -94,19 +89,12 @@ def check_regular(path: Path) -> int:
     """Return the size of a regular file, in bytes.
 
     Raises:
-        FibError: it is not a regular file (a device, a pipe), or a large sparse file with almost
-            no data, which would take hours to read.
+        FibError: it is not a regular file (a device, a pipe).
         OSError: there is no such file.
     """
     status = path.stat()
     _require_regular(path, status.st_mode)
-    size = status.st_size
-    if size > HOLLOW_ABOVE_BYTES and (written := _written_bytes(path)) * HOLLOW < size:
-        raise FibError(
-            f"{shown(path)} has {sized(size)}, of which only {sized(written)} are data: it is a "
-            f"sparse file, perhaps of an interrupted copy; copy it again"
-        )
-    return size
+    return status.st_size
 
 
 def write_whole(path: Path, content: str | bytes, *, lasting: bool = True) -> None:
@@ -143,6 +131,14 @@ def have_on_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def all_on_disk(path: Path) -> list[Path]:
+    """Flush a file, or a folder with all that is in it, to disk; return the files."""
+    inner = sorted(path.rglob("*")) if path.is_dir() else []
+    for each in (*inner, path):
+        have_on_disk(each)
+    return [each for each in inner or [path] if not each.is_dir()]
 
 
 def own_folder(folder: Path) -> Path:
@@ -217,28 +213,6 @@ def tidy(folder: Path) -> None:
         with suppress(OSError):
             if stat.S_ISDIR(aside.lstat().st_mode):  # a pipe would block
                 shutil.rmtree(aside, ignore_errors=True)
-
-
-def _written_bytes(path: Path) -> int:
-    """Return how many bytes of a file are data and not holes, if the file system reports it."""
-    size = path.stat().st_size
-    if not hasattr(os, "SEEK_DATA"):
-        return size
-    written, end = 0, 0
-    try:
-        descriptor = os.open(path, _READ)
-    except OSError:  # its reader reports that
-        return size
-    try:
-        for _ in range(MOST_PIECES):
-            start = os.lseek(descriptor, end, os.SEEK_DATA)
-            end = os.lseek(descriptor, start, os.SEEK_HOLE)
-            written += end - start
-    except OSError as error:
-        return written if error.errno == errno.ENXIO else size  # no data behind `end`
-    finally:
-        os.close(descriptor)
-    return size
 
 
 def _require_regular(path: Path, mode: int) -> None:

@@ -9,10 +9,10 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fib_plugins.readers.slices.hollow import check_content
 from fib_plugins.readers.slices.regular import fetched
 from fibcore.artefacts import Artefact
 from fibcore.errors import FibError, faults, sized
-from fibcore.files import check_regular
 from fibcore.jsontext import read_json
 from fibcore.models import Model
 from fibcore.reader import Opened, Reader
@@ -112,7 +112,7 @@ def _check_room(path: Path) -> None:
     """Reject a path that is not a file, or a file larger than the free memory."""
     import psutil
 
-    size, free = check_regular(path), psutil.virtual_memory().available
+    size, free = check_content(path), psutil.virtual_memory().available
     if size > free:
         raise FibError(
             f"{shown(path)} has {sized(size)}, {sized(free)} of memory are free; check that it is "

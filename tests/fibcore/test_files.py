@@ -9,7 +9,6 @@ from fibcore.files import (
     LinkError,
     check_own,
     check_own_tree,
-    check_regular,
     discard,
     own_folder,
     read_whole,
@@ -62,17 +61,6 @@ def test_tidying_waits_for_no_pipe_and_leaves_what_is_no_folder(tmp_path):
     tidy(tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"precious", ".discarded-pipe", ".discarded-link", ".discarded-file"}
-
-
-@pytest.mark.skipif(not hasattr(os, "SEEK_DATA"), reason="holes cannot be seen here")
-def test_a_file_that_is_one_hole_is_not_read_for_hours(tmp_path):
-    path = tmp_path / "volume.npy"
-    path.write_bytes(b"header")
-    os.truncate(path, 10**12)
-    with pytest.raises(FibError, match=r"has 1\.0 TB, of which .* are data"):
-        check_regular(path)
-    os.truncate(path, 10**9)
-    assert check_regular(path) == 10**9
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes as files here")

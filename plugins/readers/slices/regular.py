@@ -6,9 +6,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from fib_plugins.readers.slices.hollow import check_content
 from fib_plugins.readers.slices.walk import literal
 from fibcore.errors import FibError, listed
-from fibcore.files import check_regular, path_text
+from fibcore.files import path_text
 
 _PLACEHOLDERS = {
     b"/annex/objects/": ("git-annex", "git annex get"),
@@ -38,7 +39,7 @@ def check_files(paths: Sequence[Path]) -> None:
     placeholders: dict[tuple[str, str], list[str]] = {}
     for path in paths:
         try:
-            size = check_regular(path)
+            size = check_content(path)
         except OSError as error:
             if not path.is_symlink():
                 raise FibError(f"{path} cannot be read: {error.strerror or error}") from error
