@@ -16,6 +16,12 @@ SUFFIXES: dict[type, tuple[str, ...]] = {
 }
 """Type -> suffixes of an artefact's files; the reader of the first one reads and writes it."""
 
+FOLDER_SUFFIX = ".ome.zarr"
+"""Suffix of a volume that is a folder of files."""
+FOLDER_ABOVE_BYTES = 4_000_000_000
+FORMATS = ("auto", "tiff", "zarr")
+"""Formats of volumes; ``auto`` is zarr above `FOLDER_ABOVE_BYTES` of voxels, else TIFF."""
+
 
 def file_names(name: str, type_: type) -> tuple[str, ...]:
     """Return the names of the files of an artefact of this name and type."""

@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fibcore.artefacts import Artefact, file_names
+from fibcore.artefacts import FOLDER_ABOVE_BYTES, FOLDER_SUFFIX, Artefact, file_names
 from fibcore.context import Context
 from fibcore.errors import FibError, did_you_mean, listed
 from fibcore.files import check_regular, path_text
 from fibcore.models import Model
-from fibcore.reader import Opened, Reader
+from fibcore.reader import Move, Opened, Reader
 from fibcore.registry import registry
 from fibcore.roles import roles_from_json
 from fibcore.tables import Table
-from fibcore.volumes import Images, Labels
+from fibcore.volumes import Images, Labels, Volume
 
 
 def read_volume(
@@ -65,12 +65,13 @@ def _read(
     return opened.read(Context.of(context))
 
 
-def write(artefact: Artefact, path: str | Path) -> None:
+def write(artefact: Artefact, path: str | Path, scratch: Path | None = None) -> Move | None:
     """Write an artefact in the format of the path's suffix.
 
     Args:
         artefact: `Labels`, `Images`, a `Table` or a `Model`.
-        path: the file; an existing file is replaced.
+        path: the file or folder; an existing one is replaced.
+        scratch: folder of files that may be moved, see `Reader.take`; default: none.
 
     Raises:
         FibError: no reader writes such an artefact with this suffix, or it cannot be written.
@@ -83,7 +84,9 @@ def write(artefact: Artefact, path: str | Path) -> None:
             f"{path}: {what.__name__} cannot be written with this suffix; supported suffixes: "
             f"{_formats(able)}"
         )
-    reader.write(artefact, Path(path_text(path)))
+    if scratch is not None:
+        return reader.take(artefact, Path(path_text(path)), scratch)
+    return reader.write(artefact, Path(path_text(path)))
 
 
 def write_volume(volume: Labels | Images, path: str | Path) -> None:
@@ -101,10 +104,30 @@ def write_model(model: Model, path: str | Path) -> None:
     write(model, path)
 
 
-def write_artefact(folder: Path, name: str, artefact: Artefact) -> tuple[str, ...]:
-    """Write an artefact into a folder and return the names of its files."""
+def write_artefact(
+    folder: Path,
+    name: str,
+    artefact: Artefact,
+    format: str = "auto",
+    moves: list[Move] | None = None,
+) -> tuple[str, ...]:
+    """Write an artefact into a folder and return the names of its files, or of one folder.
+
+    Args:
+        folder: the folder.
+        name: name of the artefact.
+        artefact: the artefact.
+        format: format of volumes, see `artefacts.FORMATS`.
+        moves: if given, it receives functions that move files of `folder` / ``scratch``.
+    """
     names = file_names(name, type(artefact))
-    write(artefact, folder / names[0])
+    if isinstance(artefact, Volume):
+        large = artefact.data.nbytes > FOLDER_ABOVE_BYTES
+        if format == "zarr" or (format == "auto" and large):
+            names = (name + FOLDER_SUFFIX,)
+    move = write(artefact, folder / names[0], None if moves is None else folder / "scratch")
+    if move is not None and moves is not None:
+        moves.append(move)
     return names
 
 
@@ -119,7 +142,9 @@ def read_artefact(
         type_: its type.
         roles: roles of the columns of a table, as JSON values; they are not in its file.
     """
-    path = folder / file_names(name, type_)[0]
+    path = folder / (name + FOLDER_SUFFIX)
+    if not issubclass(type_, Volume) or not path.is_dir():
+        path = folder / file_names(name, type_)[0]
     artefact: Artefact = reader_of(path)().open(path, trusted=True).read(Context.of(None))
     if isinstance(artefact, Table) and roles:
         return replace(artefact, roles=roles_from_json(roles))

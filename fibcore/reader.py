@@ -15,6 +15,8 @@ from fibcore.files import hash_files
 from fibcore.models import Model
 from fibcore.plugin import Forecast, Plugin
 
+Move = Callable[[], None]
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -98,6 +100,14 @@ class Reader(Plugin):
             FibError: it cannot be written.
         """
         raise NotImplementedError
+
+    @classmethod
+    def take(cls, artefact: Any, path: Path, scratch: Path) -> Move | None:
+        """Write like `write`; .npy files of voxels in `scratch` may be moved instead of copied.
+
+        Return a function that moves them, which completes the file; None if it is complete.
+        """
+        return cls.write(artefact, path)
 
     @classmethod
     def class_problems(cls) -> list[str]:

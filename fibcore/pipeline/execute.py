@@ -60,7 +60,7 @@ def perform(task: Task, notify: Notify, spread: Spread | None = None) -> Outcome
         Exception: any error of the plugin.
     """
     clock = time.monotonic()
-    store = Store(task.store)
+    store = Store(task.store, volumes=task.format)
     scratch = store.work_folder(task.key) / "scratch"
     warnings: list[str] = []
     with _logging_of(task, warnings, notify) as log:

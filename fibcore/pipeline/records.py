@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from fibcore.artefacts import SUFFIXES
+from fibcore.artefacts import FOLDER_SUFFIX, SUFFIXES
 from fibcore.errors import UsageError, faults
 from fibcore.jsontext import read_text_and_json
 from fibcore.roles import AnyRole
@@ -24,6 +24,8 @@ PROVENANCE = "provenance.json"
 
 Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=255)]
 """Name of an artefact, a file or a folder; it cannot lead out of the folder that it is in."""
+FileName = Annotated[str, Field(pattern=r"^\w[\w.-]*(/\w[\w.-]*)*$", max_length=1024)]
+"""Name of a file of an artefact; in a folder, relative to the folder of the step."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Bounds = Annotated[list[float], Field(min_length=2, max_length=2)]
 
@@ -38,7 +40,7 @@ class ArtefactRecord(Record):
     """An artefact of a finished step: its type, its files with their sizes, their hash."""
 
     type: str
-    files: dict[Name, Annotated[int, Field(ge=0)]]
+    files: dict[FileName, Annotated[int, Field(ge=0)]]
     sha256: Sha256
 
 
@@ -65,7 +67,8 @@ class StepRecord(Record):
     def _own_files(cls, value: dict[str, ArtefactRecord]) -> dict[str, ArtefactRecord]:
         for name, artefact in value.items():
             possible = [[name + suffix for suffix in group] for group in SUFFIXES.values()]
-            if list(artefact.files) not in possible:
+            tops = {file.partition("/")[0] for file in artefact.files}
+            if list(artefact.files) not in possible and tops != {name + FOLDER_SUFFIX}:
                 raise ValueError(f"artefact {shown(name)} cannot have these files")
         return value
 

@@ -54,6 +54,7 @@ def run_pipeline(
     stop: str | None = None,
     force: Collection[str] = (),
     check_memory_and_disk: bool = True,
+    format: str = "auto",
     observers: Sequence[object] = (),
     command: Sequence[str] = (),
     workers: OpenWorkers | None = None,
@@ -70,6 +71,7 @@ def run_pipeline(
         stop: last step that runs.
         force: steps to run again.
         check_memory_and_disk: refuse a run that needs more than is free.
+        format: format of volumes: ``tiff``, ``zarr``, or ``auto``, which is zarr above 4 GB.
         observers: objects with a ``fib_run_event`` hook, besides the installed observers.
         command: command line to record.
         workers: opens the workers that execute the steps, e.g. ``open_workers("local:4")`` of
@@ -80,7 +82,7 @@ def run_pipeline(
         StepError: a step failed; finished steps are kept.
         KeyboardInterrupt: interrupted; finished steps are kept, those in progress can be resumed.
     """
-    store = Store(cache)
+    store = Store(cache, volumes=format)
     make_writable(out.absolute())
     runs = own_folder(out.absolute() / plan.pipeline.name)
     make_writable(runs)
@@ -247,6 +249,7 @@ class _Run:
         task = task_of(
             step, self.finished, store=self.store.root, run=self.folder, device=self.device,
             threads=self._threads(waiting), started=busy.record["started"],
+            format=self.store.volumes,
         )  # fmt: skip
 
         def notify(event: RunEvent) -> None:

@@ -20,9 +20,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from fibcore.artefacts import Artefact
-from fibcore.errors import FibError, UsageError
+from fibcore.artefacts import FORMATS, Artefact
+from fibcore.errors import FibError, UsageError, listed
 from fibcore.files import (
+    all_on_disk,
     check_own,
     check_own_tree,
     discard,
@@ -35,6 +36,7 @@ from fibcore.files import (
 from fibcore.formats import read_artefact, write_artefact
 from fibcore.pipeline.records import MANIFEST, StepRecord, read_record
 from fibcore.pipeline.verification import damage, hash_of_record, seen
+from fibcore.reader import Move
 from fibcore.roles import roles_to_json
 from fibcore.tables import Table
 from fibcore.text import shown
@@ -87,17 +89,21 @@ class Store:
     Args:
         root: the folder.
         writable: whether to create the folder if it is missing.
+        volumes: format of volumes that are written, see `artefacts.FORMATS`.
 
     Attributes:
         root: the folder.
         damaged: key -> problem, of damaged steps.
 
     Raises:
-        UsageError: the folder cannot be created or written.
+        UsageError: the folder cannot be created or written, or there is no such format.
     """
 
-    def __init__(self, root: Path, *, writable: bool = True) -> None:
+    def __init__(self, root: Path, *, writable: bool = True, volumes: str = "auto") -> None:
+        if volumes not in FORMATS:
+            raise UsageError(f"unknown format {shown(volumes)!r}: use {listed(FORMATS)}")
         self.root = root.absolute()
+        self.volumes = volumes
         self.damaged: dict[str, str] = {}
         if writable:
             make_writable(self.root)
@@ -260,10 +266,14 @@ class Store:
         """
         folder = self.work_folder(key)
         written, states = {}, {}
+        moves: list[Move] = []
+        names = {n: write_artefact(folder, n, a, self.volumes, moves) for n, a in artefacts.items()}
+        for move in moves:  # after all else, so that a full disk leaves the files in scratch
+            move()
         for name, artefact in artefacts.items():
-            files = write_artefact(folder, name, artefact)
+            paths = [path for top in names[name] for path in all_on_disk(folder / top)]
+            files = [path.relative_to(folder).as_posix() for path in paths]
             for file in files:
-                have_on_disk(folder / file)
                 states[file] = seen(folder / file)
             written[name] = {
                 "type": type(artefact).__name__,

@@ -62,6 +62,7 @@ class Task:
         device: device asked for.
         threads: number of CPU threads.
         started: time of the start, for the record.
+        format: format of volumes, see `Store`.
     """
 
     step: str
@@ -76,6 +77,7 @@ class Task:
     device: str
     threads: int
     started: str
+    format: str = "auto"
 
     @property
     def about(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from fibcore.errors import listed
 from fibcore.files import hash_files, status_text
 
 
@@ -50,7 +51,8 @@ def damage(folder: Path, manifest: dict[str, Any], *names: str, thorough: bool =
                 now[file] = seen(folder / file)
             except OSError as error:
                 return f"{file} cannot be read ({error.strerror})"
-            if not stat.S_ISREG(status.st_mode):
+            within = [folder / inner for inner in Path(file).parents[:-1]]
+            if not stat.S_ISREG(status.st_mode) or any(place.is_symlink() for place in within):
                 return f"{file} is not a regular file; it may be a link"
             if status.st_size != size:
                 return f"{file} has {status.st_size} bytes, {size} were written"
@@ -61,7 +63,7 @@ def damage(folder: Path, manifest: dict[str, Any], *names: str, thorough: bool =
         except OSError as error:
             return f"{name} cannot be read ({error.strerror})"
         if found != record["sha256"]:
-            files = " and ".join(record["files"])
+            files = listed(record["files"], 2)
             return f"{files} holds other bytes than were written (SHA-256 {found[:12]}...)"
         manifest["seen"] = known = {**known, **now}
     return ""

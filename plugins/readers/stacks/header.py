@@ -35,6 +35,10 @@ class Header:
         own: fib's own metadata, in a file that fib wrote.
         slice_names: names of the planes in the file; empty if it has none.
         remarks: remarks on the file for the user.
+        type: whether the file declares images or labels; None if it declares neither.
+        channel_names: names of the channels; empty if there are none.
+        files: all files that are read; empty if it is only `path`.
+        voxels: the file with the voxels at `offset`, if it is not `path`.
     """
 
     path: Path
@@ -49,6 +53,10 @@ class Header:
     own: VolumeMetadata | None = None
     slice_names: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    type: Literal["images", "labels"] | None = None
+    channel_names: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    voxels: Path | None = None
 
 
 H = TypeVar("H", bound=Header)

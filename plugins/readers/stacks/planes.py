@@ -24,5 +24,6 @@ def mapped(header: Header) -> np.ndarray:
         rows, columns = columns, rows
     assert header.offset is not None
     stored = (slices, channels) if header.planes == "ZC" else (channels, slices)
-    data = np.memmap(header.path, header.dtype, "r", header.offset, (*stored, rows, columns))
+    file = header.voxels or header.path
+    data = np.memmap(file, header.dtype, "r", header.offset, (*stored, rows, columns))
     return data.transpose(1, 0, 2, 3) if header.planes == "ZC" else data

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from fib_plugins.readers.slices.known_hashes import hashes_of
 from fib_plugins.readers.slices.named import find
+from fib_plugins.readers.slices.order import Order
+from fib_plugins.readers.slices.sources import find_slices
 from fib_plugins.readers.stacks.header import Header
 from fib_plugins.readers.stacks.load import load_stack
 from fib_plugins.readers.stacks.params import StackParams
@@ -55,6 +57,14 @@ class StackReader(StackParams):
             f"method planes that decodes them: report it to the author of the reader"
         )
 
+    def find(self, source: str | Path, base: Path) -> Order:
+        """Return the files of a source, in the order of the stack; see `find_slices`.
+
+        Raises:
+            FibError: nothing is found, or the names do not belong to one stack.
+        """
+        return find_slices(source, base, self.suffixes)
+
     def open(self, source: str | Path, base: Path = Path(), *, trusted: bool = False) -> Opened:
         """Return the spec of a volume, from file headers only.
 
@@ -72,11 +82,11 @@ class StackReader(StackParams):
             FibError: the source cannot be read, or lacks metadata. When voxels are read, also:
                 images are constant or have NaN, labels are not phases.
         """
-        stack = open_stack(source, self, base, self.header)
+        stack = open_stack(source, self, base, self.header, self.find(source, base))
         memory = 0 if stack.mapped else held_bytes(stack.spec.nbytes)
         return Opened(
             stack.spec.type,
-            [header.path for header in stack.headers],
+            [file for header in stack.headers for file in header.files or (header.path,)],
             lambda context: load_stack(stack, self.planes, context, trusted=trusted),
             Forecast(stack.spec, memory_bytes=memory, warnings=stack.warnings),
         )

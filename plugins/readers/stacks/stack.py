@@ -12,7 +12,6 @@ from typing import Protocol
 
 from fib_plugins.readers.slices.names import kv_in
 from fib_plugins.readers.slices.order import Order, of_labels
-from fib_plugins.readers.slices.sources import find_slices
 from fib_plugins.readers.stacks.alike import check_alike, check_pages_alike
 from fib_plugins.readers.stacks.calibration import differ, trusted, voltages, voxel_size
 from fib_plugins.readers.stacks.found import NAMES, Found
@@ -74,14 +73,20 @@ class ReadHeader(Protocol):
 
 
 def open_stack(
-    source: str | Path, params: StackParams, base: Path, read_header: ReadHeader
+    source: str | Path, params: StackParams, base: Path, read_header: ReadHeader, order: Order
 ) -> Stack:
-    """Find the files of a source, read their headers and determine the volume.
+    """Read the headers of the files of a source and determine the volume.
+
+    Args:
+        source: the source, for messages.
+        params: parameters of the user.
+        base: folder that the source starts from.
+        read_header: function that reads the header of a file.
+        order: the files of the source.
 
     Raises:
         FibError: there is a problem that can be found without reading voxels.
     """
-    order = find_slices(source, base, params.suffixes)
     files = order.files
     if len(files) == 1:
         headers: tuple[Header, ...] = (read_header(files[0]),)
@@ -100,7 +105,7 @@ def open_stack(
             f"needed: give a file of several slices, a folder or a glob such as "
             f"slices/*{params.suffixes[0]}"
         )
-    kind = params.as_ or (own.type if own is not None else "images")
+    kind = params.as_ or (own.type if own is not None else first.type or "images")
     if len(headers) == 1 and channels == 1 and len(first.slice_names) == slices:
         order = of_labels(first.slice_names, params.suffixes)
     warnings = [*order.remarks, *_remarks(headers)]
@@ -122,6 +127,7 @@ def open_stack(
         kv = voltages(source, params, founds, channels, warnings)
         _warn_of_named_voltage(order, kv, warnings)
         spec = VolumeSpec(Images, region, voxel_size_nm, kv, dtype=dtype)
+    names = first.channel_names if len(first.channel_names) == len(spec.kv) else ()
     own_names = own is not None and own.kv == spec.kv and len(own.names) == channels
     return Stack(
         headers=headers,
@@ -129,7 +135,7 @@ def open_stack(
         box=box,
         materials=materials,
         phase_of_value=params.phase_of_value,
-        names=own.names if own is not None and own_names else (),
+        names=own.names if own is not None and own_names else names,
         quantity=own.quantity if own is not None else "",
         warnings=tuple(warning for warning in warnings if warning),
     )

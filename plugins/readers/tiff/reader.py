@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -52,3 +53,10 @@ class Tiff(StackReader):
         from fib_plugins.readers.tiff.write import write_volume
 
         write_volume(artefact, path)
+
+    @classmethod
+    def take(cls, artefact: Any, path: Path, scratch: Path) -> Callable[[], None] | None:
+        """Write labels or images; a .npy file with all voxels becomes the TIFF."""
+        from fib_plugins.readers.tiff.write import write_volume
+
+        return write_volume(artefact, path, scratch)

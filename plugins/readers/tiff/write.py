@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import secrets
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,7 +14,17 @@ import numpy as np
 import tifffile
 
 from fib_plugins.readers.stacks import metadata
-from fibcore.errors import FibError, sized
+from fib_plugins.readers.stacks.display import display_range
+from fib_plugins.readers.stacks.voxel_files import (
+    Finish,
+    is_large,
+    moved,
+    scratch_file,
+    write_failure,
+    write_voxels,
+)
+from fib_plugins.readers.tiff.large import surroundings
+from fibcore.errors import FibError
 from fibcore.volumes import Images, Labels
 
 IMAGEJ_MAX_BYTES = 4_000_000_000
@@ -23,7 +33,7 @@ IMAGEJ_MAX_BYTES = 4_000_000_000
 _LARGEST = 2**31 - 1  # ImageJ reads the parts of a rational as signed 32-bit numbers
 
 
-def write_volume(volume: Labels | Images, path: Path) -> None:
+def write_volume(volume: Labels | Images, path: Path, scratch: Path | None = None) -> Finish | None:
     """Write a volume as TIFF; the same volume always gives the same bytes.
 
     The file is an ImageJ hyperstack up to 4 GB, and an OME BigTIFF above. Both contain the planes
@@ -31,45 +41,68 @@ def write_volume(volume: Labels | Images, path: Path) -> None:
     memory-mapped, with the voxel size in nm, the channel names, and fib's own metadata, from which
     `read_volume` restores the volume exactly. A memory-mapped volume is written slice by slice.
 
+    A large hyperstack of one channel has its directory behind the voxels, so that a .npy file with
+    the voxels can become the TIFF.
+
     Args:
         volume: the volume.
         path: the file; an existing file is replaced.
+        scratch: folder of .npy files that may be moved.
+
+    Returns:
+        A function that completes the file by moving a .npy file; None if it is complete.
 
     Raises:
         FibError: it cannot be written, e.g. because the disk is full; no file is left at `path`.
     """
     data = volume.data if isinstance(volume, Images) else volume.data[np.newaxis]
     stored = data.dtype.newbyteorder("<")
+    try:
+        if data.nbytes > IMAGEJ_MAX_BYTES or len(data) > 1 or not is_large(data.nbytes):
+            _write(volume, data, path, _slices(data, stored))
+            return None
+        beside = path.with_name(f".{secrets.token_hex(8)}.part")
+        around = surroundings(data.nbytes, lambda empty: _write(volume, data, empty, None), beside)
+        npy = scratch_file(data, scratch) if data.dtype == stored else None
+        if npy is not None:
+            return moved(npy, path, around)
+        write_voxels(path, _slices(data, stored), around)
+        return None
+    except OSError as error:
+        with suppress(OSError):
+            path.unlink()
+        raise FibError(write_failure(path, data.nbytes, error)) from error
+
+
+def _write(
+    volume: Labels | Images, data: np.ndarray, path: Path, planes: Iterator[np.ndarray] | None
+) -> None:
+    """Write a file; without planes, a hole takes their place."""
     channels, slices, rows, columns = data.shape
     big = data.nbytes > IMAGEJ_MAX_BYTES
     samples = () if big else (1,)  # explicit, or tifffile takes an x axis of one voxel for it
     describe = _ome_metadata if big else _imagej_metadata
-    try:
-        with tifffile.TiffWriter(path, bigtiff=big, imagej=not big, ome=big, byteorder="<") as tif:
-            tif.write(
-                _slices(data, stored, samples),
-                shape=(slices, channels, rows, columns, *samples),
-                dtype=stored,
-                photometric="minisblack",
-                resolution=_resolution(volume.voxel_size_nm),
-                resolutionunit="none",
-                software=False,
-                metadata=describe(volume, data),
-            )
-    except OSError as error:
-        with suppress(OSError):
-            path.unlink()
-        raise FibError(_failure(path, data.nbytes, error)) from error
+    parts = planes and (part.reshape(*part.shape, *samples) for part in planes)
+    with tifffile.TiffWriter(path, bigtiff=big, imagej=not big, ome=big, byteorder="<") as tif:
+        tif.write(
+            parts,
+            shape=(slices, channels, rows, columns, *samples),
+            dtype=data.dtype.newbyteorder("<"),
+            photometric="minisblack",
+            resolution=_resolution(volume.voxel_size_nm),
+            resolutionunit="none",
+            software=False,
+            metadata=describe(volume, data),
+        )
 
 
-def _slices(data: np.ndarray, stored: np.dtype, samples: tuple[int, ...]) -> Iterator[np.ndarray]:
+def _slices(data: np.ndarray, stored: np.dtype) -> Iterator[np.ndarray]:
     for z in range(data.shape[1]):
-        part = np.ascontiguousarray(data[:, z], dtype=stored)
-        yield part.reshape(*part.shape, *samples)
+        yield np.ascontiguousarray(data[:, z], dtype=stored)
 
 
 def _imagej_metadata(volume: Labels | Images, data: np.ndarray) -> dict[str, Any]:
-    low, high = _display_range(volume, data)
+    low, high = display_range(volume, data)
     content: dict[str, Any] = {
         "axes": "ZCYXS",
         "ImageJ": "1.54f",  # version of the format, not of the program
@@ -104,26 +137,6 @@ def _ome_metadata(volume: Labels | Images, data: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _display_range(volume: Labels | Images, data: np.ndarray) -> tuple[float, float]:
-    """Return the grey values that Fiji shows as black and white.
-
-    Labels: 0 and the highest phase. 8-bit images: all values. Others: the quantiles 0.001 and
-    0.999 of a sample of about a million voxels from at most 8 slices.
-    """
-    if isinstance(volume, Labels):
-        return 0.0, float(max([1, *volume.phases]))
-    if data.dtype == np.uint8:
-        return 0.0, 255.0
-    _, slices, rows, columns = data.shape
-    step = max(1, round((rows * columns * len(data) / 125_000) ** 0.5))
-    sample = data[:, :: max(1, -(-slices // 8)), ::step, ::step]
-    sample = sample[np.isfinite(sample)]
-    if sample.size == 0:
-        return 0.0, 1.0
-    low, high = (float(q) for q in np.quantile(sample, (0.001, 0.999)))
-    return (low, high) if high > low else (low, low + 1.0)
-
-
 def _resolution(
     voxel_size_nm: tuple[float, float, float],
 ) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -134,15 +147,3 @@ def _resolution(
         nearest = per_nm.limit_denominator(max(1, int(_LARGEST / max(1.0, 1.0 / size))))
         parts.append((nearest.numerator, nearest.denominator))
     return parts[0], parts[1]
-
-
-def _failure(path: Path, nbytes: int, error: OSError) -> str:
-    message = f"{path} could not be written ({error.strerror or error}); it needs {sized(nbytes)}"
-    try:
-        free = shutil.disk_usage(path.parent).free
-    except OSError:
-        return f"{message}. The folder {path.parent} must exist and be writable"
-    return (
-        f"{message}, and {sized(free)} are free in {path.parent}. Free some space or choose "
-        f"another folder"
-    )
