@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from fib_plugins.readers.pictures.reader import Png as Png
     from fib_plugins.readers.tables.reader import Csv as Csv
     from fib_plugins.readers.tiff.reader import Tiff as Tiff
+    from fib_plugins.readers.zarr.reader import Zarr as Zarr
     from fib_plugins.segmenters.kmeans import KMeans as KMeans
     from fib_plugins.segmenters.random_forest.plugin import RandomForest as RandomForest
     from fib_plugins.segmenters.threshold import Threshold as Threshold
@@ -92,6 +93,7 @@ _HOMES = {
     "Png": "readers.pictures.reader",
     "SavedModel": "readers.model",
     "Tiff": "readers.tiff.reader",
+    "Zarr": "readers.zarr.reader",
     "KMeans": "segmenters.kmeans",
     "RandomForest": "segmenters.random_forest.plugin",
     "Threshold": "segmenters.threshold",

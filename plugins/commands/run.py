@@ -49,6 +49,7 @@ def run_command(
     threads: int | None,
     workers: str,
     resource_check: bool,
+    format: str = "auto",
 ) -> None:
     """Run a pipeline, or show what a run would do."""
     if device != "auto":
@@ -69,7 +70,7 @@ def run_command(
         result = run_pipeline(
             plan, out=out, cache=cache, device=device, threads=threads, start=start, stop=stop,
             force=force, check_memory_and_disk=resource_check, observers=[warnings, EventLog()],
-            command=command, workers=open_workers(workers),
+            command=command, workers=open_workers(workers), format=format,
         )  # fmt: skip
     except StepError as error:
         again = shlex.join(_without_force(command))

@@ -83,6 +83,9 @@ def run(
         bool,
         typer.Option("--resource-check/--no-resource-check", help="Refuse runs that do not fit."),
     ] = True,
+    format: Annotated[
+        str, typer.Option("--format", help="Volumes: tiff, zarr, or auto (zarr above 4 GB).")
+    ] = "auto",
     debug: DebugOption = False,
 ) -> None:
     """Run a pipeline: reuse finished steps, compute the others, write a report."""
@@ -90,7 +93,7 @@ def run(
 
     run_command(
         pipeline, settings or [], set_ or [], dry_run, from_, to, force or [], seed, out, cache,
-        device, threads, _where(jobs, cluster), resource_check,
+        device, threads, _where(jobs, cluster), resource_check, format,
     )  # fmt: skip
 
 
