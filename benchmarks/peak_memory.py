@@ -44,14 +44,20 @@ def anonymous_bytes() -> int:
     return status_bytes("RssAnon")
 
 
-def status_bytes(name: str) -> int:
-    """Return an entry of the status of this process in bytes, such as ``VmHWM``.
+def status_bytes(name: str, process: int | None = None) -> int:
+    """Return an entry of the status of a process in bytes, such as ``VmHWM``.
+
+    Args:
+        name: of the entry.
+        process: its id; default: this process. One that has ended has 0.
 
     Raises:
         SystemExit: the system does not report it.
     """
-    status = Path("/proc/self/status")
+    status = Path(f"/proc/{process or 'self'}/status")
     for line in status.read_text().splitlines() if status.exists() else ():
         if line.startswith(f"{name}:"):
             return 1024 * int(line.split()[1])
+    if process is not None and Path("/proc/self/status").exists():
+        return 0
     raise SystemExit(f"this system does not report {name} in {status}")

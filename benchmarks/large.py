@@ -1,0 +1,247 @@
+"""Stacks that are larger than the memory: time, peak of memory, and disk of whole commands.
+
+    python -m benchmarks.large metrics|labels|check [--size Z Y X] [--folder FOLDER]
+
+- ``metrics``: ``fib run`` of load, ``metric/morphology``, ``metric/anisotropy`` and the report.
+- ``labels``: ``fib run`` of load and ``segmenter/threshold``; the source is one BigTIFF, of which
+  the first slices hold an image and the rest is a hole in the file.
+- ``check``: the second ``fib check`` of a folder with one TIFF for each slice, most of them holes.
+
+Memory is the highest anonymous memory of the command's process: memory-mapped files, whose pages
+the system drops when others need the space, are no memory. Disk is what the command has written,
+without the source: at its peak, and at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from scipy import ndimage
+
+from fibcore.errors import sized
+
+from .peak_memory import status_bytes
+
+SIZES = {
+    "metrics": (600, 2048, 3072),
+    "labels": (2000, 4096, 4096),
+    "check": (2000, 4096, 4096),
+}
+VOXEL_SIZE_NM = 5.0
+BLOCK = (300, 512, 512)
+"""Shape of the structure that is repeated; it is periodic."""
+SMOOTHING = 7.0
+"""Standard deviation in voxels of the filter that makes it: ligaments are about 30 voxels wide."""
+REAL = 50
+"""One part in so many of a source with holes has grey values."""
+DISK_FACTOR = {"metrics": 2.2, "labels": 2.2, "check": 0.1}
+"""Free space on the disk that is asked for, in sizes of the stack."""
+INTERVAL_S = 0.1
+
+
+@dataclass(frozen=True)
+class Needed:
+    """What a command has needed.
+
+    Attributes:
+        seconds: of wall time.
+        memory: highest anonymous memory in bytes.
+        disk_peak: most that its folder has held, in bytes.
+        disk_end: what the folder held at the end.
+    """
+
+    seconds: float
+    memory: int
+    disk_peak: int
+    disk_end: int
+
+
+def structure(shape: tuple[int, int, int]) -> np.ndarray:
+    """Return a periodic structure, uint8 in axes (z, y, x): filtered noise, 40 % solid."""
+    noise = np.random.default_rng(0).standard_normal(shape, np.float32)
+    field = ndimage.gaussian_filter(noise, SMOOTHING, mode="wrap", truncate=3)
+    return (field > np.quantile(field[::8], 0.6)).astype(np.uint8)
+
+
+def slices(shape: tuple[int, int, int], grey: bool) -> Callable[[int], np.ndarray]:
+    """Return a function that gives a slice of a stack: labels, or grey values of them."""
+    block = structure((min(BLOCK[0], shape[0]), *BLOCK[1:]))
+    times = [-(-n // edge) for n, edge in zip(shape[1:], BLOCK[1:], strict=True)]
+    noise = np.random.default_rng(1).integers(0, 60, block.shape[1:], np.uint8)
+
+    def at(z: int) -> np.ndarray:
+        plane = block[z % len(block)]
+        if grey:
+            plane = 60 + 100 * plane + np.roll(noise, 97 * z, axis=(0, 1))
+        return np.tile(plane, times)[: shape[1], : shape[2]]
+
+    return at
+
+
+def write_stack(path: Path, shape: tuple[int, int, int], *, grey: bool, filled: int) -> None:
+    """Write one BigTIFF whose first `filled` slices have values; the others are a hole."""
+    at = slices(shape, grey)
+    stack = tifffile.memmap(
+        path, shape=shape, dtype=np.uint8, bigtiff=True, photometric="minisblack", metadata=None
+    )
+    for z in range(filled):
+        stack[z] = at(z)
+    stack.flush()
+
+
+def write_slices(folder: Path, shape: tuple[int, int, int], filled: int) -> None:
+    """Write one TIFF for each slice; the first `filled` are full, the others only some rows."""
+    folder.mkdir()
+    at = slices((filled, *shape[1:]), True)
+    for z in range(shape[0]):
+        image = tifffile.memmap(
+            folder / f"slice_{z:05d}.tif", shape=shape[1:], dtype=np.uint8,
+            photometric="minisblack", metadata=None,
+        )  # fmt: skip
+        rows = slice(None if z < filled else shape[1] // REAL + 1)
+        image[rows] = at(z % filled)[rows]
+        image.flush()
+
+
+def command(arguments: list[str], folder: Path) -> Needed:
+    """Run ``fib`` in a folder and watch what it needs.
+
+    Raises:
+        SystemExit: it fails; its output is shown.
+    """
+    fib = str(Path(sys.executable).with_name("fib"))
+    before = used_bytes(folder)
+    start = time.perf_counter()
+    with (folder / "output.txt").open("w+", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            [fib, *arguments], cwd=folder, stdout=output, stderr=subprocess.STDOUT
+        )
+        done, disk, memory = threading.Event(), [0], 0
+
+        def watch_disk() -> None:
+            while not done.wait(1.0):
+                disk[0] = max(disk[0], used_bytes(folder))
+
+        watcher = threading.Thread(target=watch_disk)
+        watcher.start()
+        while process.poll() is None:
+            memory = max(memory, status_bytes("RssAnon", process.pid))
+            time.sleep(INTERVAL_S)
+        seconds = time.perf_counter() - start
+        done.set()
+        watcher.join()
+        if process.returncode:
+            output.seek(0)
+            sys.exit(output.read()[-4000:])
+    end = used_bytes(folder)
+    return Needed(seconds, memory, max(disk[0], end) - before, end - before)
+
+
+def used_bytes(folder: Path) -> int:
+    """Return the space on the disk that a folder takes; what is deleted meanwhile counts as 0."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += 512 * path.lstat().st_blocks
+        except FileNotFoundError:
+            continue
+    return total
+
+
+def write_pipeline(folder: Path, name: str, source: Path, as_: str, steps: list[Any]) -> None:
+    """Write a pipeline that loads a stack and does some steps."""
+    params = {"as": as_, "voxel_size_nm": VOXEL_SIZE_NM}
+    if as_ == "images":
+        params["kv"] = 2
+    load = {"id": "stack", "load": str(source), "params": params}
+    document = {"version": 1, "name": name, "seed": 1, "steps": [load, *steps]}
+    (folder / "pipeline.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+
+
+def metrics(shape: tuple[int, int, int], folder: Path) -> None:
+    """Print what morphology, anisotropy and the report need."""
+    write_stack(folder / "labels.tif", shape, grey=False, filled=shape[0])
+    measured = [
+        {"id": name, "run": f"metric/{name}", "inputs": {"prediction": "stack"}}
+        for name in ("morphology", "anisotropy")
+    ]
+    work = working(folder)
+    write_pipeline(work, "large", folder / "labels.tif", "labels", measured)
+    show("load, morphology, anisotropy, report", shape, command(["run", "pipeline.json"], work))
+
+
+def labels(shape: tuple[int, int, int], folder: Path) -> None:
+    """Print what it takes from a stack to its labels."""
+    filled = max(1, shape[0] // REAL)
+    write_stack(folder / "images.tif", shape, grey=True, filled=filled)
+    step = {"id": "labels", "run": "segmenter/threshold", "inputs": {"images": "stack"}}
+    work = working(folder)
+    write_pipeline(work, "large", folder / "images.tif", "images", [step])
+    show("load, threshold, report", shape, command(["run", "pipeline.json"], work))
+
+
+def check(shape: tuple[int, int, int], folder: Path) -> None:
+    """Print how long the first and the second check of many files take."""
+    write_slices(folder / "slices", shape, max(1, shape[0] // REAL))
+    step = {"id": "labels", "run": "segmenter/threshold", "inputs": {"images": "stack"}}
+    work = working(folder)
+    write_pipeline(work, "large", folder / "slices", "images", [step])
+    for times in ("first", "second"):
+        needed = command(["check", "pipeline.json"], work)
+        show(f"{times} fib check, {shape[0]} files", shape, needed)
+
+
+def working(folder: Path) -> Path:
+    """Return a new folder for a pipeline, beside the source."""
+    work = folder / "work"
+    work.mkdir()
+    return work
+
+
+def show(what: str, shape: tuple[int, int, int], needed: Needed) -> None:
+    """Print a line of the table."""
+    size = math.prod(shape)
+    shares = f"{needed.disk_peak / size:.2f} S, {needed.disk_end / size:.2f} S"
+    duration = f"{needed.seconds / 60:.1f} min" if needed.seconds > 60 else f"{needed.seconds:.2f} s"
+    print(f"{what:<40}{duration:>10}{sized(needed.memory):>10}{shares:>18}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("row", choices=SIZES)
+    parser.add_argument("--size", type=int, nargs=3, metavar=("Z", "Y", "X"))
+    parser.add_argument("--folder", type=Path, help="work here, not in the folder of the system")
+    args = parser.parse_args()
+    shape = tuple(args.size or SIZES[args.row])
+    size = math.prod(shape)
+    with tempfile.TemporaryDirectory(prefix="fib-large-", dir=args.folder) as folder:
+        needed, free = int(DISK_FACTOR[args.row] * size), shutil.disk_usage(folder).free
+        if needed > free:
+            sys.exit(
+                f"{' x '.join(map(str, shape))} voxels take {sized(needed)} on the disk of "
+                f"{folder}, where {sized(free)} are free: give a --folder on another disk, or a "
+                f"smaller --size"
+            )
+        print(f"S = {' x '.join(map(str, shape))} voxels of 8 bits, {sized(size)}")
+        print(f"{'':<40}{'time':>10}{'memory':>10}{'disk: peak, end':>18}")
+        {"metrics": metrics, "labels": labels, "check": check}[args.row](shape, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
