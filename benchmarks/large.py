@@ -216,7 +216,9 @@ def show(what: str, shape: tuple[int, int, int], needed: Needed) -> None:
     """Print a line of the table."""
     size = math.prod(shape)
     shares = f"{needed.disk_peak / size:.2f} S, {needed.disk_end / size:.2f} S"
-    duration = f"{needed.seconds / 60:.1f} min" if needed.seconds > 60 else f"{needed.seconds:.2f} s"
+    duration = (
+        f"{needed.seconds / 60:.1f} min" if needed.seconds > 60 else f"{needed.seconds:.2f} s"
+    )
     print(f"{what:<40}{duration:>10}{sized(needed.memory):>10}{shares:>18}", flush=True)
 
 
