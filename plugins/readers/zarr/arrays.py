@@ -144,7 +144,7 @@ def _version_2(node: Node) -> Array:
     except (TypeError, ValueError):
         raise _other_type(where, content.get("dtype")) from None
     if dtype.name not in _TYPES or not isinstance(content.get("dtype"), str):
-        raise _other_type(where, content.get("dtype"))
+        raise _other_type(where, dtype.name)
     codecs = [*(content.get("filters") or []), content.get("compressor")]
     codecs = [codec for codec in codecs if codec is not None]
     check_codecs(

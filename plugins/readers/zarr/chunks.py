@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from math import prod
 from pathlib import Path
 
@@ -21,6 +20,7 @@ MISSING = 2**64 - 1
 """Offset and size in the index of a shard of a chunk that is not there."""
 LARGEST_CHUNK = 2**31
 """Largest decoded chunk in bytes; a whole chunk has to be in memory."""
+MOST_CHUNKS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,16 @@ def find_chunks(array: Array, root: Path, *, fill: bool) -> ChunkFiles:
         FibError: names the first chunk that is missing, truncated or damaged.
     """
     sizes = _files(array.node.path, root)
-    grid = [range(-(-n // part)) for n, part in zip(array.shape, array.files, strict=True)]
-    count = prod(map(len, grid))
+    grid = tuple(-(-n // part) for n, part in zip(array.shape, array.files, strict=True))
+    count = prod(grid)
+    if fill and count > MOST_CHUNKS:
+        raise FibError(
+            f"{array.node.path} declares {count} chunks, and {len(sizes)} files are there; fib "
+            f"fills up to {MOST_CHUNKS}: its metadata are damaged, or most of it is missing"
+        )
     found: list[Path] = []
     offsets: tuple[int, ...] | None = None
-    for number in product(*grid):
+    for number in _numbers(grid):
         name = array.prefix + array.separator.join(map(str, number))
         path = array.node.path / name
         if name not in sizes:
@@ -77,6 +82,16 @@ def find_chunks(array: Array, root: Path, *, fill: bool) -> ChunkFiles:
             f"the image again with smaller chunks"
         )
     return ChunkFiles(tuple(found), offsets)
+
+
+def _numbers(counts: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Yield all numbers of a grid in C order, of which only a few may ever be used."""
+    if not counts:
+        yield ()
+        return
+    for first in range(counts[0]):
+        for rest in _numbers(counts[1:]):
+            yield (first, *rest)
 
 
 def _files(folder: Path, root: Path) -> dict[str, int]:
@@ -144,7 +159,7 @@ def _check_index(
 def _chunks_of(array: Array, number: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
     """Yield the numbers of the chunks in a shard, in C order."""
     counts = [n // chunk for n, chunk in zip(array.files, array.chunks, strict=True)]
-    for within in product(*map(range, counts)):
+    for within in _numbers(tuple(counts)):
         yield tuple(f * n + i for f, n, i in zip(number, counts, within, strict=True))
 
 
