@@ -9,7 +9,7 @@ memory-mapped files, so that volumes should be processed slice by slice.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
@@ -214,25 +214,23 @@ class Images(Volume):
             type(self), self.shape, self.voxel_size_nm, self.kv, dtype=self.data.dtype.name
         )
 
-    def select(self, kv: Sequence[float]) -> Images:
-        """Return the channels at these voltages, in this order; a view if they are adjacent.
+    def select(self, kv: Sequence[float], empty: Callable[..., np.ndarray] = np.empty) -> Images:
+        """Return the channels at these voltages, in this order; a view if equally far apart.
+
+        If they are not, they are copied into an array that `empty` makes.
 
         Raises:
             FibError: there is no channel at one of the voltages.
         """
         index = channels_of(self.kv, kv)
-        runs = index == list(range(index[0], index[0] + len(index)))
-        data = self.data[index[0] : index[0] + len(index)] if runs else self.data[index]
-        return replace(
-            self,
-            data=data,
-            kv=tuple(self.kv[i] for i in index),
-            names=tuple(self.names[i] for i in index),
-        )
+        steps = set(np.diff(index).tolist()) or {1}
+        if len(steps) > 1 or 0 in steps:
+            return Images.stack([self[i : i + 1] for i in index], empty)
+        return self[index[0] :: steps.pop()][: len(index)]
 
     @classmethod
-    def stack(cls, parts: Sequence[Images]) -> Images:
-        """Return one volume with the channels of all parts.
+    def stack(cls, parts: Sequence[Images], empty: Callable[..., np.ndarray] = np.empty) -> Images:
+        """Return one volume with the channels of all parts, in an array that `empty` makes.
 
         Raises:
             FibError: shapes, voxel sizes or element types differ.
@@ -248,9 +246,10 @@ class Images(Volume):
                 )
         if len(parts) == 1:
             return first
+        data = empty((sum(len(part.data) for part in parts), *first.shape), first.data.dtype)
         return replace(
             first,
-            data=np.concatenate([part.data for part in parts]),
+            data=np.concatenate([part.data for part in parts], out=data),
             kv=tuple(k for part in parts for k in part.kv),
             names=tuple(name for part in parts for name in part.names),
         )

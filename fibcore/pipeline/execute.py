@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from fibcore.artefacts import Artefact
@@ -86,7 +87,9 @@ def _made(task: Task, context: Context) -> dict[str, Artefact]:
     plugin: Any = work.plugin
     if task.model is not None:
         plugin = plugin_of(task.model(), work.params)
-    inputs = {name: _input(work.slots[name], reads) for name, reads in task.inputs.items()}
+    inputs = {
+        name: _input(name, work.slots[name], reads, context) for name, reads in task.inputs.items()
+    }
     result: Any
     with guest(), one_blas_thread:
         if work.files is not None:
@@ -120,20 +123,23 @@ def _further(task: Task, plugin: Any, kept: Mapping[str, Any]) -> dict[str, Arte
     return made
 
 
-def _input(slot: Slot, reads: Sequence[Read]) -> Any:
+def _input(name: str, slot: Slot, reads: Sequence[Read], context: Context) -> Any:
     parts = []
-    for read in reads:
+    for number, read in enumerate(reads):
         artefact = read()
         if isinstance(artefact, Volume) and read.part.cut:
             artefact = artefact.cut(read.part.cut)
         if isinstance(artefact, Images) and read.part.kv:
-            artefact = artefact.select(read.part.kv)
+            empty = partial(context.empty, f"input-{name}-{number}")
+            artefact = artefact.select(read.part.kv, empty)
         parts.append(artefact)
     if slot.as_plugin:
         parts = [plugin_of(part, {}) if isinstance(part, Model) else part for part in parts]
     if slot.several:
         return parts
-    return Images.stack(parts) if len(parts) > 1 else parts[0]
+    if len(parts) == 1:
+        return parts[0]
+    return Images.stack(parts, partial(context.empty, f"input-{name}"))
 
 
 def _progress_of(task: Task, notify: Notify) -> Callable[[str, float, float | None], None]:

@@ -3,9 +3,10 @@ from __future__ import annotations
 import json
 import os
 
+import numpy as np
 import pytest
 
-from fibcore import FibError, Labels, Table, hookimpl
+from fibcore import FibError, Images, Labels, Table, hookimpl
 from fibcore.errors import PipelineError, UsageError
 from fibcore.events import RunFinished, StepFinished, StepProgress
 from fibcore.formats import write_model, write_table
@@ -241,6 +242,35 @@ def test_several_stacks_become_channels_and_kv_picks_one(bench):
     both = bench.run(steps)["both"]
     assert both.kv == (2.0, 5.0)
     assert both.data.shape == (2, 8, 16, 16)
+
+
+def test_large_stacks_become_channels_in_a_file(bench, monkeypatch):
+    monkeypatch.setattr("fibcore.context.MEMORY_MAP_ABOVE_BYTES", 0)
+    camera = {"run": "simulator/toy_camera", "inputs": {"labels": "gold"}}
+    steps = [
+        {"id": "gold", "run": "generator/toy_blocks"},
+        {"id": "low", **camera},
+        {"id": "high", **camera, "params": {"energies_kev": [3, 4, 5]}},
+        {
+            "id": "all",
+            "run": "adapter/toy_trouble",
+            "inputs": {"images": ["low", {"from": "high", "kv": [3, 5, 4]}, "high"]},
+        },
+    ]
+    given = []
+    stack = Images.stack
+    monkeypatch.setattr(
+        Images,
+        "stack",
+        lambda parts, empty=np.empty: given.append(stack(parts, empty)) or given[-1],
+    )
+    result = bench.run(steps)
+    assert [type(part.data) for part in given] == [np.memmap, np.memmap]
+    assert given[0].kv == (3.0, 5.0, 4.0)
+    assert result["all"].kv == (2.0, 3.0, 5.0, 4.0, 3.0, 4.0, 5.0)
+    channels = [result["low"].data[0], *(result["high"].data[i] for i in (0, 2, 1, 0, 1, 2))]
+    for one, other in zip(given[1].data, channels, strict=True):
+        assert np.array_equal(one, other)
 
 
 def test_a_list_of_labels_reaches_the_plugin_one_by_one(bench, steps):

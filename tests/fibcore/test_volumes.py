@@ -94,3 +94,33 @@ def test_stacks_become_channels_only_if_they_agree():
     ):
         with pytest.raises(FibError, match="must agree in shape, voxel size and type"):
             Images.stack([one, other])
+
+
+def test_channels_equally_far_apart_are_a_view():
+    data = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 2), np.uint8)
+    images = Images(data, 1, kv=(1, 2, 3, 4, 5), quantity="yield")
+    for wanted in ([1, 3, 5], [5, 3, 1], [4], [3, 2, 1], [2, 5]):
+        part = images.select(wanted)
+        assert np.shares_memory(part.data, data)
+        assert part.kv == tuple(wanted)
+        assert (part.data[:, 0, 0, 0] + 1).tolist() == wanted
+        assert part.quantity == "yield"
+        assert part.shape == images.shape
+
+
+def test_other_channels_are_copied_into_an_array_that_the_caller_makes():
+    data = np.arange(3, dtype=np.uint16)[:, None, None, None] * np.ones((1, 2, 2, 2), np.uint16)
+    images = Images(data, 1, kv=(1, 2, 4))
+    made = []
+
+    def empty(shape, dtype):
+        made.append(np.empty(shape, dtype))
+        return made[-1]
+
+    for wanted in ([1, 4, 2], [4, 1, 2], [2, 2]):
+        part = images.select(wanted, empty)
+        assert part.data is made[-1]
+        assert [images.kv[n] for n in part.data[:, 1, 1, 1]] == wanted
+    stacked = Images.stack([images, images.select([4])], empty)
+    assert stacked.data is made[-1]
+    assert stacked.data[:, 0, 0, 0].tolist() == [0, 1, 2, 2]

@@ -6,6 +6,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -283,7 +284,7 @@ class Translator(Trainable, TranslationParameters, Adapter):
         info = self.model.info
         trained = info["kv"]
         if set(images.kv) == set(trained) and None not in trained:
-            images = images.select(trained)
+            images = images.select(trained, partial(context.empty, "channels-of-training"))
         for warning in image_warnings(images.spec, dict(info)):
             context.log.warning("%s", warning)
         return images
