@@ -59,8 +59,10 @@ def cases(shape: tuple[int, ...]) -> dict[str, list[Step]]:
             "simulator/surrogate", {"labels": "labels"}, energies_kev=[2], referee_share=1e-6,
             on_failure="warn",
         ),
-        "twin": _run("adapter/twin", GREY),
-        "acquisition": _run("adapter/acquisition", GREY),
+        "twin": _run("adapter/twin", GREY, preset="bad"),
+        "twin_off": _run("adapter/twin", GREY),
+        "acquisition": _run("adapter/acquisition", GREY, preset="bad"),
+        "acquisition_off": _run("adapter/acquisition", GREY),
         "histogram_match": _applied(
             "adapter/histogram_match", {"source": first, "target": first}, GREY
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -9,6 +10,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+WORK_BYTES = 5 * 2**28
+"""Most memory of the threads of a step together, as long as more than one of them is at work."""
 
 
 def in_threads(function: Callable[[T], R], items: Iterable[T], threads: int) -> list[R]:
@@ -37,3 +41,24 @@ def in_threads(function: Callable[[T], R], items: Iterable[T], threads: int) -> 
         return list(pool.map(lambda item: here.copy().run(function, item), items))
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def threads_for(bytes_each: int, threads: int) -> int:
+    """Return how many threads may work at a time on large slices.
+
+    Args:
+        bytes_each: memory that each of them takes.
+        threads: their number where memory is no limit.
+    """
+    return max(1, min(threads, WORK_BYTES // max(1, bytes_each)))
+
+
+def bytes_in_threads(bytes_each: int, parts: int | None = None) -> int:
+    """Return the memory of the threads of `threads_for` on this machine, for forecasts.
+
+    Args:
+        bytes_each: memory that each of them takes.
+        parts: number of parts of the work; fewer parts than threads keep fewer at work.
+    """
+    threads = os.cpu_count() or 1
+    return bytes_each * threads_for(bytes_each, threads if parts is None else min(threads, parts))

@@ -28,8 +28,9 @@ from fibcore import (
 )
 from fibcore.models import ModelInfo, Shape
 
-BYTES_PER_PIXEL = 64
-"""Memory of a thread per pixel of a slice: float64 and int64 arrays of splines and counts."""
+BYTES_PER_PIXEL, CLEAN_BYTES_PER_PIXEL = 34, 5
+"""Memory of a thread per pixel of a slice: float64 and int64 arrays of splines and counts; and with
+every effect off."""
 FIT_BYTES = 500 * 2**20
 """Memory for the slices of target and source in use: at most 48 of 768 x 768 pixels of each."""
 LEAST_PIXELS = 32
@@ -125,7 +126,8 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         warnings = []
         if self.thickness_variation and spec.shape[0] == 1:
             warnings.append("a single slice: thickness_variation has no effect")
-        return forecast_recording(spec, self.bits, BYTES_PER_PIXEL, tuple(warnings))
+        each = CLEAN_BYTES_PER_PIXEL if self.is_clean else BYTES_PER_PIXEL
+        return forecast_recording(spec, self.bits, each, tuple(warnings))
 
     def _forecast_fit(self, inputs: Mapping[str, Any]) -> Forecast:
         target = inputs.get("target")

@@ -10,8 +10,11 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from fibcore import Adapter, Context, FibError, Forecast, Images, Model, Trainable
+from fibcore.context import held_bytes
 from fibcore.models import ModelInfo, Shape
 
+BYTES_PER_PIXEL = {"u": 2, "f": 16}
+"""Memory for each pixel of a slice: integers are looked up, floats interpolated."""
 OUTSIDE = 0.01
 """Share of grey values beyond those of the source above which a warning is given."""
 
@@ -66,7 +69,10 @@ class HistogramMatch(Trainable, Adapter):
             if images is not None and self.fitted:
                 self._check_channels(images.kv)
                 made = replace(images, dtype=self.model.info["dtype"])
-                return Forecast(made, memory_bytes=made.nbytes)
+                pixels = made.shape[1] * made.shape[2]
+                each = BYTES_PER_PIXEL[np.dtype(images.dtype).kind]
+                memory = held_bytes(made.nbytes) + each * pixels
+                return Forecast(made, memory_bytes=memory)
             return super().forecast(method, inputs)
         source, target = inputs.get("source"), inputs.get("target")
         if source is None or target is None:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from fib_plugins.adapters.hidden_instrument.parameters import TwinParameters
-from fib_plugins.adapters.instrument_base.recording import forecast_recording
+from fib_plugins.adapters.instrument_base.recording import BYTES_PER_PIXEL, forecast_recording
 from fibcore import Adapter, Context, Forecast, Images, Table, keeps
 
-BYTES_PER_PIXEL = 96
-"""Memory of a thread per pixel of a slice: float64 and int64 arrays of noise and curtains."""
+CLEAN_BYTES_PER_PIXEL = 14
+"""Memory of a thread per pixel of a slice with every effect off."""
 
 
 class Twin(TwinParameters, Adapter):
@@ -54,7 +54,8 @@ class Twin(TwinParameters, Adapter):
         spec = inputs.get("images")
         if spec is None:
             return Forecast()
-        return forecast_recording(spec, self.bits, BYTES_PER_PIXEL)
+        each = CLEAN_BYTES_PER_PIXEL if self.is_clean else BYTES_PER_PIXEL
+        return forecast_recording(spec, self.bits, each)
 
     @keeps(slices=Table)
     def transform(self, images: Images, context: Context | None = None) -> Images:

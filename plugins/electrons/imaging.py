@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,7 @@ def make_lattice(
     lateral: str = "periodic",
     below: str | int = "mirror",
     dtype: Any = np.float32,
+    empty: Callable[[tuple[int, ...], Any], np.ndarray] = np.empty,
 ) -> Lattice:
     """Return the lattice of labels for the transport loop; it takes one byte per voxel.
 
@@ -68,11 +69,12 @@ def make_lattice(
         lateral: ``periodic`` or ``mirror``, continuation beyond the sides.
         below: ``mirror``, ``repeat`` or a phase, continuation below the last slice.
         dtype: float type of the tables.
+        empty: makes the array of the voxels from its shape and type; it may be a file.
     """
     bits = max(1, (len(phases) - 1).bit_length())
     media = np.zeros(256, np.uint8)
     media[list(phases)] = np.arange(len(phases))
-    voxels = np.empty(labels.shape, np.uint8)
+    voxels = np.asarray(empty(labels.shape, np.uint8))
     for z, plane in enumerate(planes(labels.data)):
         voxels[z] = media[plane]
     pack(voxels, bits)

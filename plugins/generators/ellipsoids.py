@@ -91,7 +91,7 @@ def squared_distance(
     Returns:
         float32 (z, y, x) at the centres of the voxels; infinity beyond `reach`.
     """
-    field = np.empty(shape, np.float32)
+    field = np.asarray(context.empty("distances", shape, np.float32))
     grown = bodies.scaled(reach)
     extent = np.sqrt(np.diagonal(grown.spreads, axis1=1, axis2=2))
     size = np.asarray(voxel_size_nm)

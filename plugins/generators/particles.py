@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from fib_plugins.generators.particle_sizes import ParticleSizes
-from fibcore.context import Context
+from fibcore.context import Context, held_bytes
 from fibcore.errors import FibError
 from fibcore.kinds import Generator
 from fibcore.params import Fraction, MaterialParam, PositiveNm, Shape, VoxelSize
@@ -38,8 +38,6 @@ FEWEST_VOXELS = 3.0
 FEWEST_DIAMETERS = 3.0
 """Boxes with shorter edges than this hold too few particles to be representative."""
 BYTES_PER_PARTICLE = 600
-SLABS_BYTES = 200 * 2**20
-"""Memory of the temporary arrays of all slabs in work, with a margin."""
 
 
 class Particles(Generator):
@@ -166,8 +164,10 @@ class Particles(Generator):
                 f"the box is only {across:.2g} particle diameters wide: it holds too few of them "
                 f"to be representative; use a larger shape"
             )
+        from fib_plugins.generators.level import cut_bytes
+
         volume = math.prod(self.shape)
-        memory = 5 * volume + min(SLABS_BYTES, 40 * volume)
+        memory = held_bytes(4 * volume) + held_bytes(volume) + cut_bytes(self.shape)
         memory += BYTES_PER_PARTICLE * round(self._expected_count())
         return replace(forecast, memory_bytes=memory, warnings=tuple(warnings))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from fib_plugins.threads import threads_for
 from fibcore.context import Context
 from fibcore.threads import one_blas_thread
 
@@ -26,7 +27,7 @@ def slabs_of(shape: tuple[int, int, int]) -> list[Slab]:
 
 
 def in_threads(
-    work: Callable[[Item], Result], items: Iterable[Item], context: Context
+    work: Callable[[Item], Result], items: Iterable[Item], context: Context, bytes_each: int = 0
 ) -> Iterator[Result]:
     """Yield ``work(item)`` of every item, in order, from `context.threads` threads.
 
@@ -36,8 +37,10 @@ def in_threads(
         work: must release the interpreter lock (NumPy, Numba with ``nogil``) to be faster.
         items: the items; they must not depend on the number of threads.
         context: gives the number of threads.
+        bytes_each: memory that a thread takes; if it is much, fewer are at work.
     """
-    with one_blas_thread, ThreadPoolExecutor(context.threads) as pool:
+    threads = threads_for(bytes_each, context.threads)
+    with one_blas_thread, ThreadPoolExecutor(threads) as pool:
         try:
             yield from pool.map(work, items)
         finally:

@@ -24,7 +24,7 @@ import numpy as np
 
 from fib_plugins.generators.plane_waves import PlaneWaves
 from fib_plugins.generators.slabs import Slab, in_threads
-from fibcore.context import Context
+from fibcore.context import Context, held_bytes
 from fibcore.threads import one_blas_thread
 
 Shape = tuple[int, int, int]
@@ -109,8 +109,8 @@ def direct_sum(waves: PlaneWaves, points_nm: np.ndarray) -> np.ndarray:
 class WaveField:
     """The field of a set of waves on a grid of voxels.
 
-    It holds the field at its nodes and returns slabs of voxels on request, the same bytes each
-    time.
+    It holds the field at its nodes, in a file if they are many, and returns slabs of voxels on
+    request, the same bytes each time.
 
     Args:
         waves: the waves.
@@ -144,7 +144,7 @@ class WaveField:
 
 
 def memory_bytes(shape: Shape, voxel_size_nm: Triple, wave_numbers: Triple) -> int:
-    """Return the memory of the nodes of a `WaveField`, bytes.
+    """Return the memory of the nodes of a `WaveField`, bytes; 0 if they are in a file.
 
     Args:
         shape: voxels along (z, y, x).
@@ -155,7 +155,7 @@ def memory_bytes(shape: Shape, voxel_size_nm: Triple, wave_numbers: Triple) -> i
     for voxels, voxel_nm, wave_number in zip(shape, voxel_size_nm, wave_numbers, strict=True):
         reach = (voxels - 1) / 2 * voxel_nm
         nodes *= min(voxels + 1, node_count(wave_number * reach))
-    return nodes * np.dtype(np.float64).itemsize
+    return held_bytes(nodes * np.dtype(np.float64).itemsize)
 
 
 def _sum_on_nodes(waves: PlaneWaves, halves: list[np.ndarray], context: Context) -> np.ndarray:
@@ -166,7 +166,8 @@ def _sum_on_nodes(waves: PlaneWaves, halves: list[np.ndarray], context: Context)
     """
     nz, ny, nx = (len(half) for half in halves)
     # Axes: parity and position along z, y and x in turn. Parities: 0 even, 1 odd.
-    field = np.zeros((2, nz, 2, ny, 2, nx))
+    field = np.asarray(context.empty("nodes", (2, nz, 2, ny, 2, nx), np.float64))
+    field[...] = 0.0
     for start in context.track(range(0, len(waves), WAVE_CHUNK), "summing waves"):
         part = slice(start, start + WAVE_CHUNK)
         angles = [np.outer(half, q) for half, q in zip(halves, waves.vectors[part].T, strict=True)]

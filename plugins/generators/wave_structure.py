@@ -10,11 +10,11 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from fib_plugins.generators.level import keep_below, keep_smallest
+from fib_plugins.generators.level import cut_bytes, keep_below, keep_smallest
 from fib_plugins.generators.ligament_diameter import expected_level
 from fib_plugins.generators.plane_waves import isotropic_waves, lattice_vectors, periodic_waves
 from fib_plugins.generators.wave_field import WaveField, memory_bytes
-from fibcore.context import Context
+from fibcore.context import Context, held_bytes
 from fibcore.kinds import Generator
 from fibcore.params import MaterialParam, Shape, VoxelSize
 from fibcore.plugin import Forecast
@@ -24,8 +24,6 @@ FEWEST_VOXELS = 3.0
 """Ligaments of fewer voxels than this are so coarse that a forecast warns."""
 FEWEST_WAVELENGTHS = 3.0
 """Boxes smaller than this are too small to have the mean properties of the structure."""
-SLABS_BYTES = 200 * 2**20
-"""Memory of the temporary arrays of all slabs in work, with a margin."""
 
 Stretch = Annotated[float, Field(ge=0.1, le=10)]
 
@@ -108,7 +106,7 @@ class WaveStructure(Generator):
             fields.append(memory_bytes(self.shape, self.voxel_size_nm, (z, y, x)))
             warnings += self._warnings(2 * np.pi / wave_number, diameter_nm)
         volume = math.prod(self.shape)
-        memory = max(fields) + volume + volume // 5 + min(SLABS_BYTES, 40 * volume)
+        memory = max(fields) + held_bytes(volume) + cut_bytes(self.shape)
         return replace(forecast, memory_bytes=memory, warnings=tuple(warnings))
 
     def _warnings(self, wavelength_nm: float, diameter_nm: float) -> list[str]:

@@ -8,6 +8,9 @@ from typing import Any, Self
 import numpy as np
 from pydantic import BaseModel, Field, model_validator
 
+BYTES_PER_PIXEL = 33
+"""Memory of a thread for each pixel of a slice: sums over its phases, displacement of its edges."""
+
 
 class LabelKeepingParameters(BaseModel):
     """How images are compared with their labels, and the limits beyond which labels are lost."""

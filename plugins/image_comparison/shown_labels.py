@@ -10,9 +10,9 @@ import numpy as np
 
 from fib_plugins.image_comparison.contrast import PhaseSums, expected_order
 from fib_plugins.image_comparison.edge_shift import EdgeShift, edge_shift, gradient
-from fib_plugins.image_comparison.label_keeping import LabelKeepingParameters
+from fib_plugins.image_comparison.label_keeping import BYTES_PER_PIXEL, LabelKeepingParameters
 from fib_plugins.image_comparison.mutual_information import information_bits, joint_counts
-from fib_plugins.threads import in_threads
+from fib_plugins.threads import in_threads, threads_for
 from fibcore import Context, Images, Labels, Table
 from fibcore.roles import Abscissa, Curve, Key, Role
 
@@ -75,9 +75,11 @@ def look_at(
         FibError: labels of one phase, phases whose brightness is not known, values that are not
             finite.
     """
+    pixels = labels.shape[1] * labels.shape[2]
+    threads = threads_for(BYTES_PER_PIXEL * pixels, context.threads)
     sums = {
         name: [
-            PhaseSums.of(channel, labels.data, f"the {kv} images of {name!r}", context.threads)
+            PhaseSums.of(channel, labels.data, f"the {kv} images of {name!r}", threads)
             for channel, kv in zip(stack.data, stack.names, strict=True)
         ]
         for name, stack in stacks.items()
@@ -105,10 +107,10 @@ def look_at(
         ]
 
     measured = range(0, len(labels.data), -(-len(labels.data) // params.max_slices))
-    groups = [measured[i : i + context.threads] for i in range(0, len(measured), context.threads)]
+    groups = [measured[i : i + threads] for i in range(0, len(measured), threads)]
     found = []
     for group in context.track(groups, "groups of slices measured"):
-        found += in_threads(of_slice, group, context.threads)
+        found += in_threads(of_slice, group, threads)
     return {
         name: [
             ShownLabels(sums[name][number].contrast(order), [planes[i][number] for planes in found])

@@ -11,7 +11,6 @@ with a second step: one half of the reference against the other.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -21,11 +20,14 @@ from fib_plugins.image_comparison.grey_distribution import common_bins, scaled, 
 from fib_plugins.image_comparison.power_spectrum import Rings
 from fib_plugins.image_comparison.sampling import Sampling, SamplingParameters, common_rings
 from fib_plugins.image_comparison.stack_statistics import DISTANCES, StackStatistics
+from fib_plugins.threads import bytes_in_threads, threads_for
 from fibcore import Context, FibError, Forecast, Images, Metric, Table, VolumeSpec, keeps
 from fibcore.roles import Abscissa, Curve, Key
 
 HISTOGRAM_BINS = 100
 VOXEL_SIZE_TOLERANCE = 0.05
+BYTES_PER_PIXEL = 48
+"""Memory of a thread for each pixel of a slice: its spectrum, or its noise."""
 
 
 class DomainGap(SamplingParameters, Metric):
@@ -79,9 +81,8 @@ class DomainGap(SamplingParameters, Metric):
         common_rings(list(specs.values()))
         pixels = max(spec.shape[1] * spec.shape[2] for spec in specs.values())
         points = self.patches * len(reference.kv) * self.patch_pixels**2
-        memory = 70 * pixels * (os.cpu_count() or 1) + 8 * (
-            2 * points + len(specs) * self.projections * self.patches
-        )
+        patches = 8 * (2 * points + len(specs) * self.projections * self.patches)
+        memory = max(bytes_in_threads(BYTES_PER_PIXEL * pixels), patches)
         return Forecast(memory_bytes=memory, warnings=tuple(warnings))
 
     def _check(self, name: str, spec: VolumeSpec, reference: VolumeSpec) -> None:
@@ -124,8 +125,10 @@ class DomainGap(SamplingParameters, Metric):
         specs = {name: stack.spec for name, stack in stacks.items()}
         self.forecast("measure", specs)
         sampling = Sampling.of(self, list(specs.values()), context)
+        pixels = max(spec.shape[1] * spec.shape[2] for spec in specs.values())
+        threads = threads_for(BYTES_PER_PIXEL * pixels, context.threads)
         found = {
-            name: StackStatistics.of(stack, f"images of {name!r}", sampling, context.threads)
+            name: StackStatistics.of(stack, f"images of {name!r}", sampling, threads)
             for name, stack in context.track(stacks.items(), "stacks measured", len(stacks))
         }
         wanted = found["reference"]

@@ -7,11 +7,11 @@ is training on wrong labels. This metric checks every slice and warns.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from fib_plugins.image_comparison.label_keeping import LabelKeepingParameters
+from fib_plugins.image_comparison.label_keeping import BYTES_PER_PIXEL, LabelKeepingParameters
+from fib_plugins.threads import bytes_in_threads
 from fibcore import Context, FibError, Forecast, Images, Labels, Metric, Segmenter, Table, keeps
 
 
@@ -70,8 +70,8 @@ class LabelConsistency(LabelKeepingParameters, Metric):
                 f"search displacements of {self.search_pixels}: set search_pixels to "
                 f"{min(images.shape[1:]) // 4 - 1} at most, or take larger images"
             )
-        threads = os.cpu_count() or 1
-        return Forecast(memory_bytes=45 * images.shape[1] * images.shape[2] * threads)
+        pixels = images.shape[1] * images.shape[2]
+        return Forecast(memory_bytes=bytes_in_threads(BYTES_PER_PIXEL * pixels))
 
     @keeps(contrasts=Table, slices=Table)
     def measure(

@@ -17,7 +17,6 @@ All other effects of the instrument count as unexplained.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from scipy import ndimage, optimize
@@ -28,6 +27,13 @@ MOST_BLUR_PIXELS = 4.0
 BLUR_TOLERANCE_PIXELS = 0.02
 SLICES_FOR_BLUR = 12
 FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
+
+POWERS = [(0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2), (3, 0), (2, 1), (1, 2), (0, 3)]
+"""Powers of y and x in the terms of brightness."""
+FIELDS = len(POWERS)
+TERMS = FIELDS + 10
+BLOCK_PIXELS = 2**16
+"""Pixels of a slice whose terms are in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -55,23 +61,52 @@ def link_slice(record: np.ndarray, ideal: np.ndarray) -> tuple[LinkedSlice, np.n
         The result, and the residual: float32 in axes (y, x), grey values of the record.
     """
     record = record.astype(np.float64)
-    image = ideal.astype(np.float64) - ideal.mean(dtype=np.float64)
+    variance = float(record.var())
+    image = ideal.astype(np.float64)
+    image -= ideal.mean(dtype=np.float64)
     image /= image.std() or 1.0
-    along_y, along_x = np.gradient(image)
-    fields = _fields(image.shape)
-    linear = fields[:3]
-    # The first column of each group is read below: keep the order.
-    terms = np.concatenate(
-        [fields, linear * image, image[None] ** 2, linear * along_y, linear * along_x]
-    ).reshape(-1, image.size)
-    values = np.linalg.lstsq(terms @ terms.T, terms @ record.ravel(), rcond=1e-10)[0]
-    left = record - (values @ terms).reshape(image.shape)
-    left -= np.median(left, axis=0)
-    first = len(fields)
+    rows = max(1, BLOCK_PIXELS // image.shape[1])
+    blocks = [slice(y, y + rows) for y in range(0, len(image), rows)]
+    products = np.zeros((TERMS, TERMS))
+    answers = np.zeros(TERMS)
+    for block in blocks:
+        terms = _terms(image, block)
+        products += terms @ terms.T
+        answers += terms @ record[block].ravel()
+    values = np.linalg.lstsq(products, answers, rcond=1e-10)[0]
+    left = record
+    for block in blocks:
+        left[block] -= (values @ _terms(image, block)).reshape(left[block].shape)
+    columns = max(1, BLOCK_PIXELS // len(left))
+    for x in range(0, left.shape[1], columns):
+        left[:, x : x + columns] -= np.median(left[:, x : x + columns], axis=0)
+    first = FIELDS
     contrast, shift_y, shift_x = values[[first, first + 4, first + 7]]
     shifts = (-shift_y / contrast, -shift_x / contrast) if contrast else (np.nan, np.nan)
-    found = LinkedSlice(float(record.var()), float(np.mean(left**2)), float(contrast), shifts)
+    del image
+    found = LinkedSlice(variance, float(np.mean(left**2)), float(contrast), shifts)
     return found, left.astype(np.float32)
+
+
+def _terms(image: np.ndarray, rows: slice) -> np.ndarray:
+    """Return the terms of the fit in some rows, axes (term, pixel)."""
+    first, last, _ = rows.indices(len(image))
+    around = slice(max(0, first - 2), last + 2)  # differences at the edges reach two rows
+    own = slice(first - around.start, last - around.start)
+    along_y, along_x = (slope[own] for slope in np.gradient(image[around]))
+    here = image[first:last]
+    y = np.linspace(-1.0, 1.0, len(image))[first:last, None]
+    x = np.linspace(-1.0, 1.0, image.shape[1])[None, :]
+    terms = np.empty((TERMS, *here.shape))
+    for place, (i, j) in zip(terms, POWERS, strict=False):
+        place[...] = y**i * x**j
+    linear = terms[:3]
+    # The first term of each group is read by `link_slice`: keep the order.
+    terms[FIELDS : FIELDS + 3] = linear * here
+    terms[FIELDS + 3] = here**2
+    terms[FIELDS + 4 : FIELDS + 7] = linear * along_y
+    terms[FIELDS + 7 :] = linear * along_x
+    return terms.reshape(TERMS, -1)
 
 
 def blur_between(
@@ -110,11 +145,3 @@ def blurred(
     """Return a slice (y, x) as float32, blurred by a round Gaussian of this FWHM."""
     sigma = [fwhm_nm / FWHM / size for size in voxel_size_nm[1:]]
     return ndimage.gaussian_filter(plane.astype(np.float32), sigma, mode="nearest")
-
-
-@cache
-def _fields(shape: tuple[int, int]) -> np.ndarray:
-    """Return 1, y, x, and the further products of y and x up to the third degree."""
-    y, x = np.meshgrid(*(np.linspace(-1.0, 1.0, n) for n in shape), indexing="ij")
-    powers = [(0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2), (3, 0), (2, 1), (1, 2), (0, 3)]
-    return np.stack([y**i * x**j for i, j in powers])

@@ -14,14 +14,13 @@ the warning of the class.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from fib_plugins.threads import in_threads
+from fib_plugins.threads import bytes_in_threads, in_threads, threads_for
 from fibcore import Context, FibError, Forecast, Images, Metric, Table, VolumeSpec, keeps
 from fibcore.context import held_bytes
 from fibcore.roles import Abscissa, Curve, Key
@@ -32,8 +31,10 @@ if TYPE_CHECKING:
 
 SMALLEST_SLICE = 16
 
-BYTES_PER_PIXEL = 370
-"""Memory of a thread for each pixel of a slice: the terms of the fit."""
+BYTES_PER_PIXEL = 30
+"""Memory of a thread for each pixel of a slice: record, ideal image, residual."""
+BLOCK_BYTES = 15 * 2**20
+"""Memory of a thread for the terms of the fit in some rows."""
 
 
 class Reprojection(Metric):
@@ -64,6 +65,7 @@ class Reprojection(Metric):
     """
 
     name: ClassVar[str] = "reprojection"
+    result_version: ClassVar[int] = 2
     headline: ClassVar[tuple[str, ...]] = ("unexplained_percent", "inverted_slices")
 
     window_pixels: int = Field(
@@ -98,8 +100,7 @@ class Reprojection(Metric):
                 f"the images are at {list(images.kv)} kV, reimaged at {list(reimaged.kv)} kV"
             )
         kept = VolumeSpec(Images, images.shape, images.voxel_size_nm, images.kv, dtype="float32")
-        pixels = images.shape[1] * images.shape[2]
-        memory = held_bytes(kept.nbytes) + BYTES_PER_PIXEL * pixels * (os.cpu_count() or 1)
+        memory = held_bytes(kept.nbytes) + bytes_in_threads(_thread_bytes(images.shape))
         return Forecast(kept={"map": kept}, memory_bytes=memory, warnings=tuple(warnings))
 
     @keeps(map=Images, per_slice=Table)
@@ -155,7 +156,8 @@ class Reprojection(Metric):
         from fib_plugins.metrics.recording_link import blur_between, blurred, link_slice
 
         record, ideal = images.data[channel], reimaged.data[channel]
-        voxel, threads = images.voxel_size_nm, context.threads
+        voxel = images.voxel_size_nm
+        threads = threads_for(_thread_bytes(images.shape), context.threads)
         if float(record.min()) == float(record.max()):
             raise FibError(
                 f"the {images.names[channel]} images have the same grey value everywhere; there "
@@ -185,6 +187,11 @@ class Reprojection(Metric):
             "noise_percent": 100.0 * noise / whole,
             "blur_fwhm_nm": fwhm,
         }, linked
+
+
+def _thread_bytes(shape: tuple[int, int, int]) -> int:
+    """Return the memory of a thread that links slices of volumes with this shape (z, y, x)."""
+    return BYTES_PER_PIXEL * shape[1] * shape[2] + BLOCK_BYTES
 
 
 PER_SLICE = {

@@ -17,6 +17,10 @@ from fibcore.plugin import Forecast
 from fibcore.threads import one_blas_thread
 
 ITERATIONS = 300
+BLOCK_PIXELS = 2**18
+"""Pixels of a slice that are grouped at a time."""
+BYTES_PER_PIXEL = 9
+"""Memory for each pixel of a slice, for its histogram."""
 
 
 class KMeans(Segmenter):
@@ -67,8 +71,9 @@ class KMeans(Segmenter):
         base, spec = super().forecast(method, inputs), inputs.get("images")
         if spec is None or base.output is None:
             return base
-        channels, (_, height, width) = len(spec.kv), spec.shape
-        memory = held_bytes(base.output.nbytes) + (40 + 24 * channels) * height * width
+        channels, pixels = len(spec.kv), spec.shape[1] * spec.shape[2]
+        block = (40 + 24 * channels) * min(pixels, BLOCK_PIXELS)
+        memory = held_bytes(base.output.nbytes) + max(block, BYTES_PER_PIXEL * pixels)
         if channels > 1:
             memory += 16 * channels * self.sample_voxels
         return replace(base, memory_bytes=memory)
@@ -97,10 +102,12 @@ class KMeans(Segmenter):
             solid_ones = solid_ones[::-1]
         solid = context.empty("labels", images.shape, np.uint8)
         counts = np.zeros(self.clusters, np.int64)
+        rows = max(1, BLOCK_PIXELS // images.shape[2])
         for z in context.track(range(images.shape[0]), "slices grouped"):
-            nearest = _nearest(images.data[:, z], centres, scale)
-            counts += np.bincount(nearest.ravel(), minlength=self.clusters)
-            solid[z] = solid_ones[nearest]
+            for y in range(0, images.shape[1], rows):
+                nearest = _nearest(images.data[:, z, y : y + rows], centres, scale)
+                counts += np.bincount(nearest.ravel(), minlength=self.clusters)
+                solid[z, y : y + rows] = solid_ones[nearest]
         context.keep("clusters", self._table(images, centres, counts, solid_ones))
         return Labels(solid, images.voxel_size_nm, dict(enumerate(self.materials)))
 

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from fib_plugins.simulators.end_of_structure import warn_of_end
 from fib_plugins.simulators.imaging_of_slices import ImagingOfSlices
 from fib_plugins.simulators.monte_carlo_parameters import MonteCarloParameters
 from fibcore import Context, Forecast, Images, Labels, Simulator, keeps
+from fibcore.context import held_bytes
 from fibcore.errors import UsageError
 
 
@@ -64,7 +66,7 @@ class MonteCarlo(MonteCarloParameters, Simulator):
         shape = (z1 - z0, y1 - y0, x1 - x0)
         output = replace(forecast.output, shape=shape)
         kept = {"depth": output} if self.mean_depth else {}
-        memory = int(np.prod(labels.shape)) + 16 * shape[1] * shape[2] + 64 * 2**20
+        memory = held_bytes(int(np.prod(labels.shape))) + 16 * shape[1] * shape[2] + 64 * 2**20
         return Forecast(output, kept, memory, self._long(int(np.prod(shape))))
 
     def _long(self, pixels: int) -> tuple[str, ...]:
@@ -179,7 +181,12 @@ class MonteCarlo(MonteCarloParameters, Simulator):
         gpu = context.device.startswith("cuda") and self._can_use_gpu(context)
         context.device_used = context.device if gpu else "cpu"
         lattice = make_lattice(
-            labels, phases, lateral=self.lateral, below=self.below, dtype=self.precision
+            labels,
+            phases,
+            lateral=self.lateral,
+            below=self.below,
+            dtype=self.precision,
+            empty=partial(context.empty, "lattice"),
         )
         if gpu:
             from fib_plugins.electrons.cuda import on_gpu

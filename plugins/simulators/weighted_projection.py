@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -13,6 +12,7 @@ from pydantic import Field
 
 from fib_plugins.backscatter.shipped_table import shipped_coefficient
 from fib_plugins.backscatter.table_range import checked
+from fib_plugins.threads import bytes_in_threads, threads_for
 from fibcore import Context, FibError, Forecast, Images, Labels, Physics, Simulator
 from fibcore.context import held_bytes
 from fibcore.errors import listed
@@ -94,13 +94,14 @@ class WeightedProjection(Simulator):
         forecast = super().forecast(method, inputs)
         if forecast.output is None:
             return forecast
-        pixels = int(np.prod(forecast.output.shape[1:]))
-        # of each slab: labels, their check, float32 image; of a slice: float64 and int64 for noise
-        slab = pixels * (6 * SLAB + self.slices + (24 if self.electrons_per_pixel else 0))
-        return replace(
-            forecast,
-            memory_bytes=slab * (os.cpu_count() or 1) + held_bytes(forecast.output.nbytes),
-        )
+        slabs = -(-forecast.output.shape[0] // SLAB)
+        memory = bytes_in_threads(self._slab_bytes(forecast.output.shape), slabs)
+        return replace(forecast, memory_bytes=memory + held_bytes(forecast.output.nbytes))
+
+    def _slab_bytes(self, shape: tuple[int, int, int]) -> int:
+        """Return the memory of a slab: its labels and those below; for noise, that of a slice."""
+        noise = 32 if self.electrons_per_pixel else 0
+        return shape[1] * shape[2] * (min(SLAB, shape[0]) + self.slices + 8 + noise)
 
     def simulate(
         self,
@@ -147,7 +148,8 @@ class WeightedProjection(Simulator):
                         image[z - start] = self._counted(image[z - start], eta[:, channel], rng)
 
         starts = range(0, labels.shape[0], SLAB)
-        with ThreadPoolExecutor(context.threads) as pool:
+        threads = threads_for(self._slab_bytes(labels.shape), context.threads)
+        with ThreadPoolExecutor(threads) as pool:
             futures = [pool.submit(work, start) for start in starts]
             _finish(futures, context)
         counted = self.mode == "first_hit" or self.electrons_per_pixel is not None

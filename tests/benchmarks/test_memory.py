@@ -12,18 +12,31 @@ import pytest
 from benchmarks.memory import SMALL, cases, write_inputs
 
 ROOT = Path(__file__).parents[2]
-SHAPE = (64, 448, 448)
+SHAPE, WIDE = (64, 448, 448), (12, 1024, 1024)
+"""Many slices, which memory must not grow with, and large ones, whose pixels it is counted in."""
 FACTOR = 1.5
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the memory from /proc")
-@pytest.mark.parametrize("name", ["threshold", "morphology"])
-def test_a_step_takes_about_as_much_memory_as_it_forecasts(name: str, tmp_path: Path) -> None:
-    for shape in (SMALL, SHAPE):
-        write_inputs(tmp_path / "x".join(map(str, shape)), shape)
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("threshold", SHAPE),
+        ("morphology", SHAPE),
+        ("kmeans", SHAPE),
+        ("weighted_projection", WIDE),
+        ("domain_gap", WIDE),
+        ("twin", WIDE),
+    ],
+)
+def test_a_step_takes_about_as_much_memory_as_it_forecasts(
+    name: str, shape: tuple[int, int, int], tmp_path: Path
+) -> None:
+    for size in (SMALL, shape):
+        write_inputs(tmp_path / "x".join(map(str, size)), size)
     command = [sys.executable, "-m", "benchmarks.memory", name, "--measure", str(tmp_path)]
     done = subprocess.run(
-        [*command, "--shape", *map(str, SHAPE)],
+        [*command, "--shape", *map(str, shape)],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

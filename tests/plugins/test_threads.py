@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from fib_plugins.threads import in_threads
+from fib_plugins.threads import WORK_BYTES, bytes_in_threads, in_threads, threads_for
 
 
 @pytest.mark.parametrize("threads", [0, 1, 2, 5])
@@ -36,3 +36,17 @@ def test_an_error_is_raised_and_nothing_further_begun(threads):
     with pytest.raises(ValueError, match="item 0"):
         in_threads(fail, range(200), threads)
     assert len(begun) < 100
+
+
+def test_fewer_threads_are_at_work_where_each_takes_much_memory():
+    assert threads_for(0, 8) == 8
+    assert threads_for(WORK_BYTES // 8, 8) == 8
+    assert threads_for(WORK_BYTES // 3, 8) == 3
+    assert threads_for(10 * WORK_BYTES, 8) == 1
+
+
+def test_a_forecast_counts_the_threads_that_have_work(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    assert bytes_in_threads(1000) == 6000
+    assert bytes_in_threads(1000, parts=2) == 2000
+    assert bytes_in_threads(WORK_BYTES) == WORK_BYTES

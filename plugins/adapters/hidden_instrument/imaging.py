@@ -7,7 +7,12 @@ import numpy as np
 from fib_plugins.adapters.hidden_instrument import beam, detector, sample
 from fib_plugins.adapters.hidden_instrument.parameters import TwinParameters
 from fib_plugins.adapters.hidden_instrument.variation import SliceVariation
-from fib_plugins.adapters.instrument_base.recording import each_on, each_slice, recorded_dtype
+from fib_plugins.adapters.instrument_base.recording import (
+    BYTES_PER_PIXEL,
+    each_on,
+    each_slice,
+    recorded_dtype,
+)
 from fib_plugins.adapters.instrument_base.signal_scale import SignalScale
 from fibcore import Context, FibError, Images
 
@@ -64,6 +69,10 @@ class Recording:
         gain = contrast_level / deviation
         return gain, mean_level - gain * mean
 
+    @property
+    def _bytes_each(self) -> int:
+        return BYTES_PER_PIXEL * self.images.shape[1] * self.images.shape[2]
+
     def _curtains(self) -> list[sample.Curtain]:
         """Return all curtains of the stack; those of earlier slices begin in its first one."""
         before = 2 * self.settings.curtain_slices
@@ -74,7 +83,7 @@ class Recording:
             return sample.new_curtains(self.settings, signal, self.pixel_nm, z, rng)
 
         slices = range(-before, self.images.shape[0])
-        born = each_slice(begin, slices, self.context.threads)
+        born = each_slice(begin, slices, self.context.threads, self._bytes_each)
         return [curtain for curtains in born for curtain in curtains]
 
     def run(self) -> Images:
@@ -93,7 +102,7 @@ class Recording:
                 recorded[channel, z] = level if bits is None else detector.digitised(level, bits)
 
         depth = self.images.shape[0]
-        done = each_slice(work, range(depth), self.context.threads)
+        done = each_slice(work, range(depth), self.context.threads, self._bytes_each)
         for _ in self.context.track(done, "slices recorded", depth):
             pass
         return self.images.with_data(recorded, quantity="grey value")

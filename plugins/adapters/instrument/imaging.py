@@ -10,7 +10,12 @@ from fib_plugins.adapters.instrument import effects
 from fib_plugins.adapters.instrument.exposure import Exposure
 from fib_plugins.adapters.instrument.parameters import AcquisitionParameters
 from fib_plugins.adapters.instrument.variation import SliceVariation, curtain
-from fib_plugins.adapters.instrument_base.recording import each_on, each_slice, recorded_dtype
+from fib_plugins.adapters.instrument_base.recording import (
+    BYTES_PER_PIXEL,
+    each_on,
+    each_slice,
+    recorded_dtype,
+)
 from fib_plugins.adapters.instrument_base.signal_scale import SignalScale
 from fibcore import Context, Images
 
@@ -40,7 +45,8 @@ def acquire(
             else:
                 recorded[channel, z] = effects.quantised(level, settings.bits)
 
-    done = each_slice(work, range(depth), context.threads)
+    each = BYTES_PER_PIXEL * images.shape[1] * images.shape[2]
+    done = each_slice(work, range(depth), context.threads, each)
     for _ in context.track(done, "slices acquired", depth):
         pass
     return images.with_data(recorded), variation

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,12 +9,17 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
+from fib_plugins.threads import bytes_in_threads, threads_for
 from fibcore import Context, Forecast, Images, VolumeSpec
 from fibcore.context import held_bytes
 from fibcore.roles import Abscissa, Curve, Role
 from fibcore.tables import Table
 
 T = TypeVar("T")
+
+BYTES_PER_PIXEL = 52
+"""Memory of a thread per pixel of a slice: float64 and int64 arrays of noise and curtains."""
+
 Bits = Literal[8, 16] | None
 """Grey levels of recorded images: uint8, uint16, or float32."""
 
@@ -40,7 +44,7 @@ def forecast_recording(
     pixels = images.shape[1] * images.shape[2]
     return Forecast(
         output,
-        memory_bytes=bytes_per_pixel * pixels * (os.cpu_count() or 1) + held_bytes(output.nbytes),
+        memory_bytes=bytes_in_threads(bytes_per_pixel * pixels) + held_bytes(output.nbytes),
         warnings=warnings,
     )
 
@@ -53,11 +57,14 @@ def each_on(images: Images, context: Context) -> list[Context]:
     return [context.on(images.data[:, z]) for z in range(images.shape[0])]
 
 
-def each_slice(work: Callable[[int], T], slices: range, threads: int) -> Iterator[T]:
-    """Yield ``work(z)`` of each slice, in order, from several threads.
+def each_slice(
+    work: Callable[[int], T], slices: range, threads: int, bytes_each: int = 0
+) -> Iterator[T]:
+    """Yield ``work(z)`` of each slice, in order, from several threads, fewer if these take much.
 
     After an error, or if the generator is closed, slices that have not started are left out.
     """
+    threads = threads_for(bytes_each, threads)
     with ThreadPoolExecutor(threads, thread_name_prefix="fib") as pool:
         futures = [pool.submit(work, z) for z in slices]
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
@@ -16,7 +15,7 @@ from fib_plugins.segmenters.training_data import (
     check_same_volume,
     class_of_phase,
 )
-from fib_plugins.threads import in_threads
+from fib_plugins.threads import bytes_in_threads, in_threads, threads_for
 from fibcore import (
     Context,
     FibError,
@@ -80,7 +79,7 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
         if images is None:
             return super().forecast(method, inputs)
         self._check_size(images.shape)
-        slabs = self._slab_bytes(images) * (os.cpu_count() or 1)
+        slabs = bytes_in_threads(self._slab_bytes(images))
         if method != "fit":
             phases: dict[int, str] = {}
             if self.fitted:
@@ -253,8 +252,9 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
         depth, thick = images.shape[0], self._thickness(images.shape)
         slabs = [range(z, min(z + thick, depth)) for z in range(0, depth, thick)]
         found = []
-        for first in range(0, len(slabs), context.threads):
-            group = slabs[first : first + context.threads]
-            found += in_threads(work, group, context.threads)
+        threads = threads_for(self._slab_bytes(images.spec), context.threads)
+        for first in range(0, len(slabs), threads):
+            group = slabs[first : first + threads]
+            found += in_threads(work, group, threads)
             context.progress(group[-1].stop, depth, what)
         return found

@@ -63,13 +63,13 @@ def data_of(
     """
     if isinstance(images, Source):
         with pairs_of(images, context, team) as pairs:
-            yield _endless(unet, pairs, team)
+            yield _endless(unet, pairs, context, team)
     else:
         assert labels is not None
         yield _given(unet, images, labels, instrument, context, team)
 
 
-def _endless(unet: UNetParameters, pairs: Pairs, team: Team) -> Data:
+def _endless(unet: UNetParameters, pairs: Pairs, context: Context, team: Team) -> Data:
     """Return the data of a training on a source."""
     source = pairs.source
     number = unet.validation_pairs(source.pairs_per_epoch)
@@ -87,6 +87,7 @@ def _endless(unet: UNetParameters, pairs: Pairs, team: Team) -> Data:
         0,
         classes_of(fixed[0][1].phases),
         facts,
+        context,
         team,
     )
 
@@ -122,7 +123,9 @@ def _given(
         ]
     training, validation = supplies
     example = (images, labels)
-    return _data(example, scale, training, validation, unet.reach_above, classes, facts, team)
+    return _data(
+        example, scale, training, validation, unet.reach_above, classes, facts, context, team
+    )
 
 
 def _data(
@@ -133,17 +136,25 @@ def _data(
     skip: int,
     classes: np.ndarray,
     facts: Mapping[str, Any],
+    context: Context,
     team: Team,
 ) -> Data:
     channels, device = len(example[0].kv), team.fabric.device
-    held = [HeldStacks(supply, channels, classes, device) for supply in (training, validation)]
+
+    def held(supply: Supply, purpose: str) -> HeldStacks:
+        def empty(name: str, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+            return context.empty(f"{purpose}-{name}", shape, dtype)
+
+        return HeldStacks(supply, channels, classes, device, empty)
+
     facts = {
         **facts,
         "shape": example[0].data.shape,
         "phases": sorted(example[1].phases),
         "grey_values": [grey_scale.centre.tolist(), grey_scale.scale.tolist()],
     }
-    return Data(example, grey_scale, held[0], held[1], skip, facts)
+    of_training, of_validation = held(training, "training"), held(validation, "validation")
+    return Data(example, grey_scale, of_training, of_validation, skip, facts)
 
 
 def _grey_scale(unet: UNetParameters, images: Images) -> GreyScale:

@@ -7,7 +7,7 @@ replaces some or all.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -166,7 +166,7 @@ class Endless(Supply):
 
 
 class HeldStacks:
-    """Z-scores and classes of several stacks on the device.
+    """Z-scores and classes of several stacks on the device; large ones are files on the CPU.
 
     Attributes:
         volume: z-scores, float32 in axes (channel, stack, z, y, x).
@@ -178,15 +178,25 @@ class HeldStacks:
         channels: number of channels.
         classes: class of each phase number (0 to 255).
         device: device of the volumes.
+        empty: like `Context.empty`, makes the arrays on the CPU: from a name, a shape, a type.
     """
 
     def __init__(
-        self, supply: Supply, channels: int, classes: np.ndarray, device: torch.device
+        self,
+        supply: Supply,
+        channels: int,
+        classes: np.ndarray,
+        device: torch.device,
+        empty: Callable[[str, tuple[int, ...], type], np.ndarray],
     ) -> None:
         self.supply, self.classes = supply, classes
         voxels, labels = (channels, supply.count, *supply.shape), (supply.structures, *supply.shape)
-        self.volume = torch.empty(voxels, dtype=torch.float32, device=device)
-        self.target = torch.empty(labels, dtype=torch.uint8, device=device)
+        if device.type == "cpu":
+            self.volume = torch.from_numpy(empty("volume", voxels, np.float32))
+            self.target = torch.from_numpy(empty("target", labels, np.uint8))
+        else:
+            self.volume = torch.empty(voxels, dtype=torch.float32, device=device)
+            self.target = torch.empty(labels, dtype=torch.uint8, device=device)
         self._held: list[int | None] = [None] * supply.count
 
     def __len__(self) -> int:

@@ -16,15 +16,18 @@ from fib_plugins.simulators.surrogate.reach import (
     too_shallow,
 )
 from fibcore import FibError, Forecast, Material, Model, VolumeSpec
+from fibcore.context import held_bytes
 
 if TYPE_CHECKING:
     from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
     from fib_plugins.simulators.surrogate.trained import TrainedNetwork
 
-BYTES_PER_WINDOW_PIXEL = 900
+SLAB = 16
+"""Slices in work at a time."""
+BYTES_PER_WINDOW_PIXEL = 1100
 """Memory of a pixel of a window in work: features, planes and labels of all its slices."""
-BYTES_PER_SLAB_PIXEL = 16 * 20
-"""Memory of a pixel of a slab: expected yields and counts of all its slices."""
+BYTES_PER_NOISY_PIXEL = 28
+"""Memory of a pixel of a slice that is given counting noise."""
 TRAINING_BYTES = 400 * 2**20
 
 
@@ -88,9 +91,12 @@ def forecast_simulation(
     images = replace(output, shape=(depth, height, width), kv=params.kv)
     edge = min(params.window, max(labels.shape[1:])) + 2 * max(network.geometry.margin)
     memory = (os.cpu_count() or 1) * BYTES_PER_WINDOW_PIXEL * edge**2
-    memory += BYTES_PER_SLAB_PIXEL * len(params.kv) * height * width
+    outputs = len(params.kv) * (2 if params.mean_depth else 1)
+    memory += held_bytes(4 * SLAB * outputs * height * width)
+    if params.electrons_per_pixel:
+        memory += (os.cpu_count() or 1) * BYTES_PER_NOISY_PIXEL * height * width
     if params.referee_share:  # the lattice of the Monte Carlo
-        memory += int(np.prod(labels.shape))
+        memory += held_bytes(int(np.prod(labels.shape)))
     materials = [Material(**material) for material in network.info["materials"]]
     return Forecast(
         images,

@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 import torch
 
+from fib_plugins.simulators.surrogate.forecasts import SLAB
 from fib_plugins.simulators.surrogate.geometry import Geometry
 from fib_plugins.simulators.surrogate.network import SurrogateNetwork
 from fib_plugins.simulators.surrogate.planes import Planes, Surroundings, batch_of
@@ -15,8 +16,6 @@ from fib_plugins.training.ordered_work import in_order
 from fib_plugins.training.runtime import fabric_on, items_at_once
 from fibcore import Context
 
-SLAB = 16
-"""Slices in work at a time."""
 BYTES_PER_FEATURE = 24
 """Memory of a pixel and feature of the network, for all levels and copies."""
 GPU_WINDOW = 1024
@@ -50,6 +49,7 @@ class Imaging:
         context: Context,
     ) -> None:
         self._geometry, self._structure, self._media = geometry, structure, media
+        self._context = context
         self._outputs = outputs
         self._device = torch.device("cpu")
         self._module: torch.nn.Module = network.eval()
@@ -64,6 +64,7 @@ class Imaging:
     def slabs(self, box: Box) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (first slice, result) slab by slab; a result has axes (output, slice, y, x).
 
+        The array of a result is used again for the next one.
         Windows lie on a grid of the structure, so that a pixel depends on no other choice.
 
         Args:
@@ -78,12 +79,16 @@ class Imaging:
             lambda job: self._image(*jobs[job], z1, sides), range(len(jobs)), self._workers, 1
         )
         height, width = (stop - start for start, stop in sides)
+        buffer: np.ndarray | None = None
         for z in range(z0, z1, SLAB):
             slab: np.ndarray | None = None
             for _ in tiles:
                 (y, x), part = next(found)
+                if buffer is None:
+                    shape = (len(part), SLAB, height, width)
+                    buffer = self._context.empty("slab", shape, np.float32)
                 if slab is None:
-                    slab = np.empty((*part.shape[:2], height, width), np.float32)
+                    slab = np.asarray(buffer[:, : part.shape[1]])
                 slab[:, :, y : y + part.shape[2], x : x + part.shape[3]] = part
             assert slab is not None
             yield z, slab

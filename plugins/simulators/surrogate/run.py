@@ -172,7 +172,7 @@ class Simulation:
         )
         with cpu_threads(1):
             for z, slab in imaging.slabs(box):
-                yields = expit(slab[:channels])
+                yields = expit(slab[:channels], out=slab[:channels])
                 here = np.flatnonzero((pixels[:, 0] >= z) & (pixels[:, 0] < z + yields.shape[1]))
                 own = pixels[here] - [z, y0, x0]
                 predicted[:, here] = yields[:, own[:, 0], own[:, 1], own[:, 2]]
@@ -183,16 +183,16 @@ class Simulation:
                     softplus = np.logaddexp(np.float32(0.0), slab[channels:])
                     depths = softplus * self.depth_scale_nm[:, None, None, None]
                 places = list(product(range(yields.shape[0]), range(yields.shape[1])))
-                noisy = in_threads(partial(self._counted, yields, z), places, context.threads)
-                for (channel, place), image in zip(places, noisy, strict=True):
-                    planes = {"images": image}
+                in_threads(partial(self._count, yields, z), places, context.threads)
+                for channel, place in places:
+                    planes = {"images": yields[channel, place]}
                     if params.mean_depth:
                         planes["depth"] = depths[channel, place]
                     finished.add(channel, z + place - z0, **planes)
                 context.progress(z - z0 + yields.shape[1], shape[1], "slices imaged")
 
-    def _counted(self, yields: np.ndarray, z: int, place: tuple[int, int]) -> np.ndarray:
-        """Return an image of a slab with the counting noise of its electrons, of a binomial.
+    def _count(self, yields: np.ndarray, z: int, place: tuple[int, int]) -> None:
+        """Replace an image of a slab by one with the counting noise of its electrons, a binomial.
 
         Args:
             yields: the slab, (channel, slice, y, x).
@@ -201,12 +201,12 @@ class Simulation:
         """
         image, electrons = yields[place], self.params.electrons_per_pixel
         if electrons is None:
-            return np.asarray(image)
+            return
         channel, own = place
         energy = repr(self.params.kv[channel])
         rng = self.context.rng_for("counts", channel, energy, z + own, self._structure)
         counts = rng.binomial(electrons, image.astype(np.float64))
-        return np.asarray(counts / electrons, np.float32)
+        yields[place] = counts / electrons
 
     def _refine(self, pixels: np.ndarray, wrong: np.ndarray, context: Context) -> None:
         network = copy.deepcopy(self.network)

@@ -70,6 +70,13 @@ def test_periodic_box_too_small_for_the_upper_level_is_refused():
 
 
 def test_forecast_covers_the_finer_level():
-    coarse = hierarchical(shape=512, ligament_diameters_nm=(200.0, 100.0)).forecast("generate", {})
-    fine = hierarchical(shape=512, ligament_diameters_nm=(200.0, 10.0)).forecast("generate", {})
-    assert fine.memory_bytes > coarse.memory_bytes > 512**3
+    coarse = hierarchical(shape=384, ligament_diameters_nm=(200.0, 100.0)).forecast("generate", {})
+    fine = hierarchical(shape=384, ligament_diameters_nm=(200.0, 10.0)).forecast("generate", {})
+    assert fine.memory_bytes > coarse.memory_bytes > 384**3
+
+
+def test_a_large_structure_is_a_file_and_no_memory():
+    large = hierarchical(shape=(8000, 512, 512), ligament_diameters_nm=(200.0, 100.0))
+    forecast = large.forecast("generate", {})
+    assert forecast.output.nbytes > 2 * 10**9
+    assert forecast.memory_bytes < 2**29

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fib_plugins.generators import slabs
+from fib_plugins.generators import level, slabs
 from fib_plugins.generators.level import keep_below, keep_smallest
 from fibcore.context import Context
 
@@ -84,3 +84,34 @@ def test_keep_below_is_a_comparison_within_what_was_there():
     labels = inside.copy()
     keep_below(slab_of(values), labels, 0.2, Context(threads=2))
     assert np.array_equal(labels, (inside > 0) & (values < 0.2))
+
+
+@pytest.mark.usefixtures("small_slabs")
+@pytest.mark.parametrize("fraction", [0.0001, 0.02, 0.35, 0.97, 0.9999, 1.0])
+@pytest.mark.parametrize("tied", [False, True])
+def test_bounds_narrowed_by_counting_change_nothing(monkeypatch, fraction, tied):
+    monkeypatch.setattr(level, "MOST_COLLECTED", 50)
+    monkeypatch.setattr(level, "BINS", 8)
+    monkeypatch.setattr(level, "SAMPLED_VALUES", 200)
+    rng = np.random.default_rng(5)
+    values = rng.standard_normal((60, 9, 11)).astype(np.float32)
+    if tied:
+        values = np.round(values, 1)
+    inside = (rng.random(values.shape) < 0.8).astype(np.uint8)
+    labels = inside.copy()
+    keep_smallest(slab_of(values), labels, fraction, Context(threads=2))
+    assert np.array_equal(labels, smallest_by_sorting(values, inside, fraction))
+
+
+def test_few_values_are_collected_from_a_large_field(monkeypatch):
+    monkeypatch.setattr(level, "MOST_COLLECTED", 50)
+    values = np.random.default_rng(6).random((40, 50, 50)).astype(np.float32)
+    labels = np.ones(values.shape, np.uint8)
+    collected = []
+    concatenate = np.concatenate
+    monkeypatch.setattr(
+        np, "concatenate", lambda parts: collected.append(concatenate(parts)) or collected[-1]
+    )
+    keep_smallest(slab_of(values), labels, 0.4, Context())
+    assert len(collected[-1]) < 10  # of 100 000, of which 2000 lie between the first bounds
+    assert labels.sum() == 40000

@@ -10,6 +10,7 @@ from scipy import ndimage
 from threadpoolctl import threadpool_limits
 
 from fib_plugins.adapters.acquisition import Acquisition
+from fib_plugins.metrics import recording_link
 from fib_plugins.metrics.recording_link import FWHM, blurred, link_slice
 from fib_plugins.metrics.reprojection import Reprojection
 from fib_plugins.simulators.weighted_projection import WeightedProjection
@@ -189,3 +190,26 @@ def test_constant_and_tiny_images_are_refused(ideal):
     small = stack(np.zeros((2, 8, 8)))
     with pytest.raises(FibError, match="at least 16 x 16"):
         measured(small, small)
+
+
+@pytest.mark.parametrize("pixels", [1, 200, 10**6])
+def test_the_fit_is_that_of_all_terms_at_once(record, ideal, monkeypatch, pixels):
+    monkeypatch.setattr(recording_link, "BLOCK_PIXELS", pixels)
+    grey, image = record.data[0, 3].astype(float), ideal.data[0, 3].astype(float)
+    found, left = link_slice(record.data[0, 3], ideal.data[0, 3])
+
+    image = (image - image.mean()) / image.std()
+    y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in image.shape), indexing="ij")
+    along = np.gradient(image)
+    powers = [y**i * x**j for i in range(4) for j in range(4 - i)]
+    ones = np.ones_like(y)
+    terms = [*powers, *(f * image for f in (ones, y, x)), image**2]
+    terms += [f * slope for slope in along for f in (ones, y, x)]
+    design = np.stack(terms, axis=-1).reshape(grey.size, -1)
+    values = np.linalg.lstsq(design, grey.ravel(), rcond=None)[0]
+    expected = grey - (design @ values).reshape(grey.shape)
+    expected -= np.median(expected, axis=0)
+
+    np.testing.assert_allclose(left, expected, atol=1e-4 * grey.std())
+    assert found.left_variance == pytest.approx(np.mean(expected**2), rel=1e-6)
+    assert found.variance == pytest.approx(grey.var())

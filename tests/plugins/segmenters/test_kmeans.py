@@ -3,6 +3,7 @@ import pytest
 from pydantic import ValidationError
 
 from fib_plugins.image_statistics.histogram import Histogram
+from fib_plugins.segmenters import kmeans
 from fib_plugins.segmenters.kmeans import KMeans, centres_of_histogram
 from fib_plugins.segmenters.threshold import Threshold
 from fib_plugins.testing import check_plugin
@@ -107,3 +108,18 @@ def test_constant_images_are_refused(channels: int) -> None:
     grey = np.full((channels, 3, 4, 4), 9, np.uint8)
     with pytest.raises(FibError, match="same grey value"):
         KMeans().predict(Images(grey, VOXEL_NM, kv=(1.0, 2.0)[:channels]))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_rows_in_work_at_a_time_change_nothing(
+    monkeypatch: pytest.MonkeyPatch, channels: int
+) -> None:
+    grey = np.stack([peaks([40.0, 120.0], 30.0, seed)[0] for seed in range(channels)])
+    images = Images(grey, VOXEL_NM, kv=(1.0, 4.0)[:channels])
+    found = []
+    for pixels in (10**6, 130):
+        monkeypatch.setattr(kmeans, "BLOCK_PIXELS", pixels)
+        context = Context(3)
+        found.append((KMeans().predict(images, context).data, context.kept["clusters"].rows()))
+    assert np.array_equal(found[0][0], found[1][0])
+    assert found[0][1] == found[1][1]

@@ -322,3 +322,9 @@ def test_progress_counts_slices_of_all_channels_and_time_is_told(labels, caplog)
         )
     assert told == [("slices imaged", done, 6) for done in range(7)]
     assert "6 slices to image, in about" in caplog.text
+
+
+def test_a_structure_in_a_file_gives_the_same_electrons(labels, monkeypatch):
+    held = simulate(labels)
+    monkeypatch.setattr("fibcore.context.MEMORY_MAP_ABOVE_BYTES", 0)
+    np.testing.assert_array_equal(simulate(labels).data, held.data)

@@ -112,7 +112,8 @@ def recordings(
     labels = Labels(np.zeros(images.shape, np.uint8), images.voxel_size_nm)
     stack = Stack(images, labels, grey_scale, range(images.shape[0]))
     supply = Recordings(unet, stack, instruments, purpose, context)
-    return HeldStacks(supply, len(images.kv), np.zeros(256, np.uint8), torch.device("cpu"))
+    classes, cpu = np.zeros(256, np.uint8), torch.device("cpu")
+    return HeldStacks(supply, len(images.kv), classes, cpu, context.empty)
 
 
 def test_a_recording_is_the_same_however_it_came_to_be_held(

@@ -337,3 +337,18 @@ def test_half_precision_needs_a_gpu(
 ) -> None:
     with pytest.raises(FibError, match="use '32' or 'bf16'"):
         small(precision="16").fit(images, structure)
+
+
+def test_stacks_in_files_give_the_same_network(
+    small: Callable[..., UNet],
+    images: Images,
+    structure: Labels,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unet = small(**TINY, epochs=1)
+    held = unet.fit(images, structure, context=Context(4, threads=1))
+    monkeypatch.setattr("fibcore.context.MEMORY_MAP_ABOVE_BYTES", 0)
+    context = Context(4, threads=1)
+    mapped = small(**TINY, epochs=1).fit(images, structure, context=context)
+    assert (context.scratch / "training-volume.npy").exists()
+    assert same_weights(held, mapped)

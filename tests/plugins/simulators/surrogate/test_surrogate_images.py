@@ -180,3 +180,12 @@ def test_damaged_files_are_made_again(taught, structure, tmp_path, file, how):
     again, context = simulate(taught, structure(), tmp_path, **settings)
     np.testing.assert_array_equal(again.data, data)
     assert context.kept["referee"].rows() == before.kept["referee"].rows()
+
+
+@pytest.mark.parametrize("electrons", [None, 50])
+def test_slabs_in_a_file_give_the_same_images(taught, structure, monkeypatch, electrons):
+    labels = structure((37, 40, 30))  # more than two slabs
+    held, _ = simulate(taught, labels, threads=2, electrons_per_pixel=electrons)
+    monkeypatch.setattr("fibcore.context.MEMORY_MAP_ABOVE_BYTES", 0)
+    mapped, _ = simulate(taught, labels, threads=2, electrons_per_pixel=electrons)
+    np.testing.assert_array_equal(mapped.data, held.data)
