@@ -48,7 +48,7 @@ def test_no_physics_is_shared_with_the_model_that_methods_train_on():
                 continue
             for name in names:
                 own = "adapters.hidden_instrument" in name or "adapters.instrument_base" in name
-                own = own or name == "fib_plugins.compiled"  # which holds no physics
+                own = own or name in ("fib_plugins.compiled", "fib_plugins.threads")  # no physics
                 assert own or not name.startswith("fib_plugins"), f"{file.name} imports {name}"
 
 
