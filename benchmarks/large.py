@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -59,12 +60,14 @@ class Needed:
 
     Attributes:
         seconds: of wall time.
+        cpu_seconds: of all threads together.
         memory: highest anonymous memory in bytes.
         disk_peak: most that its folder has held, in bytes.
         disk_end: what the folder held at the end.
     """
 
     seconds: float
+    cpu_seconds: float
     memory: int
     disk_peak: int
     disk_end: int
@@ -124,7 +127,7 @@ def command(arguments: list[str], folder: Path) -> Needed:
         SystemExit: it fails; its output is shown.
     """
     fib = str(Path(sys.executable).with_name("fib"))
-    before = used_bytes(folder)
+    before, cpu = used_bytes(folder), cpu_of_children()
     start = time.perf_counter()
     with (folder / "output.txt").open("w+", encoding="utf-8") as output:
         process = subprocess.Popen(
@@ -148,7 +151,14 @@ def command(arguments: list[str], folder: Path) -> Needed:
             output.seek(0)
             sys.exit(output.read()[-4000:])
     end = used_bytes(folder)
-    return Needed(seconds, memory, max(disk[0], end) - before, end - before)
+    cpu = cpu_of_children() - cpu
+    return Needed(seconds, cpu, memory, max(disk[0], end) - before, end - before)
+
+
+def cpu_of_children() -> float:
+    """Return the CPU time of the processes that this one has waited for, in seconds."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def used_bytes(folder: Path) -> int:
@@ -241,7 +251,7 @@ def main() -> None:
                 f"smaller --size"
             )
         print(f"S = {' x '.join(map(str, shape))} voxels of 8 bits, {sized(size)}")
-        print(f"{'':<40}{'time':>10}{'memory':>10}{'disk: peak, end':>18}")
+        print(f"{'':<37}{'time':>9}{'CPU':>9}{'memory':>9}{'disk: peak, end':>16}")
         {"metrics": metrics, "labels": labels, "check": check}[args.row](shape, Path(folder))
 
 

@@ -41,6 +41,10 @@ def _applied(identifier: str, fit: Step, inputs: Step, **params: Any) -> list[St
     return [fitted, {"id": "step", "apply": "fitted", "inputs": inputs}]
 
 
+def _fitted(identifier: str, inputs: Step, **params: Any) -> list[Step]:
+    return [{"id": "step", "fit": identifier, "inputs": inputs, "params": params}]
+
+
 def cases(shape: tuple[int, ...]) -> dict[str, list[Step]]:
     """Return steps by name; the last one, ``step``, is measured."""
     first = {"from": "images", "z": [0.0, 0.3]}
@@ -69,6 +73,8 @@ def cases(shape: tuple[int, ...]) -> dict[str, list[Step]]:
         "threshold": _run("segmenter/threshold", GREY),
         "kmeans": _run("segmenter/kmeans", GREY),
         "random_forest": _applied("segmenter/random_forest", few, GREY, trees=4),
+        "random_forest_fit": _fitted("segmenter/random_forest", PAIR, trees=4),
+        "unet_fit": _fitted("segmenter/unet", PAIR, **quick),
         "unet": _applied("segmenter/unet", few, GREY, **quick),
         "overlap": _run("metric/overlap", {**SOLID, "truth": "labels"}),
         "morphology": _run("metric/morphology", SOLID),

@@ -66,9 +66,11 @@ class HistogramMatch(Trainable, Adapter):
         """Refuse source and target with different channel counts; warn of different voltages."""
         if method != "fit":
             images = inputs.get("images")
-            if images is not None and self.fitted:
-                self._check_channels(images.kv)
-                made = replace(images, dtype=self.model.info["dtype"])
+            if images is not None:
+                made = images
+                if self.fitted:
+                    self._check_channels(images.kv)
+                    made = replace(images, dtype=self.model.info["dtype"])
                 pixels = made.shape[1] * made.shape[2]
                 each = BYTES_PER_PIXEL[np.dtype(images.dtype).kind]
                 memory = held_bytes(made.nbytes) + each * pixels

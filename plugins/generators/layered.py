@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
-from fibcore.context import Context
+from fibcore.context import Context, held_bytes
 from fibcore.kinds import Generator
 from fibcore.params import MaterialParam, Shape, VoxelSize
+from fibcore.plugin import Forecast
 from fibcore.volumes import Labels
 
 WHOLE = 1e-6
@@ -102,6 +106,11 @@ class Layered(Generator):
     @property
     def _phases(self) -> tuple[int, ...]:
         return self.layer_phases or tuple(range(len(self.film_thickness_nm) + 1))
+
+    def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
+        """Return the shape, and the memory of the labels."""
+        forecast = super().forecast(method, inputs)
+        return replace(forecast, memory_bytes=held_bytes(math.prod(self.shape)))
 
     def generate(self, context: Context | None = None, *, seed: int | None = None) -> Labels:
         """Return the layers, uint8 (z, y, x); nothing in them is random."""

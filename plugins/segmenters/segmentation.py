@@ -52,15 +52,15 @@ class Segmentation:
             shape = (len(phases), *images.shape)
             self._probability = context.empty("probability", shape, np.float32)
 
-    def add(self, z: int, probability: np.ndarray) -> None:
-        """Store the probabilities of the slices from `z` on, axes (phase, slice, y, x).
+    def add(self, z: int, probability: np.ndarray, y: int = 0) -> None:
+        """Store probabilities of the slices from `z` and the rows from `y` on.
 
-        Slabs may come in any order and from several threads.
+        Their axes are (phase, slice, y, x). Slabs may come in any order and from several threads.
         """
-        part = slice(z, z + probability.shape[1])
+        part = (slice(z, z + probability.shape[1]), slice(y, y + probability.shape[2]))
         self._labels[part] = self._numbers[probability.argmax(axis=0)]
         if self._probability is not None:
-            self._probability[:, part] = probability
+            self._probability[:, *part] = probability
 
     def finish(self) -> Labels:
         """Return the labels; keep the probabilities in the context."""

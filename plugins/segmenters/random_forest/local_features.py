@@ -75,22 +75,36 @@ class LocalFeatures:
         ]
         return [f"{channel} {feature}" for channel in channels for feature in own + around]
 
-    def of(self, images: Images, grey_scale: GreyScale, z: range) -> np.ndarray:
+    @property
+    def reach_pixels(self) -> int:
+        """How many rows around a voxel its features depend on."""
+        return DERIVATIVES + int(TRUNCATE * max(self.sigmas_px) + 0.5)
+
+    def of(
+        self, images: Images, grey_scale: GreyScale, z: range, rows: range | None = None
+    ) -> np.ndarray:
         """Return the features of slices `z` (without gaps) as float32, axes (feature, z, y, x).
 
         Args:
             images: grey values.
             grey_scale: scale by which they become z-scores.
             z: the slices; the features of a slice do not depend on the other slices requested.
+            rows: the rows of the slices, without gaps; default: all. They do not depend on the
+                others, either.
 
         Raises:
             FibError: grey values that are not finite.
         """
-        found = (self._in_volume if self.in_volume else self._in_slices)(images, grey_scale, z)
+        _, height, width = images.shape
+        rows = range(height) if rows is None else rows
+        first, end = max(0, rows.start - self.reach_pixels), rows.stop + self.reach_pixels
+        part = images.with_data(images.data[:, :, first:end])
+        own = slice(rows.start - first, rows.stop - first)
+        found = (self._in_volume if self.in_volume else self._in_slices)(part, grey_scale, z)
         count = len(self.names(images.names))
-        result = np.empty((count, len(z), *images.shape[1:]), np.float32)
+        result = np.empty((count, len(z), len(rows), width), np.float32)
         for place, feature in zip(result, found, strict=True):
-            place[...] = feature
+            place[...] = feature[:, own]
         return result
 
     def _in_slices(self, images: Images, grey_scale: GreyScale, z: range) -> Iterator[np.ndarray]:

@@ -33,6 +33,8 @@ from fibcore.plugin import Forecast
 
 SLAB_VOXELS = 2**20
 """Number of voxels, in whole slices, that each thread works on at a time."""
+TILE_PIXELS = {"2d": 2**21, "3d": 2**20}
+"""Pixels of a slice that a thread works on at a time, in whole rows."""
 FILTER_PLANES = {"2d": 15, "3d": 40}
 """Number of images that the filters hold at a time, per slice of the slab; measured."""
 NODE_BYTES = 150
@@ -100,8 +102,10 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
         return Forecast(memory_bytes=max(slabs, NODE_BYTES * nodes) + 2 * sample, model=model)
 
     def _slab_bytes(self, images: VolumeSpec) -> int:
-        """Return the memory that a thread needs for its slab."""
+        """Return the memory that a thread needs for its slab, or the rows of it in work."""
         depth, height, width = images.shape
+        around = 2 * (4 * int(self.sigma_max) + 4)
+        height = min(height, len(self._rows(images.shape)[0]) + around)
         channels, thickness = len(images.kv), min(depth, self._thickness(images.shape))
         if self.dimensions == "2d":
             read = thickness + self.slices_above + self.slices_below
@@ -116,6 +120,12 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
     @staticmethod
     def _thickness(shape: tuple[int, int, int]) -> int:
         return max(1, SLAB_VOXELS // (shape[1] * shape[2]))
+
+    def _rows(self, shape: tuple[int, int, int]) -> list[range]:
+        """Return the rows of a slice that are worked on at a time."""
+        _, height, width = shape
+        rows = max(1, TILE_PIXELS[self.dimensions] // width)
+        return [range(y, min(y + rows, height)) for y in range(0, height, rows)]
 
     def _check_size(self, shape: tuple[int, int, int]) -> None:
         depth, height, width = shape
@@ -165,16 +175,21 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
         balanced = self.sampling == "balanced"
         drawn = draw_voxels(labels, classes, self.sample_voxels, balanced, context)
         features = self._features()
+        names = features.names(images.names)
 
         def of_drawn(z: range) -> tuple[np.ndarray, np.ndarray]:
-            of_slab = features.of(images, grey_scale, z)
-            seen = [of_slab[:, i].reshape(len(of_slab), -1)[:, drawn[k]].T for i, k in enumerate(z)]
+            seen = [np.empty((len(drawn[k]), len(names)), np.float32) for k in z]
+            for rows in self._rows(images.shape):
+                of_tile = features.of(images, grey_scale, z, rows)
+                for i, k in enumerate(z):
+                    y, x = np.divmod(drawn[k], images.shape[2])
+                    here = (y >= rows.start) & (y < rows.stop)
+                    seen[i][here] = of_tile[:, i, y[here] - rows.start, x[here]].T
             own = [classes[labels.data[k].ravel()[drawn[k]]] for k in z]
             return np.concatenate(seen), np.concatenate(own)
 
         parts = self._in_slabs(of_drawn, images, context, "slices seen")
         inputs, targets = (np.concatenate(part) for part in zip(*parts, strict=True))
-        names = features.names(images.names)
         trained = train(self, inputs, targets, context)
         phases = sorted(labels.phases)
         context.keep("importances", trained.importances_table(names))
@@ -212,7 +227,9 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
         result = Segmentation(images, phases, self.save_probability, context)
 
         def segment(z: range) -> None:
-            result.add(z.start, forest.probability(features.of(images, grey_scale, z)))
+            for rows in self._rows(images.shape):
+                of_tile = features.of(images, grey_scale, z, rows)
+                result.add(z.start, forest.probability(of_tile), rows.start)
 
         self._in_slabs(segment, images, context, "slices segmented")
         return result.finish()

@@ -31,6 +31,7 @@ from fibcore import (
     VolumeSpec,
     keeps,
 )
+from fibcore.context import held_bytes
 from fibcore.models import Shape
 from fibcore.plugin import Forecast
 from fibcore.roles import Curve
@@ -97,7 +98,8 @@ class UNet(Trainable, UNetParameters, Segmenter):
             recordings = self.instrument_variants
             forecast = instrument.forecast(instrument.main_method, {"images": images})
             recording = forecast.memory_bytes
-        stack = int(np.prod(images.shape)) * (4 * len(images.kv) * recordings + 1)
+        voxels = int(np.prod(images.shape))  # those of large stacks are in files
+        stack = held_bytes(4 * voxels * len(images.kv) * recordings) + held_bytes(voxels)
         # Each process has a stack and records it, but no more than its share of a batch.
         memory = max(activations, self.devices * recording) + self.devices * stack
         return Forecast(memory_bytes=memory, model=self._forecast_model(images, labels))

@@ -56,6 +56,23 @@ def test_features_do_not_depend_on_the_slices_asked_for_with_them(features: Loca
         assert np.array_equal(features.of(images, scale, part), whole[:, part.start : part.stop])
 
 
+@pytest.mark.parametrize(
+    "features",
+    [
+        LocalFeatures((0.5, 3.0)),
+        LocalFeatures((0.7, 2.0), slices_above=1, slices_below=1),
+        LocalFeatures((0.5, 3.0), in_volume=True),
+    ],
+)
+def test_features_do_not_depend_on_the_rows_asked_for_with_them(features: LocalFeatures) -> None:
+    images = noise((2, 6, 60, 18), FLAT)
+    scale = GreyScale.of(images)
+    whole = features.of(images, scale, range(6))
+    for rows in (range(1), range(2, 20), range(25, 27), range(41, 60)):
+        part = features.of(images, scale, range(2, 5), rows)
+        assert np.array_equal(part, whole[:, 2:5, rows.start : rows.stop])
+
+
 def test_names_tell_what_features_are() -> None:
     features = LocalFeatures((1.0, 2.0), slices_above=1, slices_below=2)
     images = noise((2, 6, 30, 30), CUBES)

@@ -84,8 +84,9 @@ def test_neither_threads_nor_slabs_change_a_byte(
     other_images: Images,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def results(threads: int, slab_voxels: int) -> list[bytes]:
+    def results(threads: int, slab_voxels: int, tile_pixels: int = 2**20) -> list[bytes]:
         monkeypatch.setattr(module, "SLAB_VOXELS", slab_voxels)
+        monkeypatch.setitem(module.TILE_PIXELS, "2d", tile_pixels)
         context = Context(1, threads=threads)
         forest = RandomForest(**SMALL, **params, save_probability=True)
         forest.fit(images, structure, context=context)
@@ -98,6 +99,7 @@ def test_neither_threads_nor_slabs_change_a_byte(
     once = results(1, 2**20)
     assert results(2, 5 * 64 * 64) == once
     assert results(3, 1) == once
+    assert results(2, 5 * 64 * 64, 30 * 64) == once
 
 
 def test_the_seed_decides(images: Images, structure: Labels, forest: RandomForest) -> None:
