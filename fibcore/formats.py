@@ -13,7 +13,7 @@ from fibcore.context import Context
 from fibcore.errors import FibError, did_you_mean, listed
 from fibcore.files import check_regular, path_text
 from fibcore.models import Model
-from fibcore.reader import Move, Opened, Reader
+from fibcore.reader import Opened, Reader
 from fibcore.registry import registry
 from fibcore.roles import roles_from_json
 from fibcore.tables import Table
@@ -65,7 +65,7 @@ def _read(
     return opened.read(Context.of(context))
 
 
-def write(artefact: Artefact, path: str | Path, scratch: Path | None = None) -> Move | None:
+def write(artefact: Artefact, path: str | Path, scratch: Path | None = None) -> None:
     """Write an artefact in the format of the path's suffix.
 
     Args:
@@ -84,9 +84,10 @@ def write(artefact: Artefact, path: str | Path, scratch: Path | None = None) -> 
             f"{path}: {what.__name__} cannot be written with this suffix; supported suffixes: "
             f"{_formats(able)}"
         )
-    if scratch is not None:
-        return reader.take(artefact, Path(path_text(path)), scratch)
-    return reader.write(artefact, Path(path_text(path)))
+    if scratch is None:
+        reader.write(artefact, Path(path_text(path)))
+    else:
+        reader.take(artefact, Path(path_text(path)), scratch)
 
 
 def write_volume(volume: Labels | Images, path: str | Path) -> None:
@@ -105,11 +106,7 @@ def write_model(model: Model, path: str | Path) -> None:
 
 
 def write_artefact(
-    folder: Path,
-    name: str,
-    artefact: Artefact,
-    format: str = "auto",
-    moves: list[Move] | None = None,
+    folder: Path, name: str, artefact: Artefact, format: str = "auto", scratch: Path | None = None
 ) -> tuple[str, ...]:
     """Write an artefact into a folder and return the names of its files, or of one folder.
 
@@ -118,16 +115,14 @@ def write_artefact(
         name: name of the artefact.
         artefact: the artefact.
         format: format of volumes, see `artefacts.FORMATS`.
-        moves: if given, it receives functions that move files of `folder` / ``scratch``.
+        scratch: folder of files that may be moved; default: none.
     """
     names = file_names(name, type(artefact))
     if isinstance(artefact, Volume):
         large = artefact.data.nbytes > FOLDER_ABOVE_BYTES
         if format == "zarr" or (format == "auto" and large):
             names = (name + FOLDER_SUFFIX,)
-    move = write(artefact, folder / names[0], None if moves is None else folder / "scratch")
-    if move is not None and moves is not None:
-        moves.append(move)
+    write(artefact, folder / names[0], scratch)
     return names
 
 

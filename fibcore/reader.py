@@ -15,8 +15,6 @@ from fibcore.files import hash_files
 from fibcore.models import Model
 from fibcore.plugin import Forecast, Plugin
 
-Move = Callable[[], None]
-
 
 @dataclass(frozen=True)
 class Opened:
@@ -102,12 +100,12 @@ class Reader(Plugin):
         raise NotImplementedError
 
     @classmethod
-    def take(cls, artefact: Any, path: Path, scratch: Path) -> Move | None:
+    def take(cls, artefact: Any, path: Path, scratch: Path) -> None:
         """Write like `write`; .npy files of voxels in `scratch` may be moved instead of copied.
 
-        Return a function that moves them, which completes the file; None if it is complete.
+        They are moved by `fibcore.moves`, and `path` is beside `scratch`.
         """
-        return cls.write(artefact, path)
+        cls.write(artefact, path)
 
     @classmethod
     def class_problems(cls) -> list[str]:

@@ -34,9 +34,9 @@ from fibcore.files import (
     write_whole,
 )
 from fibcore.formats import read_artefact, write_artefact
+from fibcore.moves import bring_back
 from fibcore.pipeline.records import MANIFEST, StepRecord, read_record
 from fibcore.pipeline.verification import damage, hash_of_record, seen
-from fibcore.reader import Move
 from fibcore.roles import roles_to_json
 from fibcore.tables import Table
 from fibcore.text import shown
@@ -238,6 +238,7 @@ class Store:
         """Return the folder of an unfinished step; it may already contain a scratch folder."""
         folder = own_folder(self.root / f"{key}{PARTIAL}")
         check_own_tree(folder)
+        bring_back(folder)
         for path in folder.iterdir():
             if path.is_dir():
                 if path.name != "scratch":
@@ -266,12 +267,9 @@ class Store:
         """
         folder = self.work_folder(key)
         written, states = {}, {}
-        moves: list[Move] = []
-        names = {n: write_artefact(folder, n, a, self.volumes, moves) for n, a in artefacts.items()}
-        for move in moves:  # after all else, so that a full disk leaves the files in scratch
-            move()
         for name, artefact in artefacts.items():
-            paths = [path for top in names[name] for path in all_on_disk(folder / top)]
+            names = write_artefact(folder, name, artefact, self.volumes, folder / "scratch")
+            paths = [path for top in names for path in all_on_disk(folder / top)]
             files = [path.relative_to(folder).as_posix() for path in paths]
             for file in files:
                 states[file] = seen(folder / file)

@@ -39,6 +39,15 @@ class Artefact:
     seen: Mapping[str, str] = field(default_factory=dict)
     roles: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def places(self) -> dict[str, int]:
+        """Name of each file, or of the folder with all files -> size in bytes."""
+        sizes: dict[str, int] = {}
+        for name, size in self.files.items():
+            top = name.partition("/")[0]
+            sizes[top] = sizes.get(top, 0) + size
+        return sizes
+
     @cached_property
     def altered(self) -> str:
         """The problem with its files if they differ from those recorded; else an empty text."""

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +18,10 @@ import numpy as np
 
 from fibcore.context import held_bytes
 from fibcore.errors import sized
+from fibcore.moves import move_out
 
 START = 128
 """Offset of the first voxel: the length of the header of .npy files."""
-
-Finish = Callable[[], None]
-"""Completes a file; it needs next to no space on the disk."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +69,13 @@ def scratch_file(data: np.ndarray, scratch: Path | None) -> Path | None:
         return None
     if mapped.mode not in ("r+", "w+") or not isinstance(mapped.filename, str | os.PathLike):
         return None
-    path = Path(mapped.filename)
+    path = scratch / Path(mapped.filename).name
     whole = np.frombuffer(mapped._mmap, np.uint8)  # type: ignore[attr-defined]
     begins = whole.__array_interface__["data"][0] + START
     if data.__array_interface__["data"][0] != begins or len(whole) != START + data.nbytes:
         return None
     try:
-        own = path.parent.samefile(scratch) and not path.is_symlink()
+        own = path.samefile(mapped.filename) and not path.is_symlink()
         if not own or path.stat().st_size != len(whole) or not _is_mapped_by(whole, path):
             return None
     except OSError:  # it was moved before
@@ -113,35 +110,18 @@ def _is_mapped_by(whole: np.ndarray, path: Path) -> bool:
     return before == bytes([whole[place]]) and after == bytes([whole[place] ^ change])
 
 
-def moved(npy: Path, path: Path, around: Surroundings) -> Finish:
-    """Return a function that turns a .npy file of `scratch_file` into a file of voxels.
-
-    The .npy file is first renamed, so that nothing unfinished stays under its name. If the disk is
-    full, it is restored.
+def move(npy: Path, path: Path, around: Surroundings) -> None:
+    """Turn a .npy file of `scratch_file` into a file of voxels; see `move_out`.
 
     Args:
         npy: the .npy file.
         path: its new name, on the same file system.
         around: what surrounds its voxels.
+
+    Raises:
+        OSError: it cannot be written; the .npy file is as before.
     """
-
-    def finish() -> None:
-        size = npy.stat().st_size
-        npy.rename(path)
-        with path.open("r+b") as file:
-            try:
-                file.seek(size)
-                file.write(around.tail)
-                file.flush()
-            except OSError:
-                with suppress(OSError):
-                    os.truncate(path, size)
-                    path.rename(npy)
-                raise
-            file.seek(0)
-            file.write(around.head.ljust(START, b"\0"))
-
-    return finish
+    move_out(npy, path, around.head.ljust(START, b"\0"), around.tail)
 
 
 def write_failure(path: Path, nbytes: int, error: OSError) -> str:

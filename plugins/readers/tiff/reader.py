@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -55,8 +54,8 @@ class Tiff(StackReader):
         write_volume(artefact, path)
 
     @classmethod
-    def take(cls, artefact: Any, path: Path, scratch: Path) -> Callable[[], None] | None:
+    def take(cls, artefact: Any, path: Path, scratch: Path) -> None:
         """Write labels or images; a .npy file with all voxels becomes the TIFF."""
         from fib_plugins.readers.tiff.write import write_volume
 
-        return write_volume(artefact, path, scratch)
+        write_volume(artefact, path, scratch)

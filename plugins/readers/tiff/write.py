@@ -16,9 +16,8 @@ import tifffile
 from fib_plugins.readers.stacks import metadata
 from fib_plugins.readers.stacks.display import display_range
 from fib_plugins.readers.stacks.voxel_files import (
-    Finish,
     is_large,
-    moved,
+    move,
     scratch_file,
     write_failure,
     write_voxels,
@@ -33,7 +32,7 @@ IMAGEJ_MAX_BYTES = 4_000_000_000
 _LARGEST = 2**31 - 1  # ImageJ reads the parts of a rational as signed 32-bit numbers
 
 
-def write_volume(volume: Labels | Images, path: Path, scratch: Path | None = None) -> Finish | None:
+def write_volume(volume: Labels | Images, path: Path, scratch: Path | None = None) -> None:
     """Write a volume as TIFF; the same volume always gives the same bytes.
 
     The file is an ImageJ hyperstack up to 4 GB, and an OME BigTIFF above. Both contain the planes
@@ -47,10 +46,7 @@ def write_volume(volume: Labels | Images, path: Path, scratch: Path | None = Non
     Args:
         volume: the volume.
         path: the file; an existing file is replaced.
-        scratch: folder of .npy files that may be moved.
-
-    Returns:
-        A function that completes the file by moving a .npy file; None if it is complete.
+        scratch: folder of .npy files that may be moved; `path` is beside it.
 
     Raises:
         FibError: it cannot be written, e.g. because the disk is full; no file is left at `path`.
@@ -60,14 +56,14 @@ def write_volume(volume: Labels | Images, path: Path, scratch: Path | None = Non
     try:
         if data.nbytes > IMAGEJ_MAX_BYTES or len(data) > 1 or not is_large(data.nbytes):
             _write(volume, data, path, _slices(data, stored))
-            return None
+            return
         beside = path.with_name(f".{secrets.token_hex(8)}.part")
         around = surroundings(data.nbytes, lambda empty: _write(volume, data, empty, None), beside)
         npy = scratch_file(data, scratch) if data.dtype == stored else None
         if npy is not None:
-            return moved(npy, path, around)
-        write_voxels(path, _slices(data, stored), around)
-        return None
+            move(npy, path, around)
+        else:
+            write_voxels(path, _slices(data, stored), around)
     except OSError as error:
         with suppress(OSError):
             path.unlink()

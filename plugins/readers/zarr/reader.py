@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -109,8 +109,8 @@ class Zarr(StackReader):
         write_volume(artefact, path)
 
     @classmethod
-    def take(cls, artefact: Any, path: Path, scratch: Path) -> Callable[[], None] | None:
+    def take(cls, artefact: Any, path: Path, scratch: Path) -> None:
         """Write labels or images; a .npy file with all voxels becomes the file of the voxels."""
         from fib_plugins.readers.zarr.write import write_volume
 
-        return write_volume(artefact, path, scratch)
+        write_volume(artefact, path, scratch)

@@ -15,10 +15,9 @@ import numpy as np
 
 from fib_plugins.readers.stacks.voxel_files import (
     START,
-    Finish,
     Surroundings,
     is_large,
-    moved,
+    move,
     scratch_file,
     write_failure,
     write_voxels,
@@ -30,7 +29,7 @@ from fibcore.errors import FibError
 from fibcore.volumes import Images, Labels
 
 
-def write_volume(volume: Labels | Images, path: Path, scratch: Path | None = None) -> Finish | None:
+def write_volume(volume: Labels | Images, path: Path, scratch: Path | None = None) -> None:
     """Write a volume as OME-Zarr; the same volume always gives the same bytes.
 
     Level 0 is one shard: all planes in C order, uncompressed, after `START` bytes, then the index.
@@ -39,10 +38,7 @@ def write_volume(volume: Labels | Images, path: Path, scratch: Path | None = Non
     Args:
         volume: the volume.
         path: the folder; an existing OME-Zarr is replaced.
-        scratch: folder of .npy files that may be moved.
-
-    Returns:
-        A function that completes the folder by moving a .npy file; None if it is complete.
+        scratch: folder of .npy files that may be moved; `path` is beside it.
 
     Raises:
         FibError: it cannot be written, e.g. because the disk is full, or `path` is something else.
@@ -57,12 +53,13 @@ def write_volume(volume: Labels | Images, path: Path, scratch: Path | None = Non
         beside.mkdir()
         shard = _write(volume, data, beside, voxels=npy is None)
         _put(beside, path)
+        if npy is not None:
+            move(npy, path / shard, _surroundings(data))
     except BaseException as error:
         shutil.rmtree(beside, ignore_errors=True)
         if not isinstance(error, OSError):
             raise
         raise FibError(write_failure(path, data.nbytes, error)) from error
-    return None if npy is None else moved(npy, path / shard, _surroundings(data))
 
 
 def _write(volume: Labels | Images, data: np.ndarray, folder: Path, *, voxels: bool) -> str:
