@@ -9,7 +9,7 @@ truth has no solid none is misplaced.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -113,8 +113,12 @@ class Overlap(LabelMetric):
             )
         phases = 1 + max(1, int(prediction.data.max()), int(truth.data.max()))
         pairs = list(zip(prediction.data, truth.data, strict=True))
-        slices = [confusion_of_slice(p, t, phases) for p, t in context.track(pairs, "slices")]
-        whole = np.sum(slices, axis=0)
+        whole = np.zeros((phases, phases), np.int64)
+        slices = []
+        for p, t in context.track(pairs, "slices"):
+            confusion = confusion_of_slice(p, t, phases)
+            whole += confusion
+            slices.append(_SliceScores.of(confusion))
         occurring = [p for p in range(phases) if p < 2 or whole[p].any() or whole[:, p].any()]
         context.keep("per_slice", _per_slice(slices, occurring))
         context.keep("per_phase", _per_phase(whole, occurring, prediction, truth))
@@ -139,13 +143,27 @@ class Overlap(LabelMetric):
         )
 
 
-def _per_slice(slices: Sequence[np.ndarray], phases: Sequence[int]) -> Table:
+@dataclass(frozen=True)
+class _SliceScores:
+    """Scores of a slice: misplaced voxels and solid in %, Dice score of every phase."""
+
+    mp_percent: float
+    mgp_percent: float
+    dice: np.ndarray
+
+    @classmethod
+    def of(cls, confusion: np.ndarray) -> _SliceScores:
+        scores = np.array([dice(confusion, phase) for phase in range(len(confusion))])
+        return cls(misplaced_percent(confusion), misplaced_solid_percent(confusion), scores)
+
+
+def _per_slice(slices: Sequence[_SliceScores], phases: Sequence[int]) -> Table:
     return Table(
         {
             "z": np.arange(len(slices)),
-            "mp_percent": np.array([misplaced_percent(confusion) for confusion in slices]),
-            "mgp_percent": np.array([misplaced_solid_percent(confusion) for confusion in slices]),
-            "mds": np.array([mean_dice(confusion, phases) for confusion in slices]),
+            "mp_percent": np.array([scores.mp_percent for scores in slices]),
+            "mgp_percent": np.array([scores.mgp_percent for scores in slices]),
+            "mds": np.array([np.mean(scores.dice[list(phases)]) for scores in slices]),
         },
         {"z": Abscissa(), "mp_percent": Curve(), "mgp_percent": Curve(), "mds": Curve()},
     )

@@ -26,7 +26,6 @@ FACTOR = 1.5
         ("kmeans", SHAPE),
         ("weighted_projection", WIDE),
         ("domain_gap", WIDE),
-        ("twin", WIDE),
     ],
 )
 def test_a_step_takes_about_as_much_memory_as_it_forecasts(
