@@ -130,6 +130,8 @@ class _Run:
         device: str,
         threads: int,
     ) -> None:
+        import psutil
+
         self.plan = plan
         self.store = store
         self.folder = folder
@@ -141,6 +143,7 @@ class _Run:
         self.finished: dict[str, Entry] = {}
         self.busy: dict[str, _Busy] = {}
         self.failed: StepError | None = None
+        self.memory = psutil.virtual_memory().available
 
     def all(self, planned: list[StepStatus]) -> None:
         started = time.monotonic()
@@ -232,10 +235,8 @@ class _Run:
             return False
         if not self.busy or self.workers.elsewhere:
             return True
-        import psutil
-
-        memory = sum(busy.step.expected.memory_bytes for busy in self.busy.values())
-        return memory + step.expected.memory_bytes < psutil.virtual_memory().total / 2
+        needed = sum(busy.step.expected.memory_bytes for busy in self.busy.values())
+        return needed + step.expected.memory_bytes < self.memory
 
     def _compute(self, busy: _Busy, waiting: Sequence[StepStatus]) -> None:
         step = busy.step

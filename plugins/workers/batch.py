@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,7 +25,12 @@ CLASSES = {
     "oar": "OARCluster",
     "htcondor": "HTCondorCluster",
 }
+CORES_OF_JOB = {"slurm": "job_cpu", "lsf": "ncpus"}
+"""System -> argument of dask-jobqueue for the cores of a job; others take them from `cores`, and
+are told by an entry of their own, such as `resource_spec` of PBS."""
+
 LARGEST_FILE = 2**20
+SEE_AGAIN_S = 0.1
 
 
 class Jobs(BaseModel):
@@ -47,21 +53,44 @@ class Jobs(BaseModel):
         default=3600.0, gt=0, description="longest wait for the first job to start, seconds"
     )
 
-    def cluster(self) -> Any:
-        """Return the cluster, whose jobs are not submitted yet."""
+    def cluster(self, refused: list[Exception]) -> Any:
+        """Return the cluster, whose jobs are not submitted yet.
+
+        Args:
+            refused: gets the errors of jobs that the batch system does not accept.
+        """
         import dask_jobqueue
 
-        extra: dict[str, Any] = {"worker_extra_args": [], **(self.model_extra or {})}
-        if self.system in ("slurm", "pbs", "oar", "lsf"):
-            size = {"slurm": "job_cpu", "pbs": "resource_spec", "lsf": "ncpus"}.get(self.system)
-            if size == "job_cpu":
-                extra.setdefault(size, self.cores)
-        return getattr(dask_jobqueue, CLASSES[self.system])(
+        known: Any = getattr(dask_jobqueue, CLASSES[self.system])
+        job_class: Any = known.job_cls
+
+        class Job(job_class):
+            async def start(self) -> None:
+                try:
+                    await super().start()
+                except Exception as error:
+                    refused.append(error)
+                    raise
+
+        cluster = type(known.__name__, (known,), {"job_cls": Job})
+        extra = {"scheduler_options": {"dashboard_address": None}, **(self.model_extra or {})}
+        if self.system in CORES_OF_JOB:
+            extra.setdefault(CORES_OF_JOB[self.system], self.cores)
+        own = [f"export {name}={value}" for name, value in variables().items()]
+        extra["job_script_prologue"] = [*extra.get("job_script_prologue", []), *own]
+        return cluster(
             cores=self.workers_per_job,  # one thread of Dask for each worker
             processes=self.workers_per_job,
             memory=self.memory,
             **extra,
         )
+
+
+def variables() -> dict[str, str]:
+    """Return the variables with which workers in other processes get Dask's settings for fib."""
+    return {
+        "DASK_" + name.upper().replace(".", "__"): str(value) for name, value in SETTINGS.items()
+    }
 
 
 def read_jobs(path: str | Path) -> Jobs:
@@ -108,15 +137,30 @@ def open_batch(path: str, steps: Sequence[PlannedStep], store: Path, device: str
 
     with ExitStack() as opened:
         opened.enter_context(dask.config.set(SETTINGS))
+        refused: list[Exception] = []
         try:
-            cluster = jobs.cluster()
+            cluster = jobs.cluster(refused)
         except (TypeError, ValueError) as error:
             raise UsageError(f"--cluster {path}: dask-jobqueue refuses it: {error}") from None
-        opened.callback(cluster.close)
-        try:
-            cluster.scale(jobs=jobs.jobs)
-        except Exception as error:
-            raise UsageError(f"--cluster {path}: {jobs.system} refused the jobs: {error}") from None
+        opened.callback(_close, cluster)
+        cluster.scale(jobs=jobs.jobs)
+        while not refused and not _submitted(cluster):
+            time.sleep(SEE_AGAIN_S)
+        if refused:
+            raise UsageError(f"--cluster {path}: {jobs.system} refused the jobs: {refused[0]}")
         client = opened.enter_context(distributed.Client(cluster, set_as_default=False))
         workers = DaskWorkers(client, steps, store, opened.pop_all().close, jobs.wait_s)
     return workers
+
+
+def _submitted(cluster: Any) -> bool:
+    """Return whether the batch system has accepted all jobs."""
+    jobs = list(cluster.workers.values())
+    return len(jobs) == len(cluster.worker_spec) and all(job.job_id for job in jobs)
+
+
+def _close(cluster: Any) -> None:
+    try:
+        cluster.close()
+    except AssertionError:  # a job that was refused has not started, and cannot be closed
+        cluster.shutdown_on_close = False

@@ -174,9 +174,9 @@ class DaskWorkers(Workers):
         blind = [address for address, can in seen.items() if not can]
         if blind:
             raise UsageError(
-                f"{listed(blind, 5)} of {len(seen)} workers cannot see {store}: choose a folder on "
-                f"a file system that all machines share, under the same path, with --cache and "
-                f"--out"
+                f"{len(blind)} of {len(seen)} workers cannot see {store} ({listed(blind, 5)}): "
+                f"choose a folder on a file system that all machines share, under the same path, "
+                f"with --cache and --out"
             )
 
     def _asked(self, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
