@@ -52,13 +52,20 @@ class Segmentation:
             shape = (len(phases), *images.shape)
             self._probability = context.empty("probability", shape, np.float32)
 
-    def add(self, z: int, probability: np.ndarray, y: int = 0) -> None:
-        """Store probabilities of the slices from `z` and the rows from `y` on.
+    def add(self, z: int, probability: np.ndarray, y: int = 0, x: int = 0) -> None:
+        """Store probabilities of the slices from `z`, the rows from `y` and the columns from `x` on.
 
-        Their axes are (phase, slice, y, x). Slabs may come in any order and from several threads.
+        Their axes are (phase, slice, y, x); none is NaN. Parts may come in any order and from
+        several threads. Of equally probable phases the first one is the result.
         """
-        part = (slice(z, z + probability.shape[1]), slice(y, y + probability.shape[2]))
-        self._labels[part] = self._numbers[probability.argmax(axis=0)]
+        _, slices, height, width = probability.shape
+        part = (slice(z, z + slices), slice(y, y + height), slice(x, x + width))
+        most = probability[0]
+        labels = np.full(most.shape, self._numbers[0])
+        for number, of_phase in zip(self._numbers[1:], probability[1:], strict=True):
+            np.copyto(labels, number, where=of_phase > most)
+            most = np.maximum(most, of_phase)
+        self._labels[part] = labels
         if self._probability is not None:
             self._probability[:, *part] = probability
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
 
+BFLOAT16 = ("avx512_bf16", "amx_bf16", "avx10_2", "bf16", "sve_bf16")
+"""PyTorch's names of the instructions for products of bfloat16, on x86 and on Arm."""
+
+
 def fabric_on(device: str, precision: str) -> Fabric:
     """Return a Fabric for one device (``cpu``, ``cuda``, ``cuda:1``, ``mps``).
 
@@ -63,6 +67,30 @@ def mixed_precision(accelerator: str, precision: str) -> list[Any]:
     if precision == "32":
         return []
     return [MixedPrecision("bf16-mixed" if precision == "bf16" else "16-mixed", accelerator)]
+
+
+def check_bfloat16() -> None:
+    """Refuse inference in bfloat16 on a CPU that cannot multiply it.
+
+    PyTorch would compute in other instructions, in a multiple of the time that 32 bits take, and
+    round in other places: the same pipeline would give other bytes.
+
+    Raises:
+        FibError: such a CPU.
+    """
+    if not multiplies_bfloat16():
+        raise FibError(
+            "precision 'bf16' needs a CPU that multiplies bfloat16 (AVX-512 BF16, AMX or Arm "
+            "BF16). This one would have to emulate it, which takes longer than precision '32' and "
+            "gives other labels than CPUs that do not: use '32'"
+        )
+
+
+def multiplies_bfloat16() -> bool:
+    """Return whether the CPU has instructions for products of bfloat16."""
+    if hasattr(torch.cpu, "get_capabilities"):
+        return any(torch.cpu.get_capabilities().get(name, False) for name in BFLOAT16)
+    return bool(torch.cpu._is_avx512_bf16_supported())  # PyTorch 2.7
 
 
 def items_at_once(device: torch.device, bytes_each: int, most: int) -> int:

@@ -1,15 +1,19 @@
-"""Inference of the U-Net segmenter: windows blended into whole slices, slab after slab along z.
+"""Inference of the U-Net segmenter: slices in exact tiles, or in windows that are blended.
 
-MONAI's sliding-window inference cuts slices that exceed the window into overlapping windows and
-blends them with Gaussian weights, so that no borders are visible. Along z the stack is streamed:
-memory does not depend on the number of slices. A GPU gets many windows at a time, and does not
-wait while slices are read or stored.
+With batch normalisation in 2d and 2.5d, tiles give what one pass over the whole slice gives (see
+`tiles`). Otherwise MONAI's sliding-window inference cuts slices that exceed the window into
+overlapping windows and blends them with Gaussian weights, so that no borders are visible: instance
+normalisation depends on the window, and blocks in 3d are too shallow to show all that the network
+could see.
+
+The stack is streamed along z: memory does not depend on the number of slices. A GPU gets many tiles
+or windows at a time, and does not wait while slices are read or stored.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -17,11 +21,14 @@ import torch
 from torch import nn
 
 from fib_plugins.image_statistics.grey_scale import GreyScale
+from fib_plugins.segmenters.segmentation import Segmentation
+from fib_plugins.segmenters.unet.exact import in_tiles
+from fib_plugins.segmenters.unet.network import folded, in_bfloat16
 from fib_plugins.segmenters.unet.parameters import INFERENCE_BYTES
 from fib_plugins.segmenters.unet.patches import starts
 from fib_plugins.training.ordered_work import in_order
 from fib_plugins.training.prefetch import ahead, to_device, to_host
-from fib_plugins.training.runtime import fabric_on, items_at_once
+from fib_plugins.training.runtime import check_bfloat16, fabric_on, items_at_once
 from fibcore import Context, Images
 
 if TYPE_CHECKING:
@@ -38,36 +45,79 @@ GPU_VOXELS = 2**24
 """Most voxels at a time, those of 64 windows of 512 x 512: more make no GPU faster."""
 
 
-def probabilities(
+def segment(
     unet: UNetParameters,
     network: nn.Module,
     images: Images,
     grey_scale: GreyScale,
+    result: Segmentation,
+    context: Context,
+) -> Iterator[int]:
+    """Add the probabilities of all slices to a result; yield how many slices are done, in order.
+
+    Raises:
+        FibError: a precision that the device does not support.
+    """
+    predict, device, dtype = _predictor(unet, network, context.device)
+    if unet.exact:
+        yield from in_tiles(unet, predict, images, grey_scale, result, context, device, dtype)
+        return
+    windows = _Windows(unet, predict, images.shape, device)
+    slabs = _slices if unet.flat else _blended_along_z
+    for z, slab in slabs(unet, images, grey_scale, windows, context):
+        result.add(z, slab)
+        yield z + slab.shape[1]
+
+
+Predictor = Callable[[torch.Tensor], torch.Tensor]
+
+
+def _predictor(
+    unet: UNetParameters, network: nn.Module, device: str
+) -> tuple[Predictor, torch.device, torch.dtype]:
+    """Return what makes probabilities, axes (item, phase, ...), of inputs; its device and type."""
+    fabric = fabric_on(device, unet.precision)
+    network, dtype = network.eval(), torch.float32
+    if unet.norm == "batch":
+        network = folded(network)
+    if fabric.device.type == "cpu" and unet.precision == "bf16":
+        check_bfloat16()
+        if unet.norm == "batch":
+            # Nothing is left that needs 32 bits: weights are converted once, features never.
+            fabric, dtype = fabric_on(device, "32"), torch.bfloat16
+            network = in_bfloat16(network)
+    module = fabric.setup_module(network)
+
+    def predict(inputs: torch.Tensor) -> torch.Tensor:
+        return cast(torch.Tensor, module(inputs.to(dtype)).float().softmax(dim=1))
+
+    return predict, fabric.device, dtype
+
+
+def _slices(
+    unet: UNetParameters,
+    images: Images,
+    grey_scale: GreyScale,
+    windows: _Windows,
     context: Context,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (first slice, probability) slab by slab, in order along z.
+    """Yield (first slice, probability) of slices, blended in plane.
 
     Probabilities are float32 in axes (phase, slice, y, x) and sum to 1 over the phases.
     """
-    fabric = fabric_on(context.device, unet.precision)
-    module = fabric.setup_module(network.eval())
-    windows = _Windows(unet, module, images.shape, fabric.device)
-    if not unet.flat:
-        yield from _blended_along_z(unet, images, grey_scale, windows)
-        return
 
     def slab(z: int) -> tuple[int, np.ndarray]:
         own = np.arange(z, min(z + windows.slices, images.shape[0]))
-        inputs = with_neighbours(unet, images, grey_scale, own, fabric.device)
+        inputs = with_neighbours(unet, images, grey_scale, own, windows.device)
         return z, to_host(windows.blended(inputs)).numpy().swapaxes(0, 1)
 
-    on_cpu = fabric.device.type == "cpu"
+    on_cpu = windows.device.type == "cpu"
     workers = context.threads // unet.cpu_threads if on_cpu else GPU_WORKERS
     yield from in_order(slab, range(0, images.shape[0], windows.slices), workers, unet.cpu_threads)
 
 
 class _Windows:
-    """A network applied to windows of slices.
+    """A network applied to windows of slices or blocks.
 
     Attributes:
         device: device of the network.
@@ -77,13 +127,13 @@ class _Windows:
     def __init__(
         self,
         unet: UNetParameters,
-        module: nn.Module,
+        predict: Predictor,
         shape: tuple[int, int, int],
         device: torch.device,
     ) -> None:
         from monai.data.utils import compute_importance_map
 
-        self._module, self._size, self.device = module, shape[1:], device
+        self._predict, self._size, self.device = predict, shape[1:], device
         size = [n + -n % unet.halvings for n in self._size]
         edges = [min(unet.window, n) for n in size]
         self._edges = edges if unet.flat else [unet.patch_depth, *edges]
@@ -110,7 +160,7 @@ class _Windows:
                 inputs,
                 self._edges,
                 sw_batch_size=self._at_once,
-                predictor=lambda window: self._module(window).float().softmax(dim=1),
+                predictor=self._predict,
                 overlap=self._overlap,
                 roi_weight_map=self._weights,
             )
@@ -167,7 +217,11 @@ def blocks(
 
 
 def _blended_along_z(
-    unet: UNetParameters, images: Images, grey_scale: GreyScale, windows: _Windows
+    unet: UNetParameters,
+    images: Images,
+    grey_scale: GreyScale,
+    windows: _Windows,
+    context: Context,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the probabilities of 3-D windows, blended along z with Gaussian weights as in plane.
 

@@ -9,8 +9,11 @@ Batch normalisation is the default: its statistics can be adapted to the stack t
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def build_network(
@@ -45,3 +48,36 @@ def build_network(
     # Channels last is a quarter faster on the CPU, and the layout of tensor cores.
     layout = torch.channels_last if flat else torch.channels_last_3d
     return network.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stub lacks it
+
+
+def folded(network: nn.Module) -> nn.Module:
+    """Return a copy of a network, for inference, whose batch normalisation is part of the weights.
+
+    At inference batch normalisation is a factor and a summand of each channel, which the weights
+    and biases of the convolution before it can contain. Results differ by rounding only.
+
+    Args:
+        network: of `build_network`, with norm ``batch``.
+    """
+    from monai.networks.blocks.dynunet_block import UnetBasicBlock
+
+    network = copy.deepcopy(network).eval()
+    for block in network.modules():
+        if isinstance(block, UnetBasicBlock):
+            block.conv1.conv = fuse_conv_bn_eval(block.conv1.conv, block.norm1)
+            block.conv2.conv = fuse_conv_bn_eval(block.conv2.conv, block.norm2)
+            block.norm1, block.norm2 = nn.Identity(), nn.Identity()
+    return network
+
+
+def in_bfloat16(network: nn.Module) -> nn.Module:
+    """Return a folded network whose weights and features are bfloat16; it is changed.
+
+    It takes bfloat16 and returns float32: the last layer is computed in 32 bits, since phases whose
+    scores differ by less than bfloat16 resolves would otherwise be equal.
+    """
+    network.to(torch.bfloat16)
+    last = network.output_block
+    assert isinstance(last, nn.Module)
+    last.float().register_forward_pre_hook(lambda _, features: (features[0].float(),))
+    return network

@@ -6,6 +6,7 @@ surface from depth, but a network that sees the neighbouring slices can (paper, 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
@@ -15,6 +16,7 @@ import numpy as np
 from fib_plugins.segmenters.segmentation import Segmentation, specs
 from fib_plugins.segmenters.training_data import TrainingData, TrainingInfo, check_same_volume
 from fib_plugins.segmenters.unet.parameters import INFERENCE_BYTES, TRAINING_BYTES, UNetParameters
+from fib_plugins.segmenters.unet.tiles import SLICES, memory
 from fib_plugins.training.history import LOSSES, history_table
 from fib_plugins.training.pairs import memory_to_make
 from fibcore import (
@@ -56,6 +58,7 @@ class UNet(Trainable, UNetParameters, Segmenter):
     """
 
     name: ClassVar[str] = "unet"
+    result_version: ClassVar[int] = 2
     info_type: ClassVar[type[TrainingInfo]] = TrainingInfo
     learner: ClassVar[str] = "network"
     apply_params: ClassVar[frozenset[str]] = frozenset(
@@ -149,10 +152,21 @@ class UNet(Trainable, UNetParameters, Segmenter):
                 f"single one, to which norm 'instance' cannot be applied: use slices of more than "
                 f"{self.halvings} pixels, or a network with norm 'batch'"
             )
+        return Forecast(labels, kept, memory_bytes=self._inference_memory(images))
+
+    def _inference_memory(self, images: VolumeSpec) -> int:
+        """Return the bytes that inference needs on a CPU."""
+        depth, *shape = images.shape
+        cores = os.cpu_count() or 1
+        if self.exact:
+            features = (self.base_channels, 2 if self.precision == "bf16" else 4)
+            shown = len(self.slice_offsets) * len(images.kv)
+            each = memory((shape[0], shape[1]), self.depth, features, shown)
+            return each * min(cores, math.ceil(depth / SLICES))
+        height, width = (min(self.window, n) for n in shape)
         window = height * width * (1 if self.flat else self.patch_depth)
         activations = INFERENCE_BYTES * self.base_channels * max(window, self.voxels_per_batch)
-        workers = max(1, (os.cpu_count() or 1) // self.cpu_threads) if self.flat else 1
-        return Forecast(labels, kept, memory_bytes=activations * workers)
+        return activations * (max(1, cores // self.cpu_threads) if self.flat else 1)
 
     def _check_size(self, shape: tuple[int, int, int], held_back: int | None = None) -> None:
         """Refuse a structure too small for a patch beside the slices held back for validation."""
@@ -247,7 +261,7 @@ class UNet(Trainable, UNetParameters, Segmenter):
                 constant or not finite.
         """
         from fib_plugins.segmenters.unet.batch_norm import adapt
-        from fib_plugins.segmenters.unet.inference import probabilities
+        from fib_plugins.segmenters.unet.inference import segment
         from fib_plugins.segmenters.unet.network import build_network
         from fib_plugins.training.runtime import cpu_threads
         from fib_plugins.training.weights import set_weights
@@ -264,7 +278,6 @@ class UNet(Trainable, UNetParameters, Segmenter):
             if self.batch_norm == "stack":
                 batch_size = self.model.params["batch_size"]
                 adapt(self, network, images, grey_scale, batch_size, context)
-            for z, slab in probabilities(self, network, images, grey_scale, context):
-                result.add(z, slab)
-                context.progress(z + slab.shape[1], images.shape[0], "slices segmented")
+            for done in segment(self, network, images, grey_scale, result, context):
+                context.progress(done, images.shape[0], "slices segmented")
         return result.finish()

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fib_plugins.segmenters.unet.parameters import UNetParameters
 from fib_plugins.segmenters.unet.plugin import UNet
 from fibcore import Context, FibError, Images, Labels
 
@@ -25,6 +26,14 @@ def block(small: Callable[..., UNet], images: Images, structure: Labels) -> UNet
     return small(
         dimensions="3d", patch_depth=8, batch_size=4, patches_per_epoch=40, epochs=1, window=32
     ).fit(images, structure, context=Context(1))
+
+
+@pytest.fixture(params=["tiles", "windows"])
+def either(request: pytest.FixtureRequest, fitted: UNet, monkeypatch: pytest.MonkeyPatch) -> UNet:
+    """A network whose slices are cut into exact tiles, or into windows that are blended."""
+    if request.param == "windows":
+        monkeypatch.setattr(UNetParameters, "exact", False)
+    return fitted
 
 
 def probability(unet: UNet, images: Images, **changes: object) -> np.ndarray:
@@ -56,9 +65,9 @@ def test_probability_is_kept_only_where_asked_for(fitted: UNet, other_images: Im
     assert context.kept == {}
 
 
-def test_windows_leave_no_seams(fitted: UNet, wide: Images) -> None:
-    whole = probability(fitted, wide, window=512)
-    tiled = probability(fitted, wide, window=64)
+def test_windows_leave_no_seams(either: UNet, wide: Images) -> None:
+    whole = probability(either, wide, window=512)
+    tiled = probability(either, wide, window=64)
 
     apart = np.abs(tiled - whole)[0]
     assert apart.mean() < 2e-3
@@ -69,23 +78,23 @@ def test_windows_leave_no_seams(fitted: UNet, wide: Images) -> None:
         assert jumps.max() < 0.02
 
 
-def test_inside_a_single_window_nothing_but_the_network_decides(fitted: UNet, wide: Images) -> None:
+def test_inside_a_single_window_nothing_but_the_network_decides(either: UNet, wide: Images) -> None:
     # A slice that fits the window is taken whole: the window's size cannot matter.
     assert np.array_equal(
-        probability(fitted, wide, window=256), probability(fitted, wide, window=512)
+        probability(either, wide, window=256), probability(either, wide, window=512)
     )
 
 
-def test_slab_and_batch_size_do_not_matter(fitted: UNet, other_images: Images) -> None:
-    one = probability(fitted, other_images, batch_size=1)
-    many = probability(fitted, other_images, batch_size=64)
+def test_slab_and_batch_size_do_not_matter(either: UNet, other_images: Images) -> None:
+    one = probability(either, other_images, batch_size=1)
+    many = probability(either, other_images, batch_size=64)
     assert np.allclose(one, many, atol=1e-5)
 
 
-def test_workers_do_not_change_a_byte(fitted: UNet, other_images: Images) -> None:
+def test_workers_do_not_change_a_byte(either: UNet, other_images: Images) -> None:
     def labels(threads: int) -> tuple[bytes, bytes]:
         context = Context(1, threads=threads)
-        unet = UNet.from_model(fitted.model, save_probability=True, batch_size=2)
+        unet = UNet.from_model(either.model, save_probability=True, batch_size=2)
         result = unet.predict(other_images, context)
         return result.data.tobytes(), context.kept["probability"].data.tobytes()
 
@@ -174,3 +183,13 @@ def test_another_number_of_channels_is_refused(fitted: UNet, other_images: Image
 def test_a_network_has_to_be_fitted_first(other_images: Images) -> None:
     with pytest.raises(FibError, match="has to be fitted first"):
         UNet().predict(other_images)
+
+
+def test_instance_normalization_is_applied_to_windows(
+    small: Callable[..., UNet], images: Images, structure: Labels, wide: Images
+) -> None:
+    unet = small(norm="instance", epochs=1).fit(images, structure, context=Context(1))
+    whole = probability(unet, wide, window=256)
+    assert np.array_equal(probability(unet, wide, window=512), whole)
+    tiled = probability(unet, wide, window=64)
+    assert 0 < np.mean((tiled[0] > 0.5) != (whole[0] > 0.5)) < 0.1
