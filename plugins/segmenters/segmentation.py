@@ -53,7 +53,7 @@ class Segmentation:
             self._probability = context.empty("probability", shape, np.float32)
 
     def add(self, z: int, probability: np.ndarray, y: int = 0, x: int = 0) -> None:
-        """Store probabilities of the slices from `z`, the rows from `y` and the columns from `x` on.
+        """Store probabilities of slices from `z`, rows from `y` and columns from `x` on.
 
         Their axes are (phase, slice, y, x); none is NaN. Parts may come in any order and from
         several threads. Of equally probable phases the first one is the result.
