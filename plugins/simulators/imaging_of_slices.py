@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fibcore import Context, Labels
+from fibcore.errors import UsageError
 
 if TYPE_CHECKING:
     from fib_plugins.electrons.finished_slices import Deposits
     from fib_plugins.electrons.imaging import Imager
     from fib_plugins.electrons.tally import Tally
-    from fib_plugins.simulators.monte_carlo import MonteCarlo
+    from fib_plugins.simulators.monte_carlo_parameters import MonteCarloParameters
 
 Place = tuple[int, int]
 """Channel, and slice counted from the first that is imaged."""
@@ -34,7 +36,7 @@ class ImagingOfSlices:
 
     def __init__(
         self,
-        plugin: MonteCarlo,
+        plugin: MonteCarloParameters,
         labels: Labels,
         phases: list[int],
         structure: str,
@@ -74,8 +76,8 @@ class ImagingOfSlices:
     def imagers(self, channels: list[int]) -> dict[int, Imager]:
         """Return the imagers of some channels, which are kept until others are wanted."""
         if not set(channels) <= set(self._imagers):
-            self._imagers = self._plugin.imagers(
-                self._labels, self._phases, channels, self._structure, self._context
+            self._imagers = imagers_of(
+                self._plugin, self._labels, self._phases, channels, self._structure, self._context
             )
         return self._imagers
 
@@ -88,3 +90,88 @@ class ImagingOfSlices:
         if self._plugin.mean_depth:
             planes["depth"] = tally.depths * DEPTH_UNIT_NM / np.maximum(tally.counts, 1)
         return planes
+
+
+def imagers_of(
+    parameters: MonteCarloParameters,
+    labels: Labels,
+    phases: list[int],
+    channels: list[int],
+    structure: str,
+    context: Context,
+) -> dict[int, Imager]:
+    """Return an `Imager` for each of some channels.
+
+    Args:
+        parameters: the parameters of the simulation.
+        labels: the structure.
+        phases: those that occur in it and below it.
+        channels: numbers of the channels.
+        structure: digest of the structure, which its noise depends on.
+        context: surroundings of the step; its seed determines the noise.
+    """
+    from fib_plugins.electrons.electron import make_beam
+    from fib_plugins.electrons.imaging import Imager, make_lattice
+    from fib_plugins.electrons.medium import build_tables
+
+    gpu = context.device.startswith("cuda") and _can_use_gpu(context)
+    context.device_used = context.device if gpu else "cpu"
+    lattice = make_lattice(
+        labels,
+        phases,
+        lateral=parameters.lateral,
+        below=parameters.below,
+        dtype=parameters.precision,
+        empty=partial(context.empty, "lattice"),
+    )
+    if gpu:
+        from fib_plugins.electrons.cuda import on_gpu
+
+        lattice = on_gpu(lattice)  # once for all voltages
+    imagers = {}
+    for channel in channels:
+        energy = parameters.energies_kev[channel]
+        tables = build_tables(
+            [labels.phases[phase] for phase in phases],
+            energy,
+            elastic=parameters.elastic,
+            energy_loss=parameters.energy_loss,
+            atomic_electrons=parameters.atomic_electrons,
+            cutoff_ev=parameters.cutoff_ev,
+            dtype=parameters.precision,
+        )
+        beam = make_beam(
+            energy,
+            cutoff_ev=parameters.cutoff_ev,
+            tilt_deg=parameters.tilt_deg,
+            diameter_nm=parameters.beam_diameter_nm,
+            energy_window=parameters.detector_energy,
+            polar_deg=parameters.detector_polar_deg,
+            dtype=parameters.precision,
+        )
+        # depends on the structure, too: two structures have different noise at one seed
+        key = int(context.rng_for("electrons", repr(energy), structure).integers(2**63))
+        imagers[channel] = Imager(
+            lattice,
+            tables,
+            beam,
+            electrons_per_pixel=parameters.electrons_per_pixel,
+            key=key,
+            threads=context.threads,
+            gpu=gpu,
+        )
+    return imagers
+
+
+def _can_use_gpu(context: Context) -> bool:
+    """Return whether Numba can use the GPU; with ``auto`` warn if it cannot."""
+    from fib_plugins.electrons.cuda import check_gpu
+
+    try:
+        check_gpu(int(context.device.partition(":")[2] or 0))
+    except UsageError as error:
+        if context.device_asked != "auto":
+            raise
+        context.log.warning("%s. The CPU is used instead", error)
+        return False
+    return True

@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +16,6 @@ from fib_plugins.simulators.imaging_of_slices import ImagingOfSlices
 from fib_plugins.simulators.monte_carlo_parameters import MonteCarloParameters
 from fibcore import Context, Forecast, Images, Labels, Simulator, keeps
 from fibcore.context import held_bytes
-from fibcore.errors import UsageError
 
 
 class MonteCarlo(MonteCarloParameters, Simulator):
@@ -156,88 +154,6 @@ class MonteCarlo(MonteCarloParameters, Simulator):
             return phases
         self.check_below(labels.phases)
         return sorted({*phases, self.below})
-
-    def imagers(
-        self,
-        labels: Labels,
-        phases: list[int],
-        channels: list[int],
-        structure: str,
-        context: Context,
-    ) -> dict[int, Any]:
-        """Return an `Imager` for each of some channels.
-
-        Args:
-            labels: the structure.
-            phases: those that occur in it and below it.
-            channels: numbers of the channels.
-            structure: digest of the structure, which its noise depends on.
-            context: surroundings of the step; its seed determines the noise.
-        """
-        from fib_plugins.electrons.electron import make_beam
-        from fib_plugins.electrons.imaging import Imager, make_lattice
-        from fib_plugins.electrons.medium import build_tables
-
-        gpu = context.device.startswith("cuda") and self._can_use_gpu(context)
-        context.device_used = context.device if gpu else "cpu"
-        lattice = make_lattice(
-            labels,
-            phases,
-            lateral=self.lateral,
-            below=self.below,
-            dtype=self.precision,
-            empty=partial(context.empty, "lattice"),
-        )
-        if gpu:
-            from fib_plugins.electrons.cuda import on_gpu
-
-            lattice = on_gpu(lattice)  # once for all voltages
-        imagers = {}
-        for channel in channels:
-            energy = self.energies_kev[channel]
-            tables = build_tables(
-                [labels.phases[phase] for phase in phases],
-                energy,
-                elastic=self.elastic,
-                energy_loss=self.energy_loss,
-                atomic_electrons=self.atomic_electrons,
-                cutoff_ev=self.cutoff_ev,
-                dtype=self.precision,
-            )
-            beam = make_beam(
-                energy,
-                cutoff_ev=self.cutoff_ev,
-                tilt_deg=self.tilt_deg,
-                diameter_nm=self.beam_diameter_nm,
-                energy_window=self.detector_energy,
-                polar_deg=self.detector_polar_deg,
-                dtype=self.precision,
-            )
-            # depends on the structure, too: two structures have different noise at one seed
-            key = int(context.rng_for("electrons", repr(energy), structure).integers(2**63))
-            imagers[channel] = Imager(
-                lattice,
-                tables,
-                beam,
-                electrons_per_pixel=self.electrons_per_pixel,
-                key=key,
-                threads=context.threads,
-                gpu=gpu,
-            )
-        return imagers
-
-    def _can_use_gpu(self, context: Context) -> bool:
-        """Return whether Numba can use the GPU; with ``auto`` warn if it cannot."""
-        from fib_plugins.electrons.cuda import check_gpu
-
-        try:
-            check_gpu(int(context.device.partition(":")[2] or 0))
-        except UsageError as error:
-            if context.device_asked != "auto":
-                raise
-            context.log.warning("%s. The CPU is used instead", error)
-            return False
-        return True
 
     def _log_time(
         self, imagers: dict[int, Any], todo: list[tuple[int, int]], box: Any, context: Context

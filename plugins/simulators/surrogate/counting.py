@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fib_plugins.electrons.tally import DEPTH_UNIT_NM, SHARE_UNIT, Tally
+from fib_plugins.simulators.imaging_of_slices import imagers_of
 from fib_plugins.simulators.monte_carlo import MonteCarlo, digest_of
 from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
 from fibcore import Context, Labels
@@ -78,7 +79,7 @@ def _imagers(
     phases = simulator.with_below(phases, labels)
     channels = list(range(len(simulator.energies_kev)))
     structure = digest_of(labels, phases)
-    imagers = simulator.imagers(labels, phases, channels, structure, around)
+    imagers = imagers_of(simulator, labels, phases, channels, structure, around)
     return [imagers[channel] for channel in channels]
 
 
