@@ -226,10 +226,13 @@ def show(what: str, shape: tuple[int, int, int], needed: Needed) -> None:
     """Print a line of the table."""
     size = math.prod(shape)
     shares = f"{needed.disk_peak / size:.2f} S, {needed.disk_end / size:.2f} S"
-    duration = (
-        f"{needed.seconds / 60:.1f} min" if needed.seconds > 60 else f"{needed.seconds:.2f} s"
-    )
-    print(f"{what:<40}{duration:>10}{sized(needed.memory):>10}{shares:>18}", flush=True)
+    wall, cpu = duration(needed.seconds), duration(needed.cpu_seconds)
+    print(f"{what:<37}{wall:>9}{cpu:>9}{sized(needed.memory):>9}{shares:>16}", flush=True)
+
+
+def duration(seconds: float) -> str:
+    """Return a time as text."""
+    return f"{seconds / 60:.0f} min" if seconds > 300 else f"{seconds:.1f} s"
 
 
 def main() -> None:

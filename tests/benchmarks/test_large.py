@@ -55,6 +55,7 @@ def test_a_row_has_time_memory_and_disk(tmp_path) -> None:
     assert done.returncode == 0, done.stderr
     assert "S = 60 x 256 x 256 voxels of 8 bits" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("load, threshold, report")
+    assert len(done.stdout.splitlines()[-1]) == len(done.stdout.splitlines()[-2])
     assert not list(tmp_path.iterdir())
 
 
