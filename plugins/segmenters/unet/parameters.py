@@ -163,8 +163,8 @@ class UNetParameters(Schedule, Computing):
         description="precision of floating-point numbers, below 32 bits in convolutions only; "
         "auto: 32; on cuda bf16, or 16 where that is not supported. Inference with norm 'batch' on "
         "a CPU takes half the time with bf16: all layers but the last compute in it, which "
-        "changes about one label in a thousand, most of them at borders. It needs a CPU that "
-        "multiplies bfloat16",
+        "changed one label in ten thousand on simulated images. It needs a CPU that multiplies "
+        "bfloat16",
     )
     save_probability: bool = Field(
         default=False, description="keep the probability of each phase, too"
