@@ -172,8 +172,8 @@ def _raw(where: str, codecs: Any) -> tuple[bool, ByteOrder]:
     if not isinstance(codecs, list) or len(codecs) != 1:
         return False, "="
     name, settings = codec_name(where, codecs[0])
-    orders: dict[Any, ByteOrder] = {"little": "<", "big": ">", None: "="}
-    order = settings.get("endian")
+    orders: dict[str, ByteOrder] = {"little": "<", "big": ">", "None": "="}
+    order = str(settings.get("endian"))
     return name == "bytes" and order in orders, orders.get(order, "=")
 
 

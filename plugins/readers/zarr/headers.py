@@ -16,7 +16,7 @@ from fib_plugins.readers.zarr.chunks import find_chunks
 from fib_plugins.readers.zarr.ngff import Image, read_image
 from fib_plugins.readers.zarr.nodes import Node, read_node
 from fibcore.errors import FibError
-from fibcore.text import shown
+from fibcore.text import described, shown
 
 ORIGIN = "NGFF"
 OWN = "fib"
@@ -37,6 +37,20 @@ class ZarrHeader(Header):
 
 
 def read_header(path: Path, level: int, *, fill: bool) -> ZarrHeader:
+    """Read the metadata of a folder, and look for its chunks; see `_read`.
+
+    Raises:
+        FibError: it is damaged, incomplete, of an unknown version, or no image with slices.
+    """
+    try:
+        return _read(path, level, fill)
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+        raise FibError(
+            f"{path}: its metadata are damaged ({described(error)}); copy it again from its origin"
+        ) from error
+
+
+def _read(path: Path, level: int, fill: bool) -> ZarrHeader:
     """Read the metadata of a folder, and look for its chunks.
 
     Args:
