@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ from fibcore.materials import EPOXY, GOLD
 MATERIALS = {0: EPOXY, 1: GOLD}
 SHAPE = (2048, 3072)
 WINDOW = 512
+BLOCK = (32, 256, 256)
 ROUNDS = 3
 TRAINED = (48, 256, 256)
 SEGMENTED = (24, 640, 768)
@@ -44,19 +46,46 @@ def main() -> None:
     args = parser.parse_args()
     speed(args.slices)
     print()
+    blocks()
+    print()
     quality()
 
 
 def speed(slices: int) -> None:
     """Print the time of each way for a stack of so many slices."""
-    grey = np.random.default_rng(0).integers(0, 256, (1, slices, *SHAPE), np.uint8)
-    images = Images(grey, (5.0, 5.0, 5.0), (2.0,))
-    network = build_network(**UNet().network_params(1, len(MATERIALS)), seed=0)
+    images, network = noise((slices, *SHAPE)), untrained("2.5d")
     ways: dict[str, Callable[[], object]] = {
         "windows of 512, overlap 0.25, 32 bits": lambda: windows(network, images),
         "exact tiles, 32 bits (the default)": lambda: exact(network, images, "32"),
         "exact tiles, bf16": lambda: exact(network, images, "bf16"),
     }
+    compared(f"{slices} slices of {SHAPE[0]} x {SHAPE[1]}, 2.5d", images.data.size, ways)
+
+
+def blocks() -> None:
+    """Print the time of inference in 3d."""
+    images, network = noise(BLOCK), untrained("3d")
+    ways: dict[str, Callable[[], object]] = {
+        f"windows of 128, overlap 0.25, {name}": partial(exact, network, images, precision, "3d")
+        for name, precision in (("32 bits", "32"), ("bf16", "bf16"))
+    }
+    compared(f"{' x '.join(map(str, BLOCK))}, 3d", images.data.size, ways)
+
+
+def noise(shape: tuple[int, int, int]) -> Images:
+    """Return images of noise."""
+    grey = np.random.default_rng(0).integers(0, 256, (1, *shape), np.uint8)
+    return Images(grey, (5.0, 5.0, 5.0), (2.0,))
+
+
+def untrained(dimensions: str) -> torch.nn.Module:
+    """Return a network with random weights."""
+    unet = UNet.model_validate({"dimensions": dimensions})
+    return build_network(**unet.network_params(1, len(MATERIALS)), seed=0)
+
+
+def compared(head: str, voxels: int, ways: dict[str, Callable[[], object]]) -> None:
+    """Print the CPU time of each way, the fastest of several rounds."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
         for name, way in ways.items():
@@ -64,18 +93,21 @@ def speed(slices: int) -> None:
             way()
             seconds[name].append(time.process_time() - start)
     first = min(seconds[next(iter(ways))])
-    print(f"{f'{slices} slices of {SHAPE[0]} x {SHAPE[1]}, 2.5d':<40}{'us/voxel':>10}{'ratio':>8}")
+    print(f"{head:<40}{'us/voxel':>10}{'ratio':>8}")
     for name, taken in seconds.items():
-        print(f"{name:<40}{1e6 * min(taken) / grey.size:>10.2f}{min(taken) / first:>8.2f}")
+        print(f"{name:<40}{1e6 * min(taken) / voxels:>10.2f}{min(taken) / first:>8.2f}")
 
 
-def exact(network: torch.nn.Module, images: Images, precision: str) -> Labels:
-    """Segment a stack as the segmenter does."""
+def exact(
+    network: torch.nn.Module, images: Images, precision: str, dimensions: str = "2.5d"
+) -> Labels:
+    """Segment a stack as the segmenter does, with one thread."""
     context = Context(0, threads=1)
-    unet = UNet.model_validate({"precision": precision})
+    unet = UNet.model_validate({"precision": precision, "dimensions": dimensions})
     result = Segmentation(images, MATERIALS, False, context)
-    for _ in segment(unet, network, images, GreyScale.of(images), result, context):
-        pass
+    with cpu_threads(1):
+        for _ in segment(unet, network, images, GreyScale.of(images), result, context):
+            pass
     return result.finish()
 
 
