@@ -127,11 +127,13 @@ def command(arguments: list[str], folder: Path) -> Needed:
         SystemExit: it fails; its output is shown.
     """
     fib = str(Path(sys.executable).with_name("fib"))
+    # as for a user, Python caches compiled modules
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     before, cpu = used_bytes(folder), cpu_of_children()
     start = time.perf_counter()
     with (folder / "output.txt").open("w+", encoding="utf-8") as output:
         process = subprocess.Popen(
-            [fib, *arguments], cwd=folder, stdout=output, stderr=subprocess.STDOUT
+            [fib, *arguments], cwd=folder, stdout=output, stderr=subprocess.STDOUT, env=environment
         )
         done, disk, memory = threading.Event(), [0], 0
 

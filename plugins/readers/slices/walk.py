@@ -64,7 +64,8 @@ class Walk:
             return [folder / name]
         names = [entry.name for entry in self._entries(folder, name.startswith("."))]
         for wanted in (_composed(name), _composed(name).replace("[", "[[]")):
-            found = [n for n in names if _matcher(wanted)(_composed(n))]
+            matching = _matcher(wanted)
+            found = [n for n in names if matching(_composed(n))]
             if found or "[" not in name:
                 break
         return [folder / n for n in found]
