@@ -40,15 +40,27 @@ LOADED = {
             "run": "adapter/identity",
             "inputs": {"images": ["stack", {"from": "stack", "kv": [2]}]},
         },
+        {"id": "folder", "load": "stack.zarr", "params": {"voxel_size_nm": [5, 5, 5], "kv": 2}},
     ],
 }
-"""A table, a model and a stack that are loaded; cuts; a model that is applied; channels stacked."""
+"""A table, a model and stacks that are loaded; cuts; a model that is applied; channels stacked."""
 
 
 def write_files(folder: Path) -> None:
     """Write what pipelines load, with the same bytes whatever is installed."""
     for name in ("stack.tif", "reconstruction.tif"):
         (folder / name).write_bytes(tiff(np.arange(16 * 24 * 24).reshape(16, 24, 24) % 251))
+    (folder / "stack.zarr").mkdir()
+    array = {
+        "zarr_format": 2,
+        "shape": [2, 3, 4],
+        "chunks": [2, 3, 4],
+        "dtype": "|u1",
+        "order": "C",
+    }
+    array |= {"compressor": None, "filters": None, "fill_value": 0}
+    (folder / "stack.zarr" / ".zarray").write_text(json.dumps(array) + "\n", newline="\n")
+    (folder / "stack.zarr" / "0.0.0").write_bytes(bytes(range(24)))
     rows = [
         f"{name},{number},{energy},{depth},{0.1 + number / 200 - depth / 1e4}"
         for name, number in (("C", 6), ("Au", 79))

@@ -194,7 +194,7 @@ def test_the_core_and_the_list_of_plugins_import_no_heavy_library():
         "from fibcore.registry import registry\n"
         "assert registry().entries(), registry().broken\n"
         "heavy = {'torch', 'numba', 'matplotlib', 'scipy', 'skimage', 'sklearn'}\n"
-        "heavy |= {'lightning', 'monai'}\n"
+        "heavy |= {'lightning', 'monai', 'zarr', 'ome_zarr_models', 'numcodecs'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -57,7 +57,9 @@ def group_metadata(volume: Labels | Images, data: np.ndarray, levels: Sequence[L
     kind = "mean" if images else "mode"
     ome: dict[str, Any] = {
         "version": NGFF,
-        "multiscales": [{"axes": axes, "datasets": datasets, "type": kind}],
+        "multiscales": [
+            {"name": volume.artefact, "axes": axes, "datasets": datasets, "type": kind}
+        ],
     }
     if isinstance(volume, Images):
         ome["omero"] = {"channels": _channels(volume, data)}

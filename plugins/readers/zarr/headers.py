@@ -132,7 +132,9 @@ def _shape(path: Path, array: Array, axes: Sequence[str]) -> tuple[int, int, int
 
 
 def _found(image: Image | None) -> tuple[Found, ...]:
-    return () if image is None else (Found(ORIGIN, image.voxel_size_nm),)
+    if image is None:
+        return ()
+    return (Found(ORIGIN, image.voxel_size_nm, remarks=image.scale_remarks),)
 
 
 def _own(node: Node, image: Image | None) -> VolumeMetadata | None:

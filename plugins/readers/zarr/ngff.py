@@ -73,6 +73,7 @@ class Image:
         channels: names of the channels; empty if there are none.
         is_labels: whether it is marked as labels.
         remarks: remarks for the user.
+        scale_remarks: remarks on the scale.
     """
 
     axes: tuple[str, ...]
@@ -82,6 +83,7 @@ class Image:
     channels: tuple[str, ...]
     is_labels: bool
     remarks: tuple[str, ...]
+    scale_remarks: tuple[str, ...]
 
 
 def read_image(node: Node, level: int) -> Image:
@@ -118,17 +120,19 @@ def read_image(node: Node, level: int) -> Image:
             f"{node.path}: the path {shown(path, 60)!r} of its level {level} leads out of its "
             f"folder; the metadata are damaged, or refer to another image: copy it again"
         )
+    scale_remarks: list[str] = []
     scale, base = _scale(node, image, level), _scale(node, image, 0)
     return Image(
         axes=tuple(axis.name for axis in image.axes),
         path=path,
-        voxel_size_nm=_in_nm(node, image, scale, remarks),
+        voxel_size_nm=_in_nm(image, scale, scale_remarks),
         relative=tuple(  # type: ignore[arg-type]
             scale.get(axis, 1.0) / base.get(axis, 1.0) for axis in "zyx"
         ),
         channels=tuple(channel.label for channel in omero.channels if channel.label),
         is_labels="image-label" in ome,
         remarks=tuple(remarks),
+        scale_remarks=tuple(scale_remarks),
     )
 
 
@@ -169,7 +173,7 @@ def _scale(node: Node, image: Multiscale, level: int) -> dict[str, float]:
 
 
 def _in_nm(
-    node: Node, image: Multiscale, scale: dict[str, float], remarks: list[str]
+    image: Multiscale, scale: dict[str, float], remarks: list[str]
 ) -> tuple[float | None, float | None, float | None]:
     """Return the voxel size along (z, y, x) in nm."""
     found: list[float | None] = []
@@ -182,8 +186,8 @@ def _in_nm(
         found.append(None if nm is None or name not in scale else scale[name] * nm)
     if unknown:
         remarks.append(
-            f"{node.path.name}: the unit of its scale is not a known unit of length "
-            f"({', '.join(sorted(unknown))}), so that the scale is ignored"
+            f"the unit of its scale is not a known unit of length ({', '.join(sorted(unknown))}), "
+            f"so that the scale is ignored"
         )
     return (found[0], found[1], found[2])
 

@@ -69,7 +69,9 @@ def test_a_scale_without_a_unit_of_length_is_no_voxel_size(
     foreign: Callable, grey: Callable, unit: str | None
 ) -> None:
     path = foreign(grey(), unit=unit)
-    with pytest.raises(FibError, match=r"do not give a voxel size .*set voxel_size_nm"):
+    with pytest.raises(
+        FibError, match=r"do not give a voxel size .*set voxel_size_nm.* unit of its scale"
+    ):
         read(path)
     assert read(path, voxel_size_nm=7).voxel_size_nm == (7, 7, 7)
 
