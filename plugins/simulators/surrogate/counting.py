@@ -75,7 +75,13 @@ def simulators(params: SurrogateParameters, electrons: int) -> Iterator[MonteCar
 def _imagers(
     simulator: MonteCarlo, labels: Labels, phases: list[int], context: Context, device: str
 ) -> list[Any]:
-    around = Context(context.seed, device=device, threads=context.threads, log=context.log)
+    around = Context(
+        context.seed,
+        device=device,
+        threads=context.threads,
+        scratch=context.scratch / "counting",  # for a large structure
+        log=context.log,
+    )
     phases = simulator.with_below(phases, labels)
     channels = list(range(len(simulator.energies_kev)))
     structure = digest_of(labels, phases)
