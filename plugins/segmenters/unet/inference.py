@@ -22,7 +22,7 @@ from torch import nn
 
 from fib_plugins.image_statistics.grey_scale import GreyScale
 from fib_plugins.segmenters.segmentation import Segmentation
-from fib_plugins.segmenters.unet.exact import in_tiles
+from fib_plugins.segmenters.unet.exact import GPU_VOXELS, GPU_WORKERS, in_tiles
 from fib_plugins.segmenters.unet.network import folded, in_bfloat16
 from fib_plugins.segmenters.unet.parameters import INFERENCE_BYTES
 from fib_plugins.segmenters.unet.patches import starts
@@ -37,12 +37,8 @@ if TYPE_CHECKING:
 SIGMA = 0.125
 """Width of the blending weights in units of the window: MONAI's (and nnU-Net's) default."""
 
-GPU_WORKERS = 3
-"""Number of slabs in work at a time on a GPU: one is read, one computed, one copied back."""
 GPU_AHEAD = 1
 """Number of 3-D windows that are read ahead, and of those that may wait to be stored."""
-GPU_VOXELS = 2**24
-"""Most voxels at a time, those of 64 windows of 512 x 512: more make no GPU faster."""
 
 
 def segment(

@@ -2,7 +2,13 @@ import pytest
 import torch
 from torch import nn
 
-from fib_plugins.training.runtime import cpu_threads, fabric_on, items_at_once
+from fib_plugins.training.runtime import (
+    check_bfloat16,
+    cpu_threads,
+    fabric_on,
+    items_at_once,
+    multiplies_bfloat16,
+)
 from fibcore import FibError
 
 
@@ -55,3 +61,26 @@ def test_a_gpu_gets_what_fits_in_half_of_its_free_memory(
 
 def test_the_cpu_gets_one_item_at_a_time() -> None:
     assert items_at_once(torch.device("cpu"), 1, 64) == 1
+
+
+@pytest.mark.parametrize(
+    ("found", "multiplies"),
+    [
+        ({"architecture": "x86_64", "avx512_f": True, "avx512_bf16": False}, False),
+        ({"architecture": "x86_64", "avx512_bf16": True}, True),
+        ({"architecture": "x86_64", "amx_bf16": True}, True),
+        ({"architecture": "aarch64", "bf16": True}, True),
+        ({"architecture": "aarch64", "neon": True}, False),
+    ],
+    ids=str,
+)
+def test_bfloat16_is_refused_where_it_would_be_emulated(
+    monkeypatch: pytest.MonkeyPatch, found: dict[str, object], multiplies: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
+    assert multiplies_bfloat16() == multiplies
+    if multiplies:
+        check_bfloat16()
+    else:
+        with pytest.raises(FibError, match="would have to emulate it, which takes longer"):
+            check_bfloat16()
