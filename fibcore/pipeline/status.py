@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fibcore.artefacts import FOLDER_ABOVE_BYTES
 from fibcore.errors import FibError, PipelineError, Problem, UsageError, did_you_mean, listed, sized
 from fibcore.pipeline.plan import Plan, PlannedStep
 from fibcore.pipeline.records import RESOLVED, ResolvedRecord, read_record
@@ -145,9 +146,12 @@ def check_resources(planned: Sequence[StepStatus], store: Store, source: str) ->
             )
             problems.append(Problem(f"step {step.id!r}", message))
     free = shutil.disk_usage(store.root).free
-    needed = sum(step.expected.disk_bytes for step in working)
-    largest = max((step.expected.disk_bytes for step in working), default=0)
-    if needed + largest > free:  # a step's scratch copy may exist while its result is written
+    sizes = [step.expected.disk_bytes for step in working]
+    limit = {"tiff": max(sizes, default=0), "zarr": 0}.get(store.volumes, FOLDER_ABOVE_BYTES)
+    largest = min(limit, max(sizes, default=0))  # a TIFF of several channels is copied from scratch
+    folders = sum(size for size in sizes if size > limit)
+    needed = sum(sizes) + folders // 7  # at most, for coarser levels
+    if needed + largest > free:
         message = (
             f"the results need about {sized(needed + largest)} in {store.root}, "
             f"{sized(free)} are free: free some, choose another disk with --cache, or pass "

@@ -8,6 +8,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,10 @@ from numpy.lib.format import open_memmap
 
 from fib_plugins.readers.zarr import levels
 from fibcore import Context, FibError, Images, Labels
-from fibcore.errors import UsageError
+from fibcore.errors import PipelineError, UsageError
 from fibcore.formats import read_volume, write_volume
 from fibcore.moves import bring_back, move_out
+from fibcore.pipeline.status import check_resources, statuses
 from fibcore.pipeline.store import Entry, Store
 
 KEY = "a" * 64
@@ -395,3 +397,21 @@ def test_results_of_either_format_are_reused(bench, steps, calls):
     assert calls[0] == "generate"
     assert (third.folder / "01-gold" / "labels.tif").is_file()
     assert not (third.folder / "01-gold" / "labels.ome.zarr").exists()
+
+
+@pytest.mark.parametrize("format_", ["auto", *FORMATS])
+def test_the_disk_that_a_run_needs_depends_on_the_format(bench, steps, monkeypatch, format_):
+    plan = bench.plan(steps)
+    sizes = [step.expected.disk_bytes for step in plan.steps]
+    copied = {"zarr": 0, "tiff": max(sizes), "auto": 1000}[format_]
+    coarser = {"zarr": sum(sizes), "tiff": 0, "auto": sum(n for n in sizes if n > 1000)}[format_]
+    needed = sum(sizes) + coarser // 7 + copied
+    monkeypatch.setattr("fibcore.pipeline.status.FOLDER_ABOVE_BYTES", 1000)
+    store = Store(bench.folder / "cache", volumes=format_)
+    planned = statuses(plan, store)
+    usage = namedtuple("usage", "free")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(needed))
+    check_resources(planned, store, "toy")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(needed - 1))
+    with pytest.raises(PipelineError, match="the results need about"):
+        check_resources(planned, store, "toy")
