@@ -18,7 +18,7 @@ getting them back took a third of the time."""
 SLICES = 4
 """Slices that are read at a time, with neighbours that they share. The network takes as many at a
 time where they are small: more made none faster."""
-FEATURE_BYTES = 16
+FEATURE_BYTES = 15
 """Memory per pixel of a tile, feature channel at full resolution, and byte of a number; measured:
 11 to 18."""
 INPUT_BYTES = 16
