@@ -6,13 +6,15 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import cache
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-WORK_BYTES = 5 * 2**28
-"""Most memory of the threads of a step together, as long as more than one of them is at work."""
+WORK_BYTES, WORK_SHARE = 5 * 2**28, 1 / 16
+"""Most memory of the threads of a step together, if more than one of them is at work: so many
+bytes, or this share of the machine's memory if that is more."""
 
 
 def in_threads(function: Callable[[T], R], items: Iterable[T], threads: int) -> list[R]:
@@ -50,7 +52,14 @@ def threads_for(bytes_each: int, threads: int) -> int:
         bytes_each: memory that each of them takes.
         threads: their number where memory is no limit.
     """
-    return max(1, min(threads, WORK_BYTES // max(1, bytes_each)))
+    return max(1, min(threads, _most_bytes() // max(1, bytes_each)))
+
+
+@cache
+def _most_bytes() -> int:
+    import psutil
+
+    return max(WORK_BYTES, int(WORK_SHARE * psutil.virtual_memory().total))
 
 
 def bytes_in_threads(bytes_each: int, parts: int | None = None) -> int:

@@ -11,7 +11,6 @@ some errors make a structure more isotropic than it is.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import count
@@ -27,6 +26,7 @@ from fib_plugins.metrics.curves import (
     roles_along_axes,
 )
 from fib_plugins.metrics.planes import BLOCK_BYTES
+from fib_plugins.threads import bytes_in_threads, threads_for
 from fibcore import Context, FibError, Forecast, LabelMetric, Labels, Table, keeps
 from fibcore.roles import Abscissa, Figure, Role
 
@@ -106,7 +106,7 @@ class Anisotropy(LabelMetric):
         _, *plane = sorted(shape)
         pixels, voxels = plane[0] * plane[1], math.prod(shape)
         curves = min(voxels, PART_VOXELS) // 8
-        planes = min(voxels // 8, BLOCK_BYTES) + PLANE_BYTES * pixels * (os.cpu_count() or 1)
+        planes = min(voxels // 8, BLOCK_BYTES) + bytes_in_threads(PLANE_BYTES * pixels)
         return replace(forecast, memory_bytes=max(curves, planes))
 
     @keeps(curves=Table)
@@ -167,6 +167,8 @@ class Anisotropy(LabelMetric):
             )
         advance("curves")
         diameters: dict[str, float] = {}
+        _, *edges = sorted(labels.shape)
+        threads = threads_for(PLANE_BYTES * math.prod(edges), threads)
         for plane in NORMAL:
             diameters[plane] = mean_diameter_in_planes(
                 labels.data, plane, labels.voxel_size_nm, self.phase, threads

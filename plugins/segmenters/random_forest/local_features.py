@@ -152,14 +152,18 @@ class LocalFeatures:
                 yield from _responses(smooth, (pixels_per_slice, 1.0, 1.0), inside(own, slab))
 
 
-def _z_scores(images: Images, grey_scale: GreyScale, z: np.ndarray) -> np.ndarray:
-    scores = grey_scale.apply(images, z)
-    if not np.isfinite(scores).all():
-        raise FibError(
-            f"slices {z[0]} to {z[-1]} hold grey values that are not finite (NaN or infinite); "
-            f"replace them, e.g. by the mean grey value"
-        )
-    return scores
+def _z_scores(images: Images, grey_scale: GreyScale, z: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the z-scores of some slices, channel by channel, float32 in axes (z, y, x)."""
+    for number in range(len(images.data)):
+        channel = slice(number, number + 1)
+        scale = GreyScale(grey_scale.centre[channel], grey_scale.scale[channel])
+        scores = scale.apply(images[channel], z)[0]
+        if not np.isfinite(scores).all():
+            raise FibError(
+                f"slices {z[0]} to {z[-1]} hold grey values that are not finite (NaN or "
+                f"infinite); replace them, e.g. by the mean grey value"
+            )
+        yield scores
 
 
 def _responses(

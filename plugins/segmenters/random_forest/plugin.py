@@ -109,11 +109,11 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
         channels, thickness = len(images.kv), min(depth, self._thickness(images.shape))
         if self.dimensions == "2d":
             read = thickness + self.slices_above + self.slices_below
-            held = len(self.sigmas_px) + 2 * channels
+            held = len(self.sigmas_px) + 2
         else:
             size_z, size_y, size_x = images.voxel_size_nm
             read = thickness + int(8 * self.sigma_max * np.sqrt(size_y * size_x) / size_z)
-            held = 1 + 2 * channels
+            held = 3
         own = channels * self._features_per_channel() + FILTER_PLANES[self.dimensions]
         return int(4 * height * width * (thickness * own + min(depth, read) * held))
 
