@@ -18,6 +18,8 @@ SUFFIXES: dict[type, tuple[str, ...]] = {
 
 FOLDER_SUFFIX = ".ome.zarr"
 """Suffix of a volume that is a folder of files."""
+REFERENCE_SUFFIX = ".mapped.json"
+"""Suffix of a volume whose voxels stay in the files that they were loaded from."""
 FOLDER_ABOVE_BYTES = 4_000_000_000
 FORMATS = ("auto", "tiff", "zarr")
 """Formats of volumes; ``auto`` is zarr above `FOLDER_ABOVE_BYTES` of voxels, else TIFF."""

@@ -13,8 +13,6 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from fibcore.numba_settings import configure_numba
-
 OPENMP_LIMITS = (
     "OMP_DYNAMIC", "OMP_THREAD_LIMIT", "OMP_MAX_ACTIVE_LEVELS",
     "KMP_DEVICE_THREAD_LIMIT", "KMP_ALL_THREADS",
@@ -52,7 +50,6 @@ def configure() -> None:
             folder = _temporary()
             if folder is not None:
                 os.environ[variable] = str(folder / name)
-    configure_numba()
 
 
 def _home_is_writable() -> bool:

@@ -8,7 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fibcore.artefacts import FOLDER_ABOVE_BYTES, FOLDER_SUFFIX, Artefact, file_names
+from fibcore.artefacts import (
+    FOLDER_ABOVE_BYTES,
+    FOLDER_SUFFIX,
+    REFERENCE_SUFFIX,
+    Artefact,
+    file_names,
+)
 from fibcore.context import Context
 from fibcore.errors import FibError, did_you_mean, listed
 from fibcore.files import check_regular, path_text
@@ -114,13 +120,16 @@ def write_artefact(
         folder: the folder.
         name: name of the artefact.
         artefact: the artefact.
-        format: format of volumes, see `artefacts.FORMATS`.
+        format: format of volumes, see `artefacts.FORMATS`; or ``reference``, which notes where
+            the voxels of a mapped volume lie.
         scratch: folder of files that may be moved; default: none.
     """
     names = file_names(name, type(artefact))
     if isinstance(artefact, Volume):
         large = artefact.data.nbytes > FOLDER_ABOVE_BYTES
-        if format == "zarr" or (format == "auto" and large):
+        if format == "reference":
+            names = (name + REFERENCE_SUFFIX,)
+        elif format == "zarr" or (format == "auto" and large):
             names = (name + FOLDER_SUFFIX,)
     write(artefact, folder / names[0], scratch)
     return names
@@ -137,9 +146,10 @@ def read_artefact(
         type_: its type.
         roles: roles of the columns of a table, as JSON values; they are not in its file.
     """
-    path = folder / (name + FOLDER_SUFFIX)
-    if not issubclass(type_, Volume) or not path.is_dir():
-        path = folder / file_names(name, type_)[0]
+    path = folder / file_names(name, type_)[0]
+    if issubclass(type_, Volume):
+        others = (folder / (name + suffix) for suffix in (FOLDER_SUFFIX, REFERENCE_SUFFIX))
+        path = next((other for other in others if other.exists()), path)
     artefact: Artefact = reader_of(path)().open(path, trusted=True).read(Context.of(None))
     if isinstance(artefact, Table) and roles:
         return replace(artefact, roles=roles_from_json(roles))

@@ -8,7 +8,7 @@ of ``fib`` import it: import heavy libraries inside functions and methods.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -113,6 +113,15 @@ def fib_observe_run(run: Path, command: Sequence[str]) -> Iterable[Observer] | N
     Args:
         run: folder of the run.
         command: command line that started it; empty for a run from Python.
+    """
+
+
+@hookspec
+def fib_describe_run(base: Path) -> Mapping[str, Any] | None:
+    """Return facts for the provenance of a run, as JSON values; None if there are none.
+
+    Args:
+        base: folder of the pipeline file.
     """
 
 

@@ -43,6 +43,7 @@ class Forecast:
         model: for a fit, the model as far as it is known before training: without weights, with
             its parameters and the info that forecasts need. A step that applies the model is
             forecast by a plugin with this model; if None, by a plugin that is not fitted.
+        referenced: whether the volume stays in the files that it is read from.
     """
 
     output: VolumeSpec | None = None
@@ -50,10 +51,13 @@ class Forecast:
     memory_bytes: int = 0
     warnings: tuple[str, ...] = ()
     model: Model | None = None
+    referenced: bool = False
 
     @property
     def disk_bytes(self) -> int:
         """Size of all volumes that the step leaves."""
+        if self.referenced:
+            return 0
         return sum(spec.nbytes for spec in (self.output, *self.kept.values()) if spec is not None)
 
     def __post_init__(self) -> None:

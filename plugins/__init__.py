@@ -6,11 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fib_plugins.numba_settings import configure_numba
 from fibcore import hookimpl
+
+configure_numba()
 
 if TYPE_CHECKING:
     import typer
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from fib_plugins.physics.monte_carlo import MonteCarloLookup as MonteCarloLookup
     from fib_plugins.physics.monte_carlo_table import MonteCarloTable as MonteCarloTable
     from fib_plugins.readers.arrays.reader import NumPy as NumPy
+    from fib_plugins.readers.mapped.reader import Mapped as Mapped
     from fib_plugins.readers.model import SavedModel as SavedModel
     from fib_plugins.readers.pictures.reader import Png as Png
     from fib_plugins.readers.tables.reader import Csv as Csv
@@ -89,6 +94,7 @@ _HOMES = {
     "MonteCarloLookup": "physics.monte_carlo",
     "MonteCarloTable": "physics.monte_carlo_table",
     "Csv": "readers.tables.reader",
+    "Mapped": "readers.mapped.reader",
     "NumPy": "readers.arrays.reader",
     "Png": "readers.pictures.reader",
     "SavedModel": "readers.model",
@@ -222,3 +228,12 @@ def fib_workers(where: str) -> OpenWorkers | None:
     from fib_plugins.workers import workers_named
 
     return workers_named(where)
+
+
+@hookimpl
+def fib_describe_run(base: Path) -> Mapping[str, Any]:
+    """Return the git commit of the pipeline's folder."""
+    from fib_plugins.git_commit import commit_of
+
+    commit = commit_of(base)
+    return {"git": None if commit is None else {"commit": commit}}

@@ -7,12 +7,13 @@ once, and all processes share the operating system's pages of it.
 from __future__ import annotations
 
 import io
-import os
 import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from fibcore.mapping import Place, place_of
 
 LARGE_BYTES = 2**20
 """Arrays of fewer bytes are pickled."""
@@ -43,31 +44,10 @@ class _Packer(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
         if not isinstance(value, np.ndarray) or value.nbytes < LARGE_BYTES or value.dtype.hasobject:
             return NotImplemented
-        place = _place(value)
+        place = place_of(value)
         if place is None:
             path = self.folder / f"array-{self.written}.npy"
             self.written += 1
             np.save(path, value, allow_pickle=False)
             return np.load, (path, "r")
-        return _mapped, (value.dtype, value.shape, *place)
-
-
-def _place(array: np.ndarray) -> tuple[str, int, tuple[int, ...]] | None:
-    """Return file, offset in bytes and strides of an array that a file is mapped to."""
-    whole = array
-    while isinstance(whole.base, np.ndarray):
-        whole = whole.base
-    # With mode "c" changes stay in memory, where other processes do not see them.
-    if not isinstance(whole, np.memmap) or whole.mode == "c" or not whole.filename:
-        return None
-    path = os.fspath(whole.filename)
-    if not os.path.exists(path):  # deleted or renamed since it was mapped
-        return None
-    return path, whole.offset + array.ctypes.data - whole.ctypes.data, array.strides
-
-
-def _mapped(
-    dtype: np.dtype, shape: tuple[int, ...], path: str, offset: int, strides: tuple[int, ...]
-) -> np.ndarray:
-    file = np.memmap(path, np.uint8, mode="r")
-    return np.ndarray(shape, dtype, file, offset, strides)
+        return Place.map, (place,)

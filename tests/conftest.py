@@ -319,8 +319,10 @@ class Workbench:
         document = {"version": 1, "name": "toy", "seed": 7, "steps": steps, **fields}
         return check_pipeline(document, base=self.folder)
 
-    def run(self, steps: list[dict[str, Any]], *, seed: int = 7, **options: Any) -> RunResult:
-        plan = self.plan(steps, seed=seed)
+    def run(
+        self, steps: list[dict[str, Any]], *, seed: int = 7, keep: Any = "all", **options: Any
+    ) -> RunResult:
+        plan = self.plan(steps, seed=seed, keep=keep)
         options = {"out": self.folder / "runs", "cache": self.folder / "cache"} | options
         return run_pipeline(plan, **options)
 

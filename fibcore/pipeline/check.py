@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fibcore.errors import MOST_PROBLEMS, PipelineError
+from fibcore.errors import MOST_PROBLEMS, PipelineError, did_you_mean, listed
 from fibcore.pipeline.explain import explain
 from fibcore.pipeline.findings import Findings
 from fibcore.pipeline.locate import LocatedJson, read_object
@@ -66,6 +66,10 @@ def check_pipeline(
                 findings.broken.add(step.id)
             else:
                 findings.done[step.id] = planned
+    for number, name in enumerate(pipeline.keep if pipeline.keep != "all" else ()):
+        if name not in findings.ids:
+            hint = did_you_mean(name, findings.ids) or f" The steps: {listed(findings.ids)}."
+            findings.add(("keep", number), f"there is no step {name!r}.{hint}")
     if findings.problems:
         ordered = sorted(findings.problems, key=lambda p: (p.line or 0, p.column or 0))
         raise PipelineError(ordered, source)

@@ -77,7 +77,7 @@ def perform(task: Task, notify: Notify, spread: Spread | None = None) -> Outcome
             "seconds": round(time.monotonic() - clock, 3),
             "warnings": warnings,
         }
-        entry = store.commit(task.key, made, manifest)
+        entry = store.commit(task.key, made, manifest, task.work.files)
     return Outcome(entry, context.device_used, peak_memory_bytes())
 
 

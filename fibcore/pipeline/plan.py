@@ -72,6 +72,8 @@ class Files:
         read: function that reads them.
         forecast: forecast of the volume, if they hold one.
         model: the model, if they hold one.
+        reader: ``reader/name``.
+        paths: the files.
     """
 
     source: str
@@ -79,6 +81,8 @@ class Files:
     read: Callable[[Context], Artefact]
     forecast: Forecast
     model: Model | None
+    reader: str
+    paths: tuple[Path, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,6 +246,10 @@ class Plan:
         """Warnings of all steps, as ``step: text``."""
         return tuple(f"{step.id}: {text}" for step in self.steps for text in step.expected.warnings)
 
+    def keeps(self, step: PlannedStep) -> bool:
+        """Return whether the volumes of a step stay after use."""
+        return self.pipeline.keep == "all" or step.id in self.pipeline.keep
+
     def resolved(self) -> dict[str, Any]:
         """Return the plan as ``resolved.json`` records it."""
         return {
@@ -249,7 +257,7 @@ class Plan:
             "description": self.pipeline.description,
             "seed": self.pipeline.seed,
             "base": str(self.base),
-            "steps": [step.resolved() for step in self.steps],
+            "steps": [{**step.resolved(), "keep": self.keeps(step)} for step in self.steps],
         }
 
 

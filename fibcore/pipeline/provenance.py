@@ -14,8 +14,7 @@ from typing import Any
 
 from fibcore.errors import FibError
 from fibcore.files import write_whole
-from fibcore.packages import OWN
-from fibcore.pipeline.git import commit_of
+from fibcore.packages import OWN, packages
 from fibcore.pipeline.plan import Plan
 from fibcore.registry import registry
 from fibcore.text import shown, text_of
@@ -32,7 +31,6 @@ class Provenance:
         self, path: Path, plan: Plan, *, device: str, threads: int, command: Sequence[str]
     ) -> None:
         self.path = path
-        commit = commit_of(plan.base)
         self.record: dict[str, Any] = {
             "fib": __version__,
             "status": "running",
@@ -49,7 +47,7 @@ class Provenance:
             "cpu_count": os.cpu_count(),
             "packages": _versions(),
             "plugins": {e.distribution: e.version for e in registry().entries() if e.distribution},
-            "git": None if commit is None else {"commit": commit},
+            **_facts(plan.base),
             "warnings": list(plan.warnings),
             "steps": [],
         }
@@ -57,6 +55,15 @@ class Provenance:
     def add_step(self, record: dict[str, Any]) -> None:
         """Add the record of a step, and write the file."""
         self.record["steps"].append(record)
+        self.write()
+
+    def dropped(self, step: str, names: Sequence[str]) -> None:
+        """Record that volumes of a step were deleted after use, and write the file."""
+        for record in self.record["steps"]:
+            if record["id"] == step:
+                outputs = record["outputs"]
+                changes = {name: {**outputs[name], "dropped": True} for name in names}
+                record["outputs"] = {**outputs, **changes}
         self.write()
 
     def close(self, status: str) -> None:
@@ -95,6 +102,15 @@ def peak_memory_bytes() -> int:
         return int(getattr(psutil.Process().memory_info(), "peak_wset", 0))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _facts(base: Path) -> dict[str, Any]:
+    """Return the facts that packages add to the record."""
+    found: dict[str, Any] = {}
+    for source, describe in packages().implementations("fib_describe_run"):
+        with packages().noting(source, "fib_describe_run failed"):
+            found |= dict(describe(base=base) or {})
+    return found
 
 
 def _versions() -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from fibcore.artefacts import FOLDER_SUFFIX, SUFFIXES
+from fibcore.artefacts import FOLDER_SUFFIX, REFERENCE_SUFFIX, SUFFIXES
 from fibcore.errors import UsageError, faults
 from fibcore.jsontext import read_text_and_json
 from fibcore.roles import AnyRole
@@ -36,9 +36,23 @@ class Record(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore")
 
 
-class ArtefactRecord(Record):
-    """An artefact of a finished step: its type, its files with their sizes, their hash."""
+class SourceFiles(Record):
+    """The files that a volume stays in: their reader, their hash, and the status of each."""
 
+    reader: str
+    sha256: Sha256
+    files: dict[str, str]
+
+
+class ArtefactRecord(Record):
+    """An artefact of a finished step: its type, its files with their sizes, their hash.
+
+    `source`: the files that hold the voxels, if the step has loaded them. `dropped`: whether the
+    files were deleted after use, as the pipeline says in `keep`.
+    """
+
+    source: SourceFiles | None = None
+    dropped: bool = False
     type: str
     files: dict[FileName, Annotated[int, Field(ge=0)]]
     sha256: Sha256
@@ -66,7 +80,8 @@ class StepRecord(Record):
     @classmethod
     def _own_files(cls, value: dict[str, ArtefactRecord]) -> dict[str, ArtefactRecord]:
         for name, artefact in value.items():
-            possible = [[name + suffix for suffix in group] for group in SUFFIXES.values()]
+            groups = [*SUFFIXES.values(), (REFERENCE_SUFFIX,)]
+            possible = [[name + suffix for suffix in group] for group in groups]
             tops = {file.partition("/")[0] for file in artefact.files}
             if list(artefact.files) not in possible and tops != {name + FOLDER_SUFFIX}:
                 raise ValueError(f"artefact {shown(name)} cannot have these files")

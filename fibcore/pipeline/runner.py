@@ -33,11 +33,12 @@ from fibcore.pipeline.announce import Announcer
 from fibcore.pipeline.check import document_text
 from fibcore.pipeline.execute import Outcome
 from fibcore.pipeline.failures import explain_failure
+from fibcore.pipeline.keep import dropped_after, kept_by_others
 from fibcore.pipeline.plan import Plan, PlannedStep
 from fibcore.pipeline.provenance import Provenance, now, peak_memory_bytes
 from fibcore.pipeline.records import PIPELINE, PROVENANCE, RESOLVED
 from fibcore.pipeline.result import RunResult, StepError
-from fibcore.pipeline.status import StepStatus, check_resources, is_current, previous_run, statuses
+from fibcore.pipeline.status import StepStatus, check_resources, is_current, statuses
 from fibcore.pipeline.store import Entry, Store, make_writable
 from fibcore.pipeline.task import about, task_of
 from fibcore.pipeline.workers import Failure, OpenWorkers, ThisProcess, Workers
@@ -86,8 +87,7 @@ def run_pipeline(
     make_writable(out.absolute())
     runs = own_folder(out.absolute() / plan.pipeline.name)
     make_writable(runs)
-    previous = previous_run(runs)
-    planned = statuses(plan, store, previous=previous, start=start, stop=stop, force=force)
+    planned = statuses(plan, store, start=start, stop=stop, force=force)
     if check_memory_and_disk:
         check_resources(planned, store, plan.pipeline.name)
     with ExitStack() as resources:
@@ -141,6 +141,7 @@ class _Run:
         self.threads = threads
         self.announcer = announcer
         self.finished: dict[str, Entry] = {}
+        self.computed: set[str] = set()
         self.busy: dict[str, _Busy] = {}
         self.failed: StepError | None = None
         self.memory = psutil.virtual_memory().available
@@ -274,6 +275,7 @@ class _Run:
             self._fail(busy, result)
             return
         self.store.damaged.pop(busy.step.key, None)
+        self.computed.add(busy.step.id)
         busy.record |= {
             "device": result.device,
             "peak_memory_bytes": result.peak_memory_bytes,
@@ -306,6 +308,18 @@ class _Run:
         self.announcer.notify(
             StepFinished(**self._about(step), reused=reused, seconds=seconds, folder=step.folder)
         )
+        self._drop()
+
+    def _drop(self) -> None:
+        """Delete volumes that this run has made, that no step needs any more, and nobody keeps."""
+        for step, names in dropped_after(self.plan, self.finished):
+            entry = self.finished[step.id]
+            names = [name for name in names if name in entry.manifest["artefacts"]]
+            if step.id not in self.computed or set(names) <= entry.dropped:
+                continue
+            if step.key not in kept_by_others(self.store, self.folder):
+                self.finished[step.id] = self.store.drop(entry, names)
+                self.provenance.dropped(step.id, names)
 
     def _fail(self, busy: _Busy, failure: Failure) -> None:
         busy.record["error"] = failure.message
@@ -342,6 +356,8 @@ class _Run:
             return None
         entry = self.store.find(item.step.key)
         if entry is None or not is_current(item.step, entry, self.store):
+            return None
+        if item.works and entry.dropped:
             return None
         self.store.used(entry)
         return entry

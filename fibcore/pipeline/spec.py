@@ -121,3 +121,9 @@ class Pipeline(BaseModel):
     description: str = Field(default="", description="what the pipeline is for")
     seed: int = Field(default=0, ge=0, description="seed of the random numbers of all steps")
     steps: tuple[Step, ...] = Field(min_length=1, max_length=MOST_STEPS)
+    keep: Literal["all"] | tuple[str, ...] = Field(
+        default="all",
+        description="ids of the steps whose volumes stay on disk; those of other steps are deleted "
+        "as soon as all steps that read them are finished. Tables, models, and volumes of steps "
+        "that no step reads always stay",
+    )

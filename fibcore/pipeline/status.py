@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from fibcore.artefacts import FOLDER_ABOVE_BYTES
-from fibcore.errors import FibError, PipelineError, Problem, UsageError, did_you_mean, listed, sized
+from fibcore.errors import PipelineError, Problem, UsageError, did_you_mean, listed, sized
 from fibcore.pipeline.plan import Plan, PlannedStep
-from fibcore.pipeline.records import RESOLVED, ResolvedRecord, read_record
 from fibcore.pipeline.store import Entry, Store
 
 
@@ -24,7 +19,7 @@ class StepStatus:
     Attributes:
         step: the step.
         action: ``reuse``, ``run``, ``resume``, or ``leave`` (outside --from / --to).
-        reason: reason for the action.
+        reason: reason for the action; empty for a step that is not finished.
         forced: whether it runs again although it is finished.
     """
 
@@ -43,7 +38,6 @@ def statuses(
     plan: Plan,
     store: Store,
     *,
-    previous: Mapping[str, Any] | None = None,
     start: str | None = None,
     stop: str | None = None,
     force: Collection[str] = (),
@@ -53,7 +47,6 @@ def statuses(
     Args:
         plan: the checked pipeline.
         store: finished steps.
-        previous: ``resolved.json`` of the last run of this pipeline, for the reasons.
         start: first step that may run; earlier ones must be finished.
         stop: last step that runs.
         force: steps that run again although they are finished.
@@ -71,7 +64,6 @@ def statuses(
     last = ids.index(stop) if stop is not None else len(ids) - 1
     if first > last:
         raise UsageError(f"--from {start} comes after --to {stop}; nothing would run")
-    before = {step["id"]: step for step in (previous or {}).get("steps", [])}
     found: list[StepStatus] = []
     redone: set[str] = set()
     for index, step in enumerate(plan.steps):
@@ -101,11 +93,33 @@ def statuses(
         elif step.key in store.damaged:
             status = StepStatus(step, "run", f"damaged: {store.damaged[step.key]}")
         else:
-            status = StepStatus(step, "run", _why(step, before.get(step.id), entry))
+            status = StepStatus(step, "run", "" if entry is None else _outdated(step, entry))
         if status.works:
             redone.add(step.id)
         found.append(status)
+    for index in reversed(range(len(found))):
+        if _needs_dropped(plan, found, index, store):
+            if index < first:
+                raise UsageError(
+                    f"--from {start}: volumes of the earlier step {found[index].step.id!r} were "
+                    f"deleted after use; run the pipeline without --from"
+                )
+            found[index] = StepStatus(
+                found[index].step, "run", "its volumes were deleted after use"
+            )
     return found
+
+
+def _needs_dropped(plan: Plan, found: Sequence[StepStatus], index: int, store: Store) -> bool:
+    """Return whether volumes of a finished step are gone, and kept now or read by a later step."""
+    step = found[index].step
+    entry = store.find(step.key) if found[index].action == "reuse" else None
+    if entry is None or not entry.dropped:
+        return False
+    later = [ref for item in found[index + 1 :] if item.works for ref in item.step.sources]
+    return plan.keeps(step) or any(
+        ref.step is step and ref.artefact in entry.dropped for ref in later
+    )
 
 
 def is_current(step: PlannedStep, entry: Entry, store: Store) -> bool:
@@ -162,46 +176,9 @@ def check_resources(planned: Sequence[StepStatus], store: Store, source: str) ->
         raise PipelineError(problems, source)
 
 
-def previous_run(folder: Path) -> dict[str, Any] | None:
-    """Return ``resolved.json`` of the newest run of a pipeline; None if there is none."""
-    for path in sorted(folder.glob(f"*/{RESOLVED}"), reverse=True):
-        with contextlib.suppress(OSError, FibError):
-            return read_record(path, ResolvedRecord)
-    return None
-
-
-def _why(step: PlannedStep, before: Mapping[str, Any] | None, entry: Entry | None) -> str:
-    if entry is not None:
-        main, product = next(iter(step.products.items()))
-        if not entry.leaves(main, product.type):
-            return f"its plugin now makes {product}"
-        return "the result of an input changed"
-    if before is None:
-        return "not run before"
-    now = step.resolved()
-    changes = []
-    if before.get("plugin") != now["plugin"] or before.get("method") != now["method"]:
-        return f"plugin changed: {before.get('plugin')} -> {now['plugin']}"
-    if before.get("result_version") != now["result_version"]:
-        changes.append(f"result version {before.get('result_version')} -> {now['result_version']}")
-    old, new = before.get("params", {}), now["params"]
-    for name in [*new, *(name for name in old if name not in new)]:
-        if old.get(name) != new.get(name):
-            changes.append(f"{name} {_short(old.get(name))} -> {_short(new.get(name))}")
-    if before.get("seed") != now.get("seed"):
-        changes.append("seed changed")
-    if before.get("files") != now.get("files"):
-        changes.append("files changed")
-    for name in [*now["inputs"], *(n for n in before.get("inputs", {}) if n not in now["inputs"])]:
-        if before.get("inputs", {}).get(name) != now["inputs"].get(name):
-            sources = [ref.step.id for ref in step.inputs.get(name, ())]
-            changes.append(f"input {name} ({listed(sources)}) changed")
-    model = step.work.model
-    if model is not None and before.get("model") != now.get("model"):
-        changes.append(f"model {model.step.id} changed")
-    return "; ".join(changes) if changes else "not finished before"
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 40 else text[:37] + "..."
+def _outdated(step: PlannedStep, entry: Entry) -> str:
+    """Return why a finished step cannot be used."""
+    main, product = next(iter(step.products.items()))
+    if not entry.leaves(main, product.type):
+        return f"its plugin now makes {product}"
+    return "the result of an input changed"

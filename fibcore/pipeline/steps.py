@@ -128,7 +128,15 @@ def _loading_work(findings: Findings, path: Location, step: Step, seed: int) -> 
         params=reader.model_dump(mode="json", by_alias=True),
         seed=seed,
         products={opened.type.artefact: product},
-        files=Files(step.load, sha256, read, opened.forecast, opened.model),
+        files=Files(
+            step.load,
+            sha256,
+            read,
+            opened.forecast,
+            opened.model,
+            reader.identifier(),
+            tuple(opened.files),
+        ),
     )
 
 

@@ -35,7 +35,9 @@ from fibcore.files import (
 )
 from fibcore.formats import read_artefact, write_artefact
 from fibcore.moves import bring_back
+from fibcore.pipeline.plan import Files
 from fibcore.pipeline.records import MANIFEST, StepRecord, read_record
+from fibcore.pipeline.references import source_of
 from fibcore.pipeline.verification import damage, hash_of_record, seen
 from fibcore.roles import roles_to_json
 from fibcore.tables import Table
@@ -59,14 +61,23 @@ class Entry:
     manifest: dict[str, Any]
 
     def hash_of(self, artefact: str) -> str:
-        """Return the SHA-256 over the files of an artefact; an empty text if there is none."""
-        record = self.manifest["artefacts"].get(artefact)
-        return "" if record is None else record["sha256"]
+        """Return the SHA-256 over the files of an artefact; an empty text if there is none.
+
+        For a volume that stays in the files that it was loaded from, it is their hash.
+        """
+        record = self.manifest["artefacts"].get(artefact, {"sha256": ""})
+        sha256: str = (record.get("source") or record)["sha256"]
+        return sha256
 
     def leaves(self, artefact: str, type_: type) -> bool:
         """Return whether there is an artefact of this name and type."""
         record = self.manifest["artefacts"].get(artefact)
         return record is not None and record["type"] == type_.__name__
+
+    @property
+    def dropped(self) -> set[str]:
+        """Names of the volumes that were deleted after use."""
+        return {n for n, record in self.manifest["artefacts"].items() if record.get("dropped")}
 
     def read(self, artefact: str, type_: type) -> Artefact:
         """Read one artefact.
@@ -74,6 +85,11 @@ class Entry:
         Raises:
             FibError: its files have changed since they were written.
         """
+        if self.dropped & {artefact}:
+            raise FibError(
+                f"{artefact} was deleted after use, as the pipeline says; add its step to `keep`, "
+                f"and run the pipeline again"
+            )
         if problem := damage(self.folder, self.manifest, artefact):
             raise FibError(
                 f"{shown(self.folder)}: {problem}. It was changed or deleted while it was in use; "
@@ -253,7 +269,11 @@ class Store:
         return scratch.is_dir() and any(scratch.iterdir())
 
     def commit(
-        self, key: str, artefacts: Mapping[str, Artefact], record: Mapping[str, Any]
+        self,
+        key: str,
+        artefacts: Mapping[str, Artefact],
+        record: Mapping[str, Any],
+        files: Files | None = None,
     ) -> Entry:
         """Write the artefacts of a step and make them its finished result.
 
@@ -264,19 +284,26 @@ class Store:
             key: key of the step; its lock is held.
             artefacts: name -> artefact, the main one first.
             record: further entries of the manifest.
+            files: the files that the step has loaded; volumes that are mapped stay there.
+
+        Raises:
+            FibError: an artefact cannot be written, or the files have changed.
         """
         folder = self.work_folder(key)
         written, states = {}, {}
         for name, artefact in artefacts.items():
-            names = write_artefact(folder, name, artefact, self.volumes, folder / "scratch")
+            source = source_of(artefact, files)
+            format = self.volumes if source is None else "reference"
+            names = write_artefact(folder, name, artefact, format, folder / "scratch")
             paths = [path for top in names for path in all_on_disk(folder / top)]
-            files = [path.relative_to(folder).as_posix() for path in paths]
-            for file in files:
+            own = [path.relative_to(folder).as_posix() for path in paths]
+            for file in own:
                 states[file] = seen(folder / file)
             written[name] = {
                 "type": type(artefact).__name__,
-                "files": {file: (folder / file).stat().st_size for file in files},
-                "sha256": hash_files(folder / file for file in files),
+                "files": {file: (folder / file).stat().st_size for file in own},
+                "sha256": hash_files(folder / file for file in own),
+                **({} if source is None else {"source": source}),
             }
         roles = {
             name: roles_to_json(artefact.roles)
@@ -293,6 +320,19 @@ class Store:
         have_on_disk(self.root)
         self.damaged.pop(key, None)
         return Entry(final, manifest)
+
+    def drop(self, entry: Entry, names: Iterable[str]) -> Entry:
+        """Delete volumes of a finished step; its record keeps their hashes."""
+        artefacts = dict(entry.manifest["artefacts"])
+        for name in names:
+            artefacts[name] = {**artefacts[name], "dropped": True}
+        manifest = {**entry.manifest, "artefacts": artefacts}
+        write_whole(entry.folder / MANIFEST, _text(manifest))
+        for place in {file.partition("/")[0] for n in names for file in artefacts[n]["files"]}:
+            path = entry.folder / place
+            if check_own(path, folder=path.is_dir()):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return Entry(entry.folder, manifest)
 
 
 def make_writable(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Checks whether the files of a finished step still hold the bytes that were written.
 
 The hash of an artefact is taken once. After that, it is sufficient that the status of its files has
-not changed: size, modification time, status change time, inode and device. Programs can set back
+not changed: size, modification time, status change time and inode. Programs can set back
 the modification time, but not the status change time.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 
 from fibcore.errors import listed
 from fibcore.files import hash_files, status_text
+from fibcore.pipeline.references import change_of
 
 
 def seen(path: Path) -> str:
@@ -44,6 +45,11 @@ def damage(folder: Path, manifest: dict[str, Any], *names: str, thorough: bool =
     known: dict[str, str] = manifest.get("seen", {})
     for name in names or manifest["artefacts"]:
         record = manifest["artefacts"][name]
+        if record.get("dropped"):
+            continue
+        source = record.get("source")
+        if source is not None and (problem := change_of(source, thorough=thorough)):
+            return problem
         now = {}
         for file, size in record["files"].items():
             try:

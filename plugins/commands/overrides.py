@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from fib_plugins.commands.settings import Setting, SettingsFile, read_settings, setting_of_option
+from fib_plugins.commands.step_parameters import step_parameters
 from fibcore.errors import UsageError, did_you_mean, listed, problem_list
 from fibcore.pipeline.locate import Path as Location
-from fibcore.pipeline.step_parameters import step_parameters
 
 
 class Overridden:

@@ -11,13 +11,14 @@ from typing import Any
 from rich.text import Text
 
 from fib_plugins.commands.overrides import override
+from fib_plugins.commands.reasons import previous_run, why
 from fib_plugins.commands.warning_lines import WarningLines
+from fib_plugins.event_log import EventLog
 from fibcore.cli import Column, console, echo, print_table
 from fibcore.devices import resolve_device
 from fibcore.errors import sized
-from fibcore.observers import EventLog
 from fibcore.pipeline import Plan, RunResult, StepError, check_pipeline, read_pipeline, run_pipeline
-from fibcore.pipeline.status import StepStatus, previous_run, statuses
+from fibcore.pipeline.status import StepStatus, statuses
 from fibcore.pipeline.store import Store
 from fibcore.pipeline.workers import open_workers
 from fibcore.tables import Table
@@ -56,11 +57,8 @@ def run_command(
         resolve_device(device)
     plan = plan_of(path, files, options, seed)
     if dry_run:
-        previous = previous_run(out / plan.pipeline.name)
-        planned = statuses(
-            plan, Store(cache), previous=previous, start=start, stop=stop, force=force
-        )
-        _show_statuses(planned)
+        planned = statuses(plan, Store(cache), start=start, stop=stop, force=force)
+        _show_statuses(planned, previous_run(out / plan.pipeline.name))
         return
     command = ["fib", *sys.argv[1:]]
     terminal = console()
@@ -107,11 +105,18 @@ def check_command(
     )
 
 
-def _show_statuses(planned: Sequence[StepStatus]) -> None:
+def _show_statuses(planned: Sequence[StepStatus], previous: dict[str, Any] | None) -> None:
+    before = {step["id"]: step for step in (previous or {}).get("steps", [])}
     columns = [Column("step"), Column("plugin"), Column("action"), Column("why", text=True)]
     colours = {"reuse": "green", "run": "yellow", "resume": "yellow", "leave": "dim"}
     rows: list[list[str | Text]] = [
-        [i.step.id, i.step.identifier, Text(i.action, colours[i.action]), i.reason] for i in planned
+        [
+            i.step.id,
+            i.step.identifier,
+            Text(i.action, colours[i.action]),
+            i.reason or why(i.step, before.get(i.step.id)),
+        ]
+        for i in planned
     ]
     print_table(columns, rows)
     working = [item for item in planned if item.works]

@@ -29,6 +29,8 @@ class Artefact:
         folder: folder of the files.
         seen: file -> status of the file when the hash was taken.
         roles: roles of the columns of a table, as stored in the record of the step.
+        source: record of the files that hold the voxels, if the step has loaded them.
+        dropped: whether it was deleted after use.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Artefact:
     folder: Path
     seen: Mapping[str, str] = field(default_factory=dict)
     roles: Mapping[str, Any] = field(default_factory=dict)
+    source: dict[str, Any] | None = None
+    dropped: bool = False
 
     @property
     def places(self) -> dict[str, int]:
@@ -51,7 +55,12 @@ class Artefact:
     @cached_property
     def altered(self) -> str:
         """The problem with its files if they differ from those recorded; else an empty text."""
-        record = {"files": self.files, "sha256": self.sha256}
+        record = {
+            "files": self.files,
+            "sha256": self.sha256,
+            "source": self.source,
+            "dropped": self.dropped,
+        }
         manifest = {"artefacts": {self.name: record}, "seen": dict(self.seen)}
         problem = damage(self.folder, manifest)
         return problem and (
@@ -65,6 +74,11 @@ class Artefact:
 
         Volumes are memory-mapped. Models are not read here: their weights may be large.
         """
+        if self.dropped:
+            return None, (
+                f"{self.name} was deleted after use, as the pipeline says; to see it, add its step "
+                f"to keep, and run the pipeline again"
+            )
         if self.type not in TYPES:
             return None, f"{self.name} has the unknown type {self.type!r}"
         try:

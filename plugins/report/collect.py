@@ -240,7 +240,15 @@ def _read_manifest(run: Path, step: Step) -> None:
     seen, roles = manifest.get("seen", {}), manifest.get("roles", {})
     step.artefacts = {
         name: Artefact(
-            name, entry["type"], entry["files"], entry["sha256"], folder, seen, roles.get(name, {})
+            name,
+            entry["type"],
+            entry["files"],
+            entry["sha256"],
+            folder,
+            seen,
+            roles.get(name, {}),
+            entry.get("source"),
+            entry.get("dropped", False),
         )
         for name, entry in manifest["artefacts"].items()
     }

@@ -103,7 +103,7 @@ def test_another_type_than_expected_is_named(tmp_path):
 
 
 def test_what_cannot_be_written_lists_what_can(tmp_path):
-    with pytest.raises(FibError, match=r"Labels cannot be written.*: \.tif \.tiff \(reader/tiff\)"):
+    with pytest.raises(FibError, match=r"Labels cannot be written.* \.tif \.tiff \(reader/tiff\)"):
         write(labels(), tmp_path / "v.npy")
     with pytest.raises(FibError, match=r"Table cannot be written.*: \.csv \(reader/csv\)"):
         write(Table({"a": [1]}), tmp_path / "t.tif")

@@ -11,10 +11,10 @@ from typing import ClassVar
 import pytest
 
 import fib_plugins
+from fib_plugins.event_log import EventLog
 from fib_plugins.threads import in_threads
 from fibcore import Adapter, Context, Images, hookimpl
 from fibcore.events import RunFinished, RunStarted, StepFinished, StepLogged, StepProgress
-from fibcore.observers import EventLog
 from fibcore.packages import Packages, Source
 from fibcore.registry import registry
 

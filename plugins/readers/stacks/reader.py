@@ -88,7 +88,12 @@ class StackReader(StackParams):
             stack.spec.type,
             [file for header in stack.headers for file in header.files or (header.path,)],
             lambda context: load_stack(stack, self.planes, context, trusted=trusted),
-            Forecast(stack.spec, memory_bytes=memory, warnings=stack.warnings),
+            Forecast(
+                stack.spec,
+                memory_bytes=memory,
+                warnings=stack.warnings,
+                referenced=stack.mapped,
+            ),
         )
 
     @classmethod

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fibcore.pipeline.git import commit_of
+from fib_plugins.git_commit import commit_of
 
 HASH = "0123456789abcdef0123456789abcdef01234567"
 

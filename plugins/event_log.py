@@ -1,4 +1,4 @@
-"""The observer built into the core: the event log."""
+"""``log.jsonl``: the events of a run."""
 
 from __future__ import annotations
 

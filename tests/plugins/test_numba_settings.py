@@ -9,7 +9,7 @@ import sys
 
 SHOW = """
 import sys, json
-import fibcore
+import fib_plugins
 from numba import njit
 from numba.core import config
 

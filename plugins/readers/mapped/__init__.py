@@ -1,0 +1,1 @@
+"""Volumes whose voxels stay in the files of the user."""
