@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from fibcore.errors import FibError
@@ -28,6 +28,24 @@ def dropped_after(plan: Plan, finished: Collection[str]) -> Iterator[tuple[Plann
         names = [name for name, item in step.products.items() if issubclass(item.type, Volume)]
         if names and readers and not plan.keeps(step) and readers | {step.id} <= set(finished):
             yield step, names
+
+
+def peak_bytes(plan: Plan, sizes: Mapping[str, int]) -> int:
+    """Return the largest size that volumes have at a time if the steps run one after the other.
+
+    Args:
+        plan: the pipeline.
+        sizes: step id -> size of its volumes, of the steps that are computed.
+    """
+    last = {ref.step.id: step.id for step in plan.steps for ref in step.sources}
+    gone = {reader: [id for id in last if last[id] == reader] for reader in set(last.values())}
+    of = {step.id: step for step in plan.steps}
+    held = peak = 0
+    for step in plan.steps:
+        held += sizes.get(step.id, 0)
+        peak = max(peak, held)
+        held -= sum(sizes.get(id, 0) for id in gone.get(step.id, ()) if not plan.keeps(of[id]))
+    return peak
 
 
 def kept_by_others(store: Store, run: Path) -> set[str]:

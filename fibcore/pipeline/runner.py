@@ -89,7 +89,7 @@ def run_pipeline(
     make_writable(runs)
     planned = statuses(plan, store, start=start, stop=stop, force=force)
     if check_memory_and_disk:
-        check_resources(planned, store, plan.pipeline.name)
+        check_resources(plan, planned, store)
     with ExitStack() as resources:
         working = [item.step for item in planned if item.works]
         crew = ThisProcess() if workers is None else workers(working, store.root, device)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fibcore.artefacts import FOLDER_ABOVE_BYTES
 from fibcore.errors import PipelineError, Problem, UsageError, did_you_mean, listed, sized
+from fibcore.pipeline.keep import peak_bytes
 from fibcore.pipeline.plan import Plan, PlannedStep
 from fibcore.pipeline.store import Entry, Store
 
@@ -140,7 +141,7 @@ def is_current(step: PlannedStep, entry: Entry, store: Store) -> bool:
     return True
 
 
-def check_resources(planned: Sequence[StepStatus], store: Store, source: str) -> None:
+def check_resources(plan: Plan, planned: Sequence[StepStatus], store: Store) -> None:
     """Refuse a run that needs more memory or disk than is free, as estimated by the plugins.
 
     Raises:
@@ -160,11 +161,12 @@ def check_resources(planned: Sequence[StepStatus], store: Store, source: str) ->
             )
             problems.append(Problem(f"step {step.id!r}", message))
     free = shutil.disk_usage(store.root).free
-    sizes = [step.expected.disk_bytes for step in working]
-    limit = {"tiff": max(sizes, default=0), "zarr": 0}.get(store.volumes, FOLDER_ABOVE_BYTES)
-    largest = min(limit, max(sizes, default=0))  # a TIFF of several channels is copied from scratch
-    folders = sum(size for size in sizes if size > limit)
-    needed = sum(sizes) + folders // 7  # at most, for coarser levels
+    sizes = {step.id: step.expected.disk_bytes for step in working}
+    most = max(sizes.values(), default=0)
+    limit = {"tiff": most, "zarr": 0}.get(store.volumes, FOLDER_ABOVE_BYTES)
+    largest = min(limit, most)  # a TIFF of several channels is copied from scratch
+    levels = {id: size // 7 for id, size in sizes.items() if size > limit}  # at most: coarser ones
+    needed = peak_bytes(plan, {id: size + levels.get(id, 0) for id, size in sizes.items()})
     if needed + largest > free:
         message = (
             f"the results need about {sized(needed + largest)} in {store.root}, "
@@ -173,7 +175,7 @@ def check_resources(planned: Sequence[StepStatus], store: Store, source: str) ->
         )
         problems.append(Problem("disk", message))
     if problems:
-        raise PipelineError(problems, source)
+        raise PipelineError(problems, plan.pipeline.name)
 
 
 def _outdated(step: PlannedStep, entry: Entry) -> str:

@@ -18,6 +18,7 @@ from fibcore.cli import Column, console, echo, print_table
 from fibcore.devices import resolve_device
 from fibcore.errors import sized
 from fibcore.pipeline import Plan, RunResult, StepError, check_pipeline, read_pipeline, run_pipeline
+from fibcore.pipeline.keep import peak_bytes
 from fibcore.pipeline.status import StepStatus, statuses
 from fibcore.pipeline.store import Store
 from fibcore.pipeline.workers import open_workers
@@ -58,7 +59,7 @@ def run_command(
     plan = plan_of(path, files, options, seed)
     if dry_run:
         planned = statuses(plan, Store(cache), start=start, stop=stop, force=force)
-        _show_statuses(planned, previous_run(out / plan.pipeline.name))
+        _show_statuses(plan, planned, previous_run(out / plan.pipeline.name))
         return
     command = ["fib", *sys.argv[1:]]
     terminal = console()
@@ -98,14 +99,16 @@ def check_command(
     plan = plan_of(path, files, options, seed)
     _show_warnings(plan, WarningLines(console(err=True)))
     memory = max(step.expected.memory_bytes for step in plan.steps)
-    disk = sum(step.expected.disk_bytes for step in plan.steps)
+    disk = peak_bytes(plan, {step.id: step.expected.disk_bytes for step in plan.steps})
     echo(
         f"{path}: no problems; {len(plan.steps)} steps, about {sized(memory)} of memory and "
         f"{sized(disk)} of disk"
     )
 
 
-def _show_statuses(planned: Sequence[StepStatus], previous: dict[str, Any] | None) -> None:
+def _show_statuses(
+    plan: Plan, planned: Sequence[StepStatus], previous: dict[str, Any] | None
+) -> None:
     before = {step["id"]: step for step in (previous or {}).get("steps", [])}
     columns = [Column("step"), Column("plugin"), Column("action"), Column("why", text=True)]
     colours = {"reuse": "green", "run": "yellow", "resume": "yellow", "leave": "dim"}
@@ -120,7 +123,7 @@ def _show_statuses(planned: Sequence[StepStatus], previous: dict[str, Any] | Non
     ]
     print_table(columns, rows)
     working = [item for item in planned if item.works]
-    disk = sum(item.step.expected.disk_bytes for item in working)
+    disk = peak_bytes(plan, {item.step.id: item.step.expected.disk_bytes for item in working})
     echo(f"{len(working)} of {len(planned)} steps would run; about {sized(disk)} of disk")
 
 

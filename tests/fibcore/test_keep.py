@@ -12,6 +12,7 @@ import pytest
 
 from fibcore import FibError, Images, write_volume
 from fibcore.errors import PipelineError, UsageError
+from fibcore.pipeline.keep import peak_bytes
 from fibcore.pipeline.status import statuses
 from fibcore.pipeline.store import Store
 
@@ -138,3 +139,12 @@ def test_a_source_that_cannot_be_mapped_is_copied(bench):
     params = {"voxel_size_nm": 5, "kv": 2}
     result = bench.run([{"id": "sem", "load": "stack.npz", "params": params}])
     assert "images.mapped.json" not in names_in(result, "sem")
+
+
+def test_the_disk_that_is_needed_is_that_of_the_volumes_that_exist_at_a_time(bench, steps):
+    sizes = {"gold": 10, "sem": 40, "solid": 45}
+    some = steps[:4]  # gold is read last by the third step, sem by the fourth
+    assert peak_bytes(bench.plan(some), sizes) == 95
+    assert peak_bytes(bench.plan(some, keep=["solid"]), sizes) == 85
+    assert peak_bytes(bench.plan(some, keep=["gold"]), sizes) == 95
+    assert peak_bytes(bench.plan(steps, keep=["solid"]), sizes) == 95  # the score reads gold

@@ -404,14 +404,14 @@ def test_the_disk_that_a_run_needs_depends_on_the_format(bench, steps, monkeypat
     plan = bench.plan(steps)
     sizes = [step.expected.disk_bytes for step in plan.steps]
     copied = {"zarr": 0, "tiff": max(sizes), "auto": 1000}[format_]
-    coarser = {"zarr": sum(sizes), "tiff": 0, "auto": sum(n for n in sizes if n > 1000)}[format_]
-    needed = sum(sizes) + coarser // 7 + copied
+    coarser = {"zarr": sizes, "tiff": [], "auto": [n for n in sizes if n > 1000]}[format_]
+    needed = sum(sizes) + sum(n // 7 for n in coarser) + copied
     monkeypatch.setattr("fibcore.pipeline.status.FOLDER_ABOVE_BYTES", 1000)
     store = Store(bench.folder / "cache", volumes=format_)
     planned = statuses(plan, store)
     usage = namedtuple("usage", "free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(needed))
-    check_resources(planned, store, "toy")
+    check_resources(plan, planned, store)
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(needed - 1))
     with pytest.raises(PipelineError, match="the results need about"):
-        check_resources(planned, store, "toy")
+        check_resources(plan, planned, store)
