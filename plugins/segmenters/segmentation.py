@@ -69,6 +69,22 @@ class Segmentation:
         if self._probability is not None:
             self._probability[:, *part] = probability
 
+    def put(self, z: int, labels: np.ndarray, probability: np.ndarray | None) -> None:
+        """Store phases, axes (z, y, x), and probabilities, if kept, of slices from `z` on."""
+        self._labels[z : z + len(labels)] = labels
+        if self._probability is not None and probability is not None:
+            self._probability[:, z : z + len(labels)] = probability
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Phases, axes (z, y, x), and probabilities, axes (phase, z, y, x), if they are kept."""
+        return self._labels, self._probability
+
+    @property
+    def phases(self) -> Mapping[int, Material]:
+        """Phase number -> material."""
+        return self._phases
+
     def finish(self) -> Labels:
         """Return the labels; keep the probabilities in the context."""
         if self._probability is not None:

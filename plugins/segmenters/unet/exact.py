@@ -12,7 +12,14 @@ from torch import nn
 from fib_plugins.image_statistics.grey_scale import GreyScale
 from fib_plugins.segmenters.segmentation import Segmentation
 from fib_plugins.segmenters.unet.parameters import INFERENCE_BYTES
-from fib_plugins.segmenters.unet.tiles import SLICES, largest, most_voxels, slices_at_once, tiles
+from fib_plugins.segmenters.unet.tiles import (
+    SLICES,
+    Span,
+    largest,
+    most_voxels,
+    slices_at_once,
+    tiles,
+)
 from fib_plugins.training.ordered_work import in_order
 from fib_plugins.training.prefetch import to_device, to_host
 from fib_plugins.training.runtime import cpu_threads, items_at_once
@@ -27,19 +34,10 @@ GPU_VOXELS = 2**24
 """Most voxels at a time on a GPU, those of 64 windows of 512 x 512: more make none faster."""
 
 
-def in_tiles(
-    unet: UNetParameters,
-    predict: Callable[[torch.Tensor], torch.Tensor],
-    images: Images,
-    grey_scale: GreyScale,
-    result: Segmentation,
-    context: Context,
-    device: torch.device,
-    dtype: torch.dtype,
-) -> Iterator[int]:
-    """Add the probabilities of all slices to a result; yield how many slices are done, in order.
+class Tiles:
+    """A network applied to slabs of slices in exact tiles.
 
-    On the CPU each tile is computed by one thread, several tiles at a time: that is faster than all
+    On the CPU each tile is computed by one thread, several slabs at a time: that is faster than all
     threads on one tile, and the bytes do not depend on their number.
 
     Args:
@@ -47,36 +45,82 @@ def in_tiles(
         predict: makes probabilities, axes (slice, phase, y, x), of inputs.
         images: the stack.
         grey_scale: that of the stack.
-        result: where probabilities go.
         context: surroundings of the step.
         device: where the network is.
         dtype: type of its features.
+
+    Attributes:
+        slabs: first slice of each slab.
+        together: number of slices of a slab.
     """
-    depth, shape = images.shape[0], images.shape[1:]
-    most = most_voxels(unet.base_channels, dtype.itemsize)
-    places, voxels = tiles(shape, unet.depth, most), largest(shape, unet.depth, most)
-    at_once, workers = slices_at_once(voxels, most), context.threads
-    if device.type != "cpu":
-        each = GPU_WORKERS * INFERENCE_BYTES * unet.base_channels * voxels
-        at_once, workers = items_at_once(device, each, max(1, GPU_VOXELS // voxels)), GPU_WORKERS
-    together = max(SLICES, at_once)
 
-    def slab(z: int) -> int:
-        own = range(z, min(z + together, depth))
-        for rows, columns in places:
-            inputs = _inputs(unet, images, grey_scale, own, rows.shown, columns.shown)
-            inputs = to_device(inputs.to(dtype), device)
-            # Own pixels end where the slice ends, before its padding.
-            inner = np.s_[:, :, rows.inner, columns.inner]
-            for first in range(0, len(own), at_once):
-                with torch.inference_mode():
-                    made = predict(_with_neighbours(unet, inputs, first, at_once))[inner]
-                probability = to_host(made).numpy().swapaxes(0, 1)
-                result.add(own[first], probability, rows.own.start, columns.own.start)
-        return own[-1] + 1
+    def __init__(
+        self,
+        unet: UNetParameters,
+        predict: Callable[[torch.Tensor], torch.Tensor],
+        images: Images,
+        grey_scale: GreyScale,
+        context: Context,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self._unet, self._predict, self._images = unet, predict, images
+        self._grey_scale, self._device, self._dtype = grey_scale, device, dtype
+        shape = images.shape[1:]
+        most = most_voxels(unet.base_channels, dtype.itemsize)
+        self._places, voxels = tiles(shape, unet.depth, most), largest(shape, unet.depth, most)
+        self._at_once, self._workers = slices_at_once(voxels, most), context.threads
+        if device.type != "cpu":
+            each = GPU_WORKERS * INFERENCE_BYTES * unet.base_channels * voxels
+            self._at_once = items_at_once(device, each, max(1, GPU_VOXELS // voxels))
+            self._workers = GPU_WORKERS
+        self.together = max(SLICES, self._at_once)
+        self.slabs = range(0, images.shape[0], self.together)
 
-    with cpu_threads(1):
-        yield from in_order(slab, range(0, depth, together), workers, 1)
+    def all(self, result: Segmentation) -> Iterator[int]:
+        """Add the probabilities of all slices; yield how many slices are done, in order."""
+        with cpu_threads(1):
+            yield from in_order(lambda z: self.slab(z, result), self.slabs, self._workers, 1)
+
+    def one(self, z: int, result: Segmentation) -> None:
+        """Add the probabilities of the slab from slice `z` on to the result of this slab alone."""
+        with cpu_threads(1):
+            numbers = range(len(self._places))
+
+            def tile(number: int) -> None:
+                self._tile(z, self._places[number], result, first=z)
+
+            for _ in in_order(tile, numbers, self._workers, 1):
+                pass
+
+    def slab(self, z: int, result: Segmentation) -> int:
+        """Add the probabilities of the slab from slice `z` on; return the slice behind it."""
+        for place in self._places:
+            self._tile(z, place, result)
+        return min(z + self.together, self._images.shape[0])
+
+    def _tile(self, z: int, place: tuple[Span, Span], result: Segmentation, first: int = 0) -> None:
+        """Add the probabilities of one tile of a slab.
+
+        Args:
+            z: first slice of the slab.
+            place: the tile.
+            result: where probabilities go.
+            first: slice of the stack that is the first of the result.
+        """
+        own = range(z, min(z + self.together, self._images.shape[0]))
+        rows, columns = place
+        shown = (rows.shown, columns.shown)
+        inputs = _inputs(self._unet, self._images, self._grey_scale, own, *shown)
+        inputs = to_device(inputs.to(self._dtype), self._device)
+        # Own pixels end where the slice ends, before its padding.
+        inner = np.s_[:, :, rows.inner, columns.inner]
+        for number in range(0, len(own), self._at_once):
+            with torch.inference_mode():
+                given = _with_neighbours(self._unet, inputs, number, self._at_once)
+                made = self._predict(given)[inner]
+            probability = to_host(made).numpy().swapaxes(0, 1)
+            result.add(own[number] - first, probability, rows.own.start, columns.own.start)
 
 
 def _inputs(

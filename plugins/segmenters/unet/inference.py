@@ -13,7 +13,7 @@ or windows at a time, and does not wait while slices are read or stored.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -22,13 +22,14 @@ from torch import nn
 
 from fib_plugins.image_statistics.grey_scale import GreyScale
 from fib_plugins.segmenters.segmentation import Segmentation
-from fib_plugins.segmenters.unet.exact import GPU_VOXELS, GPU_WORKERS, in_tiles
-from fib_plugins.segmenters.unet.network import folded, in_bfloat16
+from fib_plugins.segmenters.unet.exact import GPU_VOXELS, GPU_WORKERS, Tiles
 from fib_plugins.segmenters.unet.parameters import INFERENCE_BYTES
 from fib_plugins.segmenters.unet.patches import starts
+from fib_plugins.segmenters.unet.predictor import Predictor, predictor_of
+from fib_plugins.segmenters.unet.shared_slabs import SlabOnWorker
 from fib_plugins.training.ordered_work import in_order
 from fib_plugins.training.prefetch import ahead, to_device, to_host
-from fib_plugins.training.runtime import check_bfloat16, fabric_on, items_at_once
+from fib_plugins.training.runtime import items_at_once
 from fibcore import Context, Images
 
 if TYPE_CHECKING:
@@ -54,40 +55,22 @@ def segment(
     Raises:
         FibError: a precision that the device does not support.
     """
-    predict, device, dtype = _predictor(unet, network, context.device)
+    predict, device, dtype = predictor_of(unet, network, context.device)
     if unet.exact:
-        yield from in_tiles(unet, predict, images, grey_scale, result, context, device, dtype)
+        tiles = Tiles(unet, predict, images, grey_scale, context, device, dtype)
+        if context.spreads:
+            work = SlabOnWorker(unet, network, images, grey_scale, result.phases, context)
+            for count, (z, part) in enumerate(context.spread(work, tiles.slabs), start=1):
+                result.put(z, *part)
+                yield min(count * tiles.together, images.shape[0])
+        else:
+            yield from tiles.all(result)
         return
     windows = _Windows(unet, predict, images.shape, device)
     slabs = _slices if unet.flat else _blended_along_z
     for z, slab in slabs(unet, images, grey_scale, windows, context):
         result.add(z, slab)
         yield z + slab.shape[1]
-
-
-Predictor = Callable[[torch.Tensor], torch.Tensor]
-
-
-def _predictor(
-    unet: UNetParameters, network: nn.Module, device: str
-) -> tuple[Predictor, torch.device, torch.dtype]:
-    """Return what makes probabilities, axes (item, phase, ...), of inputs; its device and type."""
-    fabric = fabric_on(device, unet.precision)
-    network, dtype = network.eval(), torch.float32
-    if unet.norm == "batch":
-        network = folded(network)
-    if fabric.device.type == "cpu" and unet.precision == "bf16":
-        check_bfloat16()
-        if unet.norm == "batch":
-            # Nothing is left that needs 32 bits: weights are converted once, features never.
-            fabric, dtype = fabric_on(device, "32"), torch.bfloat16
-            network = in_bfloat16(network)
-    module = fabric.setup_module(network)
-
-    def predict(inputs: torch.Tensor) -> torch.Tensor:
-        return cast(torch.Tensor, module(inputs.to(dtype)).float().softmax(dim=1))
-
-    return predict, fabric.device, dtype
 
 
 def _slices(

@@ -286,3 +286,30 @@ def test_without_dask_the_extra_is_named(bench, steps, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(UsageError, match=r"pip install 'fibtomo\[cluster\]'"):
         bench.run(steps, workers=open_workers("local:2"))
+
+
+@pytest.mark.parametrize("params", [{}, {"save_probability": True}], ids=["labels", "both"])
+def test_segmentation_is_the_same_bytes_as_in_one_process(bench, workers, params):
+    waves = {"shape": [10, 48, 48], "voxel_size_nm": 10, "ligament_diameter_nm": 60}
+    network = {"base_channels": 4, "depth": 2, "epochs": 1, "patch": 32}
+    steps = [
+        {"id": "gold", "run": "generator/leveled_wave", "params": {**waves, "solid_fraction": 0.4}},
+        {
+            "id": "sem",
+            "run": "simulator/weighted_projection",
+            "params": {"energies_kev": [2]},
+            "inputs": {"labels": "gold"},
+        },
+        {
+            "id": "unet",
+            "fit": "segmenter/unet",
+            "params": network,
+            "inputs": {"images": "sem", "labels": "gold"},
+        },
+        {"id": "seg", "apply": "unet", "params": params, "inputs": {"images": "sem"}},
+    ]
+    one = bench.run(steps, cache=bench.folder / "one", device="cpu")
+    two = bench.run(steps, cache=bench.folder / "two", device="cpu", workers=workers)
+    for name in ("labels", "probability"):
+        assert one.entries["seg"].hash_of(name) == two.entries["seg"].hash_of(name)
+    assert bool(one.entries["seg"].hash_of("probability")) is bool(params)
