@@ -49,7 +49,7 @@ SMOOTHING = 7.0
 """Standard deviation in voxels of the filter that makes it: ligaments are about 30 voxels wide."""
 REAL = 50
 """One part in so many of a source with holes has grey values."""
-DISK_FACTOR = {"metrics": 2.2, "labels": 2.4, "check": 0.1}
+DISK_FACTOR = {"metrics": 1.2, "labels": 1.3, "check": 0.1}
 """Free space on the disk that is asked for, in sizes of the stack."""
 INTERVAL_S = 0.1
 
