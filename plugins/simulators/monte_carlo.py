@@ -121,7 +121,9 @@ class MonteCarlo(MonteCarloParameters, Simulator):
         work = ImagingOfSlices(self, labels, phases, structure, context, finished.deposits)
         first = total - len(todo) + 1
         if context.spreads:
-            for count, (place, _) in enumerate(context.spread(work, todo), start=first):
+            # The longest first: workers then end at about the same time.
+            order = sorted(todo, key=lambda place: -self.energies_kev[place[0]])
+            for count, (place, _) in enumerate(context.spread(work, order), start=first):
                 finished.take(*place)
                 context.progress(count, total, "slices imaged")
         elif todo:

@@ -24,6 +24,9 @@ from fibcore.pipeline.task import Task
 from fibcore.pipeline.workers import Failure, attempt, sendable
 from fibcore.version import __version__
 
+if "OMP_WAIT_POLICY" not in os.environ:  # idle OpenMP threads sleep soon, see `fibcore.cli.main`
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
 IN_FLIGHT = 2
 """Parts of a step that each worker has or waits for: results are collected meanwhile."""
 PART_PRIORITY = 10
