@@ -46,7 +46,14 @@ PIPELINES = {
     "quickstart": ("examples/quickstart.json",),
     "study, smallest": ("examples/paper/ensemble.json", "--settings", "examples/paper/smoke.json"),
 }
-SINGLE = ("--set", "*.cpu_threads=1", "--threads", "1")
+SINGLE = {
+    "quickstart": ("--threads", "1", "--set", "unet.cpu_threads=1"),
+    "study, smallest": (
+        "--threads", "1", "--set", "unet_*.cpu_threads=1", "--set", "*_gan.cpu_threads=1",
+        "--set", "network.cpu_threads=1",
+    ),
+}  # fmt: skip
+"""Options with which each step uses one thread."""
 SLICES, KILL_AFTER = 100, 40
 PAPER = (512, 512, 512)
 VOLTAGES_KEV = (1.0, 2.0, 4.0)
@@ -75,7 +82,7 @@ def steps(folder: Path) -> None:
     """Compare ways to run whole pipelines."""
     print(f"{'':34}{'time':>8}{'gain':>7}   same bytes")
     for name, pipeline in PIPELINES.items():
-        for how, options in (("", ()), (", one thread each", SINGLE)):
+        for how, options in (("", ()), (", one thread each", SINGLE[name])):
             seconds, hashes = {}, {}
             for way, workers in WAYS.items():
                 cache = folder / f"{name} {how} {way}".replace(" ", "-").replace(",", "")
@@ -120,7 +127,8 @@ def killed(folder: Path) -> None:
     same = "yes" if artefacts(one) == artefacts(two) else "NO"
     print(f"{SLICES} slices, one process: {alone:.0f} s; two workers, one killed: {taken:.0f} s")
     print(f"complete, same bytes: {same}; exit code {run.returncode}")
-    print(f"slices imaged again: {len(imaged) - SLICES}")
+    again = len(imaged) - SLICES
+    print(f"finished slices imaged again: {again}, beside the one that the worker was imaging")
 
 
 def many(folder: Path) -> None:

@@ -26,6 +26,16 @@ SETTINGS = {
 }
 """Settings of Dask for workers that fib starts; steps forecast their memory."""
 
+NANNY = {
+    "distributed.nanny.pre-spawn-environ": {
+        "MALLOC_TRIM_THRESHOLD_": None,  # a trained network would wait for pages half of the time
+        "OMP_NUM_THREADS": None,
+        "MKL_NUM_THREADS": None,
+        "OPENBLAS_NUM_THREADS": None,
+    }
+}
+"""Variables that Dask sets for its workers and fib does not want."""
+
 
 def distributed_of(what: str) -> Any:
     """Import Dask's package `distributed`.
@@ -73,7 +83,7 @@ def open_local(number: str, steps: Sequence[PlannedStep], store: Path, device: s
 
     gpus = _gpus(device)
     with ExitStack() as opened:
-        opened.enter_context(dask.config.set(SETTINGS))
+        opened.enter_context(dask.config.set(SETTINGS | NANNY))
         folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="fib-"))
         cluster = (OnGpus if gpus > 1 else ordinary)(
             n_workers=int(number), threads_per_worker=1, processes=True, dashboard_address=None,

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 SIGMA = 0.125
 """Width of the blending weights in units of the window: MONAI's (and nnU-Net's) default."""
 
+SHARED_ABOVE_VOXELS = 2**22
+"""Stacks up to this size take about as long as it takes to share them among workers."""
 GPU_AHEAD = 1
 """Number of 3-D windows that are read ahead, and of those that may wait to be stored."""
 
@@ -58,7 +60,7 @@ def segment(
     predict, device, dtype = predictor_of(unet, network, context.device)
     if unet.exact:
         tiles = Tiles(unet, predict, images, grey_scale, context, device, dtype)
-        if context.spreads:
+        if context.spreads and images.data[0].size > SHARED_ABOVE_VOXELS:
             work = SlabOnWorker(unet, network, images, grey_scale, result.phases, context)
             for count, (z, part) in enumerate(context.spread(work, tiles.slabs), start=1):
                 result.put(z, *part)

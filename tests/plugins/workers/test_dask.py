@@ -290,7 +290,8 @@ def test_without_dask_the_extra_is_named(bench, steps, monkeypatch):
 
 @pytest.mark.parametrize("params", [{}, {"save_probability": True}], ids=["labels", "both"])
 def test_segmentation_is_the_same_bytes_as_in_one_process(bench, workers, params):
-    waves = {"shape": [10, 48, 48], "voxel_size_nm": 10, "ligament_diameter_nm": 60}
+    # more than SHARED_ABOVE_VOXELS
+    waves = {"shape": [10, 660, 660], "voxel_size_nm": 10, "ligament_diameter_nm": 60, "waves": 50}
     network = {"base_channels": 4, "depth": 2, "epochs": 1, "patch": 32}
     steps = [
         {"id": "gold", "run": "generator/leveled_wave", "params": {**waves, "solid_fraction": 0.4}},
