@@ -48,7 +48,7 @@ class ArtefactRecord(Record):
     """An artefact of a finished step: its type, its files with their sizes, their hash.
 
     `source`: the files that hold the voxels, if the step has loaded them. `dropped`: whether the
-    files were deleted after use, as the pipeline says in `keep`.
+    files were deleted after use, see `keep` of a pipeline.
     """
 
     source: SourceFiles | None = None

@@ -311,7 +311,7 @@ class _Run:
         self._drop()
 
     def _drop(self) -> None:
-        """Delete volumes that this run has made, that no step needs any more, and nobody keeps."""
+        """Delete volumes that this run has made, that are neither needed nor kept any more."""
         for step, names in dropped_after(self.plan, self.finished):
             entry = self.finished[step.id]
             names = [name for name in names if name in entry.manifest["artefacts"]]

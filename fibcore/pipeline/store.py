@@ -87,7 +87,7 @@ class Entry:
         """
         if self.dropped & {artefact}:
             raise FibError(
-                f"{artefact} was deleted after use, as the pipeline says; add its step to `keep`, "
+                f"{artefact} was deleted after use, as `keep` in the pipeline asks; add its step, "
                 f"and run the pipeline again"
             )
         if problem := damage(self.folder, self.manifest, artefact):

@@ -76,8 +76,8 @@ class Artefact:
         """
         if self.dropped:
             return None, (
-                f"{self.name} was deleted after use, as the pipeline says; to see it, add its step "
-                f"to keep, and run the pipeline again"
+                f"{self.name} was deleted after use, as `keep` in the pipeline asks; to see it, "
+                f"add its step, and run the pipeline again"
             )
         if self.type not in TYPES:
             return None, f"{self.name} has the unknown type {self.type!r}"

@@ -79,7 +79,10 @@ def grouped(runs: Iterable[Run]) -> list[Group]:
         by_seed = found.setdefault(key, {})
         if _measured(run) >= _measured(by_seed.get(run.seed)):
             by_seed[run.seed] = run
-    return [Group(list(by_seed.values()), settings[key]) for key, by_seed in found.items()]
+    return [
+        Group([by_seed[seed] for seed in sorted(by_seed)], settings[key])
+        for key, by_seed in found.items()
+    ]
 
 
 def differences(groups: Sequence[Group]) -> list[dict[str, str]]:

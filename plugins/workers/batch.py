@@ -27,7 +27,7 @@ CLASSES = {
 }
 CORES_OF_JOB = {"slurm": "job_cpu", "lsf": "ncpus"}
 """System -> argument of dask-jobqueue for the cores of a job; others take them from `cores`, and
-are told by an entry of their own, such as `resource_spec` of PBS."""
+have an entry of their own, such as `resource_spec` of PBS."""
 
 LARGEST_FILE = 2**20
 SEE_AGAIN_S = 0.1

@@ -206,7 +206,7 @@ def _lost(error: Exception) -> Failure:
     if isinstance(error, KilledWorker):
         return Failure(
             f"the workers that executed the step died, one after the other, the last was "
-            f"{error.last_worker.address}: their logs say why. Usually memory ran out: give the "
+            f"{error.last_worker.address}: see their logs. Usually memory ran out: give the "
             f"workers more, or make the volume smaller; run again to resume"
         )
     if isinstance(error, FutureCancelledError):

@@ -30,7 +30,7 @@ if "OMP_WAIT_POLICY" not in os.environ:  # idle OpenMP threads sleep soon, see `
 IN_FLIGHT = 2
 """Parts of a step that each worker has or waits for: results are collected meanwhile."""
 PART_PRIORITY = 10
-"""Parts go before steps that wait: a step that was begun is finished first."""
+"""Parts go before steps that wait: a step that has started is finished first."""
 
 _stopped: set[str] = set()
 """Runs that have ended: their tasks on this worker end at the next report of progress."""

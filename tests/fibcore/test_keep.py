@@ -27,7 +27,7 @@ def test_volumes_of_steps_that_are_not_listed_are_deleted_after_use(bench, steps
     assert names_in(result, "sem") == {"step.json"}
     assert "labels.tif" in names_in(result, "solid")
     assert {"model.json", "model.safetensors"} <= names_in(result, "level")
-    with pytest.raises(FibError, match=r"labels was deleted after use.*add its step to `keep`"):
+    with pytest.raises(FibError, match=r"labels was deleted after use, as `keep`.*add its step"):
         result["gold"]
     record = json.loads((result.folder / "provenance.json").read_text())
     outputs = {step["id"]: step["outputs"] for step in record["steps"]}

@@ -42,7 +42,7 @@ class _Note(BaseModel):
 
 
 class Mapped(Reader):
-    """Volumes that a step has loaded without a copy: the file says where their voxels are.
+    """Volumes that a step has loaded without a copy: the file names their place.
 
     The files named in it must not change; the record of the step holds their hash.
     """
