@@ -80,9 +80,13 @@ def grouped(runs: Iterable[Run]) -> list[Group]:
         if _measured(run) >= _measured(by_seed.get(run.seed)):
             by_seed[run.seed] = run
     return [
-        Group([by_seed[seed] for seed in sorted(by_seed)], settings[key])
+        Group([by_seed[seed] for seed in sorted(by_seed, key=_in_order)], settings[key])
         for key, by_seed in found.items()
     ]
+
+
+def _in_order(seed: object) -> tuple[int, str]:
+    return len(str(seed)), str(seed)
 
 
 def differences(groups: Sequence[Group]) -> list[dict[str, str]]:
