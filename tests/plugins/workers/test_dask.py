@@ -19,32 +19,13 @@ import yaml
 from numpy.testing import assert_array_equal
 
 from fib_plugins.workers import batch, on_worker
-from fib_plugins.workers.clusters import SETTINGS, open_scheduler
+from fib_plugins.workers.clusters import open_scheduler
 from fib_plugins.workers.dask_workers import DaskWorkers
 from fibcore.errors import UsageError
 from fibcore.pipeline import StepError
 from fibcore.pipeline.workers import open_workers
 
 assert worker_toys
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """A scheduler with two workers."""
-    import dask
-
-    options = {"dashboard_address": None, "memory_limit": None, "silence_logs": 50}
-    with (
-        dask.config.set(SETTINGS),
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, **options) as found,
-    ):
-        yield found
-
-
-@pytest.fixture
-def workers(cluster):
-    """Opens the workers of the scheduler."""
-    return partial(open_scheduler, cluster.scheduler_address)
 
 
 def toy(name: str, number: int, folder: Path, **params: Any) -> dict[str, Any]:
