@@ -17,7 +17,7 @@ import numpy as np
 
 from fib_plugins.generators.leveled_wave import LeveledWave
 from fib_plugins.generators.ligament_diameter import mean_ligament_diameter, specific_surface
-from fib_plugins.metrics.thickness import mean_diameter_in_planes
+from fib_plugins.metrics.plane_diameters import mean_diameter_in_planes
 from fibcore.materials import EPOXY, GOLD
 
 WAVELENGTH = 40.0

@@ -24,8 +24,9 @@ from fib_plugins.metrics.connectivity import connectivity
 from fib_plugins.metrics.lineal_path import SEGMENTS
 from fib_plugins.metrics.overlap import Overlap
 from fib_plugins.metrics.packed_bits import pack_bits
+from fib_plugins.metrics.plane_diameters import NORMAL, mean_diameter_in_planes
 from fib_plugins.metrics.surface import specific_surface
-from fib_plugins.metrics.thickness import NORMAL, mean_diameter_in_planes, mean_thickness
+from fib_plugins.metrics.thickness import mean_thickness
 from fib_plugins.metrics.two_point import PAIRS, Counters, count_in_slabs
 from fibcore import Labels
 

@@ -139,7 +139,7 @@ class Anisotropy(LabelMetric):
             context.progress(next(steps), 4 * len(volumes), what)
 
         for prefix, labels in volumes.items():
-            figures, columns = self._measure_one(labels, distances_nm, context.threads, advance)
+            figures, columns = self._measure_one(labels, distances_nm, context, advance)
             row |= {prefix + name: value for name, value in figures.items()}
             curves |= {prefix + name: values for name, values in columns.items()}
             drawn |= roles_along_axes(columns, prefix)
@@ -153,12 +153,12 @@ class Anisotropy(LabelMetric):
         self,
         labels: Labels,
         distances_nm: np.ndarray,
-        threads: int,
+        context: Context,
         advance: Callable[[str], None],
     ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-        from fib_plugins.metrics.thickness import NORMAL, mean_diameter_in_planes
+        from fib_plugins.metrics.plane_diameters import mean_diameters
 
-        found = curves_along_axes(labels, self.phase, distances_nm, threads)
+        found = curves_along_axes(labels, self.phase, distances_nm, context.threads)
         if found["s2"]["x"][0] in (0.0, 1.0):
             what = "is all" if found["s2"]["x"][0] else "has no"
             raise FibError(
@@ -168,11 +168,11 @@ class Anisotropy(LabelMetric):
         advance("curves")
         diameters: dict[str, float] = {}
         _, *edges = sorted(labels.shape)
-        threads = threads_for(PLANE_BYTES * math.prod(edges), threads)
-        for plane in NORMAL:
-            diameters[plane] = mean_diameter_in_planes(
-                labels.data, plane, labels.voxel_size_nm, self.phase, threads
-            )
+        threads = threads_for(PLANE_BYTES * math.prod(edges), context.threads)
+        for plane, diameter_nm in mean_diameters(
+            labels.data, labels.voxel_size_nm, self.phase, threads, context
+        ):
+            diameters[plane] = diameter_nm
             advance(f"diameters in {plane}")
         figures = {
             "e_tpcf": curve_error(found["s2"]),

@@ -121,7 +121,7 @@ class Morphology(LabelMetric):
                 labels,
                 curves["distance_nm"],
                 bin_nm if self.thickness else None,
-                context.threads,
+                context,
                 advance,
             )
             if figures["solid_fraction"] in (0.0, 1.0):
@@ -146,15 +146,15 @@ def _measure_one(
     labels: Labels,
     distances_nm: np.ndarray,
     bin_nm: float | None,
-    threads: int,
+    context: Context,
     advance: Callable[[str], None],
 ) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return figures, curves by column and thickness distributions by column of one structure."""
     from fib_plugins.metrics.connectivity import connectivity
+    from fib_plugins.metrics.shared_thickness import mean_thicknesses
     from fib_plugins.metrics.surface import specific_surface
-    from fib_plugins.metrics.thickness import mean_thickness
 
-    size_nm = labels.voxel_size_nm
+    size_nm, threads = labels.voxel_size_nm, context.threads
     solid = curves_along_axes(labels, "solid", distances_nm, threads)
     pore = curves_along_axes(labels, "pore", distances_nm, threads)
     curves = {f"s2_solid_{axis}": values for axis, values in solid["s2"].items()}
@@ -170,13 +170,16 @@ def _measure_one(
     }
     advance("surface")
     shares: dict[str, np.ndarray] = {}
-    for phase, what in PHASES.items():
-        mean_nm = np.nan
-        if bin_nm is not None and 0 < fraction < 1:
-            mean_nm, counts = mean_thickness(labels.data, size_nm, phase, bin_nm, threads)
+    if bin_nm is not None and 0 < fraction < 1:
+        for phase, mean_nm, counts in mean_thicknesses(labels.data, size_nm, bin_nm, context):
+            what = PHASES[phase]
             shares[f"{what}_fraction"] = counts / counts.sum()
-        figures[f"mean_{what}_diameter_nm"] = mean_nm
-        advance(f"{what} diameters")
+            figures[f"mean_{what}_diameter_nm"] = mean_nm
+            advance(f"{what} diameters")
+    else:
+        for what in PHASES.values():
+            figures[f"mean_{what}_diameter_nm"] = np.nan
+            advance(f"{what} diameters")
     components = {phase: connectivity(labels.data, phase) for phase in PHASES}
     for phase, component in components.items():
         figures[f"largest_{phase}_component_fraction"] = component.largest_fraction

@@ -13,19 +13,13 @@ Labels above 0 are solid, 0 is the pore.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Literal
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from fib_plugins.metrics.distance_transform import (
-    squared_distances,
-    squared_distances_in_slice,
-    squared_weights,
-)
+from fib_plugins.metrics.distance_transform import squared_distances, squared_weights
 from fib_plugins.metrics.inscribed_balls import needed_balls, paint
 from fib_plugins.metrics.packed_bits import Phase
-from fib_plugins.metrics.planes import blocks_of_planes
 from fib_plugins.metrics.tiles import (
     FIRST_HALO,
     TILE_VOXELS,
@@ -36,76 +30,13 @@ from fib_plugins.metrics.tiles import (
     whole,
     widened,
 )
-from fib_plugins.threads import in_threads
 from fibcore.errors import FibError
-
-Plane = Literal["xy", "xz", "yz"]
-
-NORMAL: dict[Plane, int] = {"xy": 0, "xz": 1, "yz": 2}
-"""Plane -> the axis of (z, y, x) across it."""
 
 SLAB = 64
 """Number of slices of a 3-D measurement painted at a time."""
 
 FRACTIONS = 2**16
 """Thicknesses are summed in so many parts of the smallest voxel edge."""
-
-
-def mean_diameter_in_planes(
-    labels: np.ndarray,
-    plane: Plane,
-    voxel_size_nm: tuple[float, float, float],
-    phase: Phase = "solid",
-    threads: int = 1,
-) -> float:
-    """Return the mean local thickness of a phase in all slices along one plane, in nm.
-
-    D_ij of equation 8 of Sardhara et al. (2025): the largest inscribed disc in every slice of that
-    plane, averaged over the pixels of the phase. Discs are round in nm for pixels of any shape. A
-    slice without any pixel of the other phase bounds no disc and is left out.
-
-    Args:
-        labels: uint8 or bool in axes (z, y, x); above 0 is solid. May be memory-mapped.
-        plane: ``xy``, ``xz`` or ``yz``.
-        voxel_size_nm: (z, y, x).
-        phase: ``solid`` (ligaments) or ``pore``.
-        threads: number of CPU threads; the result does not depend on it.
-
-    Raises:
-        FibError: if no slice has both phases.
-    """
-    normal = NORMAL[plane]
-    pixel = tuple(size for axis, size in enumerate(voxel_size_nm) if axis != normal)
-    weights = np.array([1.0, *squared_weights(pixel)])
-    total, count = 0.0, 0
-    for numbers, plane_at in blocks_of_planes(labels, normal):
-
-        def measured(
-            number: int, plane_at: Callable[[int], np.ndarray] = plane_at
-        ) -> tuple[float, int]:
-            return _sum_of_radii(plane_at(number), weights, phase)
-
-        for radii, pixels in in_threads(measured, numbers, threads):
-            total += radii
-            count += pixels
-    if count == 0:
-        raise FibError(
-            f"no {plane} slice has both phases, so none has a {phase} diameter; check the labels, "
-            f"or use a larger volume"
-        )
-    return 2.0 * min(pixel) * total / count
-
-
-def _sum_of_radii(plane: np.ndarray, weights: np.ndarray, phase: Phase) -> tuple[float, int]:
-    """Return the sum of the covering radii of one slice, and the number of pixels with one."""
-    distances = squared_distances_in_slice(plane, weights, phase)
-    pixels = int(np.count_nonzero(distances))
-    if pixels in (0, distances.size):
-        return 0.0, 0
-    volume = distances[np.newaxis]
-    radii = np.empty_like(volume)
-    paint(volume, *needed_balls(volume, weights), 0, weights, radii)
-    return float(radii.sum(dtype=np.float64)), pixels
 
 
 def thickness_parts(
@@ -136,28 +67,61 @@ def thickness_parts(
     Raises:
         FibError: if the volume has only this phase: nothing bounds a ball.
     """
-    weights = squared_weights(voxel_size_nm)
-    diameter_nm = np.float32(2.0 * min(voxel_size_nm))
-    halo = FIRST_HALO
+    thickness = Thickness(labels, voxel_size_nm, phase, threads)
     for tile in tiles(labels.shape, tile_voxels):
+        yield from thickness.parts(tile)
+
+
+class Thickness:
+    """The local thickness of a phase in 3-D, tile by tile; see `thickness_parts`.
+
+    Args:
+        labels: uint8 or bool in axes (z, y, x); above 0 is solid. May be memory-mapped.
+        voxel_size_nm: (z, y, x).
+        phase: ``solid`` (ligaments) or ``pore``.
+        threads: number of CPU threads; the result does not depend on it.
+    """
+
+    def __init__(
+        self,
+        labels: np.ndarray,
+        voxel_size_nm: tuple[float, float, float],
+        phase: Phase,
+        threads: int = 1,
+    ) -> None:
+        self._labels, self._phase, self._threads = labels, phase, threads
+        self._weights = squared_weights(voxel_size_nm)
+        self._diameter_nm = np.float32(2.0 * min(voxel_size_nm))
+        # A tile begins with the surroundings that the one before it needed.
+        self._halo = FIRST_HALO
+
+    def parts(self, tile: Box) -> Iterator[tuple[Box, np.ndarray]]:
+        """Yield the parts of a tile; they do not depend on the tiles before it.
+
+        Raises:
+            FibError: if the volume has only this phase: nothing bounds a ball.
+        """
+        labels, weights = self._labels, self._weights
         while True:
+            halo = self._halo
             around = widened(tile, halo / np.sqrt(weights), labels.shape)
-            distances = squared_distances(labels[slices_of(around)], weights, phase, threads)
+            within = labels[slices_of(around)]
+            distances = squared_distances(within, weights, self._phase, self._threads)
             inner = widened(tile, halo / 2 / np.sqrt(weights) + 1, labels.shape)
             largest = float(max(plane.max() for plane in distances[slices_of(inner, around)]))
             if math.sqrt(largest) <= halo / 2 - math.sqrt(weights.sum()) / 2:
                 break
             if around == whole(labels.shape):
                 break
-            halo = 2.0 * math.sqrt(largest) + WIDER if math.isfinite(largest) else 2.0 * halo
+            needed = 2.0 * math.sqrt(largest) + WIDER
+            self._halo = needed if math.isfinite(largest) else 2.0 * halo
         if math.isinf(largest):
             raise FibError(
-                f"the volume is all {phase}: nothing bounds an inscribed ball, so there is no "
-                f"local thickness"
+                f"the volume is all {self._phase}: nothing bounds an inscribed ball, so there is "
+                f"no local thickness"
             )
-        yield from _painted(distances, tile, around, weights, diameter_nm, threads)
-        # The next tile begins with what this one needed.
-        halo = max(FIRST_HALO, min(halo, 2.0 * math.sqrt(largest) + WIDER))
+        yield from _painted(distances, tile, around, weights, self._diameter_nm, self._threads)
+        self._halo = max(FIRST_HALO, min(halo, 2.0 * math.sqrt(largest) + WIDER))
 
 
 def _painted(
@@ -230,15 +194,52 @@ def mean_thickness(
         The mean over the voxels of the phase, and the number of voxels (int64) with a thickness
         nearest to 0, 1, 2 ... times `bin_nm`.
     """
+    parts = thickness_parts(labels, voxel_size_nm, phase, threads, tile_voxels)
+    return mean_of([tally(parts, voxel_size_nm, bin_nm)], voxel_size_nm)
+
+
+Tally = tuple[int, np.ndarray]
+"""Sum of thicknesses in parts of the smallest voxel edge, and numbers of voxels by thickness."""
+
+
+def tally(
+    parts: Iterable[tuple[Box, np.ndarray]],
+    voxel_size_nm: tuple[float, float, float],
+    bin_nm: float,
+) -> Tally:
+    """Return the sum of thicknesses, and the numbers of voxels (int64) by thickness.
+
+    They are integers, so that sums of tallies do not depend on their order.
+
+    Args:
+        parts: from `thickness_parts`.
+        voxel_size_nm: (z, y, x).
+        bin_nm: width of the bins of the distribution.
+    """
     unit = min(voxel_size_nm) / FRACTIONS
     total = 0
     counts = np.zeros(1, np.int64)
-    for _, part in thickness_parts(labels, voxel_size_nm, phase, threads, tile_voxels):
+    for _, part in parts:
         for plane in part:
             inside = plane[plane > 0]
-            # Integers, so that the sum does not depend on the order of the parts.
             total += int(np.rint(inside / unit).astype(np.int64).sum())
-            more = np.bincount(np.rint(inside / bin_nm).astype(np.intp), minlength=len(counts))
-            more[: len(counts)] += counts
-            counts = more
-    return unit * total / int(counts.sum()), counts
+            counts = _sum(counts, np.bincount(np.rint(inside / bin_nm).astype(np.intp)))
+    return total, counts
+
+
+def mean_of(
+    tallies: Iterable[Tally], voxel_size_nm: tuple[float, float, float]
+) -> tuple[float, np.ndarray]:
+    """Return the mean thickness in nm, and the numbers of voxels by thickness, of all parts."""
+    total, counts = 0, np.zeros(1, np.int64)
+    for more, numbers in tallies:
+        total, counts = total + more, _sum(counts, numbers)
+    return min(voxel_size_nm) / FRACTIONS * total / int(counts.sum()), counts
+
+
+def _sum(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return the sum of counts in bins; absent bins at the end are empty."""
+    longer, shorter = (some, others) if len(some) > len(others) else (others, some)
+    result = longer.astype(np.int64)
+    result[: len(shorter)] += shorter
+    return result

@@ -13,6 +13,10 @@ Box = tuple[tuple[int, int], ...]
 
 TILE_VOXELS = 2**26
 """Most voxels of a tile in which local thickness is measured."""
+SHARED_ABOVE_VOXELS = 2**23
+"""Volumes up to this size take about as long as it takes to share them among workers."""
+SHARED_TILES = 8
+"""Number of tiles of a volume that workers share, if tiles are not larger than above."""
 FIRST_HALO, WIDER = 24.0, 8.0
 """Voxels around the first tile, and by how much more than needed a halo is widened; in units of the
 smallest voxel edge."""

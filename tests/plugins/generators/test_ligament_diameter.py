@@ -10,7 +10,7 @@ from fib_plugins.generators.ligament_diameter import (
     specific_surface,
     wave_number_of,
 )
-from fib_plugins.metrics.thickness import mean_diameter_in_planes
+from fib_plugins.metrics.plane_diameters import mean_diameter_in_planes
 from fibcore.materials import EPOXY, GOLD
 
 MATERIALS = (EPOXY, GOLD)

@@ -3,10 +3,9 @@ import pytest
 from scipy.ndimage import distance_transform_edt
 
 from fib_plugins.metrics.distance_transform import squared_distances, squared_weights
+from fib_plugins.metrics.plane_diameters import NORMAL, mean_diameter_in_planes
 from fib_plugins.metrics.thickness import (
-    NORMAL,
     local_thickness,
-    mean_diameter_in_planes,
     mean_thickness,
 )
 from fibcore import FibError
