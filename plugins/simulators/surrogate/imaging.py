@@ -25,6 +25,11 @@ GPU_WORKERS = 3
 Box = tuple[tuple[int, int], ...]
 
 
+def slabs_between(first: int, stop: int) -> list[range]:
+    """Return the slices from the first on in slabs, the last of which may have fewer."""
+    return [range(z, min(z + SLAB, stop)) for z in range(first, stop, SLAB)]
+
+
 class Imaging:
     """A surrogate that images a structure.
 
@@ -60,6 +65,7 @@ class Imaging:
         self._workers = context.threads if self._device.type == "cpu" else GPU_WORKERS
         self._window = window if self._device.type == "cpu" else max(window, GPU_WINDOW)
         self._features = network.last.in_features
+        self._buffer: np.ndarray | None = None
 
     def slabs(self, box: Box) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (first slice, result) slab by slab; a result has axes (output, slice, y, x).
@@ -74,21 +80,21 @@ class Imaging:
         tiles = [
             (rows, columns) for rows, columns in product(*(self._windows(*side) for side in sides))
         ]
-        jobs = [(z, *tile) for z in range(z0, z1, SLAB) for tile in tiles]
+        slabs = slabs_between(z0, z1)
+        jobs = [(slab.start, *tile) for slab in slabs for tile in tiles]
         found = in_order(
             lambda job: self._image(*jobs[job], z1, sides), range(len(jobs)), self._workers, 1
         )
         height, width = (stop - start for start, stop in sides)
-        buffer: np.ndarray | None = None
-        for z in range(z0, z1, SLAB):
+        for z in (slab.start for slab in slabs):
             slab: np.ndarray | None = None
             for _ in tiles:
                 (y, x), part = next(found)
-                if buffer is None:
+                if self._buffer is None or self._buffer.shape[2:] != (height, width):
                     shape = (len(part), SLAB, height, width)
-                    buffer = self._context.empty("slab", shape, np.float32)
+                    self._buffer = self._context.empty("slab", shape, np.float32)
                 if slab is None:
-                    slab = np.asarray(buffer[:, : part.shape[1]])
+                    slab = np.asarray(self._buffer[:, : part.shape[1]])
                 slab[:, :, y : y + part.shape[2], x : x + part.shape[3]] = part
             assert slab is not None
             yield z, slab

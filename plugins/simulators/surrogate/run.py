@@ -6,25 +6,22 @@ import copy
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import expit
 
 from fib_plugins.electrons.finished_slices import FinishedSlices
 from fib_plugins.simulators.monte_carlo import digest_of
 from fib_plugins.simulators.surrogate.counting import count_pixels
 from fib_plugins.simulators.surrogate.given import Windows
-from fib_plugins.simulators.surrogate.imaging import Box, Imaging
+from fib_plugins.simulators.surrogate.imaging import slabs_between
+from fib_plugins.simulators.surrogate.imaging_of_slabs import ImagingOfSlabs
 from fib_plugins.simulators.surrogate.planes import Surroundings
 from fib_plugins.simulators.surrogate.referee import Comparison, compare, draw_pixels
 from fib_plugins.simulators.surrogate.refinement import refine
 from fib_plugins.simulators.surrogate.saved import save_arrays, saved_arrays
 from fib_plugins.simulators.surrogate.training import Trainer
-from fib_plugins.threads import in_threads
 from fib_plugins.training.runtime import cpu_threads
 from fib_plugins.training.weights import weights_of
 from fibcore import Context, FibError, Labels
@@ -34,6 +31,10 @@ if TYPE_CHECKING:
     from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
 
 MOST_REFINEMENTS = 3
+
+SHARED_ABOVE_PIXELS, SHARED_ON_GPU = 2**19, 2**23
+"""Images of up to so many pixels take about as long as it takes to share them among workers; a GPU
+images faster."""
 
 
 @dataclass
@@ -140,73 +141,65 @@ class Simulation:
         }
         first = next((z for z in range(shape[1]) if z not in complete), shape[1])
         first = min(first, int(known["slices"]))
-        z0 = self._box[0][0]
-        box: Box = ((z0 + first, z0 + shape[1]), *self._box[1:])
         if first < shape[1]:
-            self._image(box, pixels, known["predicted"], noted, finished, shape)
+            first += self._box[0][0]
+            self._image(first, pixels, known["predicted"], noted, finished)
         return finished, known["predicted"]
 
     def _image(
         self,
-        box: Box,
+        first: int,
         pixels: np.ndarray,
         predicted: np.ndarray,
         noted: Path,
         finished: FinishedSlices,
-        shape: tuple[int, ...],
     ) -> None:
-        params, context = self.params, self.context
-        (z0, _), (y0, _), (x0, _) = self._box
-        channels = len(self.channels)
-        wanted = list(self.channels)
-        if params.mean_depth:
-            wanted += [self.network.last.out_features // 2 + channel for channel in self.channels]
-        imaging = Imaging(
-            self.network.geometry,
+        """Image the slices from `first` on, here or by other workers; fill in `predicted`."""
+        context, (z0, z1) = self.context, self._box[0]
+        work = ImagingOfSlabs(
+            self.params,
             self.network,
+            self.channels,
             self._around,
             self.count,
-            wanted,
-            params.window,
+            self.depth_scale_nm,
+            self._structure,
+            pixels,
             context,
+            finished.deposits,
         )
-        with cpu_threads(1):
-            for z, slab in imaging.slabs(box):
-                yields = expit(slab[:channels], out=slab[:channels])
-                here = np.flatnonzero((pixels[:, 0] >= z) & (pixels[:, 0] < z + yields.shape[1]))
-                own = pixels[here] - [z, y0, x0]
-                predicted[:, here] = yields[:, own[:, 0], own[:, 1], own[:, 2]]
-                done = np.array(z - z0 + yields.shape[1])
-                save_arrays(noted, predicted=predicted, slices=done)
-                depths = np.empty(0)
-                if params.mean_depth:
-                    softplus = np.logaddexp(np.float32(0.0), slab[channels:])
-                    depths = softplus * self.depth_scale_nm[:, None, None, None]
-                places = list(product(range(yields.shape[0]), range(yields.shape[1])))
-                in_threads(partial(self._count, yields, z), places, context.threads)
-                for channel, place in places:
-                    planes = {"images": yields[channel, place]}
-                    if params.mean_depth:
-                        planes["depth"] = depths[channel, place]
-                    finished.add(channel, z + place - z0, **planes)
-                context.progress(z - z0 + yields.shape[1], shape[1], "slices imaged")
 
-    def _count(self, yields: np.ndarray, z: int, place: tuple[int, int]) -> None:
-        """Replace an image of a slab by one with the counting noise of its electrons, a binomial.
+        def note(slab: range, values: np.ndarray, until: int) -> None:
+            predicted[:, work.pixels_in(slab.start, len(slab))] = values
+            save_arrays(noted, predicted=predicted, slices=np.array(until - z0))
 
-        Args:
-            yields: the slab, (channel, slice, y, x).
-            z: its first slice.
-            place: channel and slice of the image.
-        """
-        image, electrons = yields[place], self.params.electrons_per_pixel
-        if electrons is None:
+        total = z1 - z0
+        least = SHARED_ABOVE_PIXELS if context.device == "cpu" else SHARED_ON_GPU
+        if context.spreads and finished.arrays["images"][0].size > least:
+            missing = {slab.start: slab for slab in slabs_between(first, z1)}
+            imaged = first - z0
+            for z, values in context.spread(work, list(missing)):
+                slab = missing.pop(z)
+                places = {(c, own - z0) for c in range(len(self.channels)) for own in slab}
+                for place in sorted(places):
+                    finished.take(*place)
+                if not places <= finished.done:
+                    raise FibError(
+                        f"slices that a worker imaged cannot be read in {context.scratch}: check "
+                        f"the disk, and run it again; it resumes with slice {min([z, *missing])}"
+                    )
+                # An interrupted simulation resumes with the first slice that is missing.
+                note(slab, values, min(missing, default=z1))
+                imaged += len(slab)
+                context.progress(imaged, total, "slices imaged")
             return
-        channel, own = place
-        energy = repr(self.params.kv[channel])
-        rng = self.context.rng_for("counts", channel, energy, z + own, self._structure)
-        counts = rng.binomial(electrons, image.astype(np.float64))
-        yields[place] = counts / electrons
+        with cpu_threads(1):
+            for found in work.slabs(first):
+                slab = range(found.first, found.first + found.slices)
+                note(slab, found.predicted, slab.stop)
+                for channel, own, planes in found.planes():
+                    finished.add(channel, own - z0, **planes)
+                context.progress(slab.stop - z0, total, "slices imaged")
 
     def _refine(self, pixels: np.ndarray, wrong: np.ndarray, context: Context) -> None:
         network = copy.deepcopy(self.network)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from shared_parts import Backwards, sent
 
 from fib_plugins.metrics.plane_diameters import (
     NORMAL,
@@ -18,7 +18,6 @@ from fib_plugins.metrics.plane_diameters import (
 from fib_plugins.metrics.shared_thickness import ThicknessOfTiles, mean_thicknesses
 from fib_plugins.metrics.thickness import mean_of, mean_thickness
 from fib_plugins.metrics.tiles import SHARED_ABOVE_VOXELS, tiles
-from fib_plugins.pickling import pack, unpack
 from fibcore import Context
 
 SIZE_NM = (12.0, 10.0, 10.0)
@@ -34,24 +33,6 @@ def waves(shape: tuple[int, int, int]) -> np.ndarray:
     z, y, x = np.ogrid[tuple(slice(n) for n in shape)]
     wave = np.sin(z / 4) * np.cos(y / 5) + np.sin(y / 3 + 1) * np.cos(x / 4) + np.sin(x / 6 + z / 9)
     return (wave > 0.2).astype(np.uint8)
-
-
-def sent(work: Any, folder: Path) -> Any:
-    """Return the work as a worker has it."""
-    return unpack(pack(work, folder))
-
-
-class Backwards:
-    """Shares parts like a cluster: they are done by pickled work, the last one first."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.count = folder, 0
-
-    def __call__(self, work: Any, items: Any) -> Any:
-        there = sent(work, self.folder)
-        for item in items[::-1]:
-            self.count += 1
-            yield item, there(item)
 
 
 @pytest.mark.parametrize("phase", ["solid", "pore"])
