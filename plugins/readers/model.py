@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fib_plugins.readers.slices.hollow import check_content
+from fib_plugins.hollow import check_content
 from fib_plugins.readers.slices.regular import fetched
 from fibcore.artefacts import Artefact
 from fibcore.errors import FibError, faults, sized

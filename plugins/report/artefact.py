@@ -45,8 +45,10 @@ class Artefact:
 
     @property
     def places(self) -> dict[str, int]:
-        """Name of each file, or of the folder with all files -> size in bytes."""
+        """Name of each file, or of the folder with all files -> size in bytes; none if deleted."""
         sizes: dict[str, int] = {}
+        if self.dropped:
+            return sizes
         for name, size in self.files.items():
             top = name.partition("/")[0]
             sizes[top] = sizes.get(top, 0) + size

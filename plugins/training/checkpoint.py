@@ -12,10 +12,10 @@ from typing import IO, Any, Protocol
 import torch
 from torch import nn
 
+from fib_plugins.hollow import check_content
 from fib_plugins.training.progress import Progress
 from fib_plugins.training.weights import set_tensors, tensors_of
 from fibcore import Context, FibError
-from fibcore.files import check_regular
 
 DIGEST_BYTES = 32
 
@@ -92,7 +92,7 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            check_regular(self.path)
+            check_content(self.path)
         except FibError as error:
             self._warn_damaged(context, str(error))
             return None

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals and /dev as on Linux")
@@ -47,7 +48,7 @@ def test_a_stopped_run_says_so_in_its_provenance_and_keeps_what_was_finished(
     shell, otsu, number, code
 ):
     otsu["steps"] = [otsu["steps"][0], LONG]
-    run = shell.start("run", shell.write("p.json", otsu))
+    run = shell.start("run", shell.write("p.json", otsu), "--jobs", "1")
     folder = started(shell)
     run.send_signal(number)
     _, err = run.communicate(timeout=120)
@@ -59,6 +60,24 @@ def test_a_stopped_run_says_so_in_its_provenance_and_keeps_what_was_finished(
     assert "resume the current step with:\n  fib run p.json" in err
     assert "Traceback" not in err
     assert "reuse   finished before" in shell("run", "p.json", "--dry-run").out
+
+
+@pytest.mark.parametrize(
+    "workers", [("--jobs", "2"), ("--cluster", "local:2")], ids=["jobs", "dask"]
+)
+def test_a_stopped_run_ends_its_workers_and_can_be_resumed(shell, otsu, workers):
+    otsu["steps"] = [LONG, {**LONG, "id": "longer"}]
+    run = shell.start("run", shell.write("p.json", otsu), *workers)
+    folder = started(shell)
+    helpers = psutil.Process(run.pid).children(recursive=True)
+    run.send_signal(signal.SIGTERM)
+    _, err = run.communicate(timeout=120)
+    assert run.returncode == 143, err
+    record = json.loads((folder / "provenance.json").read_text())
+    assert {s["outcome"] for s in record["steps"]} == {"interrupted"}
+    assert "Traceback" not in err
+    _, alive = psutil.wait_procs(helpers, timeout=20)
+    assert alive == []
 
 
 def test_a_run_under_nohup_survives_the_end_of_its_terminal(shell, otsu):

@@ -238,9 +238,7 @@ def test_pipes_and_devices_are_refused_and_not_waited_for(bench, check, name):
 def test_weights_that_no_memory_could_hold_are_refused_before_they_are_read(
     bench, check, monkeypatch
 ):
-    monkeypatch.setattr(
-        "fib_plugins.readers.slices.hollow.HOLLOW_ABOVE_BYTES", 2**62
-    )  # that is another refusal
+    monkeypatch.setattr("fib_plugins.hollow.HOLLOW_ABOVE_BYTES", 2**62)  # that is another refusal
     check()
     size = 2**42
     header = b'{"levels":{"dtype":"F64","shape":[%d],"data_offsets":[0,%d]}}' % (size // 8, size)

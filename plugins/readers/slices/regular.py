@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from fib_plugins.readers.slices.hollow import check_content
+from fib_plugins.hollow import check_content
 from fib_plugins.readers.slices.walk import literal
 from fibcore.errors import FibError, listed
 from fibcore.files import path_text

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fib_plugins.readers.slices.hollow import check_content
+from fib_plugins.hollow import check_content
 from fib_plugins.readers.zarr.arrays import Array, Shards
 from fib_plugins.readers.zarr.nodes import inside
 from fibcore.errors import FibError

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from fib_plugins.readers.slices.hollow import check_content
+from fib_plugins.hollow import check_content
 from fibcore import FibError
 
 
