@@ -153,7 +153,8 @@ class Reprojection(Metric):
         from scipy import ndimage
 
         from fib_plugins.image_statistics.noise_level import noise_level
-        from fib_plugins.metrics.recording_link import blur_between, blurred, link_slice
+        from fib_plugins.metrics.linked_slices import LinkOfSlices, link_slices
+        from fib_plugins.metrics.recording_link import blur_between
 
         record, ideal = images.data[channel], reimaged.data[channel]
         voxel = images.voxel_size_nm
@@ -165,12 +166,7 @@ class Reprojection(Metric):
             )
         noise = noise_level(record, threads) ** 2
         fwhm = blur_between(record, ideal, voxel, threads)
-
-        def link(z: int) -> LinkedSlice:
-            linked, ratio[z] = link_slice(record[z], blurred(ideal[z], fwhm, voxel))
-            return linked
-
-        linked = in_threads(link, range(len(record)), threads)
+        linked = link_slices(LinkOfSlices(record, ideal, fwhm, voxel, threads), ratio, context)
         whole = float(np.mean([one.variance for one in linked]))
         left = float(np.mean([one.left_variance for one in linked]))
         least = max(noise, 1e-9 * whole)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from numpy.testing import assert_array_equal
 from shared_parts import Backwards, sent
 
+from fib_plugins import Reprojection
+from fib_plugins.metrics import linked_slices
 from fib_plugins.metrics.plane_diameters import (
     NORMAL,
     DiscsInPlanes,
@@ -18,7 +21,7 @@ from fib_plugins.metrics.plane_diameters import (
 from fib_plugins.metrics.shared_thickness import ThicknessOfTiles, mean_thicknesses
 from fib_plugins.metrics.thickness import mean_of, mean_thickness
 from fib_plugins.metrics.tiles import SHARED_ABOVE_VOXELS, tiles
-from fibcore import Context
+from fibcore import Context, Images
 
 SIZE_NM = (12.0, 10.0, 10.0)
 
@@ -75,6 +78,22 @@ def test_shared_values_do_not_depend_on_the_order_of_parts(labels, tmp_path, mon
     assert spread.count == 6
 
 
+def test_reprojection_does_not_depend_on_the_order_of_slices(tmp_path, monkeypatch):
+    monkeypatch.setattr(linked_slices, "SHARED_ABOVE_VOXELS", 100)
+    monkeypatch.setattr(linked_slices, "PART_PIXELS", 3 * 70 * 60)
+    solid = waves((11, 70, 60))
+    ideal = np.stack([np.maximum(solid, 0.4 * np.roll(solid, 3 + k, 0)) for k in range(2)])
+    noise = np.random.default_rng(5).normal(0, 0.05, ideal.shape)
+    pair = [Images(a.astype(np.float32), SIZE_NM, (1.0, 2.0)) for a in (ideal + noise, ideal)]
+    spread = Backwards(tmp_path)
+    one, shared = Context(threads=1), Context(threads=1, spread=spread)
+    mine, theirs = (Reprojection().measure(*pair, context=context) for context in (one, shared))
+    assert spread.count == 2 * 4
+    assert mine.rows() == theirs.rows()
+    assert one.kept["per_slice"].rows() == shared.kept["per_slice"].rows()
+    assert_array_equal(shared.kept["map"].data, one.kept["map"].data)
+
+
 def test_small_volumes_are_not_shared(labels):
     def never(work: Any, items: Any) -> Any:
         raise AssertionError("shared")
@@ -121,3 +140,28 @@ def test_anisotropy_is_the_same_as_in_one_process(bench, workers):
             assert theirs == pytest.approx(mine, rel=1e-14)
         else:
             assert_array_equal(theirs, mine, err_msg=name)
+
+
+def test_reprojection_is_that_of_one_process(bench, workers):
+    shape = [260, 128, 128]
+    assert np.prod(shape) > linked_slices.SHARED_ABOVE_VOXELS
+    waves = {"shape": shape, "voxel_size_nm": 10, "ligament_diameter_nm": 100, "waves": 20}
+    projection = {"run": "simulator/weighted_projection", "inputs": {"labels": "gold"}}
+    steps = [
+        {"id": "gold", "run": "generator/leveled_wave", "params": {**waves, "solid_fraction": 0.4}},
+        {"id": "stack", **projection, "params": {"energies_kev": [2]}},
+        {"id": "again", **projection, "params": {"energies_kev": [1]}},
+        {
+            "id": "score",
+            "run": "metric/reprojection",
+            "inputs": {"images": "stack", "reimaged": "again"},
+        },
+    ]
+    bench.run(steps[:3], cache=bench.folder / "one")
+    shutil.copytree(bench.folder / "one", bench.folder / "two")
+    one = bench.run(steps, cache=bench.folder / "one")
+    two = bench.run(steps, cache=bench.folder / "two", workers=workers)
+    # The last digits are those of the BLAS, see `test_anisotropy_is_the_same_as_in_one_process`.
+    for name in one["score"].columns:
+        np.testing.assert_allclose(two["score"][name], one["score"][name], rtol=1e-6)
+    np.testing.assert_allclose(two["score.map"].data, one["score.map"].data, rtol=1e-3)
