@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,10 @@ CONVERTED = {"float64": "float32", "float16": "float32", "int16": "uint16"}
 """Element types of images that are converted -> their new types."""
 
 LABEL_KINDS = "biuf"
+
+TRIED, QUICK_S, THREADS = 20, 0.001, 8
+"""Number of headers that are read to see how long one takes; a time up to which threads would only
+wait for each other; and number of threads beyond it, as on a network drive."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +97,7 @@ def open_stack(
         headers: tuple[Header, ...] = (read_header(files[0]),)
         check_pages_alike(headers[0], params)
     else:
-        with ThreadPoolExecutor(min(8, len(files))) as pool:
-            headers = tuple(pool.map(lambda file: read_header(file, one_slice=True), files))
+        headers = _headers(files, read_header)
         check_alike(headers, params, os.fspath(source), base)
     first = headers[0]
     channels, slices, rows, columns = first.shape
@@ -139,6 +143,17 @@ def open_stack(
         quantity=own.quantity if own is not None else "",
         warnings=tuple(warning for warning in warnings if warning),
     )
+
+
+def _headers(files: Sequence[Path], read_header: ReadHeader) -> tuple[Header, ...]:
+    """Return the header of each file, read by several threads only if the disk lets them wait."""
+    clock = time.monotonic()
+    found = [read_header(file, one_slice=True) for file in files[:TRIED]]
+    if time.monotonic() - clock < TRIED * QUICK_S:
+        return tuple(found + [read_header(file, one_slice=True) for file in files[TRIED:]])
+    with ThreadPoolExecutor(THREADS) as pool:
+        rest = pool.map(lambda file: read_header(file, one_slice=True), files[TRIED:])
+        return (*found, *rest)
 
 
 def _remarks(headers: Sequence[Header]) -> list[str]:
