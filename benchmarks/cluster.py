@@ -3,7 +3,7 @@
     python -m benchmarks.cluster [steps|killed|many] [--folder FOLDER]
 
 - ``steps``: whole pipelines by ``fib run --jobs 1``, ``--jobs 2`` and ``--cluster local:2``, once
-  as they are and once with one thread for each step.
+  as they are and once with one thread for each step. Workers need some seconds to start.
 - ``killed``: 100 slices of a Monte Carlo simulation by two workers, one of which is killed.
 - ``many``: efficiency of 64 workers, from the measured times of slices and of what the process of
   the step does for each.
@@ -46,8 +46,8 @@ PIPELINES = {
     "quickstart": ("examples/quickstart.json",),
     "study, small": (
         "examples/paper/ensemble.json", "--settings", "examples/paper/smoke.json",
-        "--set", "unet_*.base_channels=8", "--set", "unet_*.epochs=6",
-        "--set", "unet_*.patches_per_epoch=64",
+        "--set", "unet_*.base_channels=8", "--set", "unet_*.epochs=10",
+        "--set", "unet_*.patches_per_epoch=160",
     ),
 }  # fmt: skip
 SINGLE = {

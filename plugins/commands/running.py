@@ -67,7 +67,7 @@ def run(
             "--jobs",
             "-j",
             min=1,
-            help="Steps at a time that do not need one another (default: as cores allow).",
+            help="Steps at a time that do not need one another (default: one for every two cores).",
         ),
     ] = None,
     cluster: Annotated[

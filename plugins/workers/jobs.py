@@ -11,6 +11,9 @@ from fibcore.devices import resolve_device
 from fibcore.pipeline.plan import PlannedStep
 from fibcore.pipeline.workers import ThisProcess, Workers
 
+CORES = 2
+"""Cores for each process unless the user gives a number: those of a training with its default
+`cpu_threads`. Two trainings that share two cores take longer than one after the other."""
 MOST = 8
 """Most processes that are started unless the user gives a number: each takes half a gigabyte."""
 
@@ -19,8 +22,8 @@ def open_processes(number: str, steps: Sequence[PlannedStep], store: Path, devic
     """Return processes for the steps of a run; this one if no two steps are independent.
 
     Args:
-        number: number of steps at a time. ``auto``: as many as there are cores, at most `MOST`;
-            with GPUs as many as there are GPUs, and each step uses one.
+        number: number of steps at a time. ``auto``: one for every two cores, at most `MOST`; with
+            GPUs as many as there are GPUs, and each step uses one.
         steps: the steps that will be computed.
         store: folder of finished steps.
         device: device asked for.
@@ -28,8 +31,9 @@ def open_processes(number: str, steps: Sequence[PlannedStep], store: Path, devic
     if number == "1" or not any_independent(steps):
         return ThisProcess()
     gpus = _gpus(device)
-    slots = len(gpus) or min(os.cpu_count() or 1, MOST) if number == "auto" else int(number)
-    if slots == 1:
+    cores = os.cpu_count() or 1
+    slots = len(gpus) or min(cores // CORES, MOST) if number == "auto" else int(number)
+    if slots <= 1:
         return ThisProcess()
     return Processes(slots, [gpus[i % len(gpus)] for i in range(slots)] if gpus else ())
 
