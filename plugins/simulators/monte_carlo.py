@@ -14,7 +14,7 @@ import numpy as np
 from fib_plugins.simulators.end_of_structure import warn_of_end
 from fib_plugins.simulators.imaging_of_slices import ImagingOfSlices
 from fib_plugins.simulators.monte_carlo_parameters import MonteCarloParameters
-from fibcore import Context, Forecast, Images, Labels, Simulator, keeps
+from fibcore import Context, FibError, Forecast, Images, Labels, Simulator, keeps
 from fibcore.context import held_bytes
 
 
@@ -125,6 +125,11 @@ class MonteCarlo(MonteCarloParameters, Simulator):
             order = sorted(todo, key=lambda place: -self.energies_kev[place[0]])
             for count, (place, _) in enumerate(context.spread(work, order), start=first):
                 finished.take(*place)
+                if place not in finished.done:
+                    raise FibError(
+                        f"slice {box[0][0] + place[1]} of a worker cannot be read; check the disk "
+                        f"that the workers share, and run again: finished slices are kept"
+                    )
                 context.progress(count, total, "slices imaged")
         elif todo:
             self._log_time(work.imagers(sorted({c for c, _ in todo})), todo, box, context)
