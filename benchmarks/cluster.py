@@ -2,8 +2,8 @@
 
     python -m benchmarks.cluster [steps|killed|many] [--folder FOLDER]
 
-- ``steps``: whole pipelines by ``fib run --jobs 1``, ``--jobs 2`` and ``--cluster local:2``, once
-  as they are and once with one thread for each step. Workers need some seconds to start.
+- ``steps``: whole pipelines by ``fib run --jobs 1``, ``--jobs 2`` and ``--cluster local:2``. Times
+  hold everything, from the start of the command and its workers to the report.
 - ``killed``: 100 slices of a Monte Carlo simulation by two workers, one of which is killed.
 - ``many``: efficiency of 64 workers, from the measured times of slices and of what the process of
   the step does for each.
@@ -44,19 +44,13 @@ WAYS = {
 }
 PIPELINES = {
     "quickstart": ("examples/quickstart.json",),
-    "study, small": (
+    "study in small, one thread for each step": (
         "examples/paper/ensemble.json", "--settings", "examples/paper/smoke.json",
         "--set", "unet_*.base_channels=8", "--set", "unet_*.epochs=10",
-        "--set", "unet_*.patches_per_epoch=160",
+        "--set", "unet_*.patches_per_epoch=400", "--threads", "1",
+        "--set", "unet_*.cpu_threads=1", "--set", "*_gan.cpu_threads=1",
     ),
 }  # fmt: skip
-SINGLE = {
-    "quickstart": ("--threads", "1", "--set", "unet.cpu_threads=1"),
-    "study, small": (
-        "--threads", "1", "--set", "unet_*.cpu_threads=1", "--set", "*_gan.cpu_threads=1",
-    ),
-}  # fmt: skip
-"""Options with which each step uses one thread."""
 SLICES, KILL_AFTER = 100, 40
 PAPER = (512, 512, 512)
 VOLTAGES_KEV = (1.0, 2.0, 4.0)
@@ -85,20 +79,19 @@ def steps(folder: Path) -> None:
     """Compare ways to run whole pipelines."""
     print(f"{'':34}{'time':>8}{'gain':>7}   same bytes")
     for name, pipeline in PIPELINES.items():
-        for how, options in (("", ()), (", one thread each", SINGLE[name])):
-            seconds, hashes = {}, {}
-            for way, workers in WAYS.items():
-                cache = folder / f"{name} {how} {way}".replace(" ", "-").replace(",", "")
-                command = [*FIB, "run", *pipeline, *options, *workers, "--device", "cpu"]
-                start = time.perf_counter()
-                _run([*command, "--cache", str(cache), "--out", str(folder / "runs")])
-                seconds[way] = time.perf_counter() - start
-                hashes[way] = artefacts(cache)
-            print(name + how)
-            for way, taken in seconds.items():
-                gain = seconds["one process"] / taken
-                same = "yes" if hashes[way] == hashes["one process"] else "NO"
-                print(f"  {way:32}{taken:6.1f} s{gain:7.2f}   {same}", flush=True)
+        seconds, hashes = {}, {}
+        for number, (way, workers) in enumerate(WAYS.items()):
+            cache = folder / f"{name[:5]}-{number}"
+            command = [*FIB, "run", *pipeline, *workers, "--device", "cpu"]
+            start = time.perf_counter()
+            _run([*command, "--cache", str(cache), "--out", str(folder / "runs")])
+            seconds[way] = time.perf_counter() - start
+            hashes[way] = artefacts(cache)
+        print(name)
+        for way, taken in seconds.items():
+            gain = seconds["one process"] / taken
+            same = "yes" if hashes[way] == hashes["one process"] else "NO"
+            print(f"  {way:32}{taken:6.1f} s{gain:7.2f}   {same}", flush=True)
 
 
 def killed(folder: Path) -> None:
