@@ -295,3 +295,16 @@ def test_segmentation_is_the_same_bytes_as_in_one_process(bench, workers, params
     for name in ("labels", "probability"):
         assert one.entries["seg"].hash_of(name) == two.entries["seg"].hash_of(name)
     assert bool(one.entries["seg"].hash_of("probability")) is bool(params)
+
+
+def test_the_description_in_the_guide_is_one(tmp_path):
+    page = Path(__file__).parents[3] / "docs" / "guide" / "clusters.md"
+    block = (
+        page.read_text(encoding="utf-8").split('```yaml title="slurm.yaml"\n')[1].split("```")[0]
+    )
+    path = tmp_path / "slurm.yaml"
+    path.write_text(block, encoding="utf-8")
+    found = batch.read_jobs(path)
+    assert (found.system, found.jobs, found.workers_per_job) == ("slurm", 8, 2)
+    known = {"walltime", "queue", "account", "interface", "job_script_prologue"}
+    assert set(found.model_extra) == known
