@@ -213,6 +213,7 @@ class _Run:
         try:
             if self.busy:
                 if not busy.lock.enter_context(self.store.lock_if_free(step.key)):
+                    busy.lock.close()
                     return False  # another run works on it: see again later
             else:
                 busy.lock.enter_context(self.store.lock(step.key, lambda: self._log_waiting(step)))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from shared_parts import Backwards
+from tiny_surrogates import TINY
 
 from fib_plugins import Surrogate
 from fib_plugins.electrons.finished_slices import Deposits
@@ -16,21 +17,7 @@ from fib_plugins.simulators.surrogate import imaging, run
 from fibcore import Context, FibError, Labels
 from fibcore.materials import EPOXY, GOLD
 
-TINY: dict[str, Any] = {
-    "energies_kev": [1.0, 2.0],
-    "voxel_size_nm": 4.0,
-    "teaching_structures": 8,
-    "teaching_shape": [8, 16, 16],
-    "teaching_slices": 2,
-    "teaching_electrons": 4,
-    "rounds": 2,
-    "steps": 6,
-    "features": 4,
-    "planes": 4,
-    "batch_size": 4,
-    "cpu_threads": 1,
-    "mean_depth": True,
-}
+WITH_DEPTH: dict[str, Any] = {**TINY, "mean_depth": True}
 IMAGING = [
     {"mean_depth": True, "referee_share": 0.02, "on_failure": "warn"},
     {"electrons_per_pixel": 20, "referee_share": 0, "slices": [1, 7], "region": [[3, 15], [2, 19]]},
@@ -40,7 +27,7 @@ IMAGING = [
 @pytest.fixture(scope="module")
 def taught() -> Surrogate:
     """A surrogate of gold in epoxy that has learned next to nothing."""
-    return Surrogate(**TINY).fit(context=Context(1, threads=1))
+    return Surrogate(**WITH_DEPTH).fit(context=Context(1, threads=1))
 
 
 @pytest.fixture
@@ -103,7 +90,7 @@ def test_images_are_the_same_bytes_as_in_one_process(bench, workers):
     settings = {"electrons_per_pixel": 20, "mean_depth": True, "referee_share": 0}
     steps = [
         {"id": "gold", "run": "generator/leveled_wave", "params": {**waves, "solid_fraction": 0.4}},
-        {"id": "taught", "fit": "simulator/surrogate", "params": TINY},
+        {"id": "taught", "fit": "simulator/surrogate", "params": WITH_DEPTH},
         {"id": "images", "apply": "taught", "params": settings, "inputs": {"labels": "gold"}},
     ]
     bench.run(steps[:2], cache=bench.folder / "one", device="cpu")

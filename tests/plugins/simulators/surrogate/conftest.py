@@ -7,25 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tiny_surrogates import TINY
 
 from fib_plugins import Surrogate
 from fibcore import Context, Labels
 from fibcore.materials import EPOXY, GOLD
-
-TINY: dict[str, Any] = {
-    "energies_kev": (1.0, 2.0),
-    "voxel_size_nm": 4.0,
-    "teaching_structures": 8,
-    "teaching_shape": (8, 16, 16),
-    "teaching_slices": 2,
-    "teaching_electrons": 4,
-    "rounds": 2,
-    "steps": 6,
-    "features": 4,
-    "planes": 4,
-    "batch_size": 4,
-    "cpu_threads": 1,
-}
 
 
 @pytest.fixture(scope="session")
