@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fibcore.formats import write_volume as write_volume
     from fibcore.hooks import hookimpl as hookimpl
     from fibcore.kinds import Adapter as Adapter
+    from fibcore.kinds import Corrector as Corrector
     from fibcore.kinds import Generator as Generator
     from fibcore.kinds import LabelMetric as LabelMetric
     from fibcore.kinds import Metric as Metric
@@ -60,6 +61,7 @@ _HOMES = {
     "write_volume": "formats",
     "hookimpl": "hooks",
     "Adapter": "kinds",
+    "Corrector": "kinds",
     "Generator": "kinds",
     "LabelMetric": "kinds",
     "Metric": "kinds",

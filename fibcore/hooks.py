@@ -53,6 +53,11 @@ def fib_register_adapters(register: Callable[[type], None]) -> None:
 
 
 @hookspec
+def fib_register_correctors(register: Callable[[type], None]) -> None:
+    """Register correctors (recorded images to corrected ones)."""
+
+
+@hookspec
 def fib_register_sources(register: Callable[[type], None]) -> None:
     """Register sources (pairs to train on)."""
 
@@ -143,6 +148,7 @@ REGISTER_HOOKS = {
     "physics": "fib_register_physics",
     "simulator": "fib_register_simulators",
     "adapter": "fib_register_adapters",
+    "corrector": "fib_register_correctors",
     "source": "fib_register_sources",
     "segmenter": "fib_register_segmenters",
     "metric": "fib_register_metrics",

@@ -167,6 +167,33 @@ class Adapter(Plugin):
         return Forecast(spec, memory_bytes=2 * spec.nbytes) if spec is not None else Forecast()
 
 
+class Corrector(Plugin):
+    """Undoes what the acquisition did to a recorded stack: drift, curtains, uneven slices, tilt.
+
+    An adapter gives images another look; a corrector restores what they show. All channels show the
+    same cut faces, and are moved together. Memory does not grow with the number of slices. A
+    corrector that moves voxels also takes ``labels``, moves them in the same way and keeps them.
+    """
+
+    kind: ClassVar[str] = "corrector"
+    main_method: ClassVar[str] = "correct"
+
+    @abstractmethod
+    def correct(self, images: Images, *, context: Context | None = None) -> Images:
+        """Return corrected images; keeps ``corrections``, a table of what was done.
+
+        The table has the column slice (of the given stack) and one row per slice. A trainable
+        corrector without a fit estimates what to do from `images`.
+        """
+
+    def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
+        """Return the spec of the given stack, and the memory of one that holds both stacks."""
+        spec = inputs.get("images")
+        if spec is None or method == "fit":
+            return Forecast()
+        return Forecast(spec, memory_bytes=2 * spec.nbytes)
+
+
 class Source(Plugin):
     """Makes pairs of images and labels without end, to train on.
 
@@ -285,5 +312,15 @@ class LabelMetric(Metric):
 
 KINDS: dict[str, type[Plugin]] = {
     cls.kind: cls
-    for cls in (Generator, Physics, Simulator, Adapter, Source, Segmenter, Metric, Reader)
+    for cls in (
+        Generator,
+        Physics,
+        Simulator,
+        Adapter,
+        Corrector,
+        Source,
+        Segmenter,
+        Metric,
+        Reader,
+    )
 }

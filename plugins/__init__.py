@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from fib_plugins.sources.virtual_stacks import VirtualStacks as VirtualStacks
     from fibcore import (
         Adapter,
+        Corrector,
         Generator,
         Material,
         Metric,
@@ -167,6 +168,12 @@ def fib_register_simulators(register: Callable[[type[Simulator]], None]) -> None
 def fib_register_adapters(register: Callable[[type[Adapter]], None]) -> None:
     """Register the image adapters."""
     _register_all("adapters", register)
+
+
+@hookimpl
+def fib_register_correctors(register: Callable[[type[Corrector]], None]) -> None:
+    """Register the correctors."""
+    _register_all("correctors", register)
 
 
 @hookimpl

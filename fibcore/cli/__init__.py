@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fibcore.cli.options import CacheOption, DebugOption, JsonOption, OutOption
-    from fibcore.cli.tables import Column, print_table
     from fibcore.cli.terminal import console, echo, echo_wrapped, plain, write, write_json
 
 _HOMES = {
@@ -20,8 +19,6 @@ _HOMES = {
     "DebugOption": "options",
     "JsonOption": "options",
     "OutOption": "options",
-    "Column": "tables",
-    "print_table": "tables",
     "plain": "terminal",
     "console": "terminal",
     "echo": "terminal",
@@ -30,8 +27,8 @@ _HOMES = {
     "write_json": "terminal",
 }
 
-__all__ = ["CacheOption", "Column", "DebugOption", "JsonOption", "OutOption", "console", "echo",
-           "echo_wrapped", "main", "plain", "print_table", "write", "write_json"]  # fmt: skip
+__all__ = ["CacheOption", "DebugOption", "JsonOption", "OutOption", "console", "echo",
+           "echo_wrapped", "main", "plain", "write", "write_json"]  # fmt: skip
 
 
 def main() -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import typer
 
 from fib_plugins.commands.kept import Cache, Kept, superfluous
-from fibcore.cli import Column, echo, print_table, write_json
+from fib_plugins.terminal_tables import Column, print_table
+from fibcore.cli import echo, write_json
 from fibcore.errors import UsageError, sized
 from fibcore.text import shown
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fibcore.cli import Column, echo, print_table, write_json
+from fib_plugins.terminal_tables import Column, print_table
+from fibcore.cli import echo, write_json
 from fibcore.registry import registry
 
 

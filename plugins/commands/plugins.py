@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from rich.text import Text
 
 from fib_plugins.commands.json_schema import schema_of
-from fibcore.cli import Column, echo, echo_wrapped, plain, print_table, write_json
+from fib_plugins.terminal_tables import Column, print_table
+from fibcore.cli import echo, echo_wrapped, plain, write_json
 from fibcore.contracts import products, slots, verbs
 from fibcore.errors import UsageError, did_you_mean, listed
 from fibcore.kinds import KINDS

@@ -14,7 +14,8 @@ from fib_plugins.commands.overrides import override
 from fib_plugins.commands.reasons import previous_run, why
 from fib_plugins.commands.warning_lines import WarningLines
 from fib_plugins.event_log import EventLog
-from fibcore.cli import Column, console, echo, print_table
+from fib_plugins.terminal_tables import Column, print_table
+from fibcore.cli import console, echo
 from fibcore.devices import resolve_device
 from fibcore.errors import sized
 from fibcore.pipeline import Plan, RunResult, StepError, check_pipeline, read_pipeline, run_pipeline

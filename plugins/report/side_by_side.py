@@ -15,7 +15,8 @@ from fib_plugins.report.replicates import (
     long_table,
     mean_and_spread,
 )
-from fibcore.cli import Column, echo, print_table
+from fib_plugins.terminal_tables import Column, print_table
+from fibcore.cli import echo
 from fibcore.errors import UsageError
 
 SHOWN = 8

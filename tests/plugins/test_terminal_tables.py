@@ -7,7 +7,7 @@ import re
 import pytest
 from rich.text import Text
 
-from fibcore.cli.tables import Column, table_lines
+from fib_plugins.terminal_tables import Column, table_lines
 
 NUMBERS = ["20.55", "-0.7214", "1.234e-05", "1234567890", "12.34 ± 0.0056"]
 

@@ -1,0 +1,1 @@
+"""Correctors: they undo what the acquisition did to a recorded stack."""
