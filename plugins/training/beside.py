@@ -25,6 +25,7 @@ from typing import Any
 
 from fib_plugins.pickling import pack
 from fibcore import FibError
+from fibcore.interrupts import starting_process
 from fibcore.threads import one_blas_thread
 
 PROGRAM = (
@@ -53,14 +54,16 @@ class Beside:
         self._folder = folder
         self._requested: deque[Any] = deque()
         self._results = self._deleted = 0
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C on the terminal reaches the training only
-        )
-        self._send(sys.path)
-        self._send((pickle.dumps(work), folder))
+        packed = pickle.dumps(work)
+        with starting_process():
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", PROGRAM],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C on the terminal reaches the training only
+            )
+            self._send(sys.path)
+            self._send((packed, folder))
 
     def request(self, item: Any) -> None:
         """Have an item worked on, after those requested before; again has no effect."""

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import pickle
 import queue
-import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, cast
 
 from fibcore import FibError
+from fibcore.interrupts import leave_ctrl_c, starting_process
 
 LOST_SECONDS = 5.0
 """How long to wait for the cause when an error here may be due to a lost helper."""
@@ -74,10 +74,11 @@ class _Helpers:
         for own in arguments:
             here, there = spawn.Pipe(duplex=False)
             given = pickle.dumps((work, own))
-            process = spawn.Process(target=_run, args=(there, given), daemon=True)
-            process.start()
-            there.close()  # only the process holds this end now, until it exits
-            self._processes[here] = process
+            with starting_process():
+                process = spawn.Process(target=_run, args=(there, given), daemon=True)
+                process.start()
+                there.close()  # only the process holds this end now, until it exits
+                self._processes[here] = process
         self._watch.start()
         for _ in arguments:
             failure = self._started.get()
@@ -155,7 +156,7 @@ def _ended(exitcode: int, began: bool) -> FibError:
 
 def _run(there: Connection, given: bytes) -> None:
     """Do the work of a helper."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the one that started it
+    leave_ctrl_c()  # it reaches the process that started this one
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         work, arguments = pickle.loads(given)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
-import signal
 import threading
 import time
 import traceback
@@ -16,7 +15,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from fibcore.guests import exits_raise
-from fibcore.interrupts import obey_signals
+from fibcore.interrupts import leave_ctrl_c, obey_signals, starting_process
 from fibcore.pipeline.execute import Notify, Outcome
 from fibcore.pipeline.task import Task
 from fibcore.pipeline.workers import Ended, Failure, Workers, attempt, sendable
@@ -58,8 +57,9 @@ class Processes(Workers):
         """Send a task to a process that is idle, or to a new one."""
         idle = next((each for each in self._processes if each.task is None), None)
         if idle is None:
-            idle = _new_process(self._free.pop(0) if self._free else "")
-            self._processes.append(idle)
+            with starting_process():
+                idle = _new_process(self._free.pop(0) if self._free else "")
+                self._processes.append(idle)
         idle.task, idle.notify = task, notify
         idle.pipe.send_bytes(pickle.dumps(replace(task, device=idle.device or task.device)))
 
@@ -122,7 +122,7 @@ def _serve(pipe: Connection) -> None:
     """Execute the tasks that arrive, until the pipe is closed."""
     leave = os._exit
     threading.Thread(target=_end_with_parent, args=(leave,), daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the run, which ends this process
+    leave_ctrl_c()  # it reaches the run, which ends this process
     obey_signals()
     exits_raise()
     sending = threading.Lock()
