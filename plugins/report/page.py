@@ -93,8 +93,9 @@ def _shown_first(sections: Sequence[Section]) -> set[str]:
 
 
 def _grey_channels(run: Run) -> int:
+    """Return the number of grey layers; a step that changes images also shows those before."""
     return sum(
-        len(artefact.value.data)
+        len(artefact.value.data) * (3 if "images" in step.inputs else 1)
         for step in run.steps
         for artefact in step.artefacts.values()
         if artefact.type == "Images" and artefact.value is not None

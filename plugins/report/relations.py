@@ -2,7 +2,8 @@
 
 Each volume has a place: a frame, and an offset in this frame. A result with the shape of the input
 has the place of the input. A cut shifts the place. A metric that compares a prediction with a
-truth, or a fit on images and labels, implies that both have the same place.
+truth, or a fit on images and labels, implies that both have the same place. A step that moves
+images, and labels that belong to them, has a frame of its own.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fib_plugins.report.collect import Input, Run, Step
+from fibcore.contracts import products, slots
 from fibcore.errors import FibError
 from fibcore.grid import box_of
+from fibcore.registry import registry
 from fibcore.volumes import Images, Labels, Volume
 
 Name = tuple[str, str]
@@ -23,6 +26,21 @@ CARRIERS = ("images", "labels", "prediction")
 
 PAIRS = (("prediction", "truth"), ("images", "labels"))
 """Inputs of a step that have the same place."""
+
+
+MOVED = "moved"
+"""Name of the frame of a step that moves what it is given."""
+
+
+def moves(step: Step) -> bool:
+    """Return whether a step moves voxels: it can move labels as it moves the images."""
+    try:
+        plugin = registry().plugin(step.plugin)
+    except FibError:  # it is not installed here
+        return False
+    method = plugin.main_method
+    given, made = slots(plugin, method), products(plugin, method)
+    return {"images", "labels"} <= set(given) and "labels" in made
 
 
 @dataclass(frozen=True)
@@ -100,6 +118,8 @@ class Relations:
                 yield step, labels.with_data(labels.data[box])
 
     def _place(self, step: Step, name: str, volume: Volume) -> Place:
+        if moves(step):
+            return Place((step.id, MOVED), (0, 0, 0), volume.shape)
         for slot in CARRIERS:
             place = self.place_of(step, slot)
             if place is not None and place.shape == volume.shape:
@@ -138,7 +158,9 @@ class Relations:
 
     def _is_structure(self, step: Step) -> bool:
         """Return whether the labels of a step are not derived from images, even indirectly."""
-        for _, source in step.read:
+        for slot, source in step.read:
+            if slot == "images" and moves(step):
+                continue  # its labels are those that it was given, moved
             artefact, earlier = self.run.artefact(source), self.run.by_id.get(source.step)
             if artefact is None or earlier is None or artefact.type == "Images":
                 return False

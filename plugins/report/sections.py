@@ -172,6 +172,8 @@ class SectionMaker:
     def _images(self, step: Step, artefact: Artefact, images: Images) -> VolumeView:
         viewer = self.maker.viewer(f"{step.id}-{artefact.name}", images)
         self._add_channels(viewer, images)
+        if artefact is next(iter(step.artefacts.values())):
+            self._add_before(viewer, step, images)
         truth, caption = None, ""
         for origin, labels in self._truth(self.relations.places[step.id, artefact.name]):
             viewer.overlays.append(
@@ -190,6 +192,21 @@ class SectionMaker:
         if isinstance(images, Images) and images.shape == viewer.size:
             for channel in range(len(images.data)):
                 viewer.bases.append(self.maker.channel(viewer, images, channel))
+
+    def _add_before(self, viewer: Viewer, step: Step, images: Images) -> None:
+        """Add the images that a step was given, and what it changed, if the shape is the same."""
+        given = self.relations.volumes_of(step, "images")
+        before = given[0] if len(given) == 1 else None
+        if not isinstance(before, Images) or before.names != images.names:
+            return
+        if before.data.shape != images.data.shape:
+            return
+        for channel, name in enumerate(images.names):
+            ending = f" {name}" if len(images.names) > 1 else ""
+            viewer.bases += [
+                self.maker.channel(viewer, before, channel, f"before{ending}"),
+                self.maker.difference(viewer, images, before, channel, f"difference{ending}"),
+            ]
 
     def _truth(self, place: Place) -> list[tuple[Step, Labels]]:
         return list(self.relations.truths(place))[:1]

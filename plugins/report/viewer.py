@@ -14,6 +14,7 @@ import numpy as np
 from fib_plugins.report import palette, wording
 from fib_plugins.report.compare import errors, outline
 from fib_plugins.report.slices import (
+    GREY_PERCENTILES,
     SMALL_PX,
     Pictures,
     Plane,
@@ -203,7 +204,7 @@ class ViewerMaker:
         ]
         return Layer(name, self._draw_all(viewer, draw), swatches)
 
-    def channel(self, viewer: Viewer, images: Images, channel: int) -> Layer:
+    def channel(self, viewer: Viewer, images: Images, channel: int, name: str = "") -> Layer:
         """Return the layer of one channel of images, scaled between robust limits."""
         data = images.data[channel]
         limits = grey_limits(data[sample_slices(images)])
@@ -213,7 +214,25 @@ class ViewerMaker:
             return self.pictures.add_grey(to_grey(reduced(picture, PICTURE_PX), limits))
 
         note = f"black at {limits[0]:.3g}, white at {limits[1]:.3g}"
-        return Layer(images.names[channel], self._draw_all(viewer, draw), note=note)
+        return Layer(name or images.names[channel], self._draw_all(viewer, draw), note=note)
+
+    def difference(
+        self, viewer: Viewer, images: Images, before: Images, channel: int, name: str
+    ) -> Layer:
+        """Return the layer of what a step has added to one channel: grey where it is nothing."""
+        box = sample_slices(images)
+        added = images.data[channel][box].astype(np.float32) - before.data[channel][box]
+        most = max(float(np.percentile(np.abs(np.nan_to_num(added)), GREY_PERCENTILES[1])), 1e-6)
+
+        def draw(plane: Plane, crisp: tuple[int, int]) -> str:
+            now, then = (
+                take(volume.data[channel], plane, READ_PX).astype(np.float32)
+                for volume in (images, before)
+            )
+            return self.pictures.add_grey(to_grey(reduced(now - then, PICTURE_PX), (-most, most)))
+
+        note = f"black at {-most:.3g}, grey at 0, white at {most:.3g}"
+        return Layer(name, self._draw_all(viewer, draw), note=note)
 
     def outline(self, viewer: Viewer, labels: Labels, name: str, colour: str) -> Layer:
         """Return an overlay with the outline of the solid."""

@@ -8,7 +8,7 @@ import pytest
 
 from fib_plugins.report.collect import collect
 from fib_plugins.report.relations import Relations
-from fibcore import Context, Generator, Labels, hookimpl
+from fibcore import Context, Corrector, Generator, Images, Labels, Table, hookimpl, keeps
 from fibcore.registry import registry
 
 
@@ -23,12 +23,32 @@ class Clean(Generator):
         return labels
 
 
+class Roll(Corrector):
+    """Images, and their labels, one pixel further along x."""
+
+    name: ClassVar[str] = "toy_roll"
+
+    @keeps(labels=Labels, corrections=Table)
+    def correct(
+        self, images: Images, labels: Labels | None = None, context: Context | None = None
+    ) -> Images:
+        context = Context.of(context)
+        if labels is not None:
+            context.keep("labels", labels.with_data(np.roll(labels.data, 1, axis=-1)))
+        context.keep("corrections", Table({"slice": np.arange(images.shape[0])}))
+        return images.with_data(np.roll(images.data, 1, axis=-1))
+
+
 class CleanPackage:
     """Registers it."""
 
     @hookimpl
     def fib_register_generators(self, register):
         register(Clean)
+
+    @hookimpl
+    def fib_register_correctors(self, register):
+        register(Roll)
 
 
 @pytest.fixture(scope="session", autouse=True)  # registered once, in any order of tests
@@ -104,3 +124,28 @@ def test_a_prediction_that_was_cleaned_is_no_truth_but_a_cut_structure_is_one(be
     assert found.places["clean", "labels"] == found.places["solid", "labels"]
     truths = found.truths(found.places["solid", "labels"])
     assert [step.id for step, _ in truths] == ["blocks", "gold"]
+
+
+def rolled(steps, **inputs):
+    """Return the steps, with images rolled after the training that the step `solid` then takes."""
+    steps.insert(3, {"id": "rolled", "run": "corrector/toy_roll", "inputs": inputs})
+    steps[4]["inputs"]["images"] = "rolled"
+    return steps
+
+
+def test_a_step_that_moves_voxels_has_a_frame_of_its_own(bench, steps):
+    found = relations(bench.run(rolled(steps, images="sem")[:5]))
+    assert found.places["rolled", "images"] == found.places["solid", "labels"]
+    assert found.places["rolled", "images"].frame != found.places["sem", "images"].frame
+    assert list(found.truths(found.places["solid", "labels"])) == []
+
+
+def test_labels_that_were_moved_with_the_images_are_their_truth(bench, steps):
+    steps = rolled(steps, images="sem", labels="gold")
+    steps[5]["inputs"]["truth"] = {"from": "rolled", "artefact": "labels"}
+    found = relations(bench.run(steps))
+    assert found.places["gold", "labels"] == found.places["sem", "images"]
+    ((origin, truth),) = found.truths(found.places["solid", "labels"])
+    assert origin.id == "rolled"
+    gold = found.run.by_id["gold"].artefacts["labels"].value
+    np.testing.assert_array_equal(truth.data, np.roll(gold.data, 1, axis=-1))

@@ -170,6 +170,20 @@ def test_a_page_with_many_channels_gets_fewer_slices_of_each():
     assert (few, many) == (24, 10)
 
 
+def test_a_difference_is_grey_where_nothing_was_changed():
+    before = Images(RNG.integers(50, 200, (4, 40, 60)).astype(np.uint8), 1.0)
+    data = before.data.copy()
+    data[0, :, :20, :30] -= 20
+    data[0, :, 20:, 30:] += 20
+    pictures = Pictures()
+    maker = ViewerMaker(pictures, grey_channels=1)
+    viewer = maker.viewer("levelled", before)
+    layer = maker.difference(viewer, before.with_data(data), before, 0, "difference")
+    shown = picture(pictures, layer.pictures["xy"][1], "L")
+    assert [shown[5, 5], shown[35, 5], shown[35, 55]] == [0, 128, 255]
+    assert layer.note == "black at -20, grey at 0, white at 20"
+
+
 def test_the_same_picture_is_kept_once():
     pictures = Pictures()
     grey = RNG.integers(0, 255, (9, 9)).astype(np.uint8)
