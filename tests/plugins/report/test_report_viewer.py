@@ -171,7 +171,7 @@ def test_a_page_with_many_channels_gets_fewer_slices_of_each():
 
 
 def test_a_difference_is_grey_where_nothing_was_changed():
-    before = Images(RNG.integers(50, 200, (4, 40, 60)).astype(np.uint8), 1.0)
+    before = Images(RNG.integers(50, 200, (4, 40, 60)).astype(np.uint8), 1.0, kv=(2.0,))
     data = before.data.copy()
     data[0, :, :20, :30] -= 20
     data[0, :, 20:, 30:] += 20
