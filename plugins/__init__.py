@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from fib_plugins.generators.leveled_wave import LeveledWave as LeveledWave
     from fib_plugins.generators.particles import Particles as Particles
     from fib_plugins.metrics.anisotropy import Anisotropy as Anisotropy
+    from fib_plugins.metrics.correction_harm import CorrectionHarm as CorrectionHarm
     from fib_plugins.metrics.disagreement import Disagreement as Disagreement
     from fib_plugins.metrics.domain_gap import DomainGap as DomainGap
     from fib_plugins.metrics.label_consistency import LabelConsistency as LabelConsistency
@@ -84,6 +85,7 @@ _HOMES = {
     "LeveledWave": "generators.leveled_wave",
     "Particles": "generators.particles",
     "Anisotropy": "metrics.anisotropy",
+    "CorrectionHarm": "metrics.correction_harm",
     "Disagreement": "metrics.disagreement",
     "DomainGap": "metrics.domain_gap",
     "LabelConsistency": "metrics.label_consistency",

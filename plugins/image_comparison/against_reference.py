@@ -1,0 +1,128 @@
+"""A stack against the same stack without its defects, slice by slice: shift, brightness, error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fib_plugins.threads import in_threads, threads_for
+from fibcore import Context, FibError, Images
+
+BYTES_PER_PIXEL = 100
+"""Memory of a thread per pixel of a slice: complex spectra of two slices and their product."""
+
+PIXEL_PARTS = 50
+"""Shifts are found to this part of a pixel."""
+
+SMOOTH_PX = 1.0
+"""Standard deviation of the blur before shifts are measured, pixels."""
+
+
+@dataclass(frozen=True)
+class Differences:
+    """How each slice differs from its reference.
+
+    Attributes:
+        shift_px: (slice, 2), how far its structure lies beyond the reference along y and x, pixels.
+        brightness: (channel, slice), its mean less that of the reference, in standard deviations
+            of the reference.
+        square: (channel, slice), mean square difference in variances of the reference.
+    """
+
+    shift_px: np.ndarray
+    brightness: np.ndarray
+    square: np.ndarray
+
+    @property
+    def error(self) -> float:
+        """Root mean square difference of all voxels, in standard deviations of the reference."""
+        return float(np.sqrt(self.square.mean()))
+
+    @property
+    def brightness_rms(self) -> float:
+        """Variation of the brightness between slices, in standard deviations of the reference."""
+        return float(self.brightness.std(axis=1).mean())
+
+    @property
+    def drift_px(self) -> float:
+        """Root mean square of the shifts from their mean, over slices, y and x, pixels."""
+        return float(np.sqrt(np.square(self.shift_px - self.shift_px.mean(axis=0)).mean()))
+
+    @property
+    def step_px(self) -> float:
+        """Root mean square of the shifts of slices against their neighbours, pixels."""
+        return float(np.sqrt(np.square(np.diff(self.shift_px, axis=0)).mean()))
+
+
+def differences(images: Images, reference: Images, margin_px: int, context: Context) -> Differences:
+    """Compare each slice with its reference.
+
+    Args:
+        images: the stack.
+        reference: the same stack without defects, of the same shape and channels.
+        margin_px: pixels at each edge that are left out of error and brightness, where slices that
+            were shifted show nothing.
+        context: threads and progress.
+
+    Raises:
+        FibError: the reference is constant.
+    """
+    inner = (slice(margin_px, -margin_px or None),) * 2
+    named = zip(reference.data, reference.names, strict=True)
+    scale = [_deviation(channel, name) for channel, name in named]
+    count, depth = len(scale), reference.shape[0]
+
+    def compare(z: int) -> tuple[np.ndarray, list[float], list[float]]:
+        added = [
+            (images.data[c, z][inner].astype(np.float64) - reference.data[c, z][inner]) / scale[c]
+            for c in range(count)
+        ]
+        weighted = [
+            sum(stack.data[c, z].astype(np.float64) / scale[c] for c in range(count))
+            for stack in (reference, images)
+        ]
+        means = [float(part.mean()) for part in added]
+        return _shift(*weighted), means, [float(np.square(part).mean()) for part in added]
+
+    pixels = reference.shape[1] * reference.shape[2]
+    found = []
+    step = threads_for(BYTES_PER_PIXEL * pixels, context.threads)
+    for start in range(0, depth, step):
+        slices: Iterable[int] = range(start, min(start + step, depth))
+        found += in_threads(compare, slices, step)
+        context.progress(len(found), depth, "slices compared")
+    shift, mean, square = zip(*found, strict=True)
+    return Differences(np.array(shift), np.array(mean).T, np.array(square).T)
+
+
+def _deviation(channel: np.ndarray, name: str) -> float:
+    total = squares = 0.0
+    for plane in channel:
+        values = plane.astype(np.float64)
+        total += float(values.mean())
+        squares += float(np.square(values).mean())
+    deviation = max(squares / len(channel) - (total / len(channel)) ** 2, 0.0) ** 0.5
+    if deviation < 1e-9:
+        raise FibError(
+            f"the {name} images of the reference are constant: there is no structure to compare"
+        )
+    return float(deviation)
+
+
+def _shift(reference: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Return how far a slice lies beyond its reference along y and x, pixels."""
+    from scipy.ndimage import gaussian_filter
+    from skimage.registration import phase_cross_correlation
+
+    window = np.outer(*(np.hanning(n + 2)[1:-1] for n in reference.shape))
+    prepared = []
+    for plane in (reference, image):
+        smooth = gaussian_filter(plane, SMOOTH_PX)
+        columns = np.average(smooth, axis=0, weights=window.max(axis=1))  # curtains are in these
+        prepared.append((smooth - columns) * window)
+    if not prepared[1].any():
+        return np.zeros(2)
+    back, *_ = phase_cross_correlation(*prepared, upsample_factor=PIXEL_PARTS, normalization=None)
+    return -np.asarray(back)
