@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fib_plugins.image_statistics.noise_level import noise_of_slice
 from fib_plugins.threads import in_threads, threads_for
 from fibcore import Context, FibError, Images
 
@@ -28,7 +29,8 @@ class Differences:
         shift_px: (slice, 2), how far its structure lies beyond the reference along y and x, pixels.
         brightness: (channel, slice), its mean less that of the reference, in standard deviations
             of the reference.
-        square: (channel, slice), mean square difference in variances of the reference.
+        square: (channel, slice), mean square difference in variances of the reference, less that of
+            the white noise in the difference; below 0 where it is nothing but noise.
     """
 
     shift_px: np.ndarray
@@ -38,7 +40,7 @@ class Differences:
     @property
     def error(self) -> float:
         """Root mean square difference of all voxels, in standard deviations of the reference."""
-        return float(np.sqrt(self.square.mean()))
+        return float(np.sqrt(max(self.square.mean(), 0.0)))
 
     @property
     def brightness_rms(self) -> float:
@@ -84,7 +86,8 @@ def differences(images: Images, reference: Images, margin_px: int, context: Cont
             for stack in (reference, images)
         ]
         means = [float(part.mean()) for part in added]
-        return _shift(*weighted), means, [float(np.square(part).mean()) for part in added]
+        squares = [float(np.square(part).mean()) - noise_of_slice(part) ** 2 for part in added]
+        return _shift(*weighted), means, squares
 
     pixels = reference.shape[1] * reference.shape[2]
     found = []

@@ -24,15 +24,14 @@ STRUCTURE = ("solid_points", "diameter_xy_percent", "diameter_z_percent", "e_tpc
 class CorrectionHarm(Metric):
     """What corrections leave of a defect, and how they change a stack that has no defect.
 
-    A virtual stack is recorded twice with the same noise: with the defect and without it, the
-    `reference`. The corrector is applied to the first, and perhaps to the second as well. All
+    A virtual stack is recorded twice, with the defect and without it, the `reference`. The corrector is applied to the first, and perhaps to the second as well. All
     stacks have one shape: measure before slices or edges are cut off, or cut all alike.
 
     Row, for the corrected stack, with the prefix ``before_`` for the stack before its correction
     and ``clean_`` for the corrected reference, which shows what the correction itself does:
 
     - ``error``, ``before_error``, ``clean_error``: root mean square difference from the reference,
-      in its standard deviations, noise of both included, without the edges (`margin_px`);
+      in its standard deviations, without white noise, and without the edges (`margin_px`);
     - ``drift_px``, ``before_drift_px``: root mean square of the slices' shifts against the
       reference, from their mean; ``clean_drift_px``: the drift that was invented; ``step_px``: the
       same of the differences between neighbouring slices;
@@ -137,7 +136,7 @@ class CorrectionHarm(Metric):
             values = (found.error, found.drift_px, found.step_px, found.brightness_rms)
             row |= {prefix + figure: value for figure, value in zip(FIGURES, values, strict=True)}
             shift = found.shift_px - found.shift_px.mean(axis=0)
-            error = np.sqrt(found.square.mean(axis=0))
+            error = np.sqrt(np.maximum(found.square.mean(axis=0), 0.0))
             curves = {"shift_y_px": shift[:, 0], "shift_x_px": shift[:, 1], "error": error}
             columns |= {f"{name}_{curve}": value for curve, value in curves.items()}
             roles |= {f"{name}_{curve}": Curve(curve, of=name) for curve in curves}
