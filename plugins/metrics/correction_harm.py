@@ -24,8 +24,9 @@ STRUCTURE = ("solid_points", "diameter_xy_percent", "diameter_z_percent", "e_tpc
 class CorrectionHarm(Metric):
     """What corrections leave of a defect, and how they change a stack that has no defect.
 
-    A virtual stack is recorded twice, with the defect and without it, the `reference`. The corrector is applied to the first, and perhaps to the second as well. All
-    stacks have one shape: measure before slices or edges are cut off, or cut all alike.
+    A virtual stack is recorded twice, with the defect and, as the `reference`, without it. The
+    corrector is applied to the first, and perhaps to the second as well. All stacks have one shape:
+    measure before slices or edges are cut off, or cut all alike.
 
     Row, for the corrected stack, with the prefix ``before_`` for the stack before its correction
     and ``clean_`` for the corrected reference, which shows what the correction itself does:
