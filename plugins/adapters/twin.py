@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
+from fib_plugins.adapters.hidden_instrument.geometry import Field
 from fib_plugins.adapters.hidden_instrument.parameters import TwinParameters
-from fib_plugins.adapters.instrument_base.recording import BYTES_PER_PIXEL, forecast_recording
-from fibcore import Adapter, Context, Forecast, Images, Table, keeps
+from fib_plugins.adapters.instrument_base.recording import (
+    BYTES_PER_PIXEL,
+    forecast_recording,
+)
+from fibcore import (
+    Adapter,
+    Context,
+    FibError,
+    Forecast,
+    Images,
+    Labels,
+    Table,
+    VolumeSpec,
+    keeps,
+)
 
-CLEAN_BYTES_PER_PIXEL = 14
-"""Memory of a thread per pixel of a slice with every effect off."""
+CLEAN_BYTES_PER_PIXEL, RAW_BYTES_PER_PIXEL = 14, 68
+"""Memory of a thread per pixel of an ideal slice: with every effect off, and of a raw recording."""
 
 
 class Twin(TwinParameters, Adapter):
@@ -33,8 +48,25 @@ class Twin(TwinParameters, Adapter):
        limited bandwidth along x, brightness and contrast that drift until they are reset,
        amplifier noise, an S-shaped response, 8 bits. Some slices are out of focus or dim.
 
-    Nothing is moved: slices keep their place and thickness, the beam is symmetric about its axis
-    and the detector's delay is corrected. Labels of the ideal stack stay exactly aligned.
+    Nothing is moved unless the recording is raw: slices keep their place and thickness, the beam is
+    symmetric about its axis and the detector's delay is corrected. Labels of the ideal stack stay
+    exactly aligned.
+
+    **Raw recordings** (`raw`, or any of the parameters from `slice_nm` to `streaks_per_slice`) have
+    what correctors remove. Slices lie at uneven distances, with another mean than the nominal
+    `slice_nm`; some show the face of the slice before again, and some are lost from a line on. They
+    drift slowly, jitter and jump. The face is seen at an angle: y is shortened, and the face moves
+    up in the image as it is milled away. A data bar lies below, and charging draws streaks.
+
+    Nothing is invented at borders. The result has the field that all slices show at the largest
+    displacement that the parameters allow, and as many slices as the ideal stack is deep: its shape
+    is known before the run, and smaller than that of the ideal stack. Its voxel size is what the
+    microscope notes: `slice_nm`, and pixels of the image. Ideal slices at half the distance make
+    interpolation between them more accurate.
+
+    Give the labels of the ideal stack as `labels`, too: `labels` among the results has the phase
+    that each pixel of the raw images shows (nearest neighbour; 0 in the data bar). It is the truth
+    for the raw stack, and correctors move it with the images.
 
     Every random number comes from a stream of its effect, slice and channel: results do not depend
     on threads. Slices are made one by one; memory does not grow with their number. Ideal images
@@ -44,21 +76,40 @@ class Twin(TwinParameters, Adapter):
     measured:
 
     {presets}
+
+    With `raw` also:
+
+    {raw_presets}
     """
 
     name: ClassVar[str] = "twin"
     result_version: ClassVar[int] = 3
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Return the type of the result and the memory of the slices at work."""
-        spec = inputs.get("images")
+        """Return the type of the result and the memory of the slices at work.
+
+        Raises:
+            FibError: labels of another shape, or ideal slices that are too small for what moves.
+        """
+        spec, labels = inputs.get("images"), inputs.get("labels")
         if spec is None:
             return Forecast()
+        if labels is not None:
+            _check_shapes(spec, labels)
         each = CLEAN_BYTES_PER_PIXEL if self.is_clean else BYTES_PER_PIXEL
-        return forecast_recording(spec, self.bits, each)
+        if not self.is_raw:
+            forecast = forecast_recording(spec, self.bits, each)
+            return forecast if labels is None else replace(forecast, kept={"labels": labels})
+        field = Field.of(self, spec)
+        forecast = forecast_recording(spec, self.bits, RAW_BYTES_PER_PIXEL)
+        assert forecast.output is not None
+        kept = {} if labels is None else {"labels": field.recorded(labels, self)}
+        return replace(forecast, output=field.recorded(forecast.output, self), kept=kept)
 
-    @keeps(slices=Table)
-    def transform(self, images: Images, context: Context | None = None) -> Images:
+    @keeps(labels=Labels, slices=Table)
+    def transform(
+        self, images: Images, context: Context | None = None, *, labels: Labels | None = None
+    ) -> Images:
         """Return the images as recorded; keeps the variation from slice to slice.
 
         The result is uint8 or uint16, or with `bits` none float32 levels, 1 at full scale. The
@@ -66,19 +117,39 @@ class Twin(TwinParameters, Adapter):
         (fraction of the signal lost), and for each channel `<channel>_brightness` (added to the
         level) and `<channel>_contrast` (factor on the gain).
 
+        That of a raw recording also has position_nm (true position along z, from the first slice),
+        thickness_nm (milled off before the slice; for the first one the true mean), shift_y_px and
+        shift_x_px (displacement of what is seen towards larger y and x, against the first slice, in
+        pixels of the result), and, true or false: jump (moved suddenly before this slice),
+        repeated (shows the face of the slice before), lost (black from some line on), bad (out of
+        focus or dim).
+
+        Args:
+            images: ideal images.
+            context: surroundings of the step.
+            labels: of the ideal images; `labels` is kept if they are given.
+
         Raises:
-            FibError: grey values that are not finite or far outside black and white level, or
-                constant images whose contrast is to be set.
+            FibError: grey values that are not finite or far outside black and white level, constant
+                images whose contrast is to be set, labels of another shape, or ideal slices that
+                are too small for what moves.
         """
         from fib_plugins.adapters.hidden_instrument.imaging import Recording
 
         context = Context.of(context)
-        if self.is_clean:
+        if labels is not None:
+            _check_shapes(images.spec, labels.spec)
+        if self.is_clean and not self.is_raw:
             context.log.warning(
                 "every effect of the twin's instrument is off: set a preset (typical, bad) or "
                 "single effects"
             )
-        recording = Recording(self, images, context)
-        recorded = recording.run()
-        context.keep("slices", recording.variation.table(images))
-        return recorded
+        return Recording(self, images, context).run(labels)
+
+
+def _check_shapes(images: VolumeSpec, labels: VolumeSpec) -> None:
+    if images.shape != labels.shape:
+        raise FibError(
+            f"the images have shape {images.shape}, the labels {labels.shape} (z, y, x): give the "
+            f"labels that the ideal images were made from"
+        )

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from fib_plugins.adapters.hidden_instrument import beam, detector, sample
+from fib_plugins.adapters.hidden_instrument.charging import with_streaks
+from fib_plugins.adapters.hidden_instrument.data_bar import data_bar
+from fib_plugins.adapters.hidden_instrument.face import Face
+from fib_plugins.adapters.hidden_instrument.geometry import Geometry, recorded_voxel_size
 from fib_plugins.adapters.hidden_instrument.parameters import TwinParameters
 from fib_plugins.adapters.hidden_instrument.variation import SliceVariation
 from fib_plugins.adapters.instrument_base.recording import (
@@ -14,7 +20,7 @@ from fib_plugins.adapters.instrument_base.recording import (
     recorded_dtype,
 )
 from fib_plugins.adapters.instrument_base.signal_scale import SignalScale
-from fibcore import Context, FibError, Images
+from fibcore import Context, FibError, Images, Labels, Table
 
 OPERATOR_SLICES = 32
 """Number of slices from which the operator sets brightness and contrast."""
@@ -33,9 +39,13 @@ class Recording:
         self.settings = settings
         self.images = images
         self.context = context
-        self.scale = SignalScale.of(settings, images.data.dtype)
+        scale = SignalScale.of(settings, images.data.dtype)
         self.pixel_nm = images.voxel_size_nm[1:]
-        self.drawn = each_on(images, context)
+        self.geometry = Geometry.draw(settings, images, context) if settings.is_raw else None
+        self.face = Face(images, scale, self.geometry)
+        self.shape = self.face.shape
+        on_ideal = each_on(images, context)
+        self.drawn = [on_ideal[self.face.nearest(z)] for z in range(self.shape[0])]
         self.variation = SliceVariation.draw(settings, len(images.data), self.drawn)
         self.level = [self._operator(channel) for channel in range(len(images.data))]
         self.curtains: list[sample.Curtain] = []
@@ -51,11 +61,11 @@ class Recording:
         mean_level, contrast_level = self.settings.mean_level, self.settings.contrast_level
         if mean_level is None or contrast_level is None:
             return 1.0, 0.0
-        depth = self.images.shape[0]
+        depth = self.shape[0]
         looked_at = np.unique(np.linspace(0, depth - 1, min(depth, OPERATOR_SLICES)).round())
         total, squares, count = 0.0, 0.0, 0
         for z in looked_at.astype(int).tolist():
-            signal = self.scale.slice_of(self.images, channel, z).astype(np.float64)
+            signal = self.face.signal(channel, z).astype(np.float64)
             total += float(signal.sum())
             squares += float(np.square(signal).sum())
             count += signal.size
@@ -79,49 +89,79 @@ class Recording:
 
         def begin(z: int) -> list[sample.Curtain]:
             rng = self.drawn[max(z, 0)].rng_for("twin curtains", z + before)
-            signal = self.scale.slice_of(self.images, 0, max(z, 0))
+            signal = self.face.signal(0, max(z, 0))
             return sample.new_curtains(self.settings, signal, self.pixel_nm, z, rng)
 
-        slices = range(-before, self.images.shape[0])
+        slices = range(-before, self.shape[0])
         born = each_slice(begin, slices, self.context.threads, self._bytes_each)
         return [curtain for curtains in born for curtain in curtains]
 
-    def run(self) -> Images:
-        """Return the recorded images."""
-        bits = self.settings.bits
-        shape = self.images.data.shape
-        recorded = self.context.empty("twin", shape, recorded_dtype(bits))
+    def run(self, labels: Labels | None = None) -> Images:
+        """Return the recorded images; keeps the table ``slices``, and the labels if there are any.
+
+        Args:
+            labels: of the ideal images; their phases are kept as each recorded pixel shows them.
+        """
+        bits, bar = self.settings.bits, self.settings.data_bar_pixels
+        depth, height, width = self.shape
+        dtype = recorded_dtype(bits)
+        channels = len(self.images.data)
+        recorded = self.context.empty("twin", (channels, depth, height + bar, width), dtype)
+        shown = None
+        if labels is not None:
+            shown = self.context.empty("twin_labels", (depth, height + bar, width), np.uint8)
 
         def work(z: int) -> None:
             transmission = self._transmission(z)
             kernels = self._kernels(z)
-            for channel in range(len(recorded)):
-                ideal = self.scale.slice_of(self.images, channel, z)
+            for channel in range(channels):
+                ideal = self.face.signal(channel, z)
                 signal = self._under_the_beam(ideal, transmission, kernels)
                 level = self._detected(signal, z, channel)
+                if bar:
+                    below = data_bar(self.images, channel, z, bar, width)
+                    level = np.concatenate([level, below])
                 recorded[channel, z] = level if bits is None else detector.digitised(level, bits)
+            if shown is not None and labels is not None:
+                shown[z, :height] = self.face.labels_of(labels, z)
+                shown[z, height:] = 0
 
-        depth = self.images.shape[0]
         done = each_slice(work, range(depth), self.context.threads, self._bytes_each)
         for _ in self.context.track(done, "slices recorded", depth):
             pass
-        return self.images.with_data(recorded, quantity="grey value")
+        self.context.keep("slices", self._slices())
+        voxel_nm = recorded_voxel_size(self.settings, self.images)
+        if shown is not None and labels is not None:
+            self.context.keep("labels", labels.with_data(shown, voxel_size_nm=voxel_nm))
+        return self.images.with_data(recorded, quantity="grey value", voxel_size_nm=voxel_nm)
+
+    def _slices(self) -> Table:
+        return self.variation.table(self.images, self.geometry)
 
     def _transmission(self, z: int) -> np.ndarray | None:
         """Return the fraction of a slice's signal that curtains and the trench leave."""
-        settings, shape = self.settings, self.images.shape[1:]
+        settings, shape = self.settings, self.shape[1:]
         left = None
         if settings.curtains_per_um:
             alive = [c for c in self.curtains if c.first_slice <= z < c.first_slice + c.slices]
+            alive = [self._moved(curtain, z) for curtain in alive]
             left = sample.curtain_transmission(settings, alive, z, shape, self.pixel_nm)
         if settings.shadowing:
             shade = sample.shadow(settings, z, self.variation.shadow_phases, shape)
             left = shade if left is None else left * shade
         return left
 
+    def _moved(self, curtain: sample.Curtain, z: int) -> sample.Curtain:
+        """Return a curtain where it is in a slice: it moves with the face that it is on."""
+        if self.geometry is None:
+            return curtain
+        shift = self.geometry.shift[z] - self.geometry.shift[max(curtain.first_slice, 0)]
+        y, x = shift * self.pixel_nm
+        return replace(curtain, y_nm=curtain.y_nm + y, x_nm=curtain.x_nm + x)
+
     def _kernels(self, z: int) -> np.ndarray:
         """Return the core of the beam for each row of a slice."""
-        settings, height = self.settings, self.images.shape[1]
+        settings, height = self.settings, self.shape[1]
         below = (np.arange(height) - (height - 1) / 2) * self.pixel_nm[0]
         tilt = np.tan(np.radians(settings.focus_tilt_deg))
         covariances = beam.core_covariances(
@@ -158,12 +198,21 @@ class Recording:
         """Return the detected signal, as a fraction of full scale."""
         settings, context, variation = self.settings, self.context, self.variation
         beneath = signal  # the signal without noise
+        if settings.streaks_per_slice:
+            rng = context.rng_on(beneath, "twin streaks", z, channel)
+            length_px = settings.streak_length_nm / self.pixel_nm[1]
+            signal = with_streaks(
+                signal, settings.streaks_per_slice, settings.streak_strength, length_px, rng
+            )
         if settings.flicker:
             rng = context.rng_on(beneath, "twin flicker", z, channel)
             lines = detector.beam_flicker(settings.flicker, len(signal), rng)
             signal = signal * lines[:, None]
         if variation.dimming[z]:
             signal = signal * np.float32(1.0 - variation.dimming[z])
+        if self.geometry is not None and self.geometry.lost_from[z] < 1:
+            signal = signal.copy()
+            signal[int(self.geometry.lost_from[z] * len(signal)) :] = 0.0
         if settings.beam_electrons is not None:
             rng = context.rng_on(beneath, "twin electrons", z, channel)
             signal = detector.counted(

@@ -7,12 +7,13 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from fib_plugins.adapters.hidden_instrument.presets import PRESETS
-from fib_plugins.adapters.instrument_base.parameters import InstrumentParameters, Presets
+from fib_plugins.adapters.hidden_instrument.raw_parameters import RawParameters
+from fib_plugins.adapters.instrument_base.parameters import Presets
 
 Positive = Annotated[float, Field(gt=0)]
 
 
-class TwinParameters(InstrumentParameters):
+class TwinParameters(RawParameters):
     """The effects of the twin's instrument on ideal images; all are off by default.
 
     Shares and levels without a unit in their name are fractions: of the signal, or of the full

@@ -60,3 +60,38 @@ PRESETS: Presets = {
     },
 }
 """The values of each preset; parameters that are not named keep their defaults (off)."""
+
+RAW_PRESETS: Presets = {
+    "clean": {},
+    "typical": {
+        "thickness_error": 0.06,
+        "thickness_spread": 0.15,
+        "repeated_slices": 0.01,
+        "lost_slices": 0.005,
+        "drift_nm": 25.0,
+        "jitter_nm": 2.5,
+        "jumps": 1,
+        "jump_nm": 25.0,
+        "tilt_deg": 38.0,
+        "untracked": 0.1,
+        "data_bar_pixels": 24,
+        "streaks_per_slice": 0.5,
+        "streak_strength": 0.08,
+    },
+    "bad": {
+        "thickness_error": -0.12,
+        "thickness_spread": 0.3,
+        "repeated_slices": 0.03,
+        "lost_slices": 0.015,
+        "drift_nm": 50.0,
+        "jitter_nm": 5.0,
+        "jumps": 2,
+        "jump_nm": 40.0,
+        "tilt_deg": 38.0,
+        "untracked": 0.25,
+        "data_bar_pixels": 24,
+        "streaks_per_slice": 3.0,
+        "streak_strength": 0.2,
+    },
+}
+"""What `raw` adds to each preset."""

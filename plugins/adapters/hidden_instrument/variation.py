@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fib_plugins.adapters.hidden_instrument.geometry import Geometry
 from fib_plugins.adapters.hidden_instrument.parameters import TwinParameters
 from fib_plugins.adapters.instrument_base.recording import slice_table
 from fibcore import Context, Images, Table
+from fibcore.roles import Curve, Flag, Role
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class SliceVariation:
         contrast: factor on the contrast, axes (channel, slice).
         defocus_nm: in the middle of the face.
         dimming: fraction of the signal that is lost.
+        bad: whether the slice is out of focus or dim.
         shadow_phases: phases of the shadow's variation at the first slice, radians.
     """
 
@@ -31,6 +34,7 @@ class SliceVariation:
     contrast: np.ndarray
     defocus_nm: np.ndarray
     dimming: np.ndarray
+    bad: np.ndarray
     shadow_phases: tuple[float, float]
 
     @classmethod
@@ -40,14 +44,15 @@ class SliceVariation:
         """Draw the variation of a stack, that of each slice from a context of its own."""
         depth = len(drawn)
         steps = np.empty((depth, 2 * channels + 1))
-        readjusted = np.empty(depth, bool)
+        readjusted, bad = np.empty(depth, bool), np.zeros(depth, bool)
         defocus, dimming = np.zeros(depth), np.zeros(depth)
         for z in range(depth):
             rng = drawn[z].rng_for("twin slice", z)
             luck, kind, amount, sign = rng.random(4)
             readjusted[z] = rng.random() * settings.readjust_slices < 1
             steps[z] = rng.standard_normal(steps.shape[1])
-            if luck < settings.bad_slices:
+            bad[z] = luck < settings.bad_slices
+            if bad[z]:
                 if kind < 0.5:
                     defocus[z] = (
                         settings.bad_defocus_nm * (0.5 + amount) * (1 if sign < 0.5 else -1)
@@ -61,17 +66,32 @@ class SliceVariation:
             contrast=np.exp(settings.contrast_step * walks[:, channels : 2 * channels].T),
             defocus_nm=settings.defocus_nm + settings.defocus_step_nm * walks[:, -1] + defocus,
             dimming=dimming,
+            bad=bad,
             shadow_phases=(float(phases[0]), float(phases[1])),
         )
 
-    def table(self, images: Images) -> Table:
-        """Return the variation as columns, one row per slice."""
+    def table(self, images: Images, geometry: Geometry | None = None) -> Table:
+        """Return the variation as columns, one row per slice; that of a raw recording is longer."""
         columns = {
             "slice": np.arange(len(self.dimming)),
             "defocus_nm": self.defocus_nm,
             "dimming": self.dimming,
         }
-        return slice_table(images, columns, self.brightness, self.contrast)
+        roles: dict[str, Role] = {}
+        if geometry is not None:
+            columns |= {
+                "position_nm": geometry.position_nm,
+                "thickness_nm": geometry.thickness_nm,
+                "shift_y_px": geometry.shift[:, 0],
+                "shift_x_px": geometry.shift[:, 1],
+                "jump": geometry.jump,
+                "repeated": geometry.repeated,
+                "lost": geometry.lost_from < 1,
+                "bad": self.bad,
+            }
+            roles = {f"shift_{axis}_px": Curve("shift_px", along=axis) for axis in "yx"}
+            roles |= dict.fromkeys(("jump", "repeated", "lost", "bad"), Flag())
+        return slice_table(images, columns, self.brightness, self.contrast, roles)
 
 
 def restarted_walks(steps: np.ndarray, restarts: np.ndarray) -> np.ndarray:

@@ -15,8 +15,8 @@ Presets = Mapping[PresetName, Mapping[str, Any]]
 class InstrumentParameters(BaseModel):
     """Preset and grey levels; a subclass adds its effects, all off by default.
 
-    In the docstring of a subclass, a line ``{presets}`` is replaced with a table of the presets'
-    values.
+    In the docstring of a subclass, a line ``{presets}`` or ``{raw_presets}`` is replaced with a
+    table of the values of these presets.
     """
 
     presets: ClassVar[Presets]
@@ -41,10 +41,12 @@ class InstrumentParameters(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        indented = re.search(r"^( *)\{presets\}$", cls.__doc__ or "", re.MULTILINE)
-        if indented:
-            table = f"\n{indented[1]}".join(_preset_table(cls))
-            cls.__doc__ = (cls.__doc__ or "").replace("{presets}", table)
+        for name in ("presets", "raw_presets"):
+            place = f"{{{name}}}"
+            indented = re.search(f"^( *){re.escape(place)}$", cls.__doc__ or "", re.MULTILINE)
+            if indented:
+                table = f"\n{indented[1]}".join(_preset_table(cls, getattr(cls, name)))
+                cls.__doc__ = (cls.__doc__ or "").replace(place, table)
 
     @model_validator(mode="before")
     @classmethod
@@ -77,16 +79,14 @@ class InstrumentParameters(BaseModel):
         return all(getattr(self, name) == fields[name].default for name in self.effects)
 
 
-def _preset_table(instrument: type[InstrumentParameters]) -> Iterator[str]:
+def _preset_table(instrument: type[InstrumentParameters], presets: Presets) -> Iterator[str]:
     """Yield the lines of a Markdown table of the presets' values, in the order of the fields."""
     names = get_args(PresetName)
     yield f"| parameter | {' | '.join(names)} |"
     yield f"|{'---|' * (1 + len(names))}"
     for name, field in instrument.model_fields.items():
-        if any(name in values for values in instrument.presets.values()):
-            cells = [
-                _shown(instrument.presets[preset].get(name, field.default)) for preset in names
-            ]
+        if any(name in values for values in presets.values()):
+            cells = [_shown(presets[preset].get(name, field.default)) for preset in names]
             yield f"| {name} | {' | '.join(cells)} |"
 
 

@@ -81,7 +81,7 @@ def slice_table(
     columns: Mapping[str, np.ndarray],
     brightness: np.ndarray,
     contrast: np.ndarray,
-    curves: Mapping[str, Curve] | None = None,
+    curves: Mapping[str, Role] | None = None,
 ) -> Table:
     """Return what differs from slice to slice, one row per slice.
 
@@ -92,7 +92,7 @@ def slice_table(
         columns: the first columns, ``slice`` among them.
         brightness: added to the level, axes (channel, slice), fractions of the full scale.
         contrast: factor on the gain, axes (channel, slice).
-        curves: roles of columns that are more than a curve of their own.
+        curves: roles of columns other than a curve of their own.
     """
     columns = dict(columns)
     for channel, name in enumerate(images.names):
