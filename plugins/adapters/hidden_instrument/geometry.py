@@ -147,8 +147,8 @@ def _positions(
     """Return whether slices are repeated, and their positions in nm.
 
     Thickness is gamma distributed: independent, positive, skewed. It is scaled to its mean, so that
-    the last slice is where slices of equal thickness would have it. Milling goes on while a face is
-    recorded again: the next slice is that much thicker.
+    the last slice is where slices of equal thickness would have it. While a face is recorded again,
+    the ion beam still advances: the next slice is that much thicker.
     """
     slices, mean = field.shape[0], field.slice_nm
     thick = np.ones(max(slices - 1, 0))
