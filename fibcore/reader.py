@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,6 +14,7 @@ from fibcore.errors import FibError
 from fibcore.files import hash_files
 from fibcore.models import Model
 from fibcore.plugin import Forecast, Plugin
+from fibcore.tables import Table
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Opened:
         read: function that reads the files; raises `FibError` if their content cannot be used.
         forecast: for a volume, its spec and the memory needed to read it; warnings.
         model: the model, if the files hold one.
+        tables: name -> table of what else is known of the files, which a load step keeps, such as
+            ``positions`` of slices in their names; they are part of its key.
     """
 
     type: type[Artefact]
@@ -33,6 +36,7 @@ class Opened:
     read: Callable[[Context], Artefact]
     forecast: Forecast = field(default_factory=Forecast)
     model: Model | None = None
+    tables: Mapping[str, Table] = field(default_factory=dict)
 
 
 class Reader(Plugin):

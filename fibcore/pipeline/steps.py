@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from fibcore.pipeline.spec import Source, Step
 from fibcore.pipeline.wiring import check_references, connect, expect, plugin_of
 from fibcore.plugin import Plugin
 from fibcore.reader import Reader
+from fibcore.tables import Table
 
 
 def plan_step(findings: Findings, seed: int, index: int, step: Step) -> PlannedStep | None:
@@ -119,6 +121,8 @@ def _loading_work(findings: Findings, path: Location, step: Step, seed: int) -> 
     if opened.model is not None:
         plugin_of(opened.model, {})  # raises if its plugin cannot use it
     sha256 = reader.content_hash(opened.files)
+    for name, table in opened.tables.items():
+        sha256 = hashlib.sha256(f"{sha256}\n{name}\n{table.to_csv()}".encode()).hexdigest()
     read = partial(_read, reader, step.load, findings.base)
     product = Product(opened.type, "" if opened.model is None else opened.model.kind)
     return Work(
@@ -127,7 +131,7 @@ def _loading_work(findings: Findings, path: Location, step: Step, seed: int) -> 
         result_version=reader_class.result_version,
         params=reader.model_dump(mode="json", by_alias=True),
         seed=seed,
-        products={opened.type.artefact: product},
+        products={opened.type.artefact: product} | dict.fromkeys(opened.tables, Product(Table)),
         files=Files(
             step.load,
             sha256,
@@ -142,7 +146,10 @@ def _loading_work(findings: Findings, path: Location, step: Step, seed: int) -> 
 
 def _read(reader: Reader, source: str, base: Path, context: Context) -> Artefact:
     """Open the files when the step runs, and read them."""
-    return reader.open(source, base).read(context)
+    opened = reader.open(source, base)
+    for name, table in opened.tables.items():
+        context.keep(name, table)
+    return opened.read(context)
 
 
 _WORK = {"load": _loading_work, "apply": _applied_work}

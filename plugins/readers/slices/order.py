@@ -26,11 +26,14 @@ class Order:
         files: the files.
         thickness_nm: distance of slices by the positions in the names; None if there are none.
         remarks: remarks on ambiguous, uneven or missing numbers.
+        positions_nm: increasing distances from the first slice, by the names; empty if there are
+            none.
     """
 
     files: tuple[Path, ...]
     thickness_nm: float | None = None
     remarks: tuple[str, ...] = ()
+    positions_nm: tuple[float, ...] = ()
 
 
 def same_numbers(names: Sequence[Name]) -> list[list[Name]]:
@@ -109,10 +112,13 @@ def put_in_order(names: Sequence[Name]) -> Order:
     if len(columns) == 1:
         remarks.append(past_midnight(columns[0].shown))
     thickness = None
+    distances: tuple[float, ...] = ()
     if position is not None:
         sentence, thickness = steps.positions(position, shown)
         remarks.append(sentence)
-    return Order(files, thickness, tuple(dict.fromkeys(remark for remark in remarks if remark)))
+        distances = steps.distances(position)
+    unique = tuple(dict.fromkeys(remark for remark in remarks if remark))
+    return Order(files, thickness, unique, distances)
 
 
 def of_labels(labels: Sequence[str], suffixes: Sequence[str]) -> Order:

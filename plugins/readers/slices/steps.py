@@ -72,6 +72,17 @@ def positions(column: Column, shown: Sequence[str]) -> tuple[str, float | None]:
     return sentence, float(f"{thickness:.6g}") if column.in_nm and thickness > 0 else None
 
 
+def distances(column: Column) -> tuple[float, ...]:
+    """Return increasing distances from the first slice in nm; () if there is no unit, or no order.
+
+    Args:
+        column: positions, in the order of the slices; they all increase, or all decrease.
+    """
+    found = tuple(abs(value - column.values[0]) for value in column.values)
+    increase = all(a < b for a, b in pairwise(found))
+    return tuple(float(f"{nm:.9g}") for nm in found) if column.in_nm and increase else ()
+
+
 def _sized(step: float, column: Column) -> str:
     return f"{step:.6g}{' nm' if column.in_nm else ''}"
 

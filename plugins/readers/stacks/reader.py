@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import numpy as np
+
 from fib_plugins.readers.slices.known_hashes import hashes_of
 from fib_plugins.readers.slices.named import find
 from fib_plugins.readers.slices.order import Order
@@ -16,11 +18,20 @@ from fib_plugins.readers.stacks.header import Header
 from fib_plugins.readers.stacks.load import load_stack
 from fib_plugins.readers.stacks.params import StackParams
 from fib_plugins.readers.stacks.planes import Plane
-from fib_plugins.readers.stacks.stack import open_stack
+from fib_plugins.readers.stacks.stack import Stack, open_stack
 from fibcore.context import held_bytes
 from fibcore.errors import FibError
 from fibcore.plugin import Forecast
 from fibcore.reader import Opened
+from fibcore.roles import Abscissa, Curve
+from fibcore.tables import Table
+
+
+def _positions(stack: Stack) -> Table:
+    """Return the positions along z that the names of slices contain."""
+    nm = np.array(stack.positions_nm)
+    columns = {"slice": np.arange(len(nm)), "position_nm": nm}
+    return Table(columns, {"slice": Abscissa(), "position_nm": Curve()})
 
 
 class StackReader(StackParams):
@@ -71,7 +82,8 @@ class StackReader(StackParams):
         Voxel size and accelerating voltage come from the parameters, else from fib's own metadata,
         else from the tags of the format. Voxels that are contiguous, uncompressed and in the
         machine's byte order are memory-mapped, read-only; others are decoded plane by plane. The
-        forecast of memory is 0 for a memory-mapped file.
+        forecast of memory is 0 for a memory-mapped file. If the names of slices contain positions
+        in a unit of length, these are the table ``positions`` with the columns slice, position_nm.
 
         Args:
             source: a file, a folder of slices or a glob.
@@ -94,6 +106,7 @@ class StackReader(StackParams):
                 warnings=stack.warnings,
                 referenced=stack.mapped,
             ),
+            tables={"positions": _positions(stack)} if stack.positions_nm else {},
         )
 
     @classmethod

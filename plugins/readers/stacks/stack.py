@@ -46,6 +46,8 @@ class Stack:
         names: channel names; empty for the default.
         quantity: quantity of the grey values; empty for the default.
         warnings: warnings for the user.
+        positions_nm: distances of the slices of the region along z by their names; empty if the
+            names contain none.
     """
 
     headers: tuple[Header, ...]
@@ -56,6 +58,7 @@ class Stack:
     names: tuple[str, ...]
     quantity: str
     warnings: tuple[str, ...]
+    positions_nm: tuple[float, ...] = ()
 
     @property
     def mapped(self) -> bool:
@@ -142,6 +145,7 @@ def open_stack(
         names=own.names if own is not None and own_names else names,
         quantity=own.quantity if own is not None else "",
         warnings=tuple(warning for warning in warnings if warning),
+        positions_nm=order.positions_nm[box[0]],
     )
 
 
