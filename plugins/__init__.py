@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from fib_plugins.adapters.histogram_match import HistogramMatch as HistogramMatch
     from fib_plugins.adapters.identity import Identity as Identity
     from fib_plugins.adapters.twin import Twin as Twin
+    from fib_plugins.correctors.crop.plugin import Crop as Crop
+    from fib_plugins.correctors.tilt.plugin import Tilt as Tilt
     from fib_plugins.generators.hierarchical_leveled_wave import (
         HierarchicalLeveledWave as HierarchicalLeveledWave,
     )
@@ -80,6 +82,8 @@ _HOMES = {
     "HistogramMatch": "adapters.histogram_match",
     "Identity": "adapters.identity",
     "Twin": "adapters.twin",
+    "Crop": "correctors.crop.plugin",
+    "Tilt": "correctors.tilt.plugin",
     "HierarchicalLeveledWave": "generators.hierarchical_leveled_wave",
     "Layered": "generators.layered",
     "LeveledWave": "generators.leveled_wave",

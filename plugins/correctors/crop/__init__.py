@@ -1,0 +1,1 @@
+"""Cutting the field: data bars, filled edges, regions that show nothing."""
