@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fib_plugins.report.collect import Input, Run, Step
-from fibcore.contracts import products, slots
+from fibcore.contracts import slots
 from fibcore.errors import FibError
 from fibcore.grid import box_of
+from fibcore.kinds import Corrector
 from fibcore.registry import registry
 from fibcore.volumes import Images, Labels, Volume
 
@@ -33,14 +34,14 @@ MOVED = "moved"
 
 
 def moves(step: Step) -> bool:
-    """Return whether a step moves voxels: it can move labels as it moves the images."""
+    """Return whether a step moves voxels: it has moved labels with the images, or could have."""
+    if {"images", "labels"} <= step.inputs.keys():
+        return "labels" in step.artefacts
     try:
         plugin = registry().plugin(step.plugin)
     except FibError:  # it is not installed here
         return False
-    method = plugin.main_method
-    given, made = slots(plugin, method), products(plugin, method)
-    return {"images", "labels"} <= set(given) and "labels" in made
+    return issubclass(plugin, Corrector) and "labels" in slots(plugin, plugin.main_method)
 
 
 @dataclass(frozen=True)
