@@ -58,6 +58,51 @@ class Differences:
         return float(np.sqrt(np.square(np.diff(self.shift_px, axis=0)).mean()))
 
 
+LOOKED_AT = 8
+"""Number of slices from which the place of one field in another is found."""
+
+
+def common_field(images: Images, reference: Images) -> tuple[Images, Images]:
+    """Cut two stacks to what both show, if edges of one of them were cut off.
+
+    The place of one in the other is a whole number of pixels along y and x, where the correlations
+    of some slices, summed, are highest. Images of the same shape are returned as they are.
+
+    Args:
+        images: the stack.
+        reference: the same stack without defects; it has as many slices.
+    """
+    if images.shape == reference.shape:
+        return images, reference
+    from scipy.fft import irfft2, next_fast_len, rfft2
+
+    padded = [
+        next_fast_len(a + b - 1, real=True)
+        for a, b in zip(images.shape[1:], reference.shape[1:], strict=True)
+    ]
+    depth = reference.shape[0]
+    surface = np.zeros(padded)
+    for z in np.unique(np.linspace(0, depth - 1, min(depth, LOOKED_AT)).astype(int)).tolist():
+        spectra = []
+        for stack in (reference, images):
+            plane = stack.data[0, z].astype(np.float64)
+            spectra.append(rfft2(plane - plane.mean(axis=0), padded))
+        surface += irfft2(spectra[0] * np.conj(spectra[1]), padded)
+    peak = np.unravel_index(int(surface.argmax()), surface.shape)
+    cuts = []
+    for at, size, there, here in zip(
+        peak, padded, reference.shape[1:], images.shape[1:], strict=True
+    ):
+        offset = int(at) if at < there else int(at) - size  # of the images in the reference
+        start, stop = max(offset, 0), min(offset + here, there)
+        cuts.append((slice(start, stop), slice(start - offset, stop - offset)))
+    (y, own_y), (x, own_x) = cuts
+    return (
+        images.with_data(images.data[:, :, own_y, own_x]),
+        reference.with_data(reference.data[:, :, y, x]),
+    )
+
+
 def differences(images: Images, reference: Images, margin_px: int, context: Context) -> Differences:
     """Compare each slice with its reference.
 

@@ -25,8 +25,9 @@ class CorrectionHarm(Metric):
     """What corrections leave of a defect, and how they change a stack that has no defect.
 
     A virtual stack is recorded twice, with the defect and, as the `reference`, without it. The
-    corrector is applied to the first, and perhaps to the second as well. All stacks have one shape:
-    measure before slices or edges are cut off, or cut all alike.
+    corrector is applied to the first, and perhaps to the second as well. All stacks have the same
+    slices and voxels; where edges were cut off, each is compared in the field that it shares with
+    the reference.
 
     Row, for the corrected stack, with the prefix ``before_`` for the stack before its correction
     and ``clean_`` for the corrected reference, which shows what the correction itself does:
@@ -72,16 +73,22 @@ class CorrectionHarm(Metric):
             other = inputs.get(name)
             if other is None:
                 continue
-            if other.shape != reference.shape or other.kv != reference.kv:
+            if other.shape[0] != reference.shape[0] or other.kv != reference.kv:
                 raise FibError(
-                    f"{name} has shape {other.shape} (z, y, x) and {len(other.kv)} channels, the "
-                    f"reference {reference.shape} and {len(reference.kv)}: they must be the same "
-                    f"stack; measure before slices or edges are cut off, or cut both alike"
+                    f"{name} has {other.shape[0]} slices and {len(other.kv)} channels, the "
+                    f"reference {reference.shape[0]} and {len(reference.kv)}: they must be the "
+                    f"same stack; measure before slices are left out or resampled"
                 )
-        if min(reference.shape[1:]) <= 2 * self.margin_px + 8:
+            if not np.allclose(other.voxel_size_nm[1:], reference.voxel_size_nm[1:], rtol=0.01):
+                raise FibError(
+                    f"{name} has pixels of {list(other.voxel_size_nm[1:])} nm, the reference "
+                    f"{list(reference.voxel_size_nm[1:])} nm (y, x): bring both to one size first"
+                )
+        smallest = [spec for spec in inputs.values() if isinstance(spec, VolumeSpec)]
+        if min(min(spec.shape[1:]) for spec in smallest) <= 2 * self.margin_px + 8:
             raise FibError(
-                f"slices of {reference.shape[1]} x {reference.shape[2]} pixels (y, x) have no "
-                f"middle with margin_px {self.margin_px}: make it smaller"
+                f"slices of {[spec.shape[1:] for spec in smallest]} pixels (y, x) have no middle "
+                f"with margin_px {self.margin_px}: make it smaller"
             )
         if reference.shape[0] < 3:
             raise FibError(
@@ -121,18 +128,22 @@ class CorrectionHarm(Metric):
         Raises:
             FibError: shapes differ, the reference is constant, tables without these columns.
         """
-        from fib_plugins.image_comparison.against_reference import differences
+        from fib_plugins.image_comparison.against_reference import common_field, differences
 
         context = Context.of(context)
         given = {"before": before, "corrected": corrected, "clean": clean}
-        stacks = {name: stack for name, stack in given.items() if stack is not None}
-        specs = {name: stack.spec for name, stack in stacks.items()}
+        specs = {name: stack.spec for name, stack in given.items() if stack is not None}
         self.forecast("measure", {**specs, "reference": reference.spec})
+        stacks = {
+            name: common_field(stack, reference)
+            for name, stack in given.items()
+            if stack is not None
+        }
         row: dict[str, float] = {}
         columns: dict[str, np.ndarray] = {"slice": np.arange(reference.shape[0])}
         roles: dict[str, Role] = {"slice": Abscissa()}
-        for name, stack in stacks.items():
-            found = differences(stack, reference, self.margin_px, context)
+        for name, (stack, same) in stacks.items():
+            found = differences(stack, same, self.margin_px, context)
             prefix = "" if name == "corrected" else f"{name}_"
             values = (found.error, found.drift_px, found.step_px, found.brightness_rms)
             row |= {prefix + figure: value for figure, value in zip(FIGURES, values, strict=True)}
@@ -142,50 +153,63 @@ class CorrectionHarm(Metric):
             columns |= {f"{name}_{curve}": value for curve, value in curves.items()}
             roles |= {f"{name}_{curve}": Curve(curve, of=name) for curve in curves}
         if self.structure:
-            row |= self._structure({**stacks, "reference": reference}, context)
+            row |= self._structure(stacks, context)
         if corrections is not None or recorded is not None:
             row |= _thickness(corrections, recorded)
         context.keep("slices", Table(columns, roles))
         return Table.from_rows([row])
 
-    def _structure(self, stacks: Mapping[str, Images], context: Context) -> dict[str, float]:
-        """Return the changes of structural numbers against the reference."""
-        numbers = {}
-        level = None
-        for name in ("reference", *(name for name in stacks if name != "reference")):
-            labels, level = _labels(stacks[name], level, context)
-            own = Context(context.seed, threads=context.threads, scratch=context.scratch)
-            measured = Anisotropy().measure(labels, context=own).rows()[0]
-            z = (measured["diameter_xz_nm"] + measured["diameter_yz_nm"]) / 2
-            solid = 100 * float(np.mean([plane.mean() for plane in labels.data]))
-            numbers[name] = (solid, measured["diameter_xy_nm"], z, measured["e_tpcf"])
-            context.progress(len(numbers), len(stacks), "structures measured")
-        true = numbers.pop("reference")
+    def _structure(
+        self, stacks: Mapping[str, tuple[Images, Images]], context: Context
+    ) -> dict[str, float]:
+        """Return the changes of structural numbers of stacks against their references."""
         changes: dict[str, float] = {}
-        for name, (solid, xy, z, e_tpcf) in numbers.items():
+        known: dict[object, tuple[float, tuple[float, ...]]] = {}
+        for done, (name, (stack, same)) in enumerate(stacks.items(), 1):
+            field = same.shape, same.data.__array_interface__["data"]  # often that of another
+            if field not in known:
+                level = _level(same, context)
+                known[field] = level, _numbers(same, level, context)
+            level, true = known[field]
+            solid, xy, z, e_tpcf = _numbers(stack, level, context)
+            values = (
+                solid - true[0], 100 * (xy / true[1] - 1), 100 * (z / true[2] - 1), e_tpcf - true[3]
+            )  # fmt: skip
             prefix = "" if name == "corrected" else f"{name}_"
-            percents = [100 * (now / then - 1) for now, then in ((xy, true[1]), (z, true[2]))]
-            values = (solid - true[0], *percents, e_tpcf - true[3])
             changes |= {prefix + key: value for key, value in zip(STRUCTURE, values, strict=True)}
+            context.progress(done, len(stacks), "structures measured")
         return changes
 
 
-def _labels(images: Images, level: float | None, context: Context) -> tuple[Labels, float]:
-    """Return what is above a level after a blur, of the first channel, and the level."""
+def _smooth(images: Images, context: Context) -> np.ndarray:
+    """Return the first channel, blurred in its slices."""
     from scipy.ndimage import gaussian_filter
-
-    from fib_plugins.image_statistics.histogram import Histogram
-    from fib_plugins.image_statistics.levels import otsu_level
 
     smooth = context.empty("smooth", images.shape, np.float32)
     for z, plane in enumerate(images.data[0]):
         smooth[z] = gaussian_filter(plane.astype(np.float32), BLUR_PX)
-    if level is None:
-        level = otsu_level(Histogram.of(smooth, "the images of the reference"))
+    return smooth
+
+
+def _level(images: Images, context: Context) -> float:
+    from fib_plugins.image_statistics.histogram import Histogram
+    from fib_plugins.image_statistics.levels import otsu_level
+
+    smooth = _smooth(images, context)
+    return otsu_level(Histogram.of(smooth, "the images of the reference"))
+
+
+def _numbers(images: Images, level: float, context: Context) -> tuple[float, float, float, float]:
+    """Return what is above a level: its percentage, its diameters in xy and along z, its e_tpcf."""
     solid = context.empty("solid", images.shape, np.uint8)
-    for z, plane in enumerate(smooth):
+    for z, plane in enumerate(_smooth(images, context)):
         solid[z] = plane > level
-    return Labels(solid, images.voxel_size_nm), level
+    own = Context(context.seed, threads=context.threads, scratch=context.scratch)
+    labels = Labels(solid, images.voxel_size_nm)
+    measured = Anisotropy().measure(labels, context=own).rows()[0]
+    along_z = (measured["diameter_xz_nm"] + measured["diameter_yz_nm"]) / 2
+    percent = 100 * float(np.mean([plane.mean() for plane in solid]))
+    return percent, measured["diameter_xy_nm"], along_z, measured["e_tpcf"]
 
 
 def _thickness(corrections: Table | None, recorded: Table | None) -> dict[str, float]:

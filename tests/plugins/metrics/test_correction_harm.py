@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.ndimage import fourier_shift, gaussian_filter
@@ -91,6 +93,16 @@ def test_edges_that_a_shift_bares_do_not_count(clean):
     assert row["error"] == 0.0
 
 
+@pytest.mark.parametrize("offset", [(0, 0), (5, 9), (-4, 6)])
+def test_edges_that_were_cut_off_are_left_out(clean, offset):
+    """The place of each field in the other is found; also if neither holds the other."""
+    y, x = offset
+    corrected = clean.with_data(clean.data[:, :, max(y, 0) : 60, x:70])
+    reference = clean.with_data(clean.data[:, :, max(-y, 0) :])
+    row, _ = measured(corrected, reference, structure=True)
+    assert {name: value for name, value in row.items() if value} == {}
+
+
 def test_a_straightened_structure_changes_what_is_measured_along_z(clean):
     """Jitter makes the sections along z look finer; solid fraction and plane xy stay."""
     shifts = RNG.normal(0, 3, (len(Z), 2)).round()
@@ -133,7 +145,8 @@ def test_the_result_does_not_depend_on_threads(clean):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda s: {"corrected": s.cut({"z": (0, 0.5)})}, "before slices or edges are cut off"),
+        (lambda s: {"corrected": s.cut({"z": (0, 0.5)})}, "before slices are left out"),
+        (lambda s: {"corrected": replace(s, voxel_size_nm=(5, 5, 6))}, "one size first"),
         (lambda s: {"reference": s.with_data(np.ones_like(s.data))}, "constant"),
         (lambda s: {"corrections": Table({"slice": Z})}, "no column thickness_nm"),
         (
