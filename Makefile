@@ -87,7 +87,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.run_all
 
 bench-large: $(STAMP)
-	$(BIN)/python -m benchmarks.run_all 'large metrics' 'large labels' 'large check'
+	$(BIN)/python -m benchmarks.run_all 'large metrics' 'large labels' 'large correctors' 'large check'
 
 validation: $(STAMP)
 	$(BIN)/python -m benchmarks.validation

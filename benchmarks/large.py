@@ -1,10 +1,12 @@
 """Stacks that are larger than the memory: time, peak of memory, and disk of whole commands.
 
-    python -m benchmarks.large metrics|labels|check [--size Z Y X] [--folder FOLDER]
+    python -m benchmarks.large metrics|labels|check|correctors [--size Z Y X] [--folder FOLDER]
 
 - ``metrics``: ``fib run`` of load, ``metric/morphology``, ``metric/anisotropy`` and the report.
 - ``labels``: ``fib run`` of load and ``segmenter/threshold``; the source is one BigTIFF, of which
   the first slices hold an image and the rest is a hole in the file.
+- ``correctors``: ``fib run`` of load and all correctors, of a stack with drift, curtains, uneven
+  brightness and a data bar; the time of each step follows.
 - ``check``: the second ``fib check`` of a folder with one TIFF for each slice, most of them holes.
 
 Memory is the highest anonymous memory of the command's process: memory-mapped files, whose pages
@@ -41,15 +43,18 @@ SIZES = {
     "metrics": (600, 2048, 3072),
     "labels": (2000, 4096, 4096),
     "check": (2000, 4096, 4096),
+    "correctors": (600, 2048, 3072),
 }
 VOXEL_SIZE_NM = 5.0
 BLOCK = (300, 512, 512)
 """Shape of the structure that is repeated; it is periodic."""
 SMOOTHING = 7.0
 """Standard deviation in voxels of the filter that makes it: ligaments are about 30 voxels wide."""
+BAR = 64
+"""Height of the data bar of raw slices, pixels."""
 REAL = 50
 """One part in so many of a source with holes has grey values."""
-DISK_FACTOR = {"metrics": 1.2, "labels": 1.3, "check": 0.1}
+DISK_FACTOR = {"metrics": 1.2, "labels": 1.3, "check": 0.1, "correctors": 9.0}
 """Free space on the disk that is asked for, in sizes of the stack."""
 INTERVAL_S = 0.1
 
@@ -103,6 +108,23 @@ def write_stack(path: Path, shape: tuple[int, int, int], *, grey: bool, filled: 
     )
     for z in range(filled):
         stack[z] = at(z)
+    stack.flush()
+
+
+def write_raw(path: Path, shape: tuple[int, int, int]) -> None:
+    """Write one BigTIFF of slices that drift, with curtains, and a data bar of 64 rows."""
+    random = np.random.default_rng(2)
+    at = slices(shape, True)
+    walk = np.cumsum(random.normal(0, 1.5, (shape[0], 2)), axis=0).round().astype(int)
+    stack = tifffile.memmap(
+        path, shape=shape, dtype=np.uint8, bigtiff=True, photometric="minisblack", metadata=None
+    )
+    bar = random.choice(np.array([0, 255], np.uint8), (BAR, shape[2]), p=(0.8, 0.2))
+    for z in range(shape[0]):
+        curtains = ndimage.gaussian_filter1d(random.normal(0, 40, shape[2]), 2.0)
+        face = np.roll(at(z), walk[z], axis=(0, 1)) + curtains + random.normal(0, 4)
+        stack[z] = np.clip(face, 0, 255)
+        stack[z, -BAR:] = bar
     stack.flush()
 
 
@@ -217,6 +239,36 @@ def check(shape: tuple[int, int, int], folder: Path) -> None:
         show(f"{times} fib check, {shape[0]} files", shape, needed)
 
 
+def correctors(shape: tuple[int, int, int], folder: Path) -> None:
+    """Print what all correctors need, and the time of each."""
+    write_raw(folder / "raw.tif", shape)
+    chain = (
+        ("face", "crop", {"images": "stack"}),
+        ("untilted", "tilt", {"images": "face"}),
+        ("aligned", "align", {"images": "untilted"}),
+        ("field", "crop", {"images": "aligned", "shifts": corrections_of("aligned")}),
+        ("levelled", "level", {"images": "field"}),
+        ("destriped", "destripe", {"images": "levelled"}),
+        ("measured", "thickness", {"images": "destriped"}),
+        ("even", "resample", {"images": "measured", "positions": corrections_of("measured")}),
+    )
+    steps = [
+        {"id": step, "run": f"corrector/{name}", "inputs": inputs} for step, name, inputs in chain
+    ]
+    work = working(folder)
+    write_pipeline(work, "large", folder / "raw.tif", "images", steps)
+    show("load, all correctors, report", shape, command(["run", "pipeline.json"], work))
+    (record,) = work.glob("runs/large/*/provenance.json")
+    for step in json.loads(record.read_text(encoding="utf-8"))["steps"]:
+        nanoseconds = 1e9 * step["seconds"] / math.prod(shape)
+        print(f"  {step['id']:<35}{duration(step['seconds']):>9}{nanoseconds:>9.0f} ns per voxel")
+
+
+def corrections_of(step: str) -> dict[str, str]:
+    """Return the table of corrections of a step, as an input."""
+    return {"from": step, "artefact": "corrections"}
+
+
 def working(folder: Path) -> Path:
     """Return a new folder for a pipeline, beside the source."""
     work = folder / "work"
@@ -257,7 +309,8 @@ def main() -> None:
             )
         print(f"S = {' x '.join(map(str, shape))} voxels of 8 bits, {sized(size)}")
         print(f"{'':<37}{'time':>9}{'CPU':>9}{'memory':>9}{'disk: peak, end':>16}")
-        {"metrics": metrics, "labels": labels, "check": check}[args.row](shape, Path(folder))
+        rows = {"metrics": metrics, "labels": labels, "check": check, "correctors": correctors}
+        rows[args.row](shape, Path(folder))
 
 
 if __name__ == "__main__":

@@ -51,6 +51,8 @@ LARGE = {
     "(at most 2 GB, 40 min)",
     "large labels": "Large stacks: from 2000 x 4096 x 4096 voxels of 8 bits, one part in 50 with "
     "an image, to labels (at most 4 GB, 1.3 times the size of the stack on disk)",
+    "large correctors": "Large stacks: all correctors of 600 x 2048 x 3072 voxels (at most 30 min, "
+    "1.5 GB)",
     "large check": "Large stacks: `fib check` of 2000 files (the second one at most 1 s)",
 }
 
@@ -94,7 +96,7 @@ def main() -> None:
 def known() -> dict[str, str]:
     """Return the output of each benchmark that is on the page."""
     text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    pattern = r"`python -m benchmarks\.([\w ]+)`\n\n```text\n(.*?)\n```"
+    pattern = r"`python -m benchmarks\.([\w. ]+)`\n\n```text\n(.*?)\n```"
     return dict(re.findall(pattern, text, re.DOTALL))
 
 
