@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -13,13 +14,14 @@ from fib_plugins.adapters.instrument.parameters import (
     PER_CHANNEL,
     AcquisitionParameters,
 )
-from fib_plugins.adapters.instrument_base.recording import forecast_recording
+from fib_plugins.adapters.instrument_base.recording import check_labels, forecast_recording
 from fibcore import (
     Adapter,
     Context,
     FibError,
     Forecast,
     Images,
+    Labels,
     Model,
     Table,
     Trainable,
@@ -35,7 +37,6 @@ FIT_BYTES = 500 * 2**20
 """Memory for the slices of target and source in use: at most 48 of 768 x 768 pixels of each."""
 LEAST_PIXELS = 32
 """Shortest edge of slices that parameters are estimated from."""
-VOXEL_SIZE_TOLERANCE = 0.05
 
 
 class InstrumentInfo(ModelInfo):
@@ -54,14 +55,14 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
     off by default:
 
     1. of the sample, the same in all channels: slice thickness (slices between slices, by linear
-       interpolation along z), lateral drift, edge brightening, charging, curtaining;
+       interpolation along z), lateral drift, edge brightening, charging, curtaining, shading;
     2. of the beam: Gaussian blur;
     3. of the detector: counting noise, gain and offset with their drift from slice to slice, read
        noise, line noise, saturation, gamma, quantisation.
 
     Ideal images should be free of noise; the blur would remove most of it. Labels of a stack still
-    fit its degraded images, except for lateral drift and slice thickness; the table `slices` has
-    the place of each slice.
+    fit its degraded images, except for lateral drift and slice thickness: give the labels, too, to
+    have them as each recorded pixel shows them. The table `slices` has the place of each slice.
 
     Every random number comes from a stream of its effect, slice and channel: results do not depend
     on threads, and switching an effect off changes no other. Slices are made one by one; memory
@@ -93,6 +94,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
             "curtaining",
             "curtain_width_nm",
             "curtain_slices",
+            "shading",
             "brightness_drift",
             "contrast_drift",
             "grey_drift_slices",
@@ -123,11 +125,14 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         if spec is None:
             return Forecast()
         self._check_channels(len(spec.kv))
+        labels = inputs.get("labels")
+        check_labels(spec, labels)
         warnings = []
         if self.thickness_variation and spec.shape[0] == 1:
             warnings.append("a single slice: thickness_variation has no effect")
         each = CLEAN_BYTES_PER_PIXEL if self.is_clean else BYTES_PER_PIXEL
-        return forecast_recording(spec, self.bits, each, tuple(warnings))
+        forecast = forecast_recording(spec, self.bits, each, tuple(warnings))
+        return forecast if labels is None else replace(forecast, kept={"labels": labels})
 
     def _forecast_fit(self, inputs: Mapping[str, Any]) -> Forecast:
         target = inputs.get("target")
@@ -174,8 +179,10 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
                     f"number for all, or one for each channel"
                 )
 
-    @keeps(slices=Table)
-    def transform(self, images: Images, context: Context | None = None) -> Images:
+    @keeps(labels=Labels, slices=Table)
+    def transform(
+        self, images: Images, context: Context | None = None, *, labels: Labels | None = None
+    ) -> Images:
         """Return the images as the instrument would record them; keeps the variation per slice.
 
         The result is uint8 or uint16 with `bits`, else float32 on the grey scale of the input. The
@@ -183,50 +190,40 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         slices of the input), shift_y_nm, shift_x_nm, and for each channel
         `<channel>_brightness` (added to the offset) and `<channel>_contrast` (factor on the gain).
 
+        Args:
+            images: ideal images.
+            context: surroundings of the step.
+            labels: of the ideal images; `labels` is then kept: the phase that each recorded pixel
+                shows (nearest neighbour).
+
         Raises:
-            FibError: grey values that are not finite or far outside black and white level, or
-                parameters for another number of channels.
+            FibError: grey values that are not finite or far outside black and white level,
+                parameters for another number of channels, or labels of another shape.
         """
-        from fib_plugins.adapters.instrument.imaging import acquire
+        from fib_plugins.adapters.instrument.differences import warn_of_differences
+        from fib_plugins.adapters.instrument.imaging import acquire, shown_labels
 
         context = Context.of(context)
         if self._fitted is not None:
-            return self._fitted.transform(images, context)
+            return self._fitted.transform(images, context, labels=labels)
         self._check_channels(len(images.data))
+        check_labels(images.spec, None if labels is None else labels.spec)
         if self.is_clean:
             context.log.warning(
                 "every effect of the acquisition is off: images are returned unchanged; set a "
                 "preset (typical, bad) or single effects"
             )
         if self.fitted:
-            self._warn_of_differences(images, context)
+            warn_of_differences(self.model.info, images, context)
         recorded, variation = acquire(self, images, context)
         context.keep("slices", variation.table(images))
+        if labels is not None:
+            context.keep("labels", shown_labels(labels, variation, context))
         return recorded
 
     def weight_shapes(self) -> Mapping[str, Shape]:
         """Return no shapes: all estimates are parameters."""
         return {}
-
-    def _warn_of_differences(self, images: Images, context: Context) -> None:
-        info = self.model.info
-        if info.get("kv") not in (None, list(images.kv)):
-            context.log.warning(
-                "the instrument was estimated at %s kV, these images are at %s kV: noise and blur "
-                "differ; estimate it from a stack at this voltage",
-                info["kv"],
-                list(images.kv),
-            )
-        size = info.get("voxel_size_nm")
-        if size is not None and not np.allclose(
-            images.voxel_size_nm, size, rtol=VOXEL_SIZE_TOLERANCE, atol=0
-        ):
-            context.log.warning(
-                "the instrument was estimated on voxels of %s nm, these are %s nm (z, y, x): "
-                "noise is per pixel; bring the images to the target's voxel size first",
-                size,
-                list(images.voxel_size_nm),
-            )
 
     @keeps(estimates=Table)
     def fit(

@@ -10,17 +10,16 @@ from fib_plugins.adapters.hidden_instrument.geometry import Field
 from fib_plugins.adapters.hidden_instrument.parameters import TwinParameters
 from fib_plugins.adapters.instrument_base.recording import (
     BYTES_PER_PIXEL,
+    check_labels,
     forecast_recording,
 )
 from fibcore import (
     Adapter,
     Context,
-    FibError,
     Forecast,
     Images,
     Labels,
     Table,
-    VolumeSpec,
     keeps,
 )
 
@@ -94,8 +93,7 @@ class Twin(TwinParameters, Adapter):
         spec, labels = inputs.get("images"), inputs.get("labels")
         if spec is None:
             return Forecast()
-        if labels is not None:
-            _check_shapes(spec, labels)
+        check_labels(spec, labels)
         each = CLEAN_BYTES_PER_PIXEL if self.is_clean else BYTES_PER_PIXEL
         if not self.is_raw:
             forecast = forecast_recording(spec, self.bits, each)
@@ -137,19 +135,10 @@ class Twin(TwinParameters, Adapter):
         from fib_plugins.adapters.hidden_instrument.imaging import Recording
 
         context = Context.of(context)
-        if labels is not None:
-            _check_shapes(images.spec, labels.spec)
+        check_labels(images.spec, None if labels is None else labels.spec)
         if self.is_clean and not self.is_raw:
             context.log.warning(
                 "every effect of the twin's instrument is off: set a preset (typical, bad) or "
                 "single effects"
             )
         return Recording(self, images, context).run(labels)
-
-
-def _check_shapes(images: VolumeSpec, labels: VolumeSpec) -> None:
-    if images.shape != labels.shape:
-        raise FibError(
-            f"the images have shape {images.shape}, the labels {labels.shape} (z, y, x): give the "
-            f"labels that the ideal images were made from"
-        )

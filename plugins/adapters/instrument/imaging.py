@@ -9,7 +9,7 @@ import numpy as np
 from fib_plugins.adapters.instrument import effects
 from fib_plugins.adapters.instrument.exposure import Exposure
 from fib_plugins.adapters.instrument.parameters import AcquisitionParameters
-from fib_plugins.adapters.instrument.variation import SliceVariation, curtain
+from fib_plugins.adapters.instrument.variation import SliceVariation, curtain, shading
 from fib_plugins.adapters.instrument_base.recording import (
     BYTES_PER_PIXEL,
     each_on,
@@ -17,7 +17,7 @@ from fib_plugins.adapters.instrument_base.recording import (
     recorded_dtype,
 )
 from fib_plugins.adapters.instrument_base.signal_scale import SignalScale
-from fibcore import Context, Images
+from fibcore import Context, Images, Labels
 
 
 def acquire(
@@ -50,6 +50,30 @@ def acquire(
     for _ in context.track(done, "slices acquired", depth):
         pass
     return images.with_data(recorded), variation
+
+
+def shown_labels(labels: Labels, variation: SliceVariation, context: Context) -> Labels:
+    """Return the phase that each recorded pixel shows, that of the nearest voxel.
+
+    Slices are mirrored at their borders, as the images are.
+    """
+    depth, height, width = labels.shape
+    shown = context.empty("acquisition_labels", labels.shape, np.uint8)
+    for z in range(depth):
+        plane = labels.data[int(np.rint(variation.position[z]))]
+        away = variation.shift_nm[z] / labels.voxel_size_nm[1:]
+        rows, columns = (
+            _mirrored(np.rint(np.arange(size) - distance).astype(int), size)
+            for size, distance in zip((height, width), away, strict=True)
+        )
+        shown[z] = np.asarray(plane)[rows][:, columns]
+    return labels.with_data(shown)
+
+
+def _mirrored(index: np.ndarray, size: int) -> np.ndarray:
+    """Return indices within 0 to size - 1; those beyond the borders are mirrored, edges twice."""
+    index = index % (2 * size)
+    return np.minimum(index, 2 * size - 1 - index)
 
 
 def _ideal(images: Images, channel: int, position: float, scale: SignalScale) -> np.ndarray:
@@ -94,6 +118,8 @@ def _beam(
             signal = signal * curtain(settings, z, width, x_nm, drawn)
         else:
             signal = signal * curtain(settings, z, height, y_nm, drawn)[:, np.newaxis]
+    if settings.shading:
+        signal = signal * shading(settings, z, signal.shape, drawn)
     fwhm = settings.of_channel("blur_fwhm_nm", channel)
     if fwhm:
         sigma = fwhm / effects.FWHM_PER_SIGMA

@@ -71,6 +71,7 @@ class AcquisitionParameters(InstrumentParameters):
         "edge_brightening",
         "charging",
         "curtaining",
+        "shading",
         "blur_fwhm_nm",
         "electrons_per_pixel",
         "exposure_range",
@@ -142,6 +143,13 @@ class AcquisitionParameters(InstrumentParameters):
         ge=0,
         le=50,
         description="number of slices over which the correlation of stripes falls to 1/e",
+    )
+    shading: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.5,
+        description="standard deviation of slow changes of the signal across the field, as a "
+        "fraction of it",
     )
     milling_axis: Literal["y", "x"] = Field(
         default="y", description="axis of the images that stripes run along: that of the ion beam"

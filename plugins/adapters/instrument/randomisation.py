@@ -59,6 +59,10 @@ def randomised_values(
     move = OFFSET_PER_SPREAD * spread * rng.uniform(-1.0, 1.0)
     for name, factor in zip(FACTORS, factors.tolist(), strict=True):
         values[name] = _within(name, _times(values[name], factor))
+    # From a generator of its own: the numbers of other parameters stay what they are without it.
+    values["shading"] = _within(
+        "shading", values["shading"] * (1.0 + spread) ** rng.spawn(1)[0].uniform(-1.0, 1.0)
+    )
     unseen = spread / USUAL * rng.uniform(0.0, 1.0, len(UNSEEN))
     for name, share in zip(UNSEEN, unseen.tolist(), strict=True):
         strength = np.hypot(values[name], share * PRESETS["bad"][name])

@@ -24,6 +24,9 @@ from fibcore.roles import Curve
 FARTHEST = 0.9
 """Slices are displaced along z by less than a slice, so that none overtakes its neighbours."""
 
+SHADING_SLICES = 20.0
+"""Number of slices over which the correlation of the shading falls to 1/e."""
+
 
 @dataclass(frozen=True)
 class SliceVariation:
@@ -122,3 +125,18 @@ def curtain(
     white = wander(drawn, "curtain", range(z, z + 1), size, settings.curtain_slices)[0]
     profile = settings.curtaining * stripe_profile(white, sigma_px)
     return np.maximum(1.0 + profile, 0.0).astype(np.float32)
+
+
+def shading(
+    settings: AcquisitionParameters, z: int, shape: tuple[int, ...], drawn: Sequence[Context]
+) -> np.ndarray:
+    """Return the factor of the shading of slice `z` on the signal, axes (y, x).
+
+    1 + s (a y + b x + c y x), with polynomials of variance 1/3 across the field and normal numbers
+    a, b, c that change slowly from slice to slice.
+    """
+    amounts = wander(drawn, "shading", range(z, z + 1), 3, SHADING_SLICES)[0]
+    v, u = (np.linspace(-1.0, 1.0, size) if size > 1 else np.zeros(1) for size in shape)
+    across = amounts[0] * v[:, np.newaxis] + amounts[1] * u
+    across += amounts[2] * np.sqrt(3.0) * v[:, np.newaxis] * u
+    return np.maximum(1.0 + settings.shading * across, 0.0).astype(np.float32)

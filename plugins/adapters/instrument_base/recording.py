@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from fib_plugins.threads import bytes_in_threads, threads_for
-from fibcore import Context, Forecast, Images, VolumeSpec
+from fibcore import Context, FibError, Forecast, Images, VolumeSpec
 from fibcore.context import held_bytes
 from fibcore.roles import Abscissa, Curve, Role
 from fibcore.tables import Table
@@ -47,6 +47,19 @@ def forecast_recording(
         memory_bytes=bytes_in_threads(bytes_per_pixel * pixels) + held_bytes(output.nbytes),
         warnings=warnings,
     )
+
+
+def check_labels(images: VolumeSpec, labels: VolumeSpec | None) -> None:
+    """Refuse labels of another shape than the ideal images.
+
+    Raises:
+        FibError: the shapes differ.
+    """
+    if labels is not None and images.shape != labels.shape:
+        raise FibError(
+            f"the images have shape {images.shape}, the labels {labels.shape} (z, y, x): give the "
+            f"labels that the ideal images were made from"
+        )
 
 
 def each_on(images: Images, context: Context) -> list[Context]:

@@ -5,7 +5,7 @@ import pytest
 
 from fib_plugins.adapters.acquisition import Acquisition
 from fib_plugins.adapters.instrument.variation import SliceVariation, curtain, wander
-from fibcore import Context
+from fibcore import Context, FibError, Images, Labels
 
 
 @pytest.mark.parametrize("correlation", [0.0, 2.0, 6.0])
@@ -41,3 +41,56 @@ def test_curtains_have_the_asked_deviation_and_stay_for_the_asked_slices():
     assert profiles.std() == pytest.approx(0.05, rel=0.05)
     kept = np.mean(profiles[1:] * profiles[:-1]) / profiles.var()
     assert kept == pytest.approx(np.exp(-1 / 3), abs=0.05)
+
+
+def test_labels_are_kept_as_recorded_pixels_show_them():
+    shape = (12, 48, 64)
+    for axis, name in enumerate(("position_slices", "shift_y_nm", "shift_x_nm")):
+        labels = Labels(np.indices(shape, np.uint8)[axis], (8.0, 4.0, 2.0))
+        images = Images(labels.data.astype(np.float32) / 64, (8.0, 4.0, 2.0), kv=(2.0,))
+        instrument = Acquisition(drift_nm=8.0, thickness_variation=0.5)
+        context = Context(3)
+        spec = instrument.forecast("transform", {"images": images.spec, "labels": labels.spec})
+        recorded = instrument.transform(images, context, labels=labels)
+        shown = context.kept["labels"]
+        assert shown.spec == spec.kept["labels"]
+        away = context.kept["slices"][name]
+        inner = (slice(None), slice(12, -12), slice(16, -16))
+        moved = shown.data[inner].astype(float) - np.indices(shape)[axis][inner]
+        expected = away - np.arange(12) if axis == 0 else -away / (4.0, 2.0)[axis - 1]
+        assert np.abs(expected).max() > 0.3
+        assert np.abs(moved - expected[:, None, None]).max() <= 0.5 + 1e-6
+        seen = recorded.data[0][inner] * 64
+        assert np.abs(seen - shown.data[inner]).max() < 0.6
+
+
+def test_labels_of_another_shape_are_refused():
+    images = Images(np.full((3, 8, 8), 0.3, np.float32), (5.0, 5.0, 5.0), kv=(2.0,))
+    labels = Labels(np.zeros((3, 8, 9), np.uint8), (5.0, 5.0, 5.0))
+    with pytest.raises(FibError, match="give the labels"):
+        Acquisition().transform(images, labels=labels)
+
+
+def test_shading_is_a_slow_change_of_the_signal():
+    images = Images(np.full((300, 24, 32), 0.5, np.float32), (5.0, 5.0, 5.0), kv=(2.0,))
+    factor = Acquisition(shading=0.05).transform(images, Context(2)).data[0] / 0.5
+    assert factor.std() == pytest.approx(0.05, rel=0.25)
+    np.testing.assert_allclose(factor.mean(axis=(1, 2)), 1.0, atol=1e-5)
+    v, u = np.linspace(-1, 1, 24), np.linspace(-1, 1, 32)
+    planes = np.stack([np.outer(v, np.ones(32)), np.outer(np.ones(24), u), np.outer(v, u)])
+    basis = planes.reshape(3, -1).T
+    flat = (factor - 1).reshape(300, -1).T
+    amounts, rest, *_ = np.linalg.lstsq(basis, flat, rcond=None)
+    assert rest.max() < 1e-6
+    alike = [np.corrcoef(one[1:], one[:-1])[0, 1] for one in amounts]
+    assert np.mean(alike) == pytest.approx(np.exp(-1 / 20), abs=0.05)
+
+
+def test_variants_have_more_or_less_of_a_shading_that_is_there():
+    rngs = [np.random.default_rng(4) for _ in range(2)]
+    one = Acquisition(preset="bad").randomised(rngs[0])
+    other = Acquisition(preset="bad", shading=0.1).randomised(rngs[1])
+    assert one.shading == 0.0
+    assert 0.1 / 1.5 <= other.shading <= 0.15
+    assert one == other.model_copy(update={"shading": 0.0})
+    assert rngs[0].random() == rngs[1].random()
