@@ -274,6 +274,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         levels, saturation, bits and the milling axis stay. Effects that are off stay off, except
         those that estimates miss: some edge brightening, charging, curtaining and line noise are
         always added (in quadrature), drawn from none to 2 * spread times that of the preset bad.
+        Effects in `removed_effects` are off.
 
         Lateral drift and variation of slice thickness are off at any spread, so that labels of the
         images fit.

@@ -18,6 +18,10 @@ EstimateName = Literal[
     "output", "blur", "levels", "noise", "line_noise", "curtaining", "brightness", "drift"
 ]
 
+RemovedName = Literal[
+    "charging", "curtaining", "shading", "brightness_drift", "contrast_drift", "line_noise"
+]
+
 
 def _several(value: Any) -> Any:
     return (value,) if isinstance(value, (int, float)) else value
@@ -236,6 +240,12 @@ class AcquisitionParameters(InstrumentParameters):
     estimate: tuple[EstimateName, ...] = Field(
         default=get_args(EstimateName),
         description="parameters that fit estimates from the target; all others stay as given",
+    )
+
+    removed_effects: tuple[RemovedName, ...] = Field(
+        default=(),
+        description="effects that correctors have removed from the stack that random variants "
+        "imitate: variants have none of them",
     )
 
     @classmethod

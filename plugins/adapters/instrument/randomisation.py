@@ -67,6 +67,7 @@ def randomised_values(
     for name, share in zip(UNSEEN, unseen.tolist(), strict=True):
         strength = np.hypot(values[name], share * PRESETS["bad"][name])
         values[name] = _within(name, float(np.copysign(strength, values[name])))
+    values |= dict.fromkeys(centre.removed_effects, 0.0)
     if centre.exposure_range is not None:
         low, high = centre.exposure_range
         middle, half = 0.5 * (low + high) + move, 0.5 * (high - low) * factors[GAIN]

@@ -93,3 +93,15 @@ def test_around_a_fitted_instrument_means_around_its_estimates():
 def test_a_negative_spread_is_refused():
     with pytest.raises(FibError, match="negative"):
         Acquisition(preset="bad").randomised(np.random.default_rng(0), -0.5)
+
+
+def test_variants_are_free_of_effects_that_were_removed():
+    given = {"preset": "bad", "removed_effects": ("curtaining", "line_noise")}
+    one, other = (
+        Acquisition(**params).randomised(np.random.default_rng(4))
+        for params in (given, {"preset": "bad"})
+    )
+    assert (one.curtaining, one.line_noise) == (0.0, 0.0)
+    assert other.curtaining > 0
+    assert one.charging == other.charging > 0
+    assert one.electrons_per_pixel == other.electrons_per_pixel
