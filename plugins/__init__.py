@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fib_plugins.adapters.identity import Identity as Identity
     from fib_plugins.adapters.twin import Twin as Twin
     from fib_plugins.correctors.crop.plugin import Crop as Crop
+    from fib_plugins.correctors.resample.plugin import Resample as Resample
     from fib_plugins.correctors.tilt.plugin import Tilt as Tilt
     from fib_plugins.generators.hierarchical_leveled_wave import (
         HierarchicalLeveledWave as HierarchicalLeveledWave,
@@ -83,6 +84,7 @@ _HOMES = {
     "Identity": "adapters.identity",
     "Twin": "adapters.twin",
     "Crop": "correctors.crop.plugin",
+    "Resample": "correctors.resample.plugin",
     "Tilt": "correctors.tilt.plugin",
     "HierarchicalLeveledWave": "generators.hierarchical_leveled_wave",
     "Layered": "generators.layered",

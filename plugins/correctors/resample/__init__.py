@@ -1,0 +1,1 @@
+"""Resampling of a stack to even or wanted voxels."""
