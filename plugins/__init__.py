@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fib_plugins.adapters.twin import Twin as Twin
     from fib_plugins.correctors.crop.plugin import Crop as Crop
     from fib_plugins.correctors.resample.plugin import Resample as Resample
+    from fib_plugins.correctors.thickness.plugin import Thickness as Thickness
     from fib_plugins.correctors.tilt.plugin import Tilt as Tilt
     from fib_plugins.generators.hierarchical_leveled_wave import (
         HierarchicalLeveledWave as HierarchicalLeveledWave,
@@ -85,6 +86,7 @@ _HOMES = {
     "Twin": "adapters.twin",
     "Crop": "correctors.crop.plugin",
     "Resample": "correctors.resample.plugin",
+    "Thickness": "correctors.thickness.plugin",
     "Tilt": "correctors.tilt.plugin",
     "HierarchicalLeveledWave": "generators.hierarchical_leveled_wave",
     "Layered": "generators.layered",

@@ -32,6 +32,7 @@ STEPS = [
     ("adapter/twin", "transform", {"images": IMAGES}, {"preset": "bad"}),
     ("adapter/histogram_match", "transform", {"images": IMAGES}, {}),
     ("adapter/cut", "transform", {"images": IMAGES}, {}),
+    ("corrector/thickness", "correct", {"images": IMAGES}, {}),
     ("corrector/resample", "correct", {"images": IMAGES, "labels": LABELS}, {"voxel_size_nm": 4}),
     ("simulator/weighted_projection", "simulate", {"labels": LABELS}, {"energies_kev": [1, 2]}),
     ("simulator/surrogate", "simulate", {"labels": LABELS}, {"energies_kev": [2]}),

@@ -1,0 +1,1 @@
+"""Correctors of recorded stacks, measured on stacks of known truth."""

@@ -1,0 +1,1 @@
+"""Thickness of slices, from how neighbouring slices resemble each other."""

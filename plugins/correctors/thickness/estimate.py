@@ -1,0 +1,122 @@
+"""Thickness of the slices of a stack, and its uncertainty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fib_plugins.correctors.thickness.resemblance import Resemblance, measure
+from fib_plugins.correctors.thickness.solve import (
+    Curves,
+    DepthBias,
+    curves_of,
+    distances,
+    extrapolated_bias,
+    measured_bias,
+    thickness_of,
+)
+from fibcore import Context, FibError, Images
+
+BOOTSTRAPS = 40
+EXTRAPOLATED_ERROR, MEASURED_ERROR = 0.25, 0.1
+"""Uncertainty of the depth correction, as a part of it."""
+ANISOTROPY, SIGNIFICANCE = 0.25, 3.0
+"""Least difference of the lengths along y and x, relative and in standard errors, of a material
+that is taken as anisotropic."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Thickness by resemblance.
+
+    Attributes:
+        thickness_nm: distance of each slice to the next, (slice - 1,).
+        uncertainty_nm: their standard errors.
+        mean_error: relative standard error of the mean.
+        factor: mean correction for solid seen below the face.
+        lengths_nm: distances of half the largest difference within slices, along y and x.
+        anisotropic: whether these differ clearly.
+    """
+
+    thickness_nm: np.ndarray
+    uncertainty_nm: np.ndarray
+    mean_error: float
+    factor: float
+    lengths_nm: tuple[float, float]
+    anisotropic: bool
+
+
+def estimate(
+    images: Images, kind: str, neighbours: int, virtual: Images | None, context: Context
+) -> Estimate:
+    """Estimate the thickness of the slices of a stack.
+
+    Args:
+        images: the stack.
+        kind: ``bright`` or ``grey``.
+        neighbours: each slice is compared with so many of the next.
+        virtual: a stack of even slices of known thickness, for the depth correction.
+        context: threads, progress and random numbers.
+
+    Raises:
+        FibError: constant slices, or slices that do not resemble each other.
+    """
+    neighbours = min(neighbours, images.shape[0] - 1)
+    pixel = (images.voxel_size_nm[1], images.voxel_size_nm[2])
+    found = measure(images.data, kind, neighbours, context)
+    curves, each = _distances(found, pixel, "images")
+    bias = _bias(each, kind, virtual, context)
+    thickness = thickness_of(each[0] * bias(each[0]))
+    mean, factor = (
+        float(thickness.mean()),
+        float(bias(each[0][:, 0][np.isfinite(each[0][:, 0])]).mean()),
+    )
+    rng, tiles = context.rng_for("bootstrap"), found.pairs.shape[-1]
+    repeats, lengths = [], []
+    for _ in range(BOOTSTRAPS if tiles > 1 else 0):
+        again = found.of_tiles(np.asarray(rng.integers(0, tiles, tiles)))
+        curves_again = curves_of(again, pixel)
+        lengths.append(curves_again.lengths_nm)
+        distance = distances(again, curves_again)
+        if np.isfinite(distance[0]).any():
+            repeats.append(thickness_of(distance[0] * bias(distance[0])))
+    systematic = abs(factor - 1) * (EXTRAPOLATED_ERROR if virtual is None else MEASURED_ERROR)
+    spread = np.std(repeats, axis=0) if repeats else np.full(len(thickness), 0.1 * mean)
+    mean_spread = float(np.std([r.mean() for r in repeats])) / mean if repeats else 0.1
+    ratio = float(np.log(curves.lengths_nm[0] / curves.lengths_nm[1]))
+    mean_error = float(np.hypot(max(mean_spread, abs(ratio) / 2), systematic))
+    error = float(np.std([np.log(y / x) for y, x in lengths])) if lengths else np.inf
+    return Estimate(
+        thickness,
+        np.hypot(spread, systematic * thickness),
+        mean_error,
+        factor,
+        curves.lengths_nm,
+        bool(abs(ratio) > max(ANISOTROPY, SIGNIFICANCE * error)),
+    )
+
+
+def _distances(
+    found: Resemblance, pixel: tuple[float, float], what: str
+) -> tuple[Curves, np.ndarray]:
+    curves = curves_of(found, pixel)
+    each = distances(found, curves)
+    steps = max(1, each.shape[1] - 1)
+    if np.isfinite(each[0, :, 0]).sum() < 0.5 * steps:
+        raise FibError(
+            f"neighbouring slices of the {what} do not resemble each other more than places "
+            f"{curves.distance_nm[-1]:.3g} nm apart within a slice: they are too thick, or not "
+            f"aligned. Align them first (corrector/align), or give positions_nm"
+        )
+    return curves, each
+
+
+def _bias(each: np.ndarray, kind: str, virtual: Images | None, context: Context) -> DepthBias:
+    if virtual is None:
+        return extrapolated_bias(each)
+    size = virtual.voxel_size_nm
+    neighbours = min(8, virtual.shape[0] - 1)
+    known = measure(virtual.data, kind, neighbours, context)
+    _, distance = _distances(known, (size[1], size[2]), "virtual stack")
+    return measured_bias(distance, size[0])

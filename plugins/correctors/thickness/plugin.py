@@ -1,0 +1,206 @@
+"""Thickness of slices: estimated, or given; the images stay as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, PrivateAttr, model_validator
+
+from fib_plugins.correctors.positions import given_positions
+from fib_plugins.correctors.thickness.result import (
+    ThicknessInfo,
+    check_size,
+    info_of,
+    mean_of,
+    table_of,
+)
+from fib_plugins.threads import bytes_in_threads
+from fibcore import (
+    Context,
+    Corrector,
+    FibError,
+    Forecast,
+    Images,
+    Model,
+    Table,
+    Trainable,
+    VolumeSpec,
+    keeps,
+)
+from fibcore.models import Shape
+from fibcore.params import PositiveNm
+
+
+
+class Thickness(Trainable, Corrector):
+    """Estimates the thickness of each slice from how much neighbouring slices resemble each other.
+
+    The structure is taken as isotropic on average. Half the mean squared difference of grey values
+    at a distance within slices, along y and x, is a scale; that of slices z and z + 1, z + 2, ...
+    is inverted to a distance on this scale. Positions follow by robust least squares over all
+    pairs. Noise that is independent from pixel to pixel adds the same to both differences and
+    drops out. Sources: Sporring, Khanmohammadi, Darkner, Nava, Nyengaard, Jensen, ISBI 2014, 157
+    (differences); Hanslovsky, Bogovic, Saalfeld, Bioinformatics 33 (2017) 1379 (positions of all
+    slices from many pairs).
+
+    **Normalisation.** In each of up to 16 tiles of the field grey values are related to the dark
+    level and to the mode of the bright phase, after subtraction of the column means (curtains).
+    What a slice is shifted by less than a pixel is taken out. Correct brightness, curtains and
+    drift first (`corrector/level`, `corrector/destripe`, `corrector/align`). Where slices are
+    thinner than a pixel is wide, interpolation by a fraction of a pixel sharpens or blurs them
+    differently, which costs accuracy: shift by whole pixels before this step.
+
+    **Depth.** Images show solid below the face, so that slices resemble each other more than places
+    within a slice: in backscattered electrons at 2 kV (gold in epoxy) the thickness would come out
+    30 to 50 % too small. With `compare` ``bright`` only what is about as bright as the solid
+    at the face counts, and the rest is extrapolated from two levels. A `virtual` stack of known
+    thickness that resembles the stack (structure, voltage, instrument) is more accurate.
+
+    The images are returned as they are, with the mean thickness as voxel size along z;
+    `corrector/resample` with ``corrections`` as its `positions` makes slices even.
+    """
+
+    name: ClassVar[str] = "thickness"
+    info_type: ClassVar[type[ThicknessInfo]] = ThicknessInfo
+    learner: ClassVar[str] = "thickness"
+    works_unfitted: ClassVar[bool] = True
+
+    method: Literal["resemblance", "given"] = Field(
+        default="resemblance",
+        description="resemblance: estimated; given: by positions_nm, the input positions, or "
+        "mean_nm for even slices",
+    )
+    mean_nm: PositiveNm | None = Field(
+        default=None,
+        description="known mean thickness, nm: only the variation is estimated; none: estimated",
+    )
+    positions_nm: tuple[float, ...] | None = Field(
+        default=None, description="positions of the slices along z, nm, with method given"
+    )
+    compare: Literal["bright", "grey"] = Field(
+        default="bright",
+        description="bright: the face of the bright phase; grey: all grey values, for signals that "
+        "come from the face alone",
+    )
+    neighbours: int = Field(
+        default=4, ge=1, le=8, description="following slices that each slice is compared with"
+    )
+
+    _fitted_info: ThicknessInfo | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _given_or_not(self) -> Self:
+        if self.method == "resemblance" and self.positions_nm is not None:
+            raise ValueError("positions_nm need method given; set it, or leave positions_nm out")
+        if self.positions_nm is not None and self.mean_nm is not None:
+            raise ValueError("positions_nm and mean_nm are given; leave one of them out")
+        return self
+
+    def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
+        """Refuse short and small stacks; the voxel size is unknown if it is estimated."""
+        spec = inputs.get("images")
+        if spec is None:
+            return Forecast()
+        if self.fitted:
+            self._check_count(spec.shape[0], "estimated")
+        elif self.method == "resemblance" and "positions" not in inputs:
+            for stack, what in ((spec, "images"), (inputs.get("virtual"), "virtual stack")):
+                if stack is not None:
+                    check_size(stack, what)
+            output = None if self.mean_nm is None else _with_z(spec, self.mean_nm)
+            memory = _memory(spec, self.neighbours)
+            return Forecast(output if method != "fit" else None, memory_bytes=memory)
+        if method == "fit":
+            return Forecast()
+        size = self._known_size(spec)
+        return Forecast(None if size is None else _with_z(spec, size))
+
+    def _known_size(self, spec: VolumeSpec) -> float | None:
+        if self.fitted:
+            return None if self.model.forecast else self._info().mean_nm
+        if self.positions_nm is not None:
+            found = given_positions(None, self.positions_nm, spec.shape[0])
+            return None if found is None else mean_of(found, spec.voxel_size_nm[0])
+        return self.mean_nm
+
+    @keeps(corrections=Table)
+    def fit(
+        self,
+        images: Images,
+        positions: Table | None = None,
+        virtual: Images | None = None,
+        context: Context | None = None,
+    ) -> Self:
+        """Estimate the positions of the slices; return the plugin, fitted.
+
+        Its model holds the positions, for other channels of the stack or its labels.
+
+        Args:
+            images: the stack; all its channels count.
+            positions: column position_nm, one row per slice: given instead of estimated.
+            virtual: images of a virtual stack of even slices that resembles the stack; its voxel
+                size is true.
+            context: surroundings of the step; keeps ``corrections``.
+
+        Raises:
+            FibError: fewer than three slices or small ones, constant slices, slices without
+                resemblance, positions of another number or that do not increase.
+        """
+        context = Context.of(context)
+        info = self._determine(images, positions, virtual, context)
+        context.keep("corrections", table_of(info))
+        self._model = Model(self.identifier(), self.model_dump(mode="json"), info=info.model_dump())
+        return self
+
+    @keeps(corrections=Table)
+    def correct(
+        self,
+        images: Images,
+        positions: Table | None = None,
+        virtual: Images | None = None,
+        context: Context | None = None,
+    ) -> Images:
+        """Return the images with the mean thickness as voxel size; keeps ``corrections``.
+
+        The table has the columns position_nm (slice 0 at 0), thickness_nm (distance to the next
+        slice; the last one gets the mean), uncertainty_nm (standard error of the thickness), and
+        for the stack, repeated in each row, mean_nm, mean_uncertainty_nm and depth_factor (by
+        which distances were corrected for solid seen below the face).
+
+        Args:
+            images: the stack; without a fit, all its channels count.
+            positions: column position_nm, one row per slice: given instead of estimated.
+            virtual: images of a virtual stack of even slices that resembles the stack.
+            context: surroundings of the step.
+
+        Raises:
+            FibError: as `fit`; or a fit to another number of slices.
+        """
+        context = Context.of(context)
+        if self.fitted:
+            info = self._info()
+            self._check_count(images.shape[0], "estimated")
+        else:
+            info = self._determine(images, positions, virtual, context)
+        context.keep("corrections", table_of(info))
+        return replace(images, voxel_size_nm=(info.mean_nm, *images.voxel_size_nm[1:]))
+
+    def weight_shapes(self) -> Mapping[str, Shape]:
+        """Return no shapes: positions are part of the info."""
+        return {}
+
+    def _with_z(spec: VolumeSpec, mean_nm: float) -> VolumeSpec:
+    return replace(spec, voxel_size_nm=(mean_nm, *spec.voxel_size_nm[1:]))
+
+
+def _memory(spec: VolumeSpec, neighbours: int) -> int:
+    """Return the memory of the blocks in work, and of the differences of all slices."""
+    from fib_plugins.correctors.thickness.resemblance import bytes_of_a_block
+
+    count, height, width = spec.shape
+    blocks = bytes_in_threads(bytes_of_a_block(height, width, neighbours), -(-count // 16))
+    each = 8 * 2 * (5 * neighbours + 2 * 14)
+    return blocks + len(spec.kv) * count * (16 * each + 4 * width)
