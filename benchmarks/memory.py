@@ -64,6 +64,7 @@ def cases(shape: tuple[int, ...]) -> dict[str, list[Step]]:
             on_failure="warn",
         ),
         "twin": _run("adapter/twin", GREY, preset="bad"),
+        "twin_raw": _run("adapter/twin", GREY, preset="bad", raw=True),
         "twin_off": _run("adapter/twin", GREY),
         "acquisition": _run("adapter/acquisition", GREY, preset="bad"),
         "acquisition_off": _run("adapter/acquisition", GREY),

@@ -23,8 +23,8 @@ from fibcore import (
     keeps,
 )
 
-CLEAN_BYTES_PER_PIXEL, RAW_BYTES_PER_PIXEL = 14, 68
-"""Memory of a thread per pixel of an ideal slice: with every effect off, and of a raw recording."""
+CLEAN_BYTES_PER_PIXEL = 14
+"""Memory of a thread per pixel of a slice with every effect off."""
 
 
 class Twin(TwinParameters, Adapter):
@@ -94,12 +94,11 @@ class Twin(TwinParameters, Adapter):
         if spec is None:
             return Forecast()
         check_labels(spec, labels)
-        each = CLEAN_BYTES_PER_PIXEL if self.is_clean else BYTES_PER_PIXEL
+        each = CLEAN_BYTES_PER_PIXEL if self.is_clean and not self.is_raw else BYTES_PER_PIXEL
+        forecast = forecast_recording(spec, self.bits, each)
         if not self.is_raw:
-            forecast = forecast_recording(spec, self.bits, each)
             return forecast if labels is None else replace(forecast, kept={"labels": labels})
         field = Field.of(self, spec)
-        forecast = forecast_recording(spec, self.bits, RAW_BYTES_PER_PIXEL)
         assert forecast.output is not None
         kept = {} if labels is None else {"labels": field.recorded(labels, self)}
         return replace(forecast, output=field.recorded(forecast.output, self), kept=kept)

@@ -36,6 +36,7 @@ def test_every_example_is_tested_here_or_in_the_docs():
         "physics.json",  # test_example_physics.py
         "ml_simulation.json",  # test_example_ml_simulation.py
         "domain_adaptation.json",  # test_example_domain_adaptation.py
+        "raw_stack.json",  # test_example_raw_stack.py
     }
 
 

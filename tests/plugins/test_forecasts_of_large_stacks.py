@@ -30,6 +30,7 @@ STEPS = [
     ("metric/reprojection", "measure", {"images": IMAGES, "reimaged": IMAGES}, {}),
     ("adapter/acquisition", "transform", {"images": IMAGES}, {"preset": "bad"}),
     ("adapter/twin", "transform", {"images": IMAGES}, {"preset": "bad"}),
+    ("adapter/twin", "transform", {"images": IMAGES, "labels": LABELS}, {"drift_nm": 60}),
     ("adapter/histogram_match", "transform", {"images": IMAGES}, {}),
     ("adapter/cut", "transform", {"images": IMAGES}, {}),
     ("corrector/thickness", "correct", {"images": IMAGES}, {}),

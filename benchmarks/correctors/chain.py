@@ -1,0 +1,188 @@
+"""What raw recording costs a segmentation, and whether to correct its defects or to teach them.
+
+``python -m benchmarks.correctors.chain``. A virtual stack of hidden truth is recorded raw by a
+twin (drift, jitter, jumps, uneven slices, tilt, curtains, streaks, data bar) and corrected by the
+steps of `examples/raw_stack.json`, which carry the truth along. MP (misplaced pixels, %) is
+compared with that on a twin recorded without drift, stripes and uneven slices.
+
+Two networks are trained on another structure, recorded by random variants of an instrument: one
+that has seen drift, uneven slices and stripes (taught), and one that has not (untaught). Everything
+goes through fib's cache in ``--out``: after a change of a corrector only what depends on it is
+computed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+
+from fibcore import FibError, Table
+from fibcore.pipeline import check_pipeline, run_pipeline
+
+from ..adaptation.setting import Params, Step, apply, fit, run
+from ..pages import spread, table
+
+PRESETS = ("typical", "bad")
+TARGET = 1.15
+"""Most MP on the corrected raw twin, as a multiple of the reference's."""
+
+TRAINING: Params = {
+    "shape": [64, 128, 128],
+    "voxel_size_nm": 5.0,
+    "ligament_diameter_nm": 60,
+    "solid_fraction": 0.4,
+}
+TRUTH: Params = {
+    "shape": [144, 320, 256],
+    "voxel_size_nm": [2.5, 5.0, 5.0],
+    "ligament_diameter_nm": 64,
+    "solid_fraction": 0.38,
+}
+"""The structure of the twin, in slices of half the distance at which it is recorded."""
+VOXEL_NM = 5.0
+PHYSICS: Params = {"energies_kev": [2]}
+UNET: Params = {
+    "dimensions": "2.5d",
+    "slices_above": 2,
+    "slices_below": 3,
+    "base_channels": 8,
+    "patch": 48,
+    "batch_size": 16,
+    "patches_per_epoch": 256,
+    "epochs": 8,
+    "early_stopping_patience": 8,
+    "learning_rate": 0.003,
+    "normalization": "slice",
+    "augment_offset": 0.3,
+    "augment_gain": 0.3,
+    "instrument_spread": 1.0,
+}
+STRIPES = ["charging", "curtaining", "line_noise", "shading"]
+"""Effects that correctors remove within slices; the untaught network has not seen them."""
+MOVED: Params = {"drift_nm": 4.0, "thickness_variation": 0.2}
+"""What the taught network has seen of displaced and uneven slices, with labels that fit."""
+
+CASES = {
+    "reference": ("reference", "untaught", "reference, untaught"),
+    "reference_taught": ("reference", "taught", "reference, taught"),
+    "tilted": ("tilted_even", "untaught", "reference seen at an angle, corrected; untaught"),
+    "raw": ("cropped", "untaught", "raw, cropped; untaught"),
+    "teach": ("cropped", "taught", "raw, cropped; taught"),
+    "correct": ("corrected", "untaught", "corrected; untaught"),
+    "both": ("corrected", "taught", "corrected; taught"),
+}
+"""case -> (stack, network, caption)."""
+
+
+def labels_of(step: str) -> dict[str, str]:
+    """Return the labels that a step keeps, as an input."""
+    return {"from": step, "artefact": "labels"}
+
+
+def correct(step: str, name: str, stack: str, params: Params | None = None, **inputs: str) -> Step:
+    """Return a step that applies a corrector to a stack and the labels that belong to it."""
+    given = {"images": stack, "labels": labels_of(stack), **inputs}
+    return {"id": step, "run": f"corrector/{name}", "inputs": given, "params": params or {}}
+
+
+def chain() -> list[Step]:
+    """Return the correctors of a raw stack, those of `examples/raw_stack.json`."""
+    return [
+        correct("cropped", "crop", "raw"),
+        correct("upright", "tilt", "cropped"),
+        correct("corrected", "resample", "upright", {"voxel_size_nm": VOXEL_NM}),
+    ]
+
+
+def steps(preset: str) -> list[Step]:
+    """Return all steps for twins of a preset."""
+    wave, simulator = "generator/leveled_wave", "simulator/weighted_projection"
+    acquisition, twin = "adapter/acquisition", "adapter/twin"
+    recording = {"preset": preset, "slice_nm": VOXEL_NM}
+    still = recording | {"curtains_per_um": 0.0}
+    angle = {"tilt_deg": 38.0, "untracked": 0.0}
+    free = {"preset": "typical", "removed_effects": STRIPES}
+    ideal = {"images": "ideal", "labels": "truth"}
+    made = [
+        run("train_structure", wave, TRAINING),
+        run("train_ideal", simulator, PHYSICS, labels="train_structure"),
+        run("moved", acquisition, MOVED, images="train_ideal", labels="train_structure"),
+        fit("instrument", acquisition, {"preset": "typical"}),
+        fit("instrument_free", acquisition, free),
+        _trained("taught", "moved", labels_of("moved"), "instrument"),
+        _trained("untaught", "train_ideal", "train_structure", "instrument_free"),
+        run("truth", wave, TRUTH),
+        run("ideal", simulator, PHYSICS, labels="truth"),
+        run("reference", twin, still, **ideal),
+        run("tilted", twin, still | angle, **ideal),
+        correct("tilted_upright", "tilt", "tilted"),
+        correct("tilted_even", "resample", "tilted_upright", {"voxel_size_nm": VOXEL_NM}),
+        run("raw", twin, recording | {"raw": True}, **ideal),
+        *chain(),
+    ]
+    for case, (stack, network, _) in CASES.items():
+        made.append(apply(f"by_{case}", network, images=stack))
+        truth = {"prediction": f"by_{case}", "truth": labels_of(stack)}
+        made.append({"id": f"mp_{case}", "run": "metric/overlap", "inputs": truth})
+    return made
+
+
+def _trained(step: str, images: str, labels: str | dict[str, str], instrument: str) -> Step:
+    inputs = {"images": images, "labels": labels, "instrument": instrument}
+    return {"id": step, "fit": "segmenter/unet", "inputs": inputs, "params": UNET}
+
+
+def measured(preset: str, seed: int, out: Path) -> dict[str, float]:
+    """Return MP in percent of each case.
+
+    Raises:
+        FibError: a step failed.
+    """
+    document = {"version": 1, "name": "chain", "seed": seed, "steps": steps(preset)}
+    plan = check_pipeline(document, base=out)
+    done = run_pipeline(plan, out=out / "runs", cache=out / "cache")
+    found = {}
+    for case in CASES:
+        row = done[f"mp_{case}"]
+        assert isinstance(row, Table)
+        found[case] = float(row["mp_percent"][0])
+    return found
+
+
+def report(preset: str, results: Mapping[int, Mapping[str, float]]) -> str:
+    """Return the table of one preset: MP of each case, and its ratio to the reference."""
+    rows = []
+    for case, (_, _, caption) in CASES.items():
+        values = [each[case] for each in results.values()]
+        ratios = [each[case] / each["reference"] for each in results.values()]
+        target = f"at most {TARGET}" if case == "correct" else ""
+        rows.append([caption, spread(values), f"{statistics.mean(ratios):.2f}", target])
+    return table([f"twin {preset}", "MP (%)", "to reference", "target"], rows)
+
+
+def main() -> None:
+    """Measure and print a table for each preset."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--out", type=Path, default=Path("chain"), help="results and cache")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--presets", nargs="+", choices=PRESETS, default=list(PRESETS))
+    args = parser.parse_args()
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command does, before torch comes in
+    args.out.mkdir(parents=True, exist_ok=True)
+    results: dict[str, dict[int, dict[str, float]]] = {preset: {} for preset in args.presets}
+    for seed in args.seeds:
+        for preset in args.presets:
+            try:
+                results[preset][seed] = measured(preset, seed, args.out)
+            except FibError as error:
+                print(f"failed: {preset}, seed {seed}: {error}", flush=True)
+    for preset, of_seeds in results.items():
+        if of_seeds:
+            print(report(preset, of_seeds), end="\n\n")
+
+
+if __name__ == "__main__":
+    main()
