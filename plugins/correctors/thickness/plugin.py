@@ -34,7 +34,6 @@ from fibcore.models import Shape
 from fibcore.params import PositiveNm
 
 
-
 class Thickness(Trainable, Corrector):
     """Estimates the thickness of each slice from how much neighbouring slices resemble each other.
 
@@ -192,7 +191,75 @@ class Thickness(Trainable, Corrector):
         """Return no shapes: positions are part of the info."""
         return {}
 
-    def _with_z(spec: VolumeSpec, mean_nm: float) -> VolumeSpec:
+    def _info(self) -> ThicknessInfo:
+        return ThicknessInfo.model_validate(self.model.info)
+
+    def _check_count(self, count: int, what: str) -> None:
+        if self.model.forecast:
+            return
+        known = len(self._info().position_nm)
+        if count != known:
+            raise FibError(
+                f"the thickness was {what} on {known} slices, these are {count}: fit it to this "
+                f"stack, or give the channel or labels of the same slices"
+            )
+
+    def _determine(
+        self, images: Images, positions: Table | None, virtual: Images | None, context: Context
+    ) -> ThicknessInfo:
+        count, stated = images.shape[0], images.voxel_size_nm[0]
+        known = given_positions(positions, self.positions_nm, count)
+        if known is None and self.method == "given":
+            if self.mean_nm is None:
+                raise FibError(
+                    "method given needs positions_nm, mean_nm, or a table as input positions"
+                )
+            known = np.arange(count) * self.mean_nm
+        if known is not None:
+            mean, none = mean_of(known, stated), [0.0] * count
+            return info_of(known - known[0], none, mean, 0.0, 1.0)
+        check_size(images.spec, "images")
+        if virtual is not None:
+            check_size(virtual.spec, "virtual stack")
+        from fib_plugins.correctors.thickness.estimate import estimate
+
+        found = estimate(images, self.compare, self.neighbours, virtual, context)
+        thickness, error = found.thickness_nm, found.mean_error
+        mean, known_mean = float(thickness.mean()), self.mean_nm
+        if found.anisotropic and known_mean is None:
+            context.log.warning(
+                "the thickness cannot be determined: the structure (or the image of it) is "
+                "anisotropic within slices, grey values lose their resemblance over %.3g nm along "
+                "y and %.3g nm along x. The mean stays %.4g nm as stated, only the variation is "
+                "estimated; give mean_nm if you know it",
+                *found.lengths_nm,
+                stated,
+            )
+            known_mean, error = stated, abs(float(np.log(np.divide(*found.lengths_nm))))
+        elif known_mean is None and abs(stated - mean) > 2 * error * mean:
+            context.log.warning(
+                "the mean thickness of the slices is %.4g +- %.2g nm by their resemblance, the "
+                "voxel size is %.4g nm: check the thickness that the microscope was set to, or "
+                "give mean_nm",
+                mean,
+                error * mean,
+                stated,
+            )
+        if known_mean is not None:
+            scale, mean = known_mean / mean, known_mean
+            thickness = thickness * scale
+            error = error if found.anisotropic and self.mean_nm is None else 0.0
+        else:
+            scale = 1.0
+        places = np.concatenate([[0.0], np.cumsum(thickness)])
+        uncertainty = [
+            *(found.uncertainty_nm * scale),
+            float(np.mean(found.uncertainty_nm)) * scale,
+        ]
+        return info_of(places, uncertainty, mean, error * mean, found.factor)
+
+
+def _with_z(spec: VolumeSpec, mean_nm: float) -> VolumeSpec:
     return replace(spec, voxel_size_nm=(mean_nm, *spec.voxel_size_nm[1:]))
 
 
