@@ -1,0 +1,111 @@
+"""Curtains of all channels of a stack: their strength, slant and scale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fib_plugins.correctors.destripe.levels import Levelled, Scale
+from fib_plugins.correctors.destripe.parameters import DestripeParameters
+from fib_plugins.correctors.destripe.strength import Sample
+from fibcore import Context, FibError, Images
+
+PLACES, SLICES, PIXELS = 3, 12, 768
+"""Sampled are so many runs of so many slices, at most so many pixels along each edge."""
+NOTHING = {"deviation": 0.0, "gain": 0.0, "noise_across": 1.0, "noise_between": 1.0}
+"""The info of a channel without curtains."""
+
+
+def find_curtains(plugin: DestripeParameters, images: Images, context: Context) -> dict[str, Any]:
+    """Return the info of a model of `corrector/destripe`: name -> numbers of the channels.
+
+    Raises:
+        FibError: values that are not finite.
+    """
+    single = images.shape[0] == 1
+    if single and plugin.strength != 0:
+        context.log.warning(
+            "a single slice: curtains cannot be distinguished from structure that runs along y, "
+            "which is removed as well; give the whole stack, or a small strength"
+        )
+    found = []
+    for stack, name in context.track(list(zip(images.data, images.names, strict=True)), "channels"):
+        found.append(_of_channel(plugin, stack, name, images.voxel_size_nm, context))
+    if plugin.strength == "auto" and not any(one["deviation"] for one in found):
+        context.log.warning(
+            "no curtains are visible: the images are returned as they are; if you see some, give "
+            "a strength"
+        )
+    return {
+        **{
+            name: [one[name] for one in found]
+            for name in (*NOTHING, "slant_deg", "black_level", "mean_level")
+        },
+    }
+
+
+def _of_channel(
+    plugin: DestripeParameters,
+    stack: np.ndarray,
+    name: str,
+    voxel_size_nm: tuple[float, float, float],
+    context: Context,
+) -> dict[str, Any]:
+    """Return the numbers of one channel."""
+    slant = 0.0 if plugin.slant_deg == "auto" else plugin.slant_deg
+    black = None if plugin.black_level == "auto" else plugin.black_level
+    nothing = {**NOTHING, "slant_deg": slant, "black_level": black, "mean_level": 0.0}
+    if plugin.strength == 0:
+        return nothing
+    runs = sampled_runs(stack)
+    if not runs:
+        context.log.warning("%s: the sampled slices are constant, no curtains are removed", name)
+        return nothing
+    if not all(np.isfinite(plane).all() for run in runs for plane in run):
+        raise FibError(f"{name} has grey values that are not finite: repair or crop the images")
+    scale = Scale(black, float(np.mean([plane.mean(dtype=float) for run in runs for plane in run])))
+    levelled = [[Levelled.of(plane, scale) for plane in run] for run in runs]
+    sample = Sample(levelled, plugin.length_px, plugin.kept, voxel_size_nm)
+    if plugin.slant_deg == "auto":
+        slant = sample.slant()
+    deviation = sample.deviation(slant) if plugin.strength == "auto" else plugin.strength
+    gain = 1.0
+    if plugin.method == "column_median":
+        gain = sample.gain_of_medians(slant, None if plugin.strength == "auto" else deviation)
+    if deviation == 0.0:
+        return {**nothing, "slant_deg": slant}
+    return {
+        "deviation": deviation,
+        "gain": gain,
+        "noise_across": sample.noise[0],
+        "noise_between": sample.noise[1],
+        "slant_deg": slant,
+        "black_level": black,
+        "mean_level": scale.mean,
+    }
+
+
+def sampled_runs(stack: np.ndarray) -> list[list[np.ndarray]]:
+    """Return runs of consecutive slices, cut to their middle, without those with a constant one.
+
+    Args:
+        stack: a channel, axes (z, y, x).
+    """
+    count = len(stack)
+    rows, columns = (_middle(size) for size in stack.shape[1:])
+    places = max(1, min(PLACES, count // SLICES))
+    firsts = (np.arange(places) + 0.5) * count / places - SLICES / 2
+    found = []
+    for first in firsts:
+        start = max(int(first), 0)
+        slices = range(start, min(start + SLICES, count))
+        run = [np.ascontiguousarray(stack[z, rows, columns]) for z in slices]
+        if all(np.ptp(plane) > 0 for plane in run):
+            found.append(run)
+    return found
+
+
+def _middle(size: int) -> slice:
+    start = max((size - PIXELS) // 2, 0)
+    return slice(start, min(start + PIXELS, size))
