@@ -12,14 +12,15 @@ from fib_plugins.correctors.thickness.solve import (
     DepthBias,
     curves_of,
     distances,
-    extrapolated_bias,
-    measured_bias,
+    extrapolated,
+    measured,
+    of_last_feature,
     thickness_of,
 )
 from fibcore import Context, FibError, Images
 
 BOOTSTRAPS = 40
-EXTRAPOLATED_ERROR, MEASURED_ERROR = 0.25, 0.1
+EXTRAPOLATED_ERROR, MEASURED_ERROR = 0.2, 0.1
 """Uncertainty of the depth correction, as a part of it."""
 ANISOTROPY, SIGNIFICANCE = 0.25, 3.0
 """Least difference of the lengths along y and x, relative and in standard errors, of a material
@@ -66,12 +67,11 @@ def estimate(
     pixel = (images.voxel_size_nm[1], images.voxel_size_nm[2])
     found = measure(images.data, kind, neighbours, context)
     curves, each = _distances(found, pixel, "images")
-    bias = _bias(each, kind, virtual, context)
-    thickness = thickness_of(each[0] * bias(each[0]))
-    mean, factor = (
-        float(thickness.mean()),
-        float(bias(each[0][:, 0][np.isfinite(each[0][:, 0])]).mean()),
-    )
+    bias = of_last_feature(each, _bias(each, kind, virtual, context))
+    thickness = thickness_of(each[-1] * bias(each[-1]))
+    nearest = each[-1, :, 0]
+    factor = float(bias(nearest[np.isfinite(nearest)]).mean())
+    mean = float(thickness.mean())
     rng, tiles = context.rng_for("bootstrap"), found.pairs.shape[-1]
     repeats, lengths = [], []
     for _ in range(BOOTSTRAPS if tiles > 1 else 0):
@@ -79,8 +79,8 @@ def estimate(
         curves_again = curves_of(again, pixel)
         lengths.append(curves_again.lengths_nm)
         distance = distances(again, curves_again)
-        if np.isfinite(distance[0]).any():
-            repeats.append(thickness_of(distance[0] * bias(distance[0])))
+        if np.isfinite(distance[-1]).any():
+            repeats.append(thickness_of(distance[-1] * bias(distance[-1])))
     systematic = abs(factor - 1) * (EXTRAPOLATED_ERROR if virtual is None else MEASURED_ERROR)
     spread = np.std(repeats, axis=0) if repeats else np.full(len(thickness), 0.1 * mean)
     mean_spread = float(np.std([r.mean() for r in repeats])) / mean if repeats else 0.1
@@ -114,9 +114,9 @@ def _distances(
 
 def _bias(each: np.ndarray, kind: str, virtual: Images | None, context: Context) -> DepthBias:
     if virtual is None:
-        return extrapolated_bias(each)
+        return extrapolated(each)
     size = virtual.voxel_size_nm
     neighbours = min(8, virtual.shape[0] - 1)
     known = measure(virtual.data, kind, neighbours, context)
     _, distance = _distances(known, (size[1], size[2]), "virtual stack")
-    return measured_bias(distance, size[0])
+    return measured(distance, size[0])

@@ -17,7 +17,6 @@ from fib_plugins.correctors.thickness.result import (
     mean_of,
     table_of,
 )
-from fib_plugins.threads import bytes_in_threads
 from fibcore import (
     Context,
     Corrector,
@@ -110,7 +109,9 @@ class Thickness(Trainable, Corrector):
                 if stack is not None:
                     check_size(stack, what)
             output = None if self.mean_nm is None else _with_z(spec, self.mean_nm)
-            memory = _memory(spec, self.neighbours)
+            from fib_plugins.correctors.thickness.resemblance import bytes_of
+
+            memory = bytes_of(spec, self.neighbours)
             return Forecast(output if method != "fit" else None, memory_bytes=memory)
         if method == "fit":
             return Forecast()
@@ -261,13 +262,3 @@ class Thickness(Trainable, Corrector):
 
 def _with_z(spec: VolumeSpec, mean_nm: float) -> VolumeSpec:
     return replace(spec, voxel_size_nm=(mean_nm, *spec.voxel_size_nm[1:]))
-
-
-def _memory(spec: VolumeSpec, neighbours: int) -> int:
-    """Return the memory of the blocks in work, and of the differences of all slices."""
-    from fib_plugins.correctors.thickness.resemblance import bytes_of_a_block
-
-    count, height, width = spec.shape
-    blocks = bytes_in_threads(bytes_of_a_block(height, width, neighbours), -(-count // 16))
-    each = 8 * 2 * (5 * neighbours + 2 * 14)
-    return blocks + len(spec.kv) * count * (16 * each + 4 * width)

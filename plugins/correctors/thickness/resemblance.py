@@ -9,6 +9,7 @@ import numpy as np
 from fib_plugins.correctors.streaming import in_order
 from fib_plugins.correctors.thickness.features import (
     RAMPS,
+    Tile,
     features_of,
     filtered_levels,
     levels_of,
@@ -16,13 +17,16 @@ from fib_plugins.correctors.thickness.features import (
     tiles_of,
 )
 from fib_plugins.correctors.thickness.kernels import squared_difference
-from fibcore import Context, FibError
+from fib_plugins.threads import bytes_in_threads
+from fibcore import Context, FibError, VolumeSpec
 
 LAGS = (1, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 85)
 """Distances within a slice, pixels."""
 SHIFTS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
 """Shifts (y, x) at which slices are compared, pixels."""
 BLOCK = 16
+LIBRARIES = 16 * 2**20
+"""Memory of SciPy's parts that are loaded."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,21 @@ class Resemblance:
         return Resemblance(self.pairs[..., tiles], self.lateral[..., tiles], self.lags)
 
 
-def bytes_of_a_block(height: int, width: int, neighbours: int) -> int:
-    """Return the memory of a thread: features of a block of slices, and float columns."""
-    area = sum(
-        (t.rows.stop - t.rows.start) * (t.columns.stop - t.columns.start)
-        for t in tiles_of(height, width)
-    )
+def bytes_of(spec: VolumeSpec, neighbours: int) -> int:
+    """Return the memory for a stack: features of a block in each thread, and the differences.
+
+    These are held twice again while tiles are drawn for the uncertainty.
+    """
+    count, height, width = spec.shape
+    tiles = tiles_of(height, width)
+    blocks = bytes_in_threads(_bytes_of_a_block(tiles, neighbours), -(-count // BLOCK))
+    numbers = 2 * (len(SHIFTS) * neighbours + 2 * len(LAGS)) * len(tiles) + width / 2
+    return blocks + round(24 * len(spec.kv) * count * numbers) + LIBRARIES
+
+
+def _bytes_of_a_block(tiles: list[Tile], neighbours: int) -> int:
+    tile = tiles[0]
+    area = (tile.rows.stop - tile.rows.start) * (tile.columns.stop - tile.columns.start)
     return (BLOCK + neighbours) * 2 * area + 8 * area
 
 
@@ -66,7 +79,7 @@ def measure(data: np.ndarray, kind: str, neighbours: int, context: Context) -> R
     channels, count, height, width = data.shape
     tiles = tiles_of(height, width)
     lags = tuple(lag for lag in LAGS if lag <= min(tile.edge for tile in tiles) // 2)
-    memory = bytes_of_a_block(height, width, neighbours)
+    memory = _bytes_of_a_block(tiles, neighbours)
 
     def look(z: int) -> tuple[np.ndarray, np.ndarray]:
         stripes = np.stack([stripes_of(np.asarray(data[c, z])) for c in range(channels)])

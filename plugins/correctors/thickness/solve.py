@@ -13,6 +13,8 @@ REACH = 0.75
 EXTRAPOLATION = 1.3
 """How far 1/distance is extrapolated from the two features, in units of their difference."""
 HUBER, ITERATIONS = 2.0, 6
+LOCAL, LOCAL_LAG = 0.5, 2
+"""Power of the content of a slice, and the lag that it is measured at."""
 WEAK = 1e-4
 """Weight of the mean thickness for slices that no pair determines."""
 
@@ -98,8 +100,17 @@ def pair_differences(found: Resemblance) -> np.ndarray:
 
 
 def distances(found: Resemblance, curves: Curves) -> np.ndarray:
-    """Return the distance of each pair by each feature, nm (feature, slice, neighbour)."""
+    """Return the distance of each pair by each feature, nm (feature, slice, neighbour).
+
+    Differences are divided by what both slices differ by within themselves, relative to the mean of
+    all slices, to the power `LOCAL`: slices with more edges, or more contrast, differ more.
+    """
     differences = pair_differences(found)
+    within = found.lateral[:, :, min(LOCAL_LAG, len(found.lags) - 1)].mean(axis=(1, 3))
+    count, neighbours, _ = differences.shape
+    nearby = np.minimum(np.arange(count)[:, np.newaxis] + np.arange(1, neighbours + 1), count - 1)
+    content = (within[:, np.newaxis] + within[nearby]) / 2 / within.mean(axis=0)
+    differences = differences / np.maximum(content, 1e-3) ** LOCAL
     return np.array([curves.invert(f, differences[..., f]) for f in range(differences.shape[-1])])
 
 
@@ -135,8 +146,8 @@ def mean_distances(each: np.ndarray) -> np.ndarray:
     )
 
 
-def extrapolated_bias(each: np.ndarray) -> DepthBias:
-    """Return the bias by two features, of which the first shows less of the depth."""
+def extrapolated(each: np.ndarray) -> DepthBias:
+    """Return the bias of the first feature, which shows less of the depth than the second."""
     means = mean_distances(each)
     if len(means) == 1 or means.size == 0:
         return DepthBias(np.zeros(1), np.ones(1))
@@ -144,10 +155,21 @@ def extrapolated_bias(each: np.ndarray) -> DepthBias:
     return DepthBias(means[0], np.clip(factor, 0.5, 2.0))
 
 
-def measured_bias(each: np.ndarray, thickness_nm: float) -> DepthBias:
-    """Return the bias by a stack whose slices are known to be even and this thick."""
+def measured(each: np.ndarray, thickness_nm: float) -> DepthBias:
+    """Return the bias of the first feature by a stack whose slices are even and this thick."""
     means = mean_distances(each)[0]
     return DepthBias(means, np.arange(1, len(means) + 1) * thickness_nm / means)
+
+
+def of_last_feature(each: np.ndarray, bias: DepthBias) -> DepthBias:
+    """Return the bias of the last feature, whose distances scatter least, from that of the first.
+
+    Their mean distances become the same.
+    """
+    means = mean_distances(each)
+    if len(means) == 1 or means.size == 0:
+        return bias
+    return DepthBias(means[-1], bias(means[0]) * means[0] / means[-1])
 
 
 def thickness_of(each: np.ndarray) -> np.ndarray:
