@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fib_plugins.adapters.twin import Twin as Twin
     from fib_plugins.correctors.crop.plugin import Crop as Crop
     from fib_plugins.correctors.destripe.plugin import Destripe as Destripe
+    from fib_plugins.correctors.level.plugin import Level as Level
     from fib_plugins.correctors.resample.plugin import Resample as Resample
     from fib_plugins.correctors.thickness.plugin import Thickness as Thickness
     from fib_plugins.correctors.tilt.plugin import Tilt as Tilt
@@ -87,6 +88,7 @@ _HOMES = {
     "Twin": "adapters.twin",
     "Crop": "correctors.crop.plugin",
     "Destripe": "correctors.destripe.plugin",
+    "Level": "correctors.level.plugin",
     "Resample": "correctors.resample.plugin",
     "Thickness": "correctors.thickness.plugin",
     "Tilt": "correctors.tilt.plugin",

@@ -1,0 +1,1 @@
+"""Brightness and contrast of slices, shading, streaks, slices that do not fit in."""
