@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fib_plugins.adapters.histogram_match import HistogramMatch as HistogramMatch
     from fib_plugins.adapters.identity import Identity as Identity
     from fib_plugins.adapters.twin import Twin as Twin
+    from fib_plugins.correctors.align.plugin import Align as Align
     from fib_plugins.correctors.crop.plugin import Crop as Crop
     from fib_plugins.correctors.destripe.plugin import Destripe as Destripe
     from fib_plugins.correctors.level.plugin import Level as Level
@@ -86,6 +87,7 @@ _HOMES = {
     "HistogramMatch": "adapters.histogram_match",
     "Identity": "adapters.identity",
     "Twin": "adapters.twin",
+    "Align": "correctors.align.plugin",
     "Crop": "correctors.crop.plugin",
     "Destripe": "correctors.destripe.plugin",
     "Level": "correctors.level.plugin",

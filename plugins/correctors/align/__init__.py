@@ -1,0 +1,1 @@
+"""Aligns slices: displacements by correlation, what of them is removed, the move."""
