@@ -16,16 +16,17 @@ rms error of single slices relative to the mean. Ways:
 - virtual, other: with a virtual stack of another structure, a leveled wave of 40 nm;
 - truth: differences of the labels, which is what the finite field allows.
 
-    python -m benchmarks.correctors.thickness [--seeds 3] [--edge 256] [--instrument acquisition]
+    python -m benchmarks.correctors.thickness [--seeds 3] [--edge 224] [--instrument acquisition]
+        [--mode first_hit] [--structures particles]
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import process_time
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -43,6 +44,7 @@ from fibcore import Context, Generator, Images, Labels
 
 PIXEL_NM, SLICES, DEPTH_NM, SPREAD = 5.0, 64, 60.0, 0.2
 MATERIALS: dict[str, Any] = {"materials": ("epoxy", "gold")}
+Mode = Literal["first_hit", "sum"]
 Kind = tuple[Callable[..., Generator], dict[str, Any]]
 STRUCTURES: dict[str, Kind] = {
     "wave 30 nm": (LeveledWave, {"solid_fraction": 0.35, "ligament_diameter_nm": 30}),
@@ -83,17 +85,15 @@ def recorded(images: Images, seed: int, instrument: str) -> Images:
     return Acquisition(preset="typical", **still).transform(images, context)
 
 
-def imaged(labels: Labels, seed: int) -> Images:
+def imaged(labels: Labels, seed: int, mode: Mode) -> Images:
     """Return the ideal images at 2 kV."""
     slices = round(DEPTH_NM / labels.voxel_size_nm[0])
-    simulator = WeightedProjection(
-        energies_kev=(2.0,), mode="first_hit", slices=slices, below="repeat"
-    )
+    simulator = WeightedProjection(energies_kev=(2.0,), mode=mode, slices=slices, below="repeat")
     return simulator.simulate(labels, context=Context(seed))
 
 
 def chosen_slices(
-    kind: Kind, mean_nm: float, spread: float, seed: int, edge: int
+    kind: Kind, mean_nm: float, spread: float, seed: int, edge: int, mode: Mode
 ) -> tuple[Images, Labels, np.ndarray]:
     """Return ideal images of slices, their labels, and their positions in nm.
 
@@ -103,6 +103,7 @@ def chosen_slices(
         spread: standard deviation of the thickness, relative.
         seed: of structure and thickness.
         edge: pixels along y and x.
+        mode: of the simulator.
     """
     step = 0.5 if mean_nm < 8 else 1.0
     scatter = np.random.default_rng(100 + seed).standard_normal(SLICES - 1)
@@ -114,7 +115,7 @@ def chosen_slices(
     made = generator(shape=shape, voxel_size_nm=voxel, **parameters, **MATERIALS)
     labels = made.generate(seed=seed)
     size = (mean_nm, PIXEL_NM, PIXEL_NM)
-    images = imaged(labels, seed)
+    images = imaged(labels, seed, mode)
     return (
         Images(images.data[:, planes], size, kv=images.kv),
         Labels(labels.data[planes], size),
@@ -139,7 +140,13 @@ def by_correlation(images: Images) -> np.ndarray:
 
 
 def ways(
-    images: Images, labels: Labels, structure: str, mean_nm: float, seed: int, instrument: str
+    images: Images,
+    labels: Labels,
+    structure: str,
+    mean_nm: float,
+    seed: int,
+    instrument: str,
+    mode: Mode,
 ) -> dict[str, Callable[[], np.ndarray]]:
     """Return name -> function that estimates the distances of neighbouring slices, nm."""
     edge = images.shape[1]
@@ -150,7 +157,7 @@ def ways(
         return np.diff(context.kept["corrections"]["position_nm"])
 
     def by_virtual(kind: Kind) -> np.ndarray:
-        ideal, _, _ = chosen_slices(kind, mean_nm, 0.0, 1000 + seed, edge)
+        ideal, _, _ = chosen_slices(kind, mean_nm, 0.0, 1000 + seed, edge, mode)
         return by_plugin(images, recorded(ideal, seed + 1, instrument))
 
     face = Images(labels.data * np.uint8(200), labels.voxel_size_nm, kv=(2.0,))
@@ -164,19 +171,27 @@ def ways(
     }
 
 
-def rows(seeds: int = 3, edge: int = 256, instrument: str = "acquisition") -> list[Row]:
+def rows(
+    seeds: int = 3,
+    edge: int = 224,
+    instrument: str = "acquisition",
+    mode: Mode = "first_hit",
+    structures: Sequence[str] = tuple(STRUCTURES),
+) -> list[Row]:
     """Return the errors of all ways on all structures."""
     made = []
-    for structure in STRUCTURES:
+    for structure in structures:
         for mean_nm in MEANS_NM:
             errors: dict[str, list[tuple[float, float]]] = {}
             for seed in range(seeds):
                 ideal, labels, places = chosen_slices(
-                    STRUCTURES[structure], mean_nm, SPREAD, seed, edge
+                    STRUCTURES[structure], mean_nm, SPREAD, seed, edge, mode
                 )
                 images = recorded(ideal, seed, instrument)
                 true = np.diff(places)
-                for way, run in ways(images, labels, structure, mean_nm, seed, instrument).items():
+                for way, run in ways(
+                    images, labels, structure, mean_nm, seed, instrument, mode
+                ).items():
                     found = run()
                     single = found / found.mean() - true / true.mean()
                     errors.setdefault(way, []).append(
@@ -224,12 +239,16 @@ def _line(row: Row) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--edge", type=int, default=256)
+    parser.add_argument("--edge", type=int, default=224)
     parser.add_argument("--instrument", choices=("acquisition", "twin"), default="acquisition")
+    parser.add_argument("--mode", choices=("first_hit", "sum"), default="first_hit")
+    parser.add_argument(
+        "--structures", nargs="+", choices=tuple(STRUCTURES), default=list(STRUCTURES)
+    )
     args = parser.parse_args()
     print(f"targets: {TARGET_MEAN:g} % of the mean, {TARGET_SINGLE:g} % rms of single slices")
     print("structure       nm  way              mean %   rms %  single %")
-    found = rows(args.seeds, args.edge, args.instrument)
+    found = rows(args.seeds, args.edge, args.instrument, args.mode, args.structures)
     for way in dict.fromkeys(row.way for row in found):
         chosen = [row for row in found if row.way == way]
         mean = np.sqrt(np.mean([row.mean_rms**2 for row in chosen]))

@@ -32,6 +32,9 @@ from fibcore import (
 from fibcore.models import Shape
 from fibcore.params import PositiveNm
 
+LARGE_FACTOR = 1.6
+"""Correction for the depth beyond which it was not tested."""
+
 
 class Thickness(Trainable, Corrector):
     """Estimates the thickness of each slice from how much neighbouring slices resemble each other.
@@ -53,9 +56,11 @@ class Thickness(Trainable, Corrector):
 
     **Depth.** Images show solid below the face, so that slices resemble each other more than places
     within a slice: in backscattered electrons at 2 kV (gold in epoxy) the thickness would come out
-    30 to 50 % too small. With `compare` ``bright`` only what is about as bright as the solid
-    at the face counts, and the rest is extrapolated from two levels. A `virtual` stack of known
-    thickness that resembles the stack (structure, voltage, instrument) is more accurate.
+    25 to 50 % too small. With `compare` ``bright`` only what is about as bright as the solid at the
+    face counts, and the rest is extrapolated from two levels. This needs a solid whose face has one
+    grey level, wherever it is; weighted sums of slices (`simulator/weighted_projection`, mode
+    ``sum``) have none. There, and wherever bright halos follow the edges, give a `virtual` stack
+    of known thickness that resembles the stack in structure, voltage and instrument.
 
     The images are returned as they are, with the mean thickness as voxel size along z;
     `corrector/resample` with ``corrections`` as its `positions` makes slices even.
@@ -225,6 +230,13 @@ class Thickness(Trainable, Corrector):
         from fib_plugins.correctors.thickness.estimate import estimate
 
         found = estimate(images, self.compare, self.neighbours, virtual, context)
+        if virtual is None and found.factor > LARGE_FACTOR:
+            context.log.warning(
+                "what shows through from below the face makes slices appear %.2g times too thin, "
+                "more than is known to be corrected well: give a virtual stack that resembles this "
+                "one, of known thickness, as the input virtual",
+                found.factor,
+            )
         thickness, error = found.thickness_nm, found.mean_error
         mean, known_mean = float(thickness.mean()), self.mean_nm
         if found.anisotropic and known_mean is None:
