@@ -146,7 +146,10 @@ class Adapter(Plugin):
 
     @abstractmethod
     def transform(self, images: Images, *, context: Context | None = None) -> Images:
-        """Return images of the same shape, slice for slice."""
+        """Return images of the same shape, slice for slice.
+
+        Only an adapter that records raw stacks may return another shape, which `forecast` states.
+        """
 
     def randomised(self, rng: np.random.Generator, spread: float = 0.5) -> Adapter:
         """Return a variant of this adapter, with parameters drawn at random around its own.

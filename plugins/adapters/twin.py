@@ -115,7 +115,7 @@ class Twin(TwinParameters, Adapter):
         level) and `<channel>_contrast` (factor on the gain).
 
         That of a raw recording also has position_nm (true position along z, from the first slice),
-        thickness_nm (milled off before the slice; for the first one the true mean), shift_y_px and
+        thickness_nm (distance to the next slice; for the last one the true mean), shift_y_px and
         shift_x_px (displacement of what is seen towards larger y and x, against the first slice, in
         pixels of the result), and, true or false: jump (moved suddenly before this slice),
         repeated (shows the face of the slice before), lost (black from some line on), bad (out of

@@ -129,8 +129,8 @@ class Geometry:
 
     @property
     def thickness_nm(self) -> np.ndarray:
-        """What was milled off before each slice; before the first one, the mean."""
-        return np.diff(self.position_nm, prepend=-self.field.slice_nm)
+        """Distance of each slice to the next one; that of the last one is the mean."""
+        return np.diff(self.position_nm, append=self.position_nm[-1] + self.field.slice_nm)
 
     def corner(self, z: int) -> tuple[float, float]:
         """Return where a slice has its first pixel in the ideal slice, in pixels of the image."""
