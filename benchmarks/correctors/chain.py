@@ -3,7 +3,7 @@
 ``python -m benchmarks.correctors.chain``. A virtual stack of hidden truth is recorded raw by a
 twin (drift, jitter, jumps, uneven slices, tilt, curtains, streaks, data bar) and corrected by the
 steps of `examples/raw_stack.json`, which carry the truth along. MP (misplaced pixels, %) is
-compared with that on a twin recorded without drift, stripes and uneven slices.
+compared with that on a twin recorded without drift, stripes and uneven slices, at the same angle.
 
 Two networks are trained on another structure, recorded by random variants of an instrument: one
 that has seen drift, uneven slices and stripes (taught), and one that has not (untaught). Everything
@@ -60,15 +60,16 @@ UNET: Params = {
     "augment_gain": 0.3,
     "instrument_spread": 1.0,
 }
+EVEN: Params = {"voxel_size_nm": VOXEL_NM, "interpolation": "cubic"}
 STRIPES = ["charging", "curtaining", "line_noise", "shading"]
 """Effects that correctors remove within slices; the untaught network has not seen them."""
 MOVED: Params = {"drift_nm": 4.0, "thickness_variation": 0.2}
 """What the taught network has seen of displaced and uneven slices, with labels that fit."""
 
 CASES = {
-    "reference": ("reference", "untaught", "reference, untaught"),
-    "reference_taught": ("reference", "taught", "reference, taught"),
-    "tilted": ("tilted_even", "untaught", "reference seen at an angle, corrected; untaught"),
+    "facing": ("facing", "untaught", "reference, but seen along the normal; untaught"),
+    "reference": ("reference", "untaught", "reference; untaught"),
+    "reference_taught": ("reference", "taught", "reference; taught"),
     "raw": ("cropped", "untaught", "raw, cropped; untaught"),
     "teach": ("cropped", "taught", "raw, cropped; taught"),
     "correct": ("corrected", "untaught", "corrected; untaught"),
@@ -82,18 +83,36 @@ def labels_of(step: str) -> dict[str, str]:
     return {"from": step, "artefact": "labels"}
 
 
-def correct(step: str, name: str, stack: str, params: Params | None = None, **inputs: str) -> Step:
-    """Return a step that applies a corrector to a stack and the labels that belong to it."""
-    given = {"images": stack, "labels": labels_of(stack), **inputs}
+def correct(
+    step: str, name: str, stack: str, params: Params | None = None, **inputs: str | dict[str, str]
+) -> Step:
+    """Return a step that applies a corrector to a stack and the labels that belong to it.
+
+    Args:
+        step: its id.
+        name: of the corrector.
+        stack: the step that makes the images, and the labels unless `inputs` has others.
+        params: of the corrector.
+        inputs: further inputs.
+    """
+    given: dict[str, str | dict[str, str]] = {"images": stack, "labels": labels_of(stack), **inputs}
     return {"id": step, "run": f"corrector/{name}", "inputs": given, "params": params or {}}
 
 
 def chain() -> list[Step]:
     """Return the correctors of a raw stack, those of `examples/raw_stack.json`."""
+    shifts = {"from": "aligned", "artefact": "corrections"}
+    places = {"from": "measured", "artefact": "corrections"}
+    upright, tilted = labels_of("upright"), labels_of("levelled")
     return [
         correct("cropped", "crop", "raw"),
-        correct("upright", "tilt", "cropped"),
-        correct("corrected", "resample", "upright", {"voxel_size_nm": VOXEL_NM}),
+        correct("aligned", "align", "cropped"),
+        correct("shared", "crop", "aligned", {"find": []}, shifts=shifts),
+        correct("levelled", "level", "shared", {"repair": "leave_out"}),
+        run("destriped", "corrector/destripe", images="levelled"),
+        correct("upright", "tilt", "destriped", labels=tilted),
+        run("measured", "corrector/thickness", images="upright"),
+        correct("corrected", "resample", "measured", EVEN, labels=upright, positions=places),
     ]
 
 
@@ -116,10 +135,10 @@ def steps(preset: str) -> list[Step]:
         _trained("untaught", "train_ideal", "train_structure", "instrument_free"),
         run("truth", wave, TRUTH),
         run("ideal", simulator, PHYSICS, labels="truth"),
-        run("reference", twin, still, **ideal),
+        run("facing", twin, still, **ideal),
         run("tilted", twin, still | angle, **ideal),
         correct("tilted_upright", "tilt", "tilted"),
-        correct("tilted_even", "resample", "tilted_upright", {"voxel_size_nm": VOXEL_NM}),
+        correct("reference", "resample", "tilted_upright", EVEN),
         run("raw", twin, recording | {"raw": True}, **ideal),
         *chain(),
     ]

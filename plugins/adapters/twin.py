@@ -76,7 +76,7 @@ class Twin(TwinParameters, Adapter):
 
     {presets}
 
-    With `raw` also:
+    `raw` sets these as well, curtains as they are before any correction:
 
     {raw_presets}
     """

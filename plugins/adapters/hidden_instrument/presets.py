@@ -77,6 +77,10 @@ RAW_PRESETS: Presets = {
         "data_bar_pixels": 24,
         "streaks_per_slice": 0.5,
         "streak_strength": 0.08,
+        "curtains_per_um": 30.0,
+        "curtain_depth": 0.12,
+        "curtain_width_nm": 12.0,
+        "curtain_reach_nm": 2000.0,
     },
     "bad": {
         "thickness_error": -0.12,
@@ -92,6 +96,11 @@ RAW_PRESETS: Presets = {
         "data_bar_pixels": 24,
         "streaks_per_slice": 3.0,
         "streak_strength": 0.2,
+        "curtains_per_um": 60.0,
+        "curtain_depth": 0.2,
+        "curtain_width_nm": 15.0,
+        "curtain_reach_nm": 2000.0,
     },
 }
-"""What `raw` adds to each preset."""
+"""What `raw` adds to each preset, or sets in its place: curtains as they are before any
+correction, with a standard deviation of about 0.15 and 0.4 of that of the image."""
