@@ -41,9 +41,9 @@ class RawParameters(InstrumentParameters):
 
     raw: bool = Field(
         default=False,
-        description="record as a microscope stores a stack, before any correction: the parameters "
-        "from slice_nm to streak_length_nm, and those of curtains, get the raw values of the preset "
-        "if they are not given",
+        description="record as a microscope stores a stack, before any correction: parameters "
+        "from slice_nm to streak_length_nm, and those of curtains, get the raw values of the "
+        "preset if they are not given",
     )
     slice_nm: Positive | None = Field(
         default=None,

@@ -159,6 +159,7 @@ def test_labels_follow_what_is_seen(axis):
     number = np.indices(shape, np.uint8)["zyx".index(axis)]
     labels = Labels(number, VOXEL_NM)
     params = {**RAW_PRESETS["typical"], "thickness_error": 0.1, "streaks_per_slice": 0.0}
+    params |= {"curtains_per_um": 0.0}
     params |= {"lost_slices": 0.0, "drift_nm": 12.0, "jitter_nm": 1.0, "jump_nm": 8.0}
     found, context = record(ramp(axis, shape), labels=labels, **params)
     shown = context.kept["labels"].data
