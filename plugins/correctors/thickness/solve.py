@@ -13,6 +13,8 @@ REACH = 0.75
 EXTRAPOLATION = 1.3
 """How far 1/distance is extrapolated from the two features, in units of their difference."""
 HUBER, ITERATIONS = 2.0, 6
+ENOUGH = 0.9
+"""Least part of the pairs of slices so many apart that is within reach, if they count."""
 LOCAL, LOCAL_LAG = 0.5, 2
 """Power of the content of a slice, and the lag that it is measured at."""
 WEAK = 1e-4
@@ -104,6 +106,7 @@ def distances(found: Resemblance, curves: Curves) -> np.ndarray:
 
     Differences are divided by what both slices differ by within themselves, relative to the mean of
     all slices, to the power `LOCAL`: slices with more edges, or more contrast, differ more.
+    Neighbours of which many pairs are out of reach are left out, since the others are near ones.
     """
     differences = pair_differences(found)
     within = found.lateral[:, :, min(LOCAL_LAG, len(found.lags) - 1)].mean(axis=(1, 3))
@@ -111,7 +114,11 @@ def distances(found: Resemblance, curves: Curves) -> np.ndarray:
     nearby = np.minimum(np.arange(count)[:, np.newaxis] + np.arange(1, neighbours + 1), count - 1)
     content = (within[:, np.newaxis] + within[nearby]) / 2 / within.mean(axis=0)
     differences = differences / np.maximum(content, 1e-3) ** LOCAL
-    return np.array([curves.invert(f, differences[..., f]) for f in range(differences.shape[-1])])
+    each = np.array([curves.invert(f, differences[..., f]) for f in range(differences.shape[-1])])
+    pairs = count - 1 - np.arange(neighbours)
+    known = np.isfinite(each).sum(axis=1)
+    each[..., 1:] = np.where((known < ENOUGH * pairs)[:, np.newaxis, 1:], np.nan, each[..., 1:])
+    return each
 
 
 @dataclass(frozen=True)
@@ -140,7 +147,7 @@ def mean_distances(each: np.ndarray) -> np.ndarray:
     count = each.shape[1]
     pairs = count - 1 - np.arange(each.shape[2])
     known = np.isfinite(each).all(axis=0)
-    enough = known.sum(axis=0) > 0.8 * np.maximum(pairs, 1)
+    enough = known.sum(axis=0) > ENOUGH * np.maximum(pairs, 1)
     return np.array(
         [[np.mean(one[known[:, m], m]) for m in np.flatnonzero(enough)] for one in each]
     )
