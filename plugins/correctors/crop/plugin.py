@@ -72,10 +72,11 @@ class Crop(Trainable, Corrector):
     Fiducials and deposits that change with each slice are not found: give the `region`. A data bar
     is found before slices are aligned, since aligning moves it.
 
-    Edges are compared with the middle of the field, in up to 24 slices spread over the stack: a row
-    is cut if at least three quarters of its pixels stay within 0.3 times the mean change of pixels
-    in the middle, and its moving share is at most a quarter of theirs. Nothing is found on a stack
-    that hardly changes at all.
+    Edges are compared with the middle of the field, in up to 24 slices spread over the stack. A
+    pixel is still in a slice if it differs from its median over the slices by at most 0.3 times
+    the mean of such differences in the middle. A row is cut off if at least 70 % of its pixels are
+    still, and the share of the others is at most 0.35 of that in the middle. Nothing is found in a
+    stack that hardly changes at all.
 
     The result is a view: no voxel is copied. The table has, for each slice, the first row and
     column that is kept and the one after the last, in those of the given stack, and whether the

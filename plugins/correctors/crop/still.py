@@ -17,7 +17,7 @@ BAND_BYTES = 32 * 2**20
 STILL = 0.3
 """A pixel is still in a slice if it differs from its median over the slices by less than this
 multiple of the mean difference in the middle of the field."""
-SHARE, CLOSER = 0.75, 0.25
+SHARE, CLOSER = 0.7, 0.35
 """Least share of still pixels in a row at an edge; and most of its moving share, in units of that
 of rows in the middle."""
 TOO_STILL = 0.9, 0.7
