@@ -33,7 +33,7 @@ from fibcore import (
 )
 from fibcore.models import ModelInfo, Shape
 
-FOUND_BYTES = 100 * 2**20
+FOUND_BYTES = 48 * 2**20
 """Memory of the sampled slices, in bands."""
 
 Part = tuple[int | None, int | None]

@@ -80,7 +80,7 @@ class Correction:
                 else:
                     result[channel, place] = made
 
-        each = 12 * data.shape[2] * data.shape[3]
+        each = 4 * data.shape[2] * data.shape[3]
         for _ in in_order(work, range(len(self.slices)), context, "slices levelled", each):
             pass
         return result

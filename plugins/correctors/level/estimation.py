@@ -8,6 +8,7 @@ import numpy as np
 
 from fib_plugins.correctors.level import drift
 from fib_plugins.correctors.level.loops import levelled, tile_sums
+from fib_plugins.correctors.level.sizes import SAMPLED
 from fib_plugins.correctors.level.surfaces import (
     SHADING,
     STRUCTURE,
@@ -23,8 +24,6 @@ from fibcore.threads import one_blas_thread
 
 ROUNDS = 8
 """Pixels are sorted into dark and bright ones again after each round."""
-SAMPLED = 24
-"""Slices from which the levels of dark and bright pixels are measured."""
 BLACK = 0.005
 """Quantile of the grey values that is the level of no signal."""
 CLIPPED = 0.75

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from fib_plugins.correctors.labels import check_labels
+from fib_plugins.correctors.level.sizes import SAMPLED, blocks_of, reduced_shape
 from fib_plugins.correctors.streaming import corrections
 from fib_plugins.threads import bytes_in_threads
 from fibcore import (
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
     from fib_plugins.correctors.level.streaks import Streaks
 
 SMALLEST_PX = 16
-BYTES_PER_PIXEL = 12
-"""Memory of a thread per pixel of a slice: float32 slices, of one or of two neighbours."""
-BASE_BYTES = 40 * 2**20
+BYTES_PER_PIXEL, SAMPLE_BYTES = 4, 12
+"""Memory of a thread per pixel of a slice (float32); of sampled slices per reduced pixel."""
+BASE_BYTES = 2**22
 MANY_BAD = 0.25
 SHADING_TERMS = 5
 
@@ -125,11 +126,13 @@ class Level(Trainable, Corrector):
     @staticmethod
     def _memory(spec: VolumeSpec) -> int:
         depth, height, width = spec.shape
-        size = max(1, -(-max(height, width) // 384))
-        reduced = 4 * depth * (height // size) * (width // size) * len(spec.kv)
-        offsets = 4 * depth * height * min(width // 28, 16) * len(spec.kv)
+        rows, columns = reduced_shape((height, width))
+        channels = len(spec.kv)
+        reduced = held_bytes(4 * depth * rows * columns * channels)
+        offsets = held_bytes(4 * depth * height * blocks_of((height, width)) * channels)
+        sampled = SAMPLE_BYTES * min(depth, SAMPLED) * rows * columns
         threads = bytes_in_threads(BYTES_PER_PIXEL * height * width, depth)
-        return BASE_BYTES + held_bytes(reduced) + held_bytes(offsets) + threads
+        return BASE_BYTES + reduced + offsets + max(sampled, threads)
 
     def _check_shape(self, spec: VolumeSpec) -> None:
         shape = [len(spec.kv), *spec.shape]

@@ -6,26 +6,14 @@ import numpy as np
 
 from fib_plugins.correctors.level.loops import binned, sharpness
 from fib_plugins.correctors.level.outliers import Features
-from fib_plugins.correctors.level.streaks import blocks_of, offsets_of
+from fib_plugins.correctors.level.sizes import bin_size, blocks_of, reduced_shape
+from fib_plugins.correctors.level.streaks import offsets_of
 from fib_plugins.correctors.streaming import in_order
 from fibcore import Context, FibError, Images
 
-LONGEST_EDGE = 384
-"""Pixels of the reduced copy; small enough to be quick, fine enough to separate phases."""
 SMOOTHING_PX = 1.5
 """Gaussian against noise, in pixels of the stack; bins do as much if they are larger."""
 SAMPLED_ROWS = 512
-
-
-def bin_size(shape: tuple[int, int]) -> int:
-    """Return how many pixels along an edge become one."""
-    return max(1, -(-max(shape) // LONGEST_EDGE))
-
-
-def reduced_shape(shape: tuple[int, int]) -> tuple[int, int]:
-    """Return the shape of reduced slices."""
-    size = bin_size(shape)
-    return max(1, shape[0] // size), max(1, shape[1] // size)
 
 
 class Reduced:

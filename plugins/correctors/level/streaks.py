@@ -14,10 +14,8 @@ import numpy as np
 
 from fib_plugins.correctors.level.loops import row_steps
 
-BLOCK_PX, FEWEST_BLOCKS, MOST_BLOCKS = 28, 4, 16
 SLOW_ROWS = 2.0
 """Gaussian down the slice; what is smoother than that is left, rows."""
-FEWEST_ROWS = 24
 CLIPPED = 0.7
 """Differences of rows count up to this multiple of their robust standard deviation."""
 ROUNDS = 4
@@ -28,18 +26,12 @@ FADING = 0.7
 """Correlation of streaks in neighbouring blocks."""
 
 
-def blocks_of(shape: tuple[int, int]) -> int:
-    """Return the number of blocks along a row; 0 for fields too small to find streaks in."""
-    blocks = min(shape[1] // BLOCK_PX, MOST_BLOCKS)
-    return blocks if blocks >= FEWEST_BLOCKS and shape[0] >= FEWEST_ROWS else 0
-
-
 def offsets_of(plane: np.ndarray, blocks: int) -> np.ndarray:
     """Return the offsets of rows of a slice, structure included: float32 (row, block).
 
     Args:
         plane: grey values, axes (y, x).
-        blocks: from `blocks_of`.
+        blocks: from `sizes.blocks_of`.
     """
     from scipy.ndimage import gaussian_filter1d
 

@@ -11,17 +11,15 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from fib_plugins.correctors.labels import check_labels
-from fib_plugins.correctors.streaming import as_dtype, corrections, in_order
+from fib_plugins.correctors.streaming import corrections, in_order
 from fib_plugins.correctors.tilt.geometry import Stretch
 from fib_plugins.threads import bytes_in_threads
 from fibcore import Context, Corrector, FibError, Forecast, Images, Labels, Table, VolumeSpec, keeps
 from fibcore.context import held_bytes
 
 SMALLEST_DEG = 5.0
-BYTES_PER_PIXEL = 12
-"""Memory of a thread per pixel of the result: float32 sums, what is rounded, the result."""
-WAITING = 2
-"""Results of each thread that wait to be written."""
+WAITING = 3
+"""Slices of the result that each thread makes, or that wait to be written."""
 MOST_ROWS = 2**20
 
 
@@ -181,12 +179,8 @@ class Tilt(Corrector):
             output,
             kept,
             sum(held_bytes(each.nbytes) for each in made)
-            + bytes_in_threads(self._bytes_each(shape, len(spec.kv)), depth),
+            + bytes_in_threads(WAITING * output.nbytes // depth, depth),
         )
-
-    @staticmethod
-    def _bytes_each(shape: tuple[int, int, int], channels: int) -> int:
-        return BYTES_PER_PIXEL * shape[1] * shape[2] * channels
 
     @keeps(labels=Labels, corrections=Table)
     def correct(
@@ -237,8 +231,8 @@ class Tilt(Corrector):
                 return images.data[:, z, self._nearest(stretch, shifts, z, images.shape[1])]
             return _resampled(images.data[:, z], stretch, z)
 
-        each = self._bytes_each((depth, *result.shape[2:]), len(result))
-        done = in_order(work, range(depth), context, "slices", WAITING * each)
+        each = WAITING * result[:, 0].nbytes
+        done = in_order(work, range(depth), context, "slices", each)
         for z, planes in enumerate(done):
             result[:, z] = planes
         return images.with_data(result, voxel_size_nm=size)
@@ -259,8 +253,7 @@ def _resampled(planes: np.ndarray, stretch: Stretch, z: int) -> np.ndarray:
 
     rows, weights = stretch.weights(z, planes.shape[1])
     made = np.empty((len(planes), stretch.rows, planes.shape[2]), planes.dtype)
-    sums = np.empty(made.shape[1:], np.float32)
-    for channel, plane in enumerate(planes):
-        weighted_rows(np.asarray(plane), rows, weights, sums)
-        made[channel] = as_dtype(sums, planes.dtype)
+    highest = np.iinfo(planes.dtype).max if planes.dtype.kind in "ui" else 0
+    for plane, result in zip(planes, made, strict=True):
+        weighted_rows(np.asarray(plane), rows, weights, float(highest), result)
     return made
