@@ -29,8 +29,8 @@ class CorrectionHarm(Metric):
     slices and voxels; where edges were cut off, each is compared in the field that it shares with
     the reference.
 
-    Row, for the corrected stack, with the prefix ``before_`` for the stack before its correction
-    and ``clean_`` for the corrected reference, which shows what the correction itself does:
+    Figures are those of the corrected stack, with the prefix ``before_`` of the stack before its
+    correction, and ``clean_`` of the corrected reference, which shows what the correction does:
 
     - ``error``, ``before_error``, ``clean_error``: root mean square difference from the reference,
       in its standard deviations, without white noise, and without the edges (`margin_px`);
@@ -48,7 +48,8 @@ class CorrectionHarm(Metric):
     of the twin that has recorded the stack: ``thickness_mean_percent``, error of the mean slice
     thickness, and ``thickness_rms_percent``, error of single slices in percent of the mean.
 
-    Kept: ``slices``, shifts and errors of each slice.
+    Row: the main figures. Kept: ``stacks``, all figures, with a row for each stack, and
+    ``slices``, shifts and errors of each slice.
     """
 
     name: ClassVar[str] = "correction_harm"
@@ -103,7 +104,7 @@ class CorrectionHarm(Metric):
             memory = max(memory, inner.memory_bytes or 0)
         return Forecast(memory_bytes=memory)
 
-    @keeps(slices=Table)
+    @keeps(stacks=Table, slices=Table)
     def measure(
         self,
         corrected: Images,
@@ -114,7 +115,7 @@ class CorrectionHarm(Metric):
         recorded: Table | None = None,
         context: Context | None = None,
     ) -> Table:
-        """Return one row of figures; keep ``slices``.
+        """Return one row of figures; keep ``stacks`` and ``slices``.
 
         Args:
             corrected: the stack with the defect, corrected.
@@ -139,46 +140,54 @@ class CorrectionHarm(Metric):
             for name, stack in given.items()
             if stack is not None
         }
-        row: dict[str, float] = {}
+        rows: dict[str, dict[str, float]] = {}
         columns: dict[str, np.ndarray] = {"slice": np.arange(reference.shape[0])}
         roles: dict[str, Role] = {"slice": Abscissa()}
         for name, (stack, same) in stacks.items():
             found = differences(stack, same, self.margin_px, context)
-            prefix = "" if name == "corrected" else f"{name}_"
             values = (found.error, found.drift_px, found.step_px, found.brightness_rms)
-            row |= {prefix + figure: value for figure, value in zip(FIGURES, values, strict=True)}
+            rows[name] = dict(zip(FIGURES, values, strict=True))
             shift = found.shift_px - found.shift_px.mean(axis=0)
             error = np.sqrt(np.maximum(found.square.mean(axis=0), 0.0))
             curves = {"shift_y_px": shift[:, 0], "shift_x_px": shift[:, 1], "error": error}
             columns |= {f"{name}_{curve}": value for curve, value in curves.items()}
             roles |= {f"{name}_{curve}": Curve(curve, of=name) for curve in curves}
         if self.structure:
-            row |= self._structure(stacks, context)
+            for name, figures in _structure(stacks, context).items():
+                rows[name] |= figures
+        row = {
+            ("" if name == "corrected" else f"{name}_") + figure: value
+            for name, figures in rows.items()
+            for figure, value in figures.items()
+        }
+        row = {figure: row[figure] for figure in self.headline if figure in row}
         if corrections is not None or recorded is not None:
             row |= _thickness(corrections, recorded)
+        context.keep(
+            "stacks", Table.from_rows({"stack": name, **figures} for name, figures in rows.items())
+        )
         context.keep("slices", Table(columns, roles))
         return Table.from_rows([row])
 
-    def _structure(
-        self, stacks: Mapping[str, tuple[Images, Images]], context: Context
-    ) -> dict[str, float]:
-        """Return the changes of structural numbers of stacks against their references."""
-        changes: dict[str, float] = {}
-        known: dict[object, tuple[float, tuple[float, ...]]] = {}
-        for done, (name, (stack, same)) in enumerate(stacks.items(), 1):
-            field = same.shape, same.data.__array_interface__["data"]  # often that of another
-            if field not in known:
-                level = _level(same, context)
-                known[field] = level, _numbers(same, level, context)
-            level, true = known[field]
-            solid, xy, z, e_tpcf = _numbers(stack, level, context)
-            values = (
-                solid - true[0], 100 * (xy / true[1] - 1), 100 * (z / true[2] - 1), e_tpcf - true[3]
-            )  # fmt: skip
-            prefix = "" if name == "corrected" else f"{name}_"
-            changes |= {prefix + key: value for key, value in zip(STRUCTURE, values, strict=True)}
-            context.progress(done, len(stacks), "structures measured")
-        return changes
+
+def _structure(
+    stacks: Mapping[str, tuple[Images, Images]], context: Context
+) -> dict[str, dict[str, float]]:
+    """Return the changes of structural numbers of stacks against their references."""
+    changes: dict[str, dict[str, float]] = {}
+    known: dict[object, tuple[float, tuple[float, ...]]] = {}
+    for name, (stack, same) in stacks.items():
+        field = same.shape, same.data.__array_interface__["data"]  # often that of another
+        if field not in known:
+            level = _level(same, context)
+            known[field] = level, _numbers(same, level, context)
+        level, true = known[field]
+        solid, xy, z, e_tpcf = _numbers(stack, level, context)
+        percents = [100 * (now / then - 1) for now, then in ((xy, true[1]), (z, true[2]))]
+        values = (solid - true[0], *percents, e_tpcf - true[3])
+        changes[name] = dict(zip(STRUCTURE, values, strict=True))
+        context.progress(len(changes), len(stacks), "structures measured")
+    return changes
 
 
 def _smooth(images: Images, context: Context) -> np.ndarray:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fib_plugins.report import palette, tidy
+from fib_plugins.report import palette, tidy, wording
 from fib_plugins.report.declared import abscissa, axis_label, by_quantity, curves_of, is_numeric
 from fib_plugins.report.panels import Panel, Series
 from fibcore.roles import Curve
@@ -36,6 +36,21 @@ def panels(table: Table) -> list[Panel]:
     if bool(np.all(np.diff(table[found[0]]) > 0)):
         return _wide(table, found[0], curves)[:MOST_PANELS]
     return tidy.panels(table, found[0], curves)[:MOST_PANELS]
+
+
+def is_flat(panel: Panel) -> bool:
+    """Return whether all curves of some axes keep one value, so that a drawing shows nothing."""
+    return all(np.ptp(series.y) == 0 for series in panel.series)
+
+
+def values_of(panel: Panel) -> str:
+    """Return the values of flat curves as text."""
+    parts = []
+    for series in panel.series:
+        name = " ".join(part for part in (series.owner, series.label) if part)
+        value = wording.number(float(series.y[0]))
+        parts.append(f"{value} ({name})" if len(panel.series) > 1 else value)
+    return ", ".join(parts)
 
 
 def _wide(table: Table, x: str, curves: Mapping[str, Curve]) -> list[Panel]:

@@ -44,10 +44,11 @@ class VolumeView:
 
 @dataclass
 class ChartGroup:
-    """The curves of one table."""
+    """The curves of one table, and what is the same in all its rows."""
 
     name: str
     charts: list[Markup]
+    constants: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -137,8 +138,10 @@ class SectionMaker:
         step = section.step
         panels = curves.panels(table) if curves.is_drawn(table) else []
         if panels:
-            drawn = [draw(panel, best_of(table)) for panel in panels]
-            section.charts.append(ChartGroup(name, drawn))
+            flat = [panel for panel in panels if curves.is_flat(panel)]
+            drawn = [draw(panel, best_of(table)) for panel in panels if panel not in flat]
+            constants = [(panel.y_label, curves.values_of(panel)) for panel in flat]
+            section.charts.append(ChartGroup(name, drawn, constants))
         elif step.measures and name == next(iter(step.artefacts)):
             section.tables.append(grids.metric_grid(name, [(step, table)]))
         else:

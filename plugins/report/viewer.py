@@ -232,6 +232,8 @@ class ViewerMaker:
             return self.pictures.add_grey(to_grey(reduced(now - then, PICTURE_PX), (-most, most)))
 
         note = f"black at {-most:.3g}, grey at 0, white at {most:.3g}"
+        if not added.any():
+            note = "nothing was changed"
         return Layer(name, self._draw_all(viewer, draw), note=note)
 
     def outline(self, viewer: Viewer, labels: Labels, name: str, colour: str) -> Layer:

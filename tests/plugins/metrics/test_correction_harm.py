@@ -40,7 +40,14 @@ def measured(corrected: Images, reference: Images, **others) -> tuple[dict, Tabl
     row = CorrectionHarm(structure=structure).measure(
         corrected, reference, **others, context=context
     )
-    return row.rows()[0], context.kept["slices"]
+    found = row.rows()[0]
+    for stack in context.kept["stacks"].rows():
+        name = stack.pop("stack")
+        prefix = "" if name == "corrected" else f"{name}_"
+        figures = {prefix + figure: value for figure, value in stack.items()}
+        assert all(figures[figure] == found[figure] for figure in figures.keys() & found.keys())
+        found |= figures
+    return found, context.kept["slices"]
 
 
 def test_a_stack_without_a_defect_has_none(clean):

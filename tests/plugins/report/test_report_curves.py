@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fib_plugins.metrics.curves import roles_along_axes
-from fib_plugins.report.curves import is_drawn, panels
+from fib_plugins.report.curves import is_drawn, is_flat, panels, values_of
 from fib_plugins.report.declared import best_of
 from fib_plugins.report.panels import draw
 from fib_plugins.training.history import LOSSES, history_table
@@ -17,6 +17,14 @@ X = np.arange(20) * 5.0
 def drawn(columns, x, **curves):
     """A table whose columns are curves over `x`, those given with roles of their own."""
     return Table(columns, {**{name: Curve() for name in columns}, x: Abscissa(), **curves})
+
+
+def test_curves_that_keep_one_value_are_written_not_drawn():
+    columns = {"slice": X, "start_px": 0 * X + 17, "shift_px": np.sin(X)}
+    start, shift = panels(drawn(columns, "slice"))
+    assert is_flat(start)
+    assert float(values_of(start)) == 17
+    assert not is_flat(shift)
 
 
 def test_columns_of_one_quantity_share_their_axes():
