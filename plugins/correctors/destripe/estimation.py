@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fib_plugins.correctors.destripe.levels import Levelled, Scale
 from fib_plugins.correctors.destripe.parameters import DestripeParameters
+from fib_plugins.correctors.destripe.response import find_black_level
 from fib_plugins.correctors.destripe.strength import Sample
 from fibcore import Context, FibError, Images
 
@@ -64,12 +66,17 @@ def _of_channel(
         return nothing
     if not all(np.isfinite(plane).all() for run in runs for plane in run):
         raise FibError(f"{name} has grey values that are not finite: repair or crop the images")
-    scale = Scale(black, float(np.mean([plane.mean(dtype=float) for run in runs for plane in run])))
-    levelled = [[Levelled.of(plane, scale) for plane in run] for run in runs]
-    sample = Sample(levelled, plugin.length_px, plugin.kept, voxel_size_nm)
+    mean = float(np.mean([plane.mean(dtype=float) for run in runs for plane in run]))
+    known = plugin.length_px, plugin.kept, voxel_size_nm
+    sample = Sample(_levelled(runs, Scale(black, mean)), *known)
     if plugin.slant_deg == "auto":
         slant = sample.slant()
     deviation = sample.deviation(slant) if plugin.strength == "auto" else plugin.strength
+    if plugin.black_level == "auto" and deviation > 0:
+        black = find_black_level(runs, mean, slant, *known)
+        if black is not None:
+            sample = Sample(_levelled(runs, Scale(black, mean)), *known)
+            deviation = sample.deviation(slant) if plugin.strength == "auto" else deviation
     gain = 1.0
     if plugin.method == "column_median":
         gain = sample.gain_of_medians(slant, None if plugin.strength == "auto" else deviation)
@@ -82,8 +89,12 @@ def _of_channel(
         "noise_between": sample.noise[1],
         "slant_deg": slant,
         "black_level": black,
-        "mean_level": scale.mean,
+        "mean_level": mean,
     }
+
+
+def _levelled(runs: Sequence[Sequence[np.ndarray]], scale: Scale) -> list[list[Levelled]]:
+    return [[Levelled.of(plane, scale) for plane in run] for run in runs]
 
 
 def sampled_runs(stack: np.ndarray) -> list[list[np.ndarray]]:

@@ -11,6 +11,8 @@ from fib_plugins.correctors.destripe.slopes import UNKNOWN
 NONE = np.empty(0, np.float32)
 LINEAR_BELOW = 0.2
 """Fraction of the mean signal below which the scale is linear: noise would be magnified."""
+MOST = 1e10
+"""Greater levelled values are those of saturated pixels."""
 SAMPLED_FROM = 512
 """Of slices larger than this, every other row and column is used for mean and deviation."""
 
@@ -93,9 +95,10 @@ class Levelled:
         spread = _moments(sampled)[1]
         return cls(plane, table.astype(np.float32), mean, deviation, spread, scale)
 
-    def levelled(self) -> np.ndarray:
-        """Return the levelled slice, float32, saturated pixels at `UNKNOWN`."""
-        return self.table[self.plane] if self.table.size else self.plane
+    def levelled(self, rows: np.ndarray | None = None) -> np.ndarray:
+        """Return the levelled slice, or some rows, float32; saturated pixels at `UNKNOWN`."""
+        plane = self.plane if rows is None else self.plane[rows]
+        return self.table[plane] if self.table.size else plane
 
     def filled(self) -> np.ndarray:
         """Return the levelled slice, float32, saturated pixels at the least or greatest value."""

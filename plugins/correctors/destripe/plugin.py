@@ -124,7 +124,6 @@ class Destripe(Trainable, DestripeParameters, Corrector):
                     f"with kv"
                 )
 
-    @keeps(corrections=Table)
     def fit(self, images: Images, context: Context | None = None) -> Self:
         """Find the strength and the slant of curtains in each channel; return the plugin.
 

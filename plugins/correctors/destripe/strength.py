@@ -15,7 +15,7 @@ import numpy as np
 
 from fib_plugins.correctors.destripe.column_median import column_medians
 from fib_plugins.correctors.destripe.columns import Columns, slope_of
-from fib_plugins.correctors.destripe.levels import Levelled
+from fib_plugins.correctors.destripe.levels import MOST, Levelled
 from fib_plugins.correctors.destripe.window import Prior, fit_offsets
 
 LEAST_BANDS, LEAST_ROWS = 5, 6
@@ -33,8 +33,6 @@ JOINED = 1.8
 ROW_STEPS = (4, 4, 2, 2)
 FLAT, FLAT_OF_NORMAL = 0.3, 0.385
 """The quantile of absolute slopes that shows noise, and that of a normal number."""
-MOST = 1e10
-"""Greater changes are those of saturated pixels."""
 SHARED = 4.0
 """So many slices have nearly the same structure and count as one."""
 SIGNIFICANT = 1.0
@@ -100,7 +98,7 @@ class Sample:
         self.shape = runs[0][0].plane.shape
         self.band = max(min(length_px, self.shape[0] / LEAST_BANDS), LEAST_ROWS)
 
-    def _offsets(self, deviation: float, slant_deg: float) -> list[np.ndarray]:
+    def offsets(self, deviation: float, slant_deg: float) -> list[np.ndarray]:
         """Return the offsets of bands, axes (slice, band, column), of each run."""
         rows, width = self.shape
         slope = slope_of(slant_deg, self.voxel)
@@ -116,7 +114,7 @@ class Sample:
         """Return the slant of curtains, degrees; 0 if none stands out."""
         seen = []
         for slant in SLANTS_DEG:
-            offsets = self._offsets(WIDE, slant)
+            offsets = self.offsets(WIDE, slant)
             seen.append(_own(offsets, offsets, self.kept).mean())
         best = int(np.argmax(seen))
         at = float(SLANTS_DEG[best])
@@ -125,16 +123,22 @@ class Sample:
             at += 0.5 * (before - after) / min(before - 2 * top + after, -1e-12)
         return float(at)
 
+    def shared(self, slant_deg: float) -> float:
+        """Return the part of the variance of offsets that bands share."""
+        wide = self.offsets(WIDE, slant_deg)
+        power = float(np.mean([np.mean(s**2) for s in wide]))
+        return float(_own(wide, wide, self.kept).mean()) / max(power, 1e-12)
+
     def deviation(self, slant_deg: float) -> float:
         """Return the deviation of curtains for which the least error is to be expected.
 
         The squared error of estimated offsets e of curtains s is e^2 - 2 e s + s^2. The mean of
         e s is the covariance of e with the offsets of other bands.
         """
-        wide = self._offsets(WIDE, slant_deg)
+        wide = self.offsets(WIDE, slant_deg)
         gains, sure = [], []
         for tried in TRIED:
-            offsets = self._offsets(tried, slant_deg)
+            offsets = self.offsets(tried, slant_deg)
             power = np.concatenate([(s**2).mean(axis=(1, 2)) for s in offsets])
             gain = 2.0 * DECAY * _own(offsets, wide, self.kept) - power
             gains.append(float(gain.mean()))
