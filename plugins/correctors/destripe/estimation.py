@@ -15,7 +15,13 @@ from fibcore import Context, FibError, Images
 
 PLACES, SLICES, PIXELS = 3, 12, 768
 """Sampled are so many runs of so many slices, at most so many pixels along each edge."""
-NOTHING = {"deviation": 0.0, "gain": 0.0, "noise_across": 1.0, "noise_between": 1.0}
+NOTHING = {
+    "deviation": 0.0,
+    "gain": 0.0,
+    "noise_across": 1.0,
+    "noise_between": 1.0,
+    "noise_bends": 1.0,
+}
 """The info of a channel without curtains."""
 
 
@@ -87,6 +93,7 @@ def _of_channel(
         "gain": gain,
         "noise_across": sample.noise[0],
         "noise_between": sample.noise[1],
+        "noise_bends": sample.noise[2],
         "slant_deg": slant,
         "black_level": black,
         "mean_level": mean,

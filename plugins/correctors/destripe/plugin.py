@@ -37,6 +37,7 @@ class DestripeInfo(ModelInfo):
     gain: Numbers
     noise_across: Numbers
     noise_between: Numbers
+    noise_bends: Numbers
     slant_deg: Numbers
     black_level: Annotated[list[float | None], Field(min_length=1)]
     mean_level: Numbers
@@ -47,6 +48,7 @@ class DestripeInfo(ModelInfo):
             self.gain,
             self.noise_across,
             self.noise_between,
+            self.noise_bends,
             self.slant_deg,
             self.black_level,
             self.mean_level,

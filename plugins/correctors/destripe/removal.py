@@ -109,7 +109,7 @@ class _Channel:
         slope = slope_of(own["slant_deg"], voxel_size_nm)
         _, rows, width = stack.shape
         self.columns = Columns(rows, width, plugin.length_px, slope)
-        noise = own["noise_across"], own["noise_between"]
+        noise = own["noise_across"], own["noise_between"], own["noise_bends"]
         self.prior = Prior(max(own["deviation"], 1e-6), *noise, plugin.kept)
         self.scale = Scale(own["black_level"], own["mean_level"])
 

@@ -1,9 +1,10 @@
 """Sums over pixels from which curtains are found: robust slopes along x and from slice to slice.
 
 Offsets s of a column vary linearly along y between knots. A pixel's slope along x is that of the
-structure, mostly flat, and that of s; so is its difference to the next slice. Slopes that s does
-not explain are edges, and have small weights: those of Geman and McClure (Bulletin of the
-International Statistical Institute 52 (1987) 5), 1 / (1 + (r / scale)^2)^2.
+structure, mostly flat, and that of s; so is its difference to the next slice, and that to the mean
+of both neighbours, which is small even at edges. Slopes that s does not explain are edges, and have
+small weights: those of Geman and McClure (Bulletin of the International Statistical Institute 52
+(1987) 5), 1 / (1 + (r / scale)^2)^2.
 """
 
 from __future__ import annotations
@@ -144,3 +145,59 @@ def add_changes(
             weights[knot + 1, u] += share * weight
             sums[knot, u] += rest * change
             sums[knot + 1, u] += share * change
+
+
+@compiled(fastmath=True)
+def add_bends(
+    planes: Any,
+    tables: Any,
+    offsets: Any,
+    above: Any,
+    shares: Any,
+    starts: Any,
+    step: int,
+    scale: float,
+    weights: Any,
+    sums: Any,
+) -> None:
+    """Add weights of differences between a slice and the mean of its neighbours, and weighted ones.
+
+    Args:
+        planes: the slice before, the slice, the slice after, axes (y, x) each.
+        tables: their levelled grey values; see `add_slopes`.
+        offsets: their present offsets, axes (slice, knot, column).
+        above: see `add_slopes`.
+        shares: likewise.
+        starts: likewise.
+        step: likewise.
+        scale: differences beyond it are taken for edges.
+        weights: sums of weights, axes (knot, column); changed.
+        sums: sums of differences times weights, likewise.
+    """
+    rows, width = planes[0].shape
+    columns = offsets.shape[2]
+    inverse, one, half = np.float32(1.0 / (scale * scale)), np.float32(1.0), np.float32(0.5)
+    own, bent = np.empty(columns, np.float32), np.empty((2, columns), np.float32)
+    grey, clear = np.empty((3, width), np.float32), np.empty((3, width), np.float32)
+    for y in range(step // 2, rows, step):
+        knot, share, start = above[y], shares[y], starts[y]
+        rest = one - share
+        for k in range(2):
+            for u in range(columns):
+                mean = half * (offsets[0, knot + k, u] + offsets[2, knot + k, u])
+                bent[k, u] = offsets[1, knot + k, u] - mean
+        for u in range(columns):
+            own[u] = bent[0, u] + share * (bent[1, u] - bent[0, u])
+        for k in range(3):
+            _levelled_row(planes[k], tables[k], y, grey[k], clear[k])
+        for x in range(width):
+            u = start + x
+            bend = grey[1, x] - half * (grey[0, x] + grey[2, x])
+            left = bend - own[u]
+            near = one / (one + left * left * inverse)
+            weight = near * near * clear[0, x] * clear[1, x] * clear[2, x]
+            bend *= weight
+            weights[knot, u] += rest * weight
+            weights[knot + 1, u] += share * weight
+            sums[knot, u] += rest * bend
+            sums[knot + 1, u] += share * bend

@@ -9,7 +9,6 @@ face has curtains of its own: only what is not shared with neighbouring slices c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 
@@ -25,10 +24,10 @@ WIDE = 0.3
 """Deviation of curtains that are looked for at first, in that of the images."""
 TRIED = tuple(0.0125 * 2.0**i for i in range(7))
 """Deviations whose errors are compared."""
-DECAY = 1.3
+DECAY = 1.6
 """Variance of curtains over their covariance between bands: they change along y, and offsets that
 are compared with are shrunk a little. Found on images with known curtains."""
-JOINED = 1.8
+JOINED = 2.2
 """Best deviation for offsets that vary from knot to knot, over that for bands on their own."""
 ROW_STEPS = (4, 4, 2, 2)
 FLAT, FLAT_OF_NORMAL = 0.3, 0.385
@@ -37,20 +36,26 @@ SHARED = 4.0
 """So many slices have nearly the same structure and count as one."""
 SIGNIFICANT = 1.0
 """Standard errors by which the error with curtains removed has to be below that without."""
+DISTINCT = 0.1
+"""Least variance of curtains, as a fraction of that of structure that runs along y: that is known
+from the neighbouring slices, but not exactly."""
 SLANTS_DEG = tuple(range(-6, 7))
 
 
-def _noise(runs: Sequence[Sequence[Levelled]]) -> tuple[float, float]:
-    """Return the standard deviations of slopes along x and of differences between slices."""
-    across, between, unit = [], [], []
+def _noise(runs: Sequence[Sequence[Levelled]]) -> tuple[float, float, float]:
+    """Return the deviations of slopes along x, differences and bends between slices."""
+    changes: list[list[np.ndarray]] = [[], [], []]
     for run in runs:
-        levelled = [one.levelled()[::2] for one in run]
-        across += [np.abs(np.diff(plane, axis=1)[:, ::3]).ravel() for plane in levelled]
-        pairs = pairwise(levelled)
-        between += [np.abs(after - plane)[:, ::3].ravel() for plane, after in pairs]
-        unit += [1.0 / one.deviation for one in run if one.table.size]
+        stack = np.stack([one.levelled()[::2] for one in run])
+        stack[stack > MOST] = np.nan
+        changes[0].append(np.diff(stack, axis=2)[:, :, ::3])
+        changes[1].append(np.diff(stack[:, :, ::3], axis=0))
+        sides = 0.5 * (stack[:-2, :, ::3] + stack[2:, :, ::3])
+        changes[2].append(stack[1:-1, :, ::3] - sides if len(stack) > 2 else stack[:0])
+    unit = [1.0 / one.deviation for run in runs for one in run if one.table.size]
     step = float(np.mean(unit)) if unit else 0.0
-    return _flat(across, step), _flat(between, step) if between else 1.0
+    across, between, bends = (_flat([np.abs(c).ravel() for c in each], step) for each in changes)
+    return across, between, bends
 
 
 def _flat(changes: Sequence[np.ndarray], step: float) -> float:
@@ -61,7 +66,7 @@ def _flat(changes: Sequence[np.ndarray], step: float) -> float:
         step: a grey level, over which integers are spread.
     """
     values = np.concatenate(changes)
-    values = values[values < MOST]
+    values = values[np.isfinite(values)]
     if not values.size:
         return 1.0
     if step:
@@ -74,8 +79,8 @@ class Sample:
     """Sampled slices of a channel.
 
     Attributes:
-        noise: standard deviations of slopes along x and of differences between slices, without
-            edges; the latter is 1 for single slices.
+        noise: standard deviations of slopes along x, of differences between slices and of bends
+            (see `Prior`), without edges; 1 where there are too few slices.
     """
 
     def __init__(
@@ -136,6 +141,10 @@ class Sample:
         e s is the covariance of e with the offsets of other bands.
         """
         wide = self.offsets(WIDE, slant_deg)
+        seen = float(_own(wide, wide, self.kept).mean())
+        structure = float(np.mean([_covariances(s, s, 0).mean() for s in wide])) - seen
+        if seen <= DISTINCT * max(structure, 0.0):
+            return 0.0
         gains, sure = [], []
         for tried in TRIED:
             offsets = self.offsets(tried, slant_deg)
@@ -151,7 +160,7 @@ class Sample:
         if 0 < best < len(gains) - 1:
             before, top, after = gains[best - 1 : best + 2]
             step = 0.5 * (before - after) / min(before - 2 * top + after, -1e-12)
-        return float(JOINED * TRIED[best] * 2.0**step)
+        return float(JOINED * min(TRIED[best] * 2.0**step, np.sqrt(DECAY * seen)))
 
     def gain_of_medians(self, slant_deg: float, deviation: float | None) -> float:
         """Return the factor on column medians for the least error to be expected, 0 to 1.
@@ -176,8 +185,9 @@ class Sample:
 def _own(first: Sequence[np.ndarray], second: Sequence[np.ndarray], kept: float) -> np.ndarray:
     """Return the covariance of bands of a slice without what neighbouring slices share.
 
-    Structure that runs along y changes smoothly from slice to slice: its covariance at a distance
-    of l slices is a - b l^2, that of curtains v kept^l. The part a is found from l = 1 and 2.
+    Structure that runs along y changes gradually from slice to slice: its covariance at a distance
+    of l slices is a - b l, so that a is found from l = 1 and 2. Curtains have v kept^l. If they
+    are correlated, a - b l^2 is assumed, since v and a would hardly differ otherwise.
     """
     here = np.concatenate([_covariances(a, b, 0) for a, b in zip(first, second, strict=True)])
     if min(len(a) for a in first) < 3:
@@ -186,8 +196,9 @@ def _own(first: Sequence[np.ndarray], second: Sequence[np.ndarray], kept: float)
         np.concatenate([_covariances(a, b, lag) for a, b in zip(first, second, strict=True)]).mean()
         for lag in (1, 2)
     )
-    total, shared = here.mean(), (4.0 * one - two) / 3.0
-    of_curtains = (4.0 * kept - kept**2) / 3.0
+    near, far = (4.0 / 3.0, 1.0 / 3.0) if kept else (2.0, 1.0)
+    total, shared = here.mean(), near * one - far * two
+    of_curtains = near * kept - far * kept**2
     own = (total - shared) / (1.0 - of_curtains)
     structure = max(total - own, 0.0)
     return here - structure
