@@ -35,7 +35,7 @@ def find_curtains(plugin: DestripeParameters, images: Images, context: Context) 
     if single and plugin.strength != 0:
         context.log.warning(
             "a single slice: curtains cannot be distinguished from structure that runs along y, "
-            "which is removed as well; give the whole stack, or a small strength"
+            "which may be removed as well; give the whole stack, or a small strength"
         )
     found = []
     for stack, name in context.track(list(zip(images.data, images.names, strict=True)), "channels"):

@@ -63,8 +63,8 @@ class Destripe(Trainable, DestripeParameters, Corrector):
 
     **What counts as curtains** runs along y (or at a slant to it) and is not there in the
     neighbouring slices. Structure that runs along y persists from slice to slice and is kept, as
-    far as slices are thin against it. A single slice does not show the difference: there, all that
-    runs along y is removed.
+    far as slices are thin against it. A single slice does not show the difference: there, structure
+    along y without sharp edges is removed as well.
 
     **Methods.** ``slopes`` (default): offsets of columns that vary along y. They are fitted to the
     slopes along x and to the differences between neighbouring slices, each robustly: slopes that
@@ -178,8 +178,8 @@ class Destripe(Trainable, DestripeParameters, Corrector):
 
 
 _SINGLE = (
-    "a single slice: curtains cannot be distinguished from structure that runs along y, which is "
-    "removed as well"
+    "a single slice: curtains cannot be distinguished from structure that runs along y, which may "
+    "be removed as well"
 )
 
 
