@@ -13,6 +13,7 @@ from fib_plugins import Resample, Thickness
 from fib_plugins.correctors.thickness import solve
 from fib_plugins.correctors.thickness.features import levels_of, tiles_of
 from fib_plugins.correctors.thickness.kernels import squared_difference
+from fib_plugins.correctors.thickness.resemblance import Resemblance
 from fib_plugins.testing import check_plugin
 from fibcore import Context, FibError, Images, Table
 
@@ -285,3 +286,16 @@ def test_squared_difference_and_levels():
     assert abs(bright - 180) < 2
     assert 45 < dark < 55
     assert [len(tiles_of(n, n)) for n in (48, 100, 128, 4096)] == [1, 4, 9, 16]
+
+
+def test_neighbours_of_which_only_near_pairs_are_within_reach_are_left_out():
+    """Otherwise thick slices would be compared with themselves, thin ones also with the next."""
+    lags, count = (1, 2, 3, 4, 6, 8), 20
+    lateral = np.broadcast_to(np.array(lags, float)[:, None, None], (count, 2, len(lags), 1, 1))
+    pairs = np.full((count, 2, 5, 1, 1), np.nan)
+    pairs[:-1, 0] = 3.5
+    pairs[:-2, 1] = np.where(np.arange(count - 2) % 2, 5.0, 8.0)[:, None, None, None]
+    found = Resemblance(pairs, lateral, lags)
+    each = solve.distances(found, solve.curves_of(found, (PIXEL, PIXEL)))[0]
+    np.testing.assert_allclose(each[:-1, 0], 3.5 * PIXEL, rtol=0.02)
+    assert np.isnan(each[:, 1]).all()
