@@ -19,8 +19,12 @@ import statistics
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
+from fib_plugins.adapters.twin import Twin
 from fibcore import FibError, Table
 from fibcore.pipeline import check_pipeline, run_pipeline
+from fibcore.pipeline.result import RunResult
 
 from ..adaptation.setting import Params, Step, apply, fit, run
 from ..pages import spread, table
@@ -60,11 +64,19 @@ UNET: Params = {
     "augment_gain": 0.3,
     "instrument_spread": 1.0,
 }
+NOMINAL: Params = {"mean_nm": VOXEL_NM}
+"""Curtains that are left make slices resemble each other less: the mean is the nominal one."""
 EVEN: Params = {"voxel_size_nm": VOXEL_NM, "interpolation": "cubic"}
 STRIPES = ["charging", "curtaining", "line_noise", "shading"]
 """Effects that correctors remove within slices; the untaught network has not seen them."""
 MOVED: Params = {"drift_nm": 4.0, "thickness_variation": 0.2}
 """What the taught network has seen of displaced and uneven slices, with labels that fit."""
+
+CURTAINS = ("curtains_per_um", "curtain_depth", "curtain_width_nm", "curtain_reach_nm")
+FAINT: dict[str, Params] = {
+    preset: {name: getattr(Twin(preset=preset), name) for name in CURTAINS} for preset in PRESETS
+}
+"""preset -> its curtains without raw."""
 
 CASES = {
     "facing": ("facing", "untaught", "reference, but seen along the normal; untaught"),
@@ -106,18 +118,18 @@ def chain() -> list[Step]:
     upright, tilted = labels_of("upright"), labels_of("levelled")
     return [
         correct("cropped", "crop", "raw"),
-        correct("aligned", "align", "cropped"),
+        correct("aligned", "align", "cropped", {"remove": "all"}),
         correct("shared", "crop", "aligned", {"find": []}, shifts=shifts),
         correct("levelled", "level", "shared", {"repair": "leave_out"}),
         run("destriped", "corrector/destripe", images="levelled"),
         correct("upright", "tilt", "destriped", labels=tilted),
-        run("measured", "corrector/thickness", images="upright"),
+        run("measured", "corrector/thickness", NOMINAL, images="upright"),
         correct("corrected", "resample", "measured", EVEN, labels=upright, positions=places),
     ]
 
 
-def steps(preset: str) -> list[Step]:
-    """Return all steps for twins of a preset."""
+def steps(preset: str, faint: bool = False) -> list[Step]:
+    """Return all steps for twins of a preset; `faint` as `main` describes."""
     wave, simulator = "generator/leveled_wave", "simulator/weighted_projection"
     acquisition, twin = "adapter/acquisition", "adapter/twin"
     recording = {"preset": preset, "slice_nm": VOXEL_NM}
@@ -139,7 +151,7 @@ def steps(preset: str) -> list[Step]:
         run("tilted", twin, still | angle, **ideal),
         correct("tilted_upright", "tilt", "tilted"),
         correct("reference", "resample", "tilted_upright", EVEN),
-        run("raw", twin, recording | {"raw": True}, **ideal),
+        run("raw", twin, recording | {"raw": True} | (FAINT[preset] if faint else {}), **ideal),
         *chain(),
     ]
     for case, (stack, network, _) in CASES.items():
@@ -154,21 +166,46 @@ def _trained(step: str, images: str, labels: str | dict[str, str], instrument: s
     return {"id": step, "fit": "segmenter/unet", "inputs": inputs, "params": UNET}
 
 
-def measured(preset: str, seed: int, out: Path) -> dict[str, float]:
-    """Return MP in percent of each case.
+PLACES = {
+    "displaced_px": "slices displaced after alignment, y and x together (px rms)",
+    "mean_thickness_percent": "mean thickness, estimate above truth (%)",
+    "thickness_rms_percent": "thickness of single slices over the mean (% rms)",
+}
+
+
+def places(done: RunResult) -> dict[str, float]:
+    """Return what correctors have left of displacements and uneven slices, by the twin's table."""
+    true, moved = _table(done, "raw.slices"), _table(done, "aligned.corrections")
+    left = np.stack([true[name] + moved[name] for name in ("shift_y_px", "shift_x_px")])
+    left -= left.mean(axis=1, keepdims=True)
+    kept = _table(done, "levelled.corrections")["kept"] > 0
+    thick = np.diff(true["position_nm"][kept])
+    found = np.diff(_table(done, "measured.corrections")["position_nm"])
+    single = found / found.mean() - thick / thick.mean()
+    return {
+        "displaced_px": float(np.sqrt(np.mean(np.sum(left**2, axis=0)))),
+        "mean_thickness_percent": float(100 * (found.mean() / thick.mean() - 1)),
+        "thickness_rms_percent": float(100 * np.sqrt(np.mean(single**2))),
+    }
+
+
+def _table(done: RunResult, name: str) -> Table:
+    found = done[name]
+    assert isinstance(found, Table)
+    return found
+
+
+def measured(preset: str, seed: int, out: Path, faint: bool = False) -> dict[str, float]:
+    """Return MP in percent of each case, and what `places` returns.
 
     Raises:
         FibError: a step failed.
     """
-    document = {"version": 1, "name": "chain", "seed": seed, "steps": steps(preset)}
+    document = {"version": 1, "name": "chain", "seed": seed, "steps": steps(preset, faint)}
     plan = check_pipeline(document, base=out)
     done = run_pipeline(plan, out=out / "runs", cache=out / "cache")
-    found = {}
-    for case in CASES:
-        row = done[f"mp_{case}"]
-        assert isinstance(row, Table)
-        found[case] = float(row["mp_percent"][0])
-    return found
+    found = {case: float(_table(done, f"mp_{case}")["mp_percent"][0]) for case in CASES}
+    return found | places(done)
 
 
 def report(preset: str, results: Mapping[int, Mapping[str, float]]) -> str:
@@ -179,6 +216,8 @@ def report(preset: str, results: Mapping[int, Mapping[str, float]]) -> str:
         ratios = [each[case] / each["reference"] for each in results.values()]
         target = f"at most {TARGET}" if case == "correct" else ""
         rows.append([caption, spread(values), f"{statistics.mean(ratios):.2f}", target])
+    for name, caption in PLACES.items():
+        rows.append([caption, spread([each[name] for each in results.values()]), "", ""])
     return table([f"twin {preset}", "MP (%)", "to reference", "target"], rows)
 
 
@@ -188,6 +227,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("chain"), help="results and cache")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--presets", nargs="+", choices=PRESETS, default=list(PRESETS))
+    parser.add_argument(
+        "--faint", action="store_true", help="curtains as faint as those of the presets without raw"
+    )
     args = parser.parse_args()
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command does, before torch comes in
     args.out.mkdir(parents=True, exist_ok=True)
@@ -195,7 +237,7 @@ def main() -> None:
     for seed in args.seeds:
         for preset in args.presets:
             try:
-                results[preset][seed] = measured(preset, seed, args.out)
+                results[preset][seed] = measured(preset, seed, args.out, args.faint)
             except FibError as error:
                 print(f"failed: {preset}, seed {seed}: {error}", flush=True)
     for preset, of_seeds in results.items():
