@@ -69,6 +69,8 @@ NOMINAL: Params = {"mean_nm": VOXEL_NM}
 EVEN: Params = {"voxel_size_nm": VOXEL_NM, "interpolation": "cubic"}
 STRIPES = ["charging", "curtaining", "line_noise", "shading"]
 """Effects that correctors remove within slices; the untaught network has not seen them."""
+TAUGHT: Params = {"curtaining": 0.06, "curtain_length_nm": 300.0}
+"""Stripes that the taught network has seen, half to twice as strong, and others in addition."""
 MOVED: Params = {"drift_nm": 4.0, "thickness_variation": 0.2}
 """What the taught network has seen of displaced and uneven slices, with labels that fit."""
 
@@ -141,7 +143,7 @@ def steps(preset: str, faint: bool = False) -> list[Step]:
         run("train_structure", wave, TRAINING),
         run("train_ideal", simulator, PHYSICS, labels="train_structure"),
         run("moved", acquisition, MOVED, images="train_ideal", labels="train_structure"),
-        fit("instrument", acquisition, {"preset": "typical"}),
+        fit("instrument", acquisition, {"preset": "typical"} | TAUGHT),
         fit("instrument_free", acquisition, free),
         _trained("taught", "moved", labels_of("moved"), "instrument"),
         _trained("untaught", "train_ideal", "train_structure", "instrument_free"),

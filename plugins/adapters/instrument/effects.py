@@ -78,15 +78,21 @@ def charged(signal: np.ndarray, strength: float, length_px: float, height_px: fl
 
 
 def stripe_profile(white: np.ndarray, sigma_px: float) -> np.ndarray:
-    """Return a Gaussian random profile with variance 1 and a stripe width of `sigma_px`.
+    """Return Gaussian random profiles with variance 1 and a stripe width of `sigma_px`.
 
     Args:
-        white: normal random numbers, `stripe_margin` more than the profile on either side.
+        white: normal random numbers, axes (profile, x), `stripe_margin` more than the profiles on
+            either side.
         sigma_px: standard deviation of the Gaussian that smooths them into stripes.
     """
     radius = stripe_margin(sigma_px)
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma_px) ** 2)
-    return np.convolve(white, weights / np.sqrt(np.sum(weights**2)), "valid")
+    weights /= np.sqrt(np.sum(weights**2))
+    if len(white) == 1:
+        return np.convolve(white[0], weights, "valid")[np.newaxis]
+    from scipy.ndimage import convolve1d
+
+    return np.asarray(convolve1d(white, weights, axis=1))[:, radius:-radius]
 
 
 def stripe_margin(sigma_px: float) -> int:

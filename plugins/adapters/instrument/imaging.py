@@ -113,11 +113,10 @@ def _beam(
             settings.charging_height_nm / y_nm,
         )
     if settings.curtaining:
-        height, width = signal.shape
-        if settings.milling_axis == "y":
-            signal = signal * curtain(settings, z, width, x_nm, drawn)
-        else:
-            signal = signal * curtain(settings, z, height, y_nm, drawn)[:, np.newaxis]
+        along = settings.milling_axis == "y"
+        sizes = signal.shape if along else signal.shape[::-1]
+        factor = curtain(settings, z, sizes, (y_nm, x_nm) if along else (x_nm, y_nm), drawn)
+        signal = signal * (factor if along else factor.T)
     if settings.shading:
         signal = signal * shading(settings, z, signal.shape, drawn)
     fwhm = settings.of_channel("blur_fwhm_nm", channel)

@@ -148,12 +148,16 @@ class AcquisitionParameters(InstrumentParameters):
         le=50,
         description="number of slices over which the correlation of stripes falls to 1/e",
     )
+    curtain_length_nm: Positive | None = Field(
+        default=None,
+        description="distance along stripes over which their correlation falls to 1/e, nm; none: "
+        "they run through the whole slice",
+    )
     shading: float = Field(
         default=0.0,
         ge=0,
         le=0.5,
-        description="standard deviation of slow changes of the signal across the field, as a "
-        "fraction of it",
+        description="slow changes of the signal across the field: deviation, as a fraction",
     )
     milling_axis: Literal["y", "x"] = Field(
         default="y", description="axis of the images that stripes run along: that of the ion beam"
@@ -244,8 +248,8 @@ class AcquisitionParameters(InstrumentParameters):
 
     removed_effects: tuple[RemovedName, ...] = Field(
         default=(),
-        description="effects that correctors have removed from the stack that random variants "
-        "imitate: variants have none of them",
+        description="effects that correctors have removed from the stack: random variants, which "
+        "imitate it, have none of them",
     )
 
     @classmethod

@@ -117,14 +117,49 @@ def wander(
 
 
 def curtain(
-    settings: AcquisitionParameters, z: int, pixels: int, pixel_nm: float, drawn: Sequence[Context]
+    settings: AcquisitionParameters,
+    z: int,
+    shape: tuple[int, int],
+    pixel_nm: tuple[float, float],
+    drawn: Sequence[Context],
 ) -> np.ndarray:
-    """Return the factor of the stripes of slice `z` on the signal, along the axis they cross."""
-    sigma_px = settings.curtain_width_nm / FWHM_PER_SIGMA / pixel_nm
-    size = pixels + 2 * stripe_margin(sigma_px)
-    white = wander(drawn, "curtain", range(z, z + 1), size, settings.curtain_slices)[0]
+    """Return the factor of the stripes of slice `z` on the signal, axes (along, across) them.
+
+    Args:
+        settings: the instrument.
+        z: the slice.
+        shape: of the slice, along and across stripes; the result is a single row if they run
+            through.
+        pixel_nm: size of pixels, likewise.
+        drawn: the source of the stream of each slice.
+    """
+    sigma_px = settings.curtain_width_nm / FWHM_PER_SIGMA / pixel_nm[1]
+    size = shape[1] + 2 * stripe_margin(sigma_px)
+    rows = 1 if settings.curtain_length_nm is None else shape[0]
+    white = wander(drawn, "curtain", range(z, z + 1), rows * size, settings.curtain_slices)[0]
+    white = white.reshape(rows, size)
+    if settings.curtain_length_nm is not None:
+        white = persistent(white, settings.curtain_length_nm / pixel_nm[0])
     profile = settings.curtaining * stripe_profile(white, sigma_px)
     return np.maximum(1.0 + profile, 0.0).astype(np.float32)
+
+
+def persistent(white: np.ndarray, length: float) -> np.ndarray:
+    """Return normal numbers of variance 1 whose correlation along axis 0 is exp(-k / length).
+
+    An autoregressive process of order 1, stationary from its first row on.
+
+    Args:
+        white: independent normal numbers.
+        length: in rows.
+    """
+    from scipy.signal import lfilter
+
+    kept = np.exp(-1.0 / length)
+    fresh = np.sqrt(1.0 - kept**2)
+    start = white.copy()
+    start[0] /= fresh
+    return np.asarray(lfilter([fresh], [1.0, -kept], start, axis=0))
 
 
 def shading(

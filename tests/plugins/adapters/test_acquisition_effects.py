@@ -68,7 +68,7 @@ def test_charge_spreads_across_lines_without_changing_in_all():
 def test_a_stripe_profile_has_variance_one_and_a_gaussian_covariance():
     rng = np.random.default_rng(1)
     margin = effects.stripe_margin(5.0)
-    profile = effects.stripe_profile(rng.standard_normal(400_000 + 2 * margin), 5.0)
+    profile = effects.stripe_profile(rng.standard_normal((1, 400_000 + 2 * margin)), 5.0)[0]
     assert len(profile) == 400_000
     assert profile.var() == pytest.approx(1.0, rel=0.03)
     for lag in (4, 10):

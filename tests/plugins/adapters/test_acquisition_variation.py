@@ -37,10 +37,31 @@ def test_slices_have_the_asked_thickness_variation_and_do_not_wander_off():
 def test_curtains_have_the_asked_deviation_and_stay_for_the_asked_slices():
     settings = Acquisition(curtaining=0.05, curtain_width_nm=20.0, curtain_slices=3.0)
     drawn = [Context(3)] * 30
-    profiles = np.array([curtain(settings, z, 4000, 5.0, drawn) for z in range(30)]) - 1.0
+    profiles = (
+        np.array([curtain(settings, z, (1, 4000), (5.0, 5.0), drawn)[0] for z in range(30)]) - 1.0
+    )
     assert profiles.std() == pytest.approx(0.05, rel=0.05)
     kept = np.mean(profiles[1:] * profiles[:-1]) / profiles.var()
     assert kept == pytest.approx(np.exp(-1 / 3), abs=0.05)
+
+
+def test_stripes_of_a_length_fade_along_themselves():
+    settings = Acquisition(curtaining=0.1, curtain_width_nm=20.0, curtain_length_nm=60.0)
+    drawn = [Context(1)] * 3
+    factor = curtain(settings, 2, (300, 2000), (4.0, 5.0), drawn) - 1.0
+    assert factor.shape == (300, 2000)
+    assert factor.std() == pytest.approx(0.1, rel=0.05)
+    assert factor[:20].std() == pytest.approx(0.1, rel=0.1)  # from the first row on
+    for lag in (1, 15):
+        alike = np.mean(factor[lag:] * factor[:-lag]) / factor.var()
+        assert alike == pytest.approx(np.exp(-4.0 * lag / 60.0), abs=0.04)
+    across = np.mean(factor[:, 4:] * factor[:, :-4]) / factor.var()
+    sigma = 20.0 / 2.3548
+    assert across == pytest.approx(np.exp(-(20.0**2) / (4 * sigma**2)), abs=0.03)
+    images = Images(np.full((2, 40, 64), 0.5, np.float32), (5.0, 5.0, 4.0), kv=(2.0,))
+    lying = {"milling_axis": "x", "curtaining": 0.1, "curtain_length_nm": 1e5}
+    found = Acquisition(**lying).transform(images, Context(1)).data[0]
+    assert found.std(axis=2).max() < 0.01 < found.std(axis=1).min()
 
 
 def test_labels_are_kept_as_recorded_pixels_show_them():
