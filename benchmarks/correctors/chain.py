@@ -117,16 +117,22 @@ def chain() -> list[Step]:
     """Return the correctors of a raw stack, those of `examples/raw_stack.json`."""
     shifts = {"from": "aligned", "artefact": "corrections"}
     places = {"from": "measured", "artefact": "corrections"}
-    upright, tilted = labels_of("upright"), labels_of("levelled")
     return [
         correct("cropped", "crop", "raw"),
-        correct("aligned", "align", "cropped", {"remove": "all"}),
+        correct("upright", "tilt", "cropped"),
+        correct("aligned", "align", "upright", {"remove": "all"}),
         correct("shared", "crop", "aligned", {"find": []}, shifts=shifts),
         correct("levelled", "level", "shared", {"repair": "leave_out"}),
         run("destriped", "corrector/destripe", images="levelled"),
-        correct("upright", "tilt", "destriped", labels=tilted),
-        run("measured", "corrector/thickness", NOMINAL, images="upright"),
-        correct("corrected", "resample", "measured", EVEN, labels=upright, positions=places),
+        run("measured", "corrector/thickness", NOMINAL, images="destriped"),
+        correct(
+            "corrected",
+            "resample",
+            "measured",
+            EVEN,
+            labels=labels_of("levelled"),
+            positions=places,
+        ),
     ]
 
 
