@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 
 import distributed
@@ -13,9 +14,9 @@ from fib_plugins.workers.clusters import SETTINGS, open_scheduler
 assert worker_toys
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """A scheduler with two workers."""
+@contextmanager
+def two_workers():
+    """Start a scheduler with two workers."""
     import dask
 
     options = {"dashboard_address": None, "memory_limit": None, "silence_logs": 50}
@@ -26,7 +27,27 @@ def cluster():
         yield found
 
 
+@pytest.fixture(scope="module")
+def cluster():
+    """A scheduler with two workers."""
+    with two_workers() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def mortal_cluster():
+    """Another one, for tests that kill its workers: not all of them come again."""
+    with two_workers() as found:
+        yield found
+
+
 @pytest.fixture
 def workers(cluster):
     """Opens the workers of the scheduler."""
     return partial(open_scheduler, cluster.scheduler_address)
+
+
+@pytest.fixture
+def mortal_workers(mortal_cluster):
+    """Opens workers that may be killed."""
+    return partial(open_scheduler, mortal_cluster.scheduler_address)

@@ -84,17 +84,17 @@ def test_an_error_on_a_worker_is_that_of_the_step(bench, workers, how, text):
         bench.run(steps, workers=workers)
 
 
-def test_a_worker_that_dies_is_replaced_and_its_step_done_again(bench, workers):
+def test_a_worker_that_dies_is_replaced_and_its_step_done_again(bench, mortal_workers):
     marks = bench.folder / "marks"
-    result = bench.run([toy("bad", 1, marks, how="die once")], workers=workers)
+    result = bench.run([toy("bad", 1, marks, how="die once")], workers=mortal_workers)
     assert result["s1"].data.max() == 1
     assert len([path for path in marks.iterdir() if not path.suffix]) == 2  # two processes tried
 
 
-def test_a_step_that_kills_every_worker_fails(bench, workers):
+def test_a_step_that_kills_every_worker_fails(bench, mortal_workers):
     steps = [toy("bad", 0, bench.folder / "bad", how="die")]
     with pytest.raises(StepError, match="the workers that executed the step died"):
-        bench.run(steps, workers=workers)
+        bench.run(steps, workers=mortal_workers)
 
 
 def test_a_scheduler_that_is_not_there_is_told(bench, steps):
@@ -269,11 +269,26 @@ def test_without_dask_the_extra_is_named(bench, steps, monkeypatch):
         bench.run(steps, workers=open_workers("local:2"))
 
 
-@pytest.mark.parametrize("params", [{}, {"save_probability": True}], ids=["labels", "both"])
-def test_segmentation_is_the_same_bytes_as_in_one_process(bench, workers, params):
-    # more than SHARED_ABOVE_VOXELS
-    waves = {"shape": [10, 660, 660], "voxel_size_nm": 10, "ligament_diameter_nm": 60, "waves": 50}
-    network = {"base_channels": 4, "depth": 2, "epochs": 1, "patch": 32}
+@pytest.fixture
+def small_stacks_are_shared(cluster):
+    """The workers share stacks among them that take no time."""
+    with distributed.Client(cluster, set_as_default=False) as client:
+        before = client.run(_share_stacks_above, 1000)
+        yield
+        client.run(_share_stacks_above, max(before.values()))
+
+
+def _share_stacks_above(voxels: int) -> int:
+    from fib_plugins.segmenters.unet import inference
+
+    before, inference.SHARED_ABOVE_VOXELS = inference.SHARED_ABOVE_VOXELS, voxels
+    return before
+
+
+@pytest.mark.usefixtures("small_stacks_are_shared")
+def test_segmentation_is_the_same_bytes_as_in_one_process(bench, workers):
+    waves = {"shape": [10, 60, 64], "voxel_size_nm": 10, "ligament_diameter_nm": 60, "waves": 50}
+    network = {"base_channels": 4, "depth": 2, "epochs": 1, "patch": 32, "patches_per_epoch": 16}
     steps = [
         {"id": "gold", "run": "generator/leveled_wave", "params": {**waves, "solid_fraction": 0.4}},
         {
@@ -288,13 +303,15 @@ def test_segmentation_is_the_same_bytes_as_in_one_process(bench, workers, params
             "params": network,
             "inputs": {"images": "sem", "labels": "gold"},
         },
-        {"id": "seg", "apply": "unet", "params": params, "inputs": {"images": "sem"}},
     ]
+    for name, params in (("labels", {}), ("both", {"save_probability": True})):
+        steps.append({"id": name, "apply": "unet", "params": params, "inputs": {"images": "sem"}})
     one = bench.run(steps, cache=bench.folder / "one", device="cpu")
     two = bench.run(steps, cache=bench.folder / "two", device="cpu", workers=workers)
-    for name in ("labels", "probability"):
-        assert one.entries["seg"].hash_of(name) == two.entries["seg"].hash_of(name)
-    assert bool(one.entries["seg"].hash_of("probability")) is bool(params)
+    for step, names in (("labels", ["labels"]), ("both", ["labels", "probability"])):
+        hashes = [one.entries[step].hash_of(name) for name in names]
+        assert all(hashes)
+        assert [two.entries[step].hash_of(name) for name in names] == hashes
 
 
 def test_the_description_in_the_guide_is_one(tmp_path):
