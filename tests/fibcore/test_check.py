@@ -386,15 +386,15 @@ def test_a_forecast_that_wraps_around_is_refused(bench, steps, monkeypatch):
 def nonsense(kind):
     known = {"id": "gold", "run": "generator/toy_blocks"}
     steps = {
-        "unknown parameters": [{**known, "params": {f"blok{i}": 1 for i in range(30_000)}}],
+        "unknown parameters": [{**known, "params": {f"blok{i}": 1 for i in range(8_000)}}],
         "unknown steps": [
             {"id": f"s{i}", "run": "adapter/toy_trouble", "inputs": {"images": f"t{i}"}}
-            for i in range(10_000)
+            for i in range(3_000)
         ],
-        "unknown inputs": [{**known, "inputs": {f"labels{i}": "t" for i in range(40_000)}}],
-        "endless inputs": [{**known, "inputs": {"labels": ["t"] * 190_000}}],
-        "no steps": [1] * 400_000,
-        "ids alone": [{"id": f"s{i}"} for i in range(40_000)],
+        "unknown inputs": [{**known, "inputs": {f"labels{i}": "t" for i in range(10_000)}}],
+        "endless inputs": [{**known, "inputs": {"labels": ["t"] * 50_000}}],
+        "no steps": [1] * 100_000,
+        "ids alone": [{"id": f"s{i}"} for i in range(10_000)],
     }
     return {"version": 1, "name": "x", "steps": steps[kind]}
 

@@ -19,7 +19,7 @@ GEOMETRY = Geometry.of(4, (4.0, 4.0, 4.0), 30.0)
 
 @pytest.fixture
 def params(tiny):
-    return Surrogate(**tiny | {"steps": 300, "learning_rate": 0.03})
+    return Surrogate(**tiny | {"steps": 100, "learning_rate": 0.03})
 
 
 def trainer_of(params, **changes):
