@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
+from processes import follow_no_process
 from pydantic import Field
 
 import fibcore
@@ -273,6 +274,11 @@ class Toys:
     @fibcore.hookimpl
     def fib_register_materials(self, register: Any) -> None:
         register(Material(name="toyium", composition={"Ti": 1}, density_g_cm3=4.5))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _processes_are_not_followed() -> None:
+    follow_no_process()
 
 
 @pytest.fixture(scope="session", autouse=True)

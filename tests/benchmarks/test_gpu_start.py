@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,6 @@ import time
 from pathlib import Path
 
 import pytest
-from processes import without_coverage  # the checkout is run through links in other folders
 
 from benchmarks.gpu.parts import PARTS, TARGETS
 
@@ -22,7 +22,7 @@ def surroundings(tmp_path):
     """The environment of a run: no GPU is seen, temporary files go into a folder of the test."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    return {**without_coverage(), "CUDA_VISIBLE_DEVICES": "", "TMPDIR": str(temporary)}
+    return {**os.environ, "CUDA_VISIBLE_DEVICES": "", "TMPDIR": str(temporary)}
 
 
 @pytest.fixture

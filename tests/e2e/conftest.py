@@ -7,14 +7,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import without_coverage
+from processes import following
+from served_command import Server
 
 OTSU: dict[str, Any] = {
     "version": 1,
@@ -58,18 +60,42 @@ class Done:
     err: str
 
 
-class Shell:
-    """Runs commands in an empty folder."""
+ONLY_SHOWN = {"COLUMNS"}
+"""Variables that are read when text is shown, not when a process starts."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str] = os.environ) -> None:
+
+class Shell:
+    """Runs commands in an empty folder.
+
+    Each is a process, or, with a server, a fork of a process that has loaded the libraries. The
+    server is not asked if the test has changed what a process reads at its start.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str] = os.environ,
+        server: Server | None = None,
+    ) -> None:
         self.folder = folder
+        self.server = server
         self.environment = {**environment, "COLUMNS": "200", "NO_COLOR": "1"}
+        self._first = dict(self.environment)
 
     @property
     def fib(self) -> list[str]:
         return [str(Path(sys.executable).with_name("fib"))]
 
     def __call__(self, *arguments: str, code: int | None = 0) -> Done:
+        changed = {name for name, _ in self.environment.items() ^ self._first.items()}
+        served = self.server is not None and changed <= ONLY_SHOWN
+        done = self._asked(arguments) if served else self._started(arguments)
+        if code is not None:
+            assert done.code == code, f"{arguments}\n{done.out}\n{done.err}"
+        assert "Traceback" not in done.err or "--debug" in arguments, done.err
+        return done
+
+    def _started(self, arguments: tuple[str, ...]) -> Done:
         done = subprocess.run(
             [*self.fib, *arguments],
             cwd=self.folder,
@@ -79,11 +105,19 @@ class Shell:
             timeout=300,
             check=False,
         )
-        result = Done(done.returncode, done.stdout, done.stderr)
-        if code is not None:
-            assert done.returncode == code, f"{arguments}\n{done.stdout}\n{done.stderr}"
-        assert "Traceback" not in done.stderr or "--debug" in arguments, done.stderr
-        return result
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def _asked(self, arguments: tuple[str, ...]) -> Done:
+        assert self.server is not None
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            streams = [out.fileno(), err.fileno()]
+            environment = {**self.environment, **following()}
+            code = self.server.run(arguments, self.folder, environment, streams, 300)
+            texts = []
+            for file in (out, err):
+                file.seek(0)
+                texts.append(file.read().decode())
+        return Done(code, *texts)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -112,16 +146,27 @@ class Shell:
         }
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server | None]:
+    """What runs commands in forks of one process; None where processes cannot be forked."""
+    if not hasattr(os, "fork"):
+        yield None
+        return
+    found = Server(Shell(Path()).environment)
+    yield found
+    found.close()
+
+
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
+def shell(tmp_path: Path, server: Server | None) -> Shell:
     """Commands in an empty folder."""
-    return Shell(tmp_path)
+    return Shell(tmp_path, server=server)
 
 
 @pytest.fixture
-def untraced(tmp_path: Path) -> Shell:
-    """Commands in an empty folder, for long computations: coverage does not follow them."""
-    return Shell(tmp_path, without_coverage())
+def processes(tmp_path: Path) -> Shell:
+    """Commands in an empty folder, each a process from its start."""
+    return Shell(tmp_path)
 
 
 @pytest.fixture

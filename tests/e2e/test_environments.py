@@ -101,16 +101,16 @@ OTHER_THREADS = {
 }
 
 
-def test_no_variable_that_sets_threads_changes_a_byte_or_stops_a_training(untraced):
-    pipeline = untraced.write("all.json", {"version": 1, "name": "all", "seed": 1, "steps": STEPS})
+def test_no_variable_that_sets_threads_changes_a_byte_or_stops_a_training(processes):
+    pipeline = processes.write("all.json", {"version": 1, "name": "all", "seed": 1, "steps": STEPS})
     found = []
     for number, variables in enumerate((ONE_THREAD, OTHER_THREADS)):
         cache = f"cache-{number}"
-        untraced.environment |= variables
-        untraced("run", pipeline, "--cache", cache)
-        found.append(untraced.artefacts(cache))
+        processes.environment |= variables
+        processes("run", pipeline, "--cache", cache)
+        found.append(processes.artefacts(cache))
         for name in variables:
-            del untraced.environment[name]
+            del processes.environment[name]
     one, other = found
     assert len(one) >= len(STEPS)
     assert one == other

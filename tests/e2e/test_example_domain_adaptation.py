@@ -31,10 +31,10 @@ SMALL = [
 ]
 
 
-def test_a_stack_with_hidden_truth_is_segmented_with_and_without_adaptation(untraced):
+def test_a_stack_with_hidden_truth_is_segmented_with_and_without_adaptation(processes):
     settings = [word for setting in SMALL for word in ("--set", setting)]
-    untraced("run", str(EXAMPLE), *settings)
-    (provenance,) = (untraced.folder / "runs" / "domain_adaptation").glob("*/provenance.json")
+    processes("run", str(EXAMPLE), *settings)
+    (provenance,) = (processes.folder / "runs" / "domain_adaptation").glob("*/provenance.json")
     record = json.loads(provenance.read_text())
     assert record["status"] == "finished"
     folders = {path.name.split("-", 1)[1]: path for path in provenance.parent.glob("[0-9]*-*")}

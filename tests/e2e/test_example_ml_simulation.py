@@ -33,10 +33,10 @@ SMALL = [
 ]
 
 
-def test_translated_projections_come_closer_to_monte_carlo_images(untraced):
+def test_translated_projections_come_closer_to_monte_carlo_images(processes):
     settings = [word for setting in SMALL for word in ("--set", setting)]
-    untraced("run", str(EXAMPLE), *settings)
-    (provenance,) = (untraced.folder / "runs" / "ml_simulation").glob("*/provenance.json")
+    processes("run", str(EXAMPLE), *settings)
+    (provenance,) = (processes.folder / "runs" / "ml_simulation").glob("*/provenance.json")
     assert json.loads(provenance.read_text())["status"] == "finished"
     folders = {path.name.split("-", 1)[1]: path for path in provenance.parent.glob("[0-9]*-*")}
     (gap,) = read_table(folders["gap"] / "table.csv").rows()

@@ -23,10 +23,10 @@ SMALL = [
 ]
 
 
-def test_a_network_and_a_table_take_the_place_of_the_analytic_law(untraced):
+def test_a_network_and_a_table_take_the_place_of_the_analytic_law(processes):
     settings = [word for setting in SMALL for word in ("--set", setting)]
-    untraced("run", str(EXAMPLE), *settings)
-    (provenance,) = (untraced.folder / "runs" / "physics").glob("*/provenance.json")
+    processes("run", str(EXAMPLE), *settings)
+    (provenance,) = (processes.folder / "runs" / "physics").glob("*/provenance.json")
     run = provenance.parent
     assert json.loads(provenance.read_text())["status"] == "finished"
     table = read_table(run / "01-table" / "table.csv")

@@ -40,19 +40,19 @@ def test_every_example_is_tested_here_or_in_the_docs():
     }
 
 
-def test_a_reconstruction_is_imaged_segmented_and_scored(untraced):
+def test_a_reconstruction_is_imaged_segmented_and_scored(processes):
     noise = np.random.default_rng(0).standard_normal((40, 64, 64))
     smooth = ndimage.gaussian_filter(noise, 4)
     grey = np.where(smooth > np.quantile(smooth, 0.65), 250, 3).astype(np.uint8)
-    tifffile.imwrite(untraced.folder / "scan.tif", grey, photometric="minisblack")
-    done = untraced(
+    tifffile.imwrite(processes.folder / "scan.tif", grey, photometric="minisblack")
+    done = processes(
         "run",
         str(EXAMPLES / "real_structure.json"),
         *settings("scan.load=scan.tif", "virtual_structure.waves=200", *TINY),
     )
     for word in ("metric/overlap", "metric/anisotropy", "metric/morphology", "mds"):
         assert word in done.out
-    (provenance,) = (untraced.folder / "runs" / "real_structure").glob("*/provenance.json")
+    (provenance,) = (processes.folder / "runs" / "real_structure").glob("*/provenance.json")
     steps = {step["id"]: step for step in json.loads(provenance.read_text())["steps"]}
     assert steps["scan"]["files"]["sha256"]
     with tifffile.TiffFile(provenance.parent / "02-truth" / "labels.tif") as tif:
@@ -60,14 +60,14 @@ def test_a_reconstruction_is_imaged_segmented_and_scored(untraced):
     assert truth.mean() == pytest.approx(0.35, abs=0.001)
 
 
-def test_monte_carlo_images_show_more_of_what_lies_below_at_higher_voltage(untraced):
-    done = untraced(
+def test_monte_carlo_images_show_more_of_what_lies_below_at_higher_voltage(processes):
+    done = processes(
         "run",
         str(EXAMPLES / "monte_carlo.json"),
         *settings("gold.shape=[16, 32, 32]", "gold.waves=[200, 200]", "mc.electrons_per_pixel=20"),
     )
     assert "errors_4kv" in done.out
-    (run,) = (untraced.folder / "runs" / "monte_carlo").glob("*/provenance.json")
+    (run,) = (processes.folder / "runs" / "monte_carlo").glob("*/provenance.json")
     with tifffile.TiffFile(run.parent / "01-gold" / "labels.tif") as tif:
         pore = tif.asarray() == 0
     with tifffile.TiffFile(run.parent / "02-mc" / "images.tif") as tif:
@@ -80,8 +80,8 @@ def test_monte_carlo_images_show_more_of_what_lies_below_at_higher_voltage(untra
     assert [float(image[pore].mean()) for image in fast] == pytest.approx(brightness, abs=0.02)
 
 
-def test_a_surrogate_is_taught_and_compared_with_monte_carlo(untraced):
-    done = untraced(
+def test_a_surrogate_is_taught_and_compared_with_monte_carlo(processes):
+    done = processes(
         "run",
         str(EXAMPLES / "surrogate.json"),
         *settings(
@@ -98,7 +98,7 @@ def test_a_surrogate_is_taught_and_compared_with_monte_carlo(untraced):
         ),
     )
     assert "spectrum_distance_ratio" in done.out
-    (run,) = (untraced.folder / "runs" / "surrogate").glob("*/provenance.json")
+    (run,) = (processes.folder / "runs" / "surrogate").glob("*/provenance.json")
     kept = {path.name for path in run.parent.glob("*/*.csv")}
     assert {"referee.csv", "accuracy.csv", "history.csv"} <= kept
 

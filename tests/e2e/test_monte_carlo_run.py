@@ -28,28 +28,28 @@ IMAGES = {
 ALL = 24  # slices, at two voltages
 
 
-def finished_slices(untraced) -> int:
+def finished_slices(processes) -> int:
     """Return how many slices the interrupted step has noted as done."""
-    for note in untraced.folder.glob(".fib-cache/*.partial/scratch/finished.json"):
+    for note in processes.folder.glob(".fib-cache/*.partial/scratch/finished.json"):
         return len(json.loads(note.read_text())["done"])
     return 0
 
 
-def test_a_killed_simulation_goes_on_and_ends_with_the_same_bytes(untraced):
+def test_a_killed_simulation_goes_on_and_ends_with_the_same_bytes(processes):
     document = {"version": 1, "name": "mc", "seed": 3, "steps": [STRUCTURE, IMAGES]}
-    file = untraced.write("p.json", document)
-    untraced("run", file, "--device", "cpu", "--cache", "undisturbed")
-    run = untraced.start("run", file, "--device", "cpu")
+    file = processes.write("p.json", document)
+    processes("run", file, "--device", "cpu", "--cache", "undisturbed")
+    run = processes.start("run", file, "--device", "cpu")
     limit = time.monotonic() + 100
-    while time.monotonic() < limit and run.poll() is None and finished_slices(untraced) < 3:
+    while time.monotonic() < limit and run.poll() is None and finished_slices(processes) < 3:
         time.sleep(0.02)
     os.kill(run.pid, signal.SIGKILL)
     run.communicate(timeout=60)
-    done = finished_slices(untraced)
+    done = finished_slices(processes)
     assert 3 <= done < ALL
-    assert "resume" in untraced("run", file, "--dry-run").out
-    untraced("run", file, "--device", "cpu")
-    assert untraced.artefacts() == untraced.artefacts("undisturbed")
-    assert {"images.tif", "depth.tif"} <= {path.split("/")[-1] for path in untraced.artefacts()}
-    last = sorted(untraced.folder.glob("runs/mc/*/log.jsonl"))[-1].read_text()
+    assert "resume" in processes("run", file, "--dry-run").out
+    processes("run", file, "--device", "cpu")
+    assert processes.artefacts() == processes.artefacts("undisturbed")
+    assert {"images.tif", "depth.tif"} <= {path.split("/")[-1] for path in processes.artefacts()}
+    last = sorted(processes.folder.glob("runs/mc/*/log.jsonl"))[-1].read_text()
     assert re.search(rf"\b{ALL - done} slices to image", last)

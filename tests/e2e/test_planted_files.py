@@ -5,6 +5,14 @@ from __future__ import annotations
 import os
 import pickle
 
+import pytest
+
+
+@pytest.fixture
+def shell(processes):
+    """Commands that are processes: what matters is what they read while they start."""
+    return processes
+
 
 class Executes:
     """Makes a file when it is unpickled."""

@@ -139,24 +139,24 @@ def checkpoints(shell):
     return {path: path.stat().st_mtime_ns for path in files}
 
 
-def test_a_training_killed_and_then_stopped_by_ctrl_c_ends_with_the_same_bytes(untraced, otsu):
+def test_a_training_killed_and_then_stopped_by_ctrl_c_ends_with_the_same_bytes(processes, otsu):
     otsu["steps"].insert(2, TRAIN)
     otsu["steps"].append({"id": "seen", "apply": "net", "inputs": {"images": "sem"}})
-    file = untraced.write("p.json", otsu)
-    untraced("run", file, "--cache", "undisturbed")
+    file = processes.write("p.json", otsu)
+    processes("run", file, "--cache", "undisturbed")
     for stop, code in ((signal.SIGKILL, -9), (signal.SIGINT, 130)):
-        known = checkpoints(untraced)
-        run = untraced.start("run", file)
+        known = checkpoints(processes)
+        run = processes.start("run", file)
         limit = time.monotonic() + 200
-        while time.monotonic() < limit and run.poll() is None and checkpoints(untraced) == known:
+        while time.monotonic() < limit and run.poll() is None and checkpoints(processes) == known:
             time.sleep(0.02)
         os.kill(run.pid, stop)
         _, err = run.communicate(timeout=60)
         assert run.returncode == code
-        assert "resume" in untraced("run", file, "--dry-run").out
+        assert "resume" in processes("run", file, "--dry-run").out
     assert "fib run p.json" in err
-    untraced("run", file)
-    assert untraced.artefacts() == untraced.artefacts("undisturbed")
+    processes("run", file)
+    assert processes.artefacts() == processes.artefacts("undisturbed")
 
 
 def test_a_run_prints_the_main_figures_and_leaves_the_others_to_the_report(shell, otsu):

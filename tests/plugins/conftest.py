@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import numpy as np
 import pytest
-from processes import without_coverage
+from forked_helpers import instead_of_spawning
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +23,8 @@ def blobs() -> Callable[..., np.ndarray]:
 
 
 @pytest.fixture
-def untraced_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Coverage does not follow processes that the test starts: they import torch, which is slow."""
-    for name in os.environ.keys() - without_coverage().keys():
-        monkeypatch.delenv(name)
+def forked_helpers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Helper processes of a training are forks of one that has loaded the libraries."""
+    monkeypatch.setattr(
+        "fib_plugins.training.worker_processes.multiprocessing", instead_of_spawning()
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -60,9 +61,7 @@ SIZES = {
 @pytest.fixture(scope="module")
 def simulated() -> dict[str, dict[str, list[list[int]]]]:
     """What the GPU code counts in a process of its own, where it runs as plain Python."""
-    from processes import without_coverage  # the new process has no need of it, nor its path
-
-    plain = {**without_coverage(), "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1"}
+    plain = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1"}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", __file__],
         env=plain, capture_output=True, text=True, timeout=200, check=False,

@@ -13,7 +13,7 @@ from fib_plugins.training.runtime import cpu_threads
 from fib_plugins.training.team import in_team
 from fibcore import Context, FibError
 
-pytestmark = pytest.mark.usefixtures("untraced_processes")
+forked = pytest.mark.usefixtures("forked_helpers")
 
 
 class On(Context):
@@ -36,6 +36,7 @@ def left_behind(scratch: Path) -> tuple[list[str], list[object], bool]:
     )
 
 
+@forked
 def test_a_mean_over_patches_is_learned_as_by_one_process(tmp_path: Path) -> None:
     # Batches of 5, 5 and 1: shares differ, and in the last batch one process alone has any.
     one, two = (
@@ -70,6 +71,7 @@ def test_all_have_the_inputs_and_seed_and_follow_the_first(
     assert capfd.readouterr() == ("", "")
 
 
+@forked
 @pytest.mark.parametrize(
     ("how", "text"),
     [

@@ -14,7 +14,7 @@ from fib_plugins.adapters.cyclegan import CycleGAN
 from fib_plugins.adapters.translation.translator import Translator
 from fibcore import Context, Images
 
-pytestmark = pytest.mark.usefixtures("untraced_processes")
+pytestmark = pytest.mark.usefixtures("forked_helpers")
 
 BOTH = pytest.mark.parametrize("cls", [CycleGAN, CUT])
 

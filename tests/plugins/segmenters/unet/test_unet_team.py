@@ -13,7 +13,7 @@ from fib_plugins.adapters.acquisition import Acquisition
 from fib_plugins.segmenters.unet.plugin import UNet
 from fibcore import Context, Images, Labels
 
-pytestmark = pytest.mark.usefixtures("untraced_processes")
+pytestmark = pytest.mark.usefixtures("forked_helpers")
 
 
 def test_two_processes_learn_as_well_as_one(
