@@ -69,11 +69,13 @@ class Columns:
         return np.arange(self.rows) * parts / self.rows
 
     def offsets_of(self, at_knots: np.ndarray) -> np.ndarray:
-        """Return the offset of each pixel, axes (y, x), from those at knots (knot, column)."""
-        share = self.shares[:, None]
-        line = np.arange(self.width)[None, :] + self.starts[:, None]
-        here, next_one = (at_knots[(self.above + more)[:, None], line] for more in (0, 1))
-        return here + share * (next_one - here)
+        """Return the offset of each pixel, float32, axes (y, x), from those of (knot, column)."""
+        from fib_plugins.correctors.destripe.slopes import fill_offsets
+
+        result = np.empty((self.rows, self.width), np.float32)
+        at_knots = np.ascontiguousarray(at_knots, np.float32)
+        fill_offsets(at_knots, self.above, self.shares, self.starts, result)
+        return result
 
 
 def slope_of(slant_deg: float, voxel_size_nm: tuple[float, float, float]) -> float:

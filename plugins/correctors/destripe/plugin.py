@@ -106,7 +106,9 @@ class Destripe(Trainable, DestripeParameters, Corrector):
             return Forecast(memory_bytes=memory, warnings=tuple(warnings))
         from fib_plugins.correctors.destripe.removal import bytes_each, chunks
 
-        at_work = bytes_in_threads(bytes_each(spec, self.method), len(chunks(spec.shape[0])))
+        at_work = bytes_in_threads(
+            bytes_each(spec, self.method, self.length_px), len(chunks(spec.shape[0]))
+        )
         memory = max(memory, at_work) + held_bytes(spec.nbytes)
         return Forecast(spec, memory_bytes=memory, warnings=tuple(warnings))
 

@@ -20,6 +20,8 @@ from fibcore import Context, FibError, Images, VolumeSpec
 
 CHUNK, MARGIN = 8, 3
 """So many slices are corrected together, from so many more on either side."""
+ARRAYS = 11
+"""Arrays of the size of the offsets: sums, and those of conjugate gradients."""
 STRIPES_ONLY = 0.9
 """Share of a stack's deviation that is removed above which a warning is given."""
 
@@ -31,16 +33,18 @@ def chunks(count: int) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
-def bytes_each(spec: VolumeSpec, method: str) -> int:
+def bytes_each(spec: VolumeSpec, method: str, length_px: float) -> int:
     """Return the memory of a thread: slices at work, offsets, and results that wait."""
     pixels, size = spec.shape[1] * spec.shape[2], np.dtype(spec.dtype).itemsize
-    count = min(CHUNK + 2 * MARGIN, spec.shape[0])
     results = 3 * min(CHUNK + 1, spec.shape[0]) * pixels * size
     if method == "variational":
         return results + 80 * pixels
     if method == "column_median":
         return results + 40 * pixels
-    return count * pixels * size + results + 24 * pixels + count * pixels
+    count = min(CHUNK + 2 * MARGIN, spec.shape[0])
+    levelled = count * pixels * size if np.dtype(spec.dtype).kind == "f" else 0
+    at_knots = ARRAYS * count * (spec.shape[1] / length_px + 2) * spec.shape[2] * 4
+    return int(results + levelled + at_knots) + 20 * pixels
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def remove_curtains(
         removed: list[float] = []
         deviations: list[float] = []
         what = f"{name}: slices without curtains"
-        each = bytes_each(images.spec, plugin.method)
+        each = bytes_each(images.spec, plugin.method, plugin.length_px)
         for (start, stop), part in zip(
             parts, in_order(work.part, parts, context, what, each), strict=True
         ):
@@ -133,8 +137,8 @@ class _Channel:
             stripes = self._single(one) if offsets is None else self.columns.offsets_of(offsets[z])
             stripes -= stripes.mean()
             corrected = one.without(plane, stripes)
-            change = corrected - plane
-            removed.append(float(change[::2, ::2].std()))
+            change = corrected[::2, ::2] - plane[::2, ::2]
+            removed.append(float(change.std()))
             done.append(as_dtype(corrected, plane.dtype))
         return _Part(done, removed, [one.spread for one in slices[wanted]])
 

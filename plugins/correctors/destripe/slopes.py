@@ -201,3 +201,14 @@ def add_bends(
             weights[knot + 1, u] += share * weight
             sums[knot, u] += rest * bend
             sums[knot + 1, u] += share * bend
+
+
+@compiled(fastmath=True)
+def fill_offsets(offsets: Any, above: Any, shares: Any, starts: Any, result: Any) -> None:
+    """Fill in the offset of each pixel, axes (y, x), from those at knots; see `add_slopes`."""
+    rows, width = result.shape
+    for y in range(rows):
+        knot, share, start = above[y], shares[y], starts[y]
+        for x in range(width):
+            here, below = offsets[knot, start + x], offsets[knot + 1, start + x]
+            result[y, x] = here + share * (below - here)
