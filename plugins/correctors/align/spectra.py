@@ -15,6 +15,9 @@ from fibcore import Context, FibError, Images
 BYTES_PER_PIXEL = 16
 """Memory of a thread per binned pixel and channel: the plane, times the window, its transform."""
 
+ROUNDING = 1e-5
+"""Grey values below this share of the largest one, when stripes are subtracted, are rounding."""
+
 
 @dataclass(frozen=True)
 class View:
@@ -95,6 +98,8 @@ class Spectra:
             for axis in (0, 1):
                 total = np.maximum(weights.sum(axis=axis, keepdims=True), 1e-6)
                 left -= weights * (left.sum(axis=axis, keepdims=True) / total)
+            if np.abs(left).max() <= ROUNDING * np.abs(plane).max():
+                left[:] = 0
             out[:] = rfft2(left, self.padded)
         return made
 
