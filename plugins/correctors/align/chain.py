@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fib_plugins.correctors.align.coherence import Agreement, Bins
+from fib_plugins.correctors.align.coherence import Agreement
 from fib_plugins.correctors.align.correlation import crossed, first_weights, highest, refined
+from fib_plugins.correctors.align.kernels import add_powers
 from fib_plugins.correctors.align.spectra import Spectra, View
 from fibcore import Context
 
@@ -33,13 +34,13 @@ class Chain:
         shifts: displacement of each slice (slice, (y, x)), binned pixels.
         group: number of the group of slices that resemble their neighbours; -1: a bad slice.
         agreements: distance in slices -> agreement of pairs.
-        coherence: of each slice with the one it was found from; 0 if with none.
+        power: sums of squared amplitudes of slices (channel, y, x).
     """
 
     shifts: np.ndarray
     group: np.ndarray
     agreements: dict[int, Agreement]
-    coherence: np.ndarray
+    power: np.ndarray
 
 
 class Search:
@@ -58,11 +59,10 @@ class Search:
         self.spectra = spectra
         self.most = most
         self.weights = first_weights(spectra)
-        self.bins = Bins(spectra)
+        self.power = np.zeros((spectra.channels, *spectra.half), np.float32)
         self.shifts = np.zeros((slices, 2))
         self.group = np.full(slices, -1)
-        self.coherence = np.zeros(slices)
-        self.agreements = {by: Agreement.none(spectra.channels) for by in baselines}
+        self.agreements = {by: Agreement.none(spectra) for by in baselines}
         self.every = max(1, slices // SAMPLED)
         self.recent: deque[View] = deque(maxlen=max(baselines))
         self.anchor: View | None = None
@@ -76,7 +76,7 @@ class Search:
             self._measure_agreement(view)
             self.recent.append(view)
         self._drop_short_groups()
-        return Chain(self.shifts, self.group, self.agreements, self.coherence)
+        return Chain(self.shifts, self.group, self.agreements, self.power)
 
     def _place(self, view: View) -> None:
         z = view.z
@@ -99,7 +99,7 @@ class Search:
         else:
             self._start_group(view)
 
-    def _displacement(self, first: View, second: View) -> tuple[np.ndarray, float] | None:
+    def _displacement(self, first: View, second: View) -> np.ndarray | None:
         cross = crossed(first.spectra, second.spectra)
         whole, contrast = highest(cross, self.weights, self.spectra, self.most)
         if contrast < LOWEST_CONTRAST:
@@ -107,7 +107,7 @@ class Search:
         peak = refined(cross, self.weights, self.spectra, whole, 1.5)
         if self.most is not None and np.abs(peak.shift).max() > self.most:
             return None
-        return peak.shift, peak.coherence
+        return peak.shift
 
     def _start_group(self, view: View) -> None:
         self.group[view.z] = self.groups
@@ -115,31 +115,28 @@ class Search:
         if self.anchor is not None:
             self.shifts[view.z] = self.shifts[self.anchor.z]
 
-    def _put(
-        self, view: View, other: View, found: dict[int, tuple[np.ndarray, float] | None]
-    ) -> None:
+    def _put(self, view: View, other: View, found: dict[int, np.ndarray | None]) -> None:
         by = found[other.z]
         assert by is not None
-        self.shifts[view.z] = self.shifts[other.z] + by[0]
-        self.coherence[view.z] = by[1]
+        self.shifts[view.z] = self.shifts[other.z] + by
         self.group[view.z] = self.group[other.z]
 
-    def _join(
-        self, before: View, view: View, found: dict[int, tuple[np.ndarray, float] | None]
-    ) -> None:
+    def _join(self, before: View, view: View, found: dict[int, np.ndarray | None]) -> None:
         """Move the group of the slice before to where both neighbours show it to be."""
         assert self.anchor is not None
         near, far = found[before.z], found[self.anchor.z]
         assert near is not None
         assert far is not None
         group = self.group == self.group[before.z]
-        right = self.shifts[self.anchor.z] + far[0] - near[0]
+        right = self.shifts[self.anchor.z] + far - near
         self.shifts[group] += right - self.shifts[before.z]
         self.group[group] = self.group[self.anchor.z]
 
     def _measure_agreement(self, view: View) -> None:
         if view.z % self.every:
             return
+        for given, out in zip(view.spectra, self.power, strict=True):
+            add_powers(given, out)
         for before in self.recent:
             by = view.z - before.z
             if by not in self.agreements or self.group[before.z] != self.group[view.z]:
@@ -150,7 +147,7 @@ class Search:
             cross = crossed(before.spectra, view.spectra)
             start = refined(cross, self.weights, self.spectra, shift, 1.0)
             if start.coherence > 0:
-                self.agreements[by].add(cross, view.spectra, start.shift, self.bins, self.spectra)
+                self.agreements[by].add(cross, start.shift, self.spectra)
 
     def _drop_short_groups(self) -> None:
         numbers, sizes = np.unique(self.group, return_counts=True)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from fib_plugins.correctors.align.chain import Chain, Search
-from fib_plugins.correctors.align.coherence import Bins, Weights
+from fib_plugins.correctors.align.coherence import Bins, Power, Weights
 from fib_plugins.correctors.align.correlation import crossed, refined
 from fib_plugins.correctors.align.displacements import Displacements
 from fib_plugins.correctors.align.graph import Pairs
@@ -19,6 +19,9 @@ from fibcore.errors import listed
 
 REACH_PX = 1.5
 """How far the second search moves from what the first has found, binned pixels."""
+
+SMALL_PIXELS = 2**17
+"""In regions of fewer binned pixels, the windows of each pair follow its content to a pixel."""
 
 
 def displacements(
@@ -72,12 +75,15 @@ class _Measured:
         self.spectra = spectra
         self.chain = chain
         bins = Bins(spectra)
+        power = Power.of(chain.power, bins, spectra)
         self.weights = {
-            by: Weights.by(agreement, bins, spectra)
+            by: Weights.by(agreement, power, bins, spectra)
             for by, agreement in chain.agreements.items()
             if agreement.pairs
         }
         self.baselines = baselines
+        small = int(np.prod(spectra.window.shape)) <= SMALL_PIXELS
+        self.recut_beyond = 0.5 if small else spectra.window.taper / 2
         self.found: list[tuple[int, int, np.ndarray, np.ndarray]] = []
 
     def run(self, context: Context) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -117,7 +123,7 @@ class _Measured:
             return 0.0
         transforms = before.spectra, view.spectra
         moved = np.zeros(2)
-        if np.abs(expected).max() > self.spectra.window.taper / 2:
+        if np.abs(expected).max() > self.recut_beyond:
             moved = np.rint(expected)
             transforms = self.spectra.recut(before, view, moved)
         cross = crossed(*transforms)

@@ -9,6 +9,9 @@ import numpy as np
 
 from fib_plugins.compiled import compiled
 
+REACH = 14
+"""Samples, mirrored, from which the first coefficient of a spline follows: 0.27^14 is 1e-8."""
+
 
 @compiled
 def cross_spectrum(first: np.ndarray, second: np.ndarray, out: np.ndarray) -> None:
@@ -81,27 +84,26 @@ def slope_and_curvature(
 
 
 @compiled
-def sums_in_bins(
-    values: np.ndarray, bins: np.ndarray, turn_y: np.ndarray, turn_x: np.ndarray, out: np.ndarray
+def add_agreement(
+    crossed: np.ndarray, turn_y: np.ndarray, turn_x: np.ndarray, out: np.ndarray
 ) -> None:
-    """Add the real part of turned values, and their amplitude, to out (bin, 2)."""
-    rows, columns = values.shape
+    """Add the real part of turned values to out[0] (y, x), and their amplitude to out[1]."""
+    rows, columns = crossed.shape
     for y in range(rows):
         for x in range(columns):
-            given = values[y, x]
-            at = bins[y, x]
-            out[at, 0] += (given * turn_y[y] * turn_x[x]).real
-            out[at, 1] += np.sqrt(given.real * given.real + given.imag * given.imag)
+            given = crossed[y, x]
+            out[0, y, x] += (given * turn_y[y] * turn_x[x]).real
+            out[1, y, x] += np.sqrt(given.real * given.real + given.imag * given.imag)
 
 
 @compiled
-def powers_in_bins(values: np.ndarray, bins: np.ndarray, out: np.ndarray) -> None:
-    """Add squared amplitudes to out (bin,)."""
+def add_powers(values: np.ndarray, out: np.ndarray) -> None:
+    """Add squared amplitudes to out (y, x)."""
     rows, columns = values.shape
     for y in range(rows):
         for x in range(columns):
             given = values[y, x]
-            out[bins[y, x]] += given.real * given.real + given.imag * given.imag
+            out[y, x] += given.real * given.real + given.imag * given.imag
 
 
 @compiled
@@ -133,10 +135,11 @@ def spline_rows(values: np.ndarray, start: np.ndarray) -> None:
     """
     pole = np.float32(np.sqrt(3.0) - 2.0)
     rows, columns = values.shape
-    reach = min(12, rows)
     start[:] = np.float32(0)
     power = np.float32(1)
-    for y in range(reach):
+    for k in range(REACH):
+        y = k % (2 * rows - 2)
+        y = min(y, 2 * rows - 2 - y)
         for x in range(columns):
             start[x] += power * values[y, x]
         power *= pole
@@ -161,12 +164,12 @@ def spline_columns(values: np.ndarray) -> None:
     pole = np.float32(np.sqrt(3.0) - 2.0)
     scale = pole / (pole * pole - np.float32(1))
     rows, columns = values.shape
-    reach = min(12, columns)
     for y in range(rows):
         line = values[y]
         start, power = np.float32(0), np.float32(1)
-        for x in range(reach):
-            start += power * line[x]
+        for k in range(REACH):
+            x = k % (2 * columns - 2)
+            start += power * line[min(x, 2 * columns - 2 - x)]
             power *= pole
         line[0] = start
         for x in range(1, columns):

@@ -65,7 +65,7 @@ class Align(Trainable, Corrector):
     which remains, tilts the structure by a degree or two. Use ``all`` if the structure has no
     preferred inclination, such as an isotropic porous material, or if `fiducials` decide: these
     do not incline, so that ``all`` is then the default. Invented drift on an isotropic porous
-    stack is about 0.06 pixels (rms) over 64 slices.
+    stack is about 0.06 pixels (rms) over 64 slices of 224 x 224 pixels.
 
     **Moving.** The stack keeps its shape. Slices are interpolated by cubic B-splines; pixels that
     come in from outside repeat the nearest one at the edge. `corrector/crop` cuts them off if it
@@ -101,7 +101,7 @@ class Align(Trainable, Corrector):
         "half of the field",
     )
     baselines: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field(
-        default=(1, 2, 4),
+        default=(1, 2, 3, 4),
         min_length=1,
         description="distances of the pairs that are compared, in slices; 1 must be among them",
     )

@@ -20,7 +20,7 @@ SMALLEST_PX = 24
 """Shortest edge of a region, in pixels."""
 LARGEST_PIXELS = 2 * 2**20
 """Regions of more pixels are binned before slices are compared."""
-TAPER_PX = 16
+TAPER_PX = 12
 """Width over which a window falls to 0 at each edge, binned pixels; less in small regions."""
 
 

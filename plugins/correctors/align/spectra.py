@@ -57,6 +57,11 @@ class Spectra:
         return float(np.mean(self.weights)) * self.weights.size / (self.padded[0] * self.padded[1])
 
     @property
+    def half(self) -> tuple[int, int]:
+        """Shape of the transforms, (y, x)."""
+        return self.padded[0], self.padded[1] // 2 + 1
+
+    @property
     def channels(self) -> int:
         """Number of channels."""
         return len(self.data)
@@ -92,7 +97,7 @@ class Spectra:
         """
         from scipy.fft import rfft2
 
-        made = np.empty((len(planes), self.padded[0], self.padded[1] // 2 + 1), np.complex64)
+        made = np.empty((len(planes), *self.half), np.complex64)
         for plane, out in zip(planes, made, strict=True):
             left = plane * weights
             for axis in (0, 1):
