@@ -33,6 +33,7 @@ STEPS = [
     ("adapter/twin", "transform", {"images": IMAGES, "labels": LABELS}, {"drift_nm": 60}),
     ("adapter/histogram_match", "transform", {"images": IMAGES}, {}),
     ("adapter/cut", "transform", {"images": IMAGES}, {}),
+    ("corrector/align", "correct", {"images": IMAGES, "labels": LABELS}, {}),
     ("corrector/crop", "correct", {"images": IMAGES}, {}),
     ("corrector/level", "correct", {"images": IMAGES, "labels": LABELS}, {"repair": "leave_out"}),
     ("corrector/tilt", "correct", {"images": IMAGES, "labels": LABELS}, {"mode": "resample"}),
