@@ -20,6 +20,8 @@ from fibcore import Context, FibError, Images, VolumeSpec
 
 CHUNK, MARGIN = 8, 3
 """So many slices are corrected together, from so many more on either side."""
+HELD = 1.5
+"""Results of each thread that are in memory at a time."""
 ARRAYS = 11
 """Arrays of the size of the offsets: sums, and those of conjugate gradients."""
 STRIPES_ONLY = 0.9
@@ -36,7 +38,7 @@ def chunks(count: int) -> list[tuple[int, int]]:
 def bytes_each(spec: VolumeSpec, method: str, length_px: float) -> int:
     """Return the memory of a thread: slices at work, offsets, and results that wait."""
     pixels, size = spec.shape[1] * spec.shape[2], np.dtype(spec.dtype).itemsize
-    results = 3 * min(CHUNK + 1, spec.shape[0]) * pixels * size
+    results = int(HELD * min(CHUNK + 1, spec.shape[0]) * pixels * size)
     if method == "variational":
         return results + 80 * pixels
     if method == "column_median":
@@ -44,7 +46,7 @@ def bytes_each(spec: VolumeSpec, method: str, length_px: float) -> int:
     count = min(CHUNK + 2 * MARGIN, spec.shape[0])
     levelled = count * pixels * size if np.dtype(spec.dtype).kind == "f" else 0
     at_knots = ARRAYS * count * (spec.shape[1] / length_px + 2) * spec.shape[2] * 4
-    return int(results + levelled + at_knots) + 20 * pixels
+    return results + levelled + max(int(at_knots), 22 * pixels)
 
 
 @dataclass(frozen=True)
