@@ -60,6 +60,7 @@ def test_interrupted_training_goes_on_to_the_same_bytes_wherever_pairs_are_made(
         assert array.tobytes() == again.model.weights[name].tobytes(), name
 
 
+@pytest.mark.usefixtures("forked_helpers")
 def test_the_processes_of_a_team_share_pairs_that_are_made_once(
     small: Callable[..., UNet], tmp_path: Path
 ) -> None:
