@@ -12,7 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from fib_plugins.correctors.align.coherence import Agreement
-from fib_plugins.correctors.align.correlation import crossed, first_weights, highest, refined
+from fib_plugins.correctors.align.correlation import (
+    crossed,
+    crossed_over_overlap,
+    first_weights,
+    highest,
+    refined,
+)
 from fib_plugins.correctors.align.kernels import add_powers
 from fib_plugins.correctors.align.spectra import Spectra, View
 from fibcore import Context
@@ -142,10 +148,8 @@ class Search:
             if by not in self.agreements or self.group[before.z] != self.group[view.z]:
                 continue
             shift = self.shifts[view.z] - self.shifts[before.z]
-            if np.abs(shift).max() > self.spectra.window.taper:
-                continue
-            cross = crossed(before.spectra, view.spectra)
-            start = refined(cross, self.weights, self.spectra, shift, 1.0)
+            cross, moved = crossed_over_overlap(before, view, shift, self.spectra)
+            start = refined(cross, self.weights, self.spectra, shift - moved, 1.0)
             if start.coherence > 0:
                 self.agreements[by].add(cross, start.shift, self.spectra)
 

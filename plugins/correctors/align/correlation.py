@@ -13,10 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from fib_plugins.correctors.align.kernels import cross_spectrum, slope_and_curvature
-from fib_plugins.correctors.align.spectra import Spectra
+from fib_plugins.correctors.align.spectra import Spectra, View
 
 LOW_PASS = 0.159
 """Deviation of the Gaussian low-pass of the first search, cycles per pixel: 1 px in the image."""
+SMALL_PIXELS = 2**17
+"""In regions of fewer binned pixels, the windows of each pair follow its content to a pixel."""
 STEPS = 8
 """Most steps of Newton's method."""
 FINE_PX = 1e-3
@@ -44,6 +46,26 @@ def crossed(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     for a, b, c in zip(first, second, out, strict=True):
         cross_spectrum(a, b, c)
     return out
+
+
+def crossed_over_overlap(
+    first: View, second: View, expected: np.ndarray, spectra: Spectra
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cross spectra of two slices, and the whole pixels (y, x) that are left out there.
+
+    If the displacement is long, windows are those of what both slices show.
+
+    Args:
+        first: a slice.
+        second: a later one.
+        expected: displacement of its content (y, x), binned pixels.
+        spectra: makes the transforms.
+    """
+    small = int(np.prod(spectra.window.shape)) <= SMALL_PIXELS
+    if np.abs(expected).max() <= (0.5 if small else spectra.window.taper / 2):
+        return crossed(first.spectra, second.spectra), np.zeros(2)
+    moved = np.rint(expected)
+    return crossed(*spectra.recut(first, second, moved)), moved
 
 
 def first_weights(spectra: Spectra) -> np.ndarray:

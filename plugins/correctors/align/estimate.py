@@ -9,7 +9,7 @@ import numpy as np
 
 from fib_plugins.correctors.align.chain import Chain, Search
 from fib_plugins.correctors.align.coherence import Bins, Power, Weights
-from fib_plugins.correctors.align.correlation import crossed, refined
+from fib_plugins.correctors.align.correlation import crossed_over_overlap, refined
 from fib_plugins.correctors.align.displacements import Displacements
 from fib_plugins.correctors.align.graph import Pairs
 from fib_plugins.correctors.align.regions import Window
@@ -19,9 +19,6 @@ from fibcore.errors import listed
 
 REACH_PX = 1.5
 """How far the second search moves from what the first has found, binned pixels."""
-
-SMALL_PIXELS = 2**17
-"""In regions of fewer binned pixels, the windows of each pair follow its content to a pixel."""
 
 
 def displacements(
@@ -82,8 +79,6 @@ class _Measured:
             if agreement.pairs
         }
         self.baselines = baselines
-        small = int(np.prod(spectra.window.shape)) <= SMALL_PIXELS
-        self.recut_beyond = 0.5 if small else spectra.window.taper / 2
         self.found: list[tuple[int, int, np.ndarray, np.ndarray]] = []
 
     def run(self, context: Context) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -121,12 +116,7 @@ class _Measured:
             if back == 1:  # the first search is all there is
                 self.found.append((before.z, view.z, expected, np.full(2, 1e-6)))
             return 0.0
-        transforms = before.spectra, view.spectra
-        moved = np.zeros(2)
-        if np.abs(expected).max() > self.recut_beyond:
-            moved = np.rint(expected)
-            transforms = self.spectra.recut(before, view, moved)
-        cross = crossed(*transforms)
+        cross, moved = crossed_over_overlap(before, view, expected, self.spectra)
         peak = refined(cross, weights.of, self.spectra, expected - moved, REACH_PX)
         trust = np.clip(peak.coherence / weights.coherence, 0.0, 1.5) ** 2
         if trust > 0:

@@ -55,12 +55,8 @@ class Window:
     @property
     def taper(self) -> int:
         """Width over which the window falls to 0, binned pixels."""
-        return self.taper_of(self.parts)
-
-    @staticmethod
-    def taper_of(parts: Sequence[Rectangle]) -> int:
-        """Return that of other parts."""
-        return min(TAPER_PX, *((stop - start) // 6 for part in parts for start, stop in part))
+        edges = [stop - start for part in self.parts for start, stop in part]
+        return min(TAPER_PX, min(edges) // 6)
 
     def weights(self, moved: tuple[int, int] = (0, 0)) -> np.ndarray:
         """Return the window: float32 of `shape`, 0 to 1.

@@ -77,6 +77,18 @@ def test_drift_is_recovered_to_fractions_of_a_pixel(jump):
     assert step_error(found(images(displaced(true))), true) < 0.04
 
 
+def test_slices_that_all_move_far_are_aligned_as_well():
+    true = drift() + np.outer(np.arange(16), [1.0, -9.0])
+    wide = displaced(np.zeros((16, 2)), edge=288)
+    stack = np.array(
+        [
+            ndimage.shift(plane, by, order=5)[96:-96, 20:-172]
+            for plane, by in zip(wide, true, strict=True)
+        ]
+    )
+    assert step_error(found(images(stack)), true) < 0.06
+
+
 def test_stripes_do_not_matter_even_if_they_stay_in_place():
     true = drift()
     stack = displaced(true)
