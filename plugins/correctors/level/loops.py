@@ -143,6 +143,9 @@ def row_steps(plane: np.ndarray, blocks: int, limit: float, rounds: int, out: np
         for block in range(blocks):
             first, last = block * width // blocks, (block + 1) * width // blocks
             centre = np.float32(0.0)
+            for x in range(first, last):
+                centre += differences[x]
+            centre /= np.float32(last - first)
             for _ in range(rounds):
                 total = np.float32(0.0)
                 for x in range(first, last):

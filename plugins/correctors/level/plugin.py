@@ -63,10 +63,12 @@ class Level(Trainable, Corrector):
 
     **Streaks** along x, the scan direction, are offsets of rows and parts of rows, up to about
     three rows high, against the rows around them and the same rows of both neighbouring slices.
-    They are removed as far as different parts of a row agree.
+    They are removed as far as different parts of a row agree, and single ones that last to the end
+    of a row, such as those of charging, where they are far from other rows.
 
     **Bad slices** are found by comparison with their neighbours: out of focus, repeated (the same
-    image as the one before), blank, or unlike both neighbours. ``interpolate`` replaces them by
+    image as the one before; faces that were imaged twice have new noise, and are found by
+    `corrector/thickness`), blank, or unlike both neighbours. ``interpolate`` replaces them by
     the mean of the good slices around, weighted by distance; ``leave_out`` removes them, also from
     the labels, and the column z_nm of the table has the places of the others; ``keep`` levels them
     only. Slices that are dim or bright are levelled, and flagged, not replaced. Stacks of fewer

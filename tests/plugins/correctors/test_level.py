@@ -131,6 +131,18 @@ def test_streaks_are_removed(clean):
     assert kept.mean(axis=2).std() > 0.9 * lines.std()
 
 
+def test_single_streaks_that_begin_within_a_row_are_removed(clean):
+    """As charging makes them: two lines each, to the end of the scan."""
+    grey = clean.copy()
+    for z in range(32):
+        row = 10 + 37 * z % 100
+        grey[z, row : row + 2, 40:] += 25.0 if z % 3 else -25.0
+    before, after = grey - clean, Level().correct(images_of(grey)).data[0] - clean
+    streak = np.abs(before) > 0
+    signs = np.sign(before[streak])
+    assert np.mean(signs * after[streak]) < 0.35 * 25.0
+
+
 def bad_stack(clean: np.ndarray) -> np.ndarray:
     """Return a stack with slices that are blurred (5), repeated (11), blank (17) and dim (23)."""
     from scipy.ndimage import gaussian_filter
