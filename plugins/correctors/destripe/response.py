@@ -26,6 +26,9 @@ DISTANCES = (2.0, 1.0, 0.5, 0.25, 0.1)
 between dark and bright ones."""
 WEAKER = 0.95
 """Curtains may be a fraction of the signal if their ratio is below this."""
+CLEAR = 2.0
+"""Least variance of curtains, as a multiple of that of structure that runs along y, for a scale
+to be found."""
 BETTER = 1.01
 """Factor by which the shared part of offsets has to increase on another scale."""
 
@@ -62,6 +65,8 @@ def find_black_level(
 
     plain = sample(None)
     slope = slope_of(slant_deg, voxel_size_nm)
+    if not plain.distinct(slant_deg, CLEAR):
+        return None
     if _ratio(plain, (dark, bright), slope, slant_deg) >= WEAKER:
         return None
     best, most = None, BETTER * plain.shared(slant_deg)

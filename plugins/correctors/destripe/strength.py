@@ -128,6 +128,13 @@ class Sample:
             at += 0.5 * (before - after) / min(before - 2 * top + after, -1e-12)
         return float(at)
 
+    def distinct(self, slant_deg: float, factor: float) -> bool:
+        """Return whether curtains have more variance than structure along y, times a factor."""
+        wide = self.offsets(WIDE, slant_deg)
+        seen = float(_own(wide, wide, self.kept).mean())
+        structure = float(np.mean([_covariances(s, s, 0).mean() for s in wide])) - seen
+        return seen > factor * max(structure, 0.0)
+
     def shared(self, slant_deg: float) -> float:
         """Return the part of the variance of offsets that bands share."""
         wide = self.offsets(WIDE, slant_deg)
@@ -142,8 +149,7 @@ class Sample:
         """
         wide = self.offsets(WIDE, slant_deg)
         seen = float(_own(wide, wide, self.kept).mean())
-        structure = float(np.mean([_covariances(s, s, 0).mean() for s in wide])) - seen
-        if seen <= DISTINCT * max(structure, 0.0):
+        if not self.distinct(slant_deg, DISTINCT):
             return 0.0
         gains, sure = [], []
         for tried in TRIED:
