@@ -150,12 +150,16 @@ def left(clean: np.ndarray, stripes: np.ndarray, deviation: float, correct: Corr
 
 
 def rows(seeds: int) -> list[list[str]]:
-    """Return stack, method, rms errors of each strength (mean of the seeds), target."""
+    """Return stack, method, rms errors of each strength, target.
+
+    Those of ``slopes`` are means of all seeds; others are of the first.
+    """
     found = []
     for name, cases in stacks(seeds).items():
         for method, correct in METHODS.items():
+            count = seeds if method == "slopes" else 1
             errors = [
-                np.mean([left(*case, deviation, correct) for case in cases])
+                np.mean([left(*case, deviation, correct) for case in cases[:count]])
                 for deviation in STRIPES.values()
             ]
             figures = " / ".join(f"{error:.3f}" for error in errors)
