@@ -42,6 +42,19 @@ BENCHMARKS = {
     "Monte Carlo slices with a worker that dies (same bytes, at most one slice lost), 64 workers "
     "modelled from measured times (efficiency at least 90 %)",
     "startup": "Start of the command: `fib --help` (at most 0.3 s), `fib plugins list` (0.6 s)",
+    "correctors.align": "Alignment of stacks with known drift, 64 slices of 224 x 224 pixels: rms "
+    "error of steps on a porous stack, clean and with stripes of 0.5 standard deviations (at most "
+    "0.04 and 0.05 pixels), cumulative error (0.20 and 0.20), drift invented (0.25), drift added "
+    "to FIB-25 (0.15 and 0.15)",
+    "correctors.destripe": "Removal of curtains of 0, 0.3 and 0.6: rms error left, in standard "
+    "deviations of the clean image, on a porous stack (at most 0.05, 0.10, 0.17) and on FIB-25 "
+    "(0.08, 0.12, 0.17)",
+    "correctors.level": "Levelling of twins: drift, shading, streaks, bad slices, data bars",
+    "correctors.thickness": "Slice thickness of twins: error of the mean (at most 3 %) and of "
+    "single slices (10 % rms)",
+    "correctors.chain": "Raw twins, corrected: misplaced pixels of a network against the same "
+    "twin without drift, stripes and uneven slices (at most 1.15 times); correcting against "
+    "teaching",
     "ligament_diameter": "Mean ligament diameter requested from `generator/leveled_wave`, "
     "and the measured one",
 }
