@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -87,7 +88,9 @@ def open_local(number: str, steps: Sequence[PlannedStep], store: Path, device: s
         folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="fib-"))
         cluster = (OnGpus if gpus > 1 else ordinary)(
             n_workers=int(number), threads_per_worker=1, processes=True, dashboard_address=None,
-            memory_limit=None, local_directory=folder, silence_logs=40,
+            memory_limit=None, local_directory=folder,
+            scheduler_kwargs={"dashboard_address": ":0"},  # any port; that of others may be taken
+            silence_logs=logging.CRITICAL,  # workers that end complain of each other
         )  # fmt: skip
         opened.callback(cluster.close)
         client = opened.enter_context(distributed.Client(cluster, set_as_default=False))
