@@ -78,9 +78,10 @@ def estimate(
     for _ in range(BOOTSTRAPS if tiles > 1 else 0):
         again = found.of_tiles(np.asarray(rng.integers(0, tiles, tiles)))
         curves_again = curves_of(again, pixel)
-        lengths.append(curves_again.lengths_nm)
+        if min(curves_again.lengths_nm) > 0:
+            lengths.append(curves_again.lengths_nm)
         distance = distances(again, curves_again)
-        if np.isfinite(distance[-1]).any():
+        if _are_apart(distance):
             repeats.append(thickness_of(distance[-1] * bias(distance[-1])))
     part, least = EXTRAPOLATED_ERROR if virtual is None else MEASURED_ERROR
     known = kind == "grey" and virtual is None  # signals come from the face alone
@@ -100,6 +101,12 @@ def estimate(
     )
 
 
+def _are_apart(each: np.ndarray) -> bool:
+    """Whether most slices with a known distance are not at the same place."""
+    known = each[-1][np.isfinite(each[-1])]
+    return bool(known.size and np.median(known) > 0)
+
+
 def _distances(
     found: Resemblance, pixel: tuple[float, float], what: str
 ) -> tuple[Curves, np.ndarray]:
@@ -111,6 +118,11 @@ def _distances(
             f"neighbouring slices of the {what} do not resemble each other more than places "
             f"{curves.distance_nm[-1]:.3g} nm apart within a slice: they are too thick, or not "
             f"aligned. Align them first (corrector/align), or give positions_nm"
+        )
+    if not (min(curves.lengths_nm) > 0 and _are_apart(each)):
+        raise FibError(
+            f"neighbouring pixels of the {what} do not resemble each other: they show nothing but "
+            f"noise, or structure finer than pixels; check the images, or give positions_nm"
         )
     return curves, each
 

@@ -299,3 +299,10 @@ def test_neighbours_of_which_only_near_pairs_are_within_reach_are_left_out():
     each = solve.distances(found, solve.curves_of(found, (PIXEL, PIXEL)))[0]
     np.testing.assert_allclose(each[:-1, 0], 3.5 * PIXEL, rtol=0.02)
     assert np.isnan(each[:, 1]).all()
+
+
+def test_noise_alone_has_no_thickness():
+    noise = np.random.default_rng(0).normal(100, 30, (24, 96, 96))
+    images = Images(np.clip(noise, 0, 255).astype(np.uint8), (5, 5, 5), kv=(2.0,))
+    with pytest.raises(FibError, match="nothing but noise"):
+        Thickness().correct(images)
