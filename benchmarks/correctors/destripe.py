@@ -24,6 +24,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from fib_plugins import Acquisition, Destripe, LeveledWave, Twin, WeightedProjection
+from fib_plugins.adapters.hidden_instrument.presets import RAW_PRESETS
 from fibcore import Context, Images, Labels
 
 from ..pages import table
@@ -198,6 +199,60 @@ def preset_rows() -> list[list[str]]:
     return found
 
 
+@cache
+def ligaments(seed: int) -> Images:
+    """Return ideal images of thicker porous material, in which the twin's curtains begin."""
+    wave = LeveledWave(
+        shape=(48, 200, 200), voxel_size_nm=VOXEL_NM, ligament_diameter_nm=60, solid_fraction=0.38
+    )
+    context = Context(seed, threads=2)
+    made = wave.generate(context)
+    return WeightedProjection(energies_kev=[2]).simulate(made, context=context)
+
+
+def raw_rows(seeds: int) -> list[list[str]]:
+    """Return preset, method, error before and after, and that on the twin without curtains.
+
+    The twin has the curtains of `raw`: wide, a fraction of the signal, alike in some slices. Errors
+    are those that remain after a gain and an offset of each slice, without noise, in standard
+    deviations of the twin without curtains.
+    """
+    found = []
+    quiet = {"beam_electrons": None, "amplifier_noise": 0, "flicker": 0}
+    for preset in ("typical", "bad"):
+        own = {name: v for name, v in RAW_PRESETS[preset].items() if name.startswith("curtain")}
+        errors: dict[str, list[tuple[float, float, float]]] = {"slopes": [], "transmission": []}
+        for seed in range(1, min(seeds, 2) + 1):
+
+            def record(**changes: object) -> np.ndarray:
+                twin = Twin(**{"preset": preset, **own, **changes})  # noqa: B023
+                context = Context(seed + 50, threads=2)  # noqa: B023
+                made = twin.transform(ligaments(seed), context)  # noqa: B023
+                return made.data[0].astype(np.float32)
+
+            recorded, clean = record(), record(curtains_per_um=0)
+            dark, wanted = record(**quiet), record(**quiet, curtains_per_um=0)
+            for method, each in errors.items():
+                correct = by(method=method)
+                after = dark + correct(recorded.astype(np.uint8)) - recorded
+                harm = correct(clean.astype(np.uint8)) - clean
+                each.append((misfit(dark, wanted), misfit(after, wanted), harm.std() / clean.std()))
+        for method, each in errors.items():
+            figures = [f"{figure:.3f}" for figure in np.mean(each, axis=0)]
+            found.append([preset, method, *figures])
+    return found
+
+
+def misfit(stack: np.ndarray, wanted: np.ndarray) -> float:
+    """Return the rms error of slices after a gain and an offset of each."""
+    errors = []
+    for one, aim in zip(stack, wanted, strict=True):
+        given, target = one - one.mean(), aim - aim.mean()
+        gain = float((given * target).sum() / (given * given).sum())
+        errors.append(float(np.var(gain * given - target)))
+    return float(np.sqrt(np.mean(errors)) / wanted.std())
+
+
 def speed() -> str:
     """Return the CPU time of removal alone, per voxel."""
     stack = np.clip(np.rint(porous(1) + 6 * curtains(structure(1).solid, 1)), 0, 255)
@@ -218,6 +273,8 @@ def main() -> None:
     print(table(["stack", "method", "error (sd)", "at most"], rows(seeds)))
     print("\nCurtains of instruments, of the standard deviation of the recorded stack\n")
     print(table(["instrument", "preset", "before", "after"], preset_rows()))
+    print("\nCurtains of raw twins without drift\n")
+    print(table(["preset", "method", "before", "after", "none there"], raw_rows(seeds)))
     print(f"\n{speed()}")
 
 

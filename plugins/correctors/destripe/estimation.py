@@ -11,16 +11,20 @@ from fib_plugins.correctors.destripe.levels import Levelled, Scale
 from fib_plugins.correctors.destripe.parameters import DestripeParameters
 from fib_plugins.correctors.destripe.response import find_black_level
 from fib_plugins.correctors.destripe.strength import Sample
+from fib_plugins.correctors.destripe.transmission import find_transmission, spacing_of
 from fibcore import Context, FibError, Images
 
+BELOW = 0.1
+"""Without signal is what lies so far below the darkest pixels, in units of the contrast."""
 PLACES, SLICES, PIXELS = 3, 12, 768
 """Sampled are so many runs of so many slices, at most so many pixels along each edge."""
-NOTHING = {
+NOTHING: dict[str, Any] = {
     "deviation": 0.0,
     "gain": 0.0,
     "noise_across": 1.0,
     "noise_between": 1.0,
     "noise_bends": 1.0,
+    "transmission": [],
 }
 """The info of a channel without curtains."""
 
@@ -73,6 +77,8 @@ def _of_channel(
     if not all(np.isfinite(plane).all() for run in runs for plane in run):
         raise FibError(f"{name} has grey values that are not finite: repair or crop the images")
     mean = float(np.mean([plane.mean(dtype=float) for run in runs for plane in run]))
+    if plugin.method == "transmission":
+        return nothing | _transmission(plugin, runs, voxel_size_nm)
     known = plugin.length_px, plugin.kept, voxel_size_nm
     sample = Sample(_levelled(runs, Scale(black, mean)), *known)
     if plugin.slant_deg == "auto":
@@ -94,9 +100,41 @@ def _of_channel(
         "noise_across": sample.noise[0],
         "noise_between": sample.noise[1],
         "noise_bends": sample.noise[2],
+        "transmission": [],
         "slant_deg": slant,
         "black_level": black,
         "mean_level": mean,
+    }
+
+
+def _transmission(
+    plugin: DestripeParameters,
+    runs: Sequence[Sequence[np.ndarray]],
+    voxel_size_nm: tuple[float, float, float],
+) -> dict[str, Any]:
+    """Return the numbers of a channel whose curtains are the transmission of the bright phase."""
+    grey = np.stack([plane for run in runs for plane in run])
+    mean, spread = float(grey.mean(dtype=float)), float(grey.std(dtype=float))
+    least, dark, light = (float(level) for level in np.quantile(grey, (0.01, 0.1, 0.9)))
+    black = plugin.black_level
+    if black == "auto" or black is None:
+        black = least - BELOW * (light - dark)
+    unit = max(mean - black, 1e-6 * spread)
+    strength = None if plugin.strength == "auto" else plugin.strength * spread / unit
+    known, slant = find_transmission(
+        runs,
+        black,
+        spacing_of(plugin.length_px),
+        None if plugin.slant_deg == "auto" else plugin.slant_deg,
+        voxel_size_nm,
+        (strength, None if plugin.persistence_slices == "auto" else plugin.kept),
+    )
+    return {
+        "deviation": known.deviation * unit / spread,
+        "slant_deg": slant,
+        "black_level": black,
+        "mean_level": mean,
+        "transmission": [known.deviation, known.kept, known.scatter, *known.factors],
     }
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-Method = Literal["slopes", "variational", "column_median"]
+Method = Literal["slopes", "variational", "column_median", "transmission"]
 
 
 class DestripeParameters(BaseModel):
@@ -16,7 +16,8 @@ class DestripeParameters(BaseModel):
     method: Method = Field(
         default="slopes",
         description="slopes: robust slopes within and between slices; variational: least total "
-        "variation (slow); column_median: medians over lines",
+        "variation (slow); column_median: medians over lines; transmission: the factor on the "
+        "bright phase, for wide curtains that last for several slices",
     )
     strength: Literal["auto"] | Annotated[float, Field(ge=0, le=3)] = Field(
         default="auto",
@@ -34,12 +35,11 @@ class DestripeParameters(BaseModel):
         description="angle between curtains and the y axis, positive: towards larger x further "
         "down, degrees; auto: found in the images, up to 6 degrees",
     )
-    persistence_slices: float = Field(
-        default=0.0,
-        ge=0,
-        le=10,
+    persistence_slices: Literal["auto"] | Annotated[float, Field(ge=0, le=10)] = Field(
+        default="auto",
         description="number of slices over which the correlation of curtains falls to 1/e; 0: each "
-        "face has its own; more than 0 takes more structure along y for curtains",
+        "face has its own; more than 0 takes more structure along y for curtains; auto: found in "
+        "the images by transmission, 0 otherwise",
     )
     black_level: Literal["auto"] | float | None = Field(
         default="auto",
@@ -51,4 +51,4 @@ class DestripeParameters(BaseModel):
     def kept(self) -> float:
         """Correlation of curtains in neighbouring slices."""
         slices = self.persistence_slices
-        return math.exp(-1.0 / slices) if slices else 0.0
+        return math.exp(-1.0 / slices) if slices and slices != "auto" else 0.0

@@ -41,6 +41,7 @@ class DestripeInfo(ModelInfo):
     slant_deg: Numbers
     black_level: Annotated[list[float | None], Field(min_length=1)]
     mean_level: Numbers
+    transmission: list[list[float]] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _numbers_of_all_channels(self) -> Self:
@@ -72,8 +73,12 @@ class Destripe(Trainable, DestripeParameters, Corrector):
     what is certain. ``variational``: the filter of Fehrenbach, Weiss, Lorenzo (IEEE Trans. Image
     Process. 21 (2012) 4420), slice by slice: the stripes, made of long filters, whose removal
     leaves the least total variation. ``column_median``: the median, over lines, of the difference
-    from the slice smoothed along x. The last two look at one slice at a time, know no difference
-    between curtains and structure along y, and harm more.
+    from the slice smoothed along x. These two look at one slice at a time, know no difference
+    between curtains and structure along y, and harm more. ``transmission`` is for wide curtains
+    that are a factor on the signal and last for several slices, which slopes hardly show: the grey
+    expected of the bright phase next to its surroundings is fitted, and what remains of its
+    logarithm along columns, in neighbouring slices alike, is taken for curtains. It is slow.
+    Without a black level one is assumed a little below the darkest pixels.
 
     **Strength.** By default as much is removed as is expected to leave the least error. It is
     found in up to 36 slices: bands of rows that do not touch share curtains, not structure. Where

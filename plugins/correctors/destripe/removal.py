@@ -13,6 +13,11 @@ from fib_plugins.correctors.destripe.column_median import column_medians
 from fib_plugins.correctors.destripe.columns import Columns, slope_of
 from fib_plugins.correctors.destripe.levels import Levelled, Scale
 from fib_plugins.correctors.destripe.parameters import DestripeParameters
+from fib_plugins.correctors.destripe.transmission import (
+    Transmission,
+    curtains_of,
+    spacing_of,
+)
 from fib_plugins.correctors.destripe.variational import stripes_of
 from fib_plugins.correctors.destripe.window import Prior, fit_offsets
 from fib_plugins.correctors.streaming import as_dtype, corrections, in_order
@@ -24,6 +29,8 @@ HELD = 1.5
 """Results of each thread that are in memory at a time."""
 ARRAYS = 11
 """Arrays of the size of the offsets: sums, and those of conjugate gradients."""
+TRANSMISSION_ARRAYS = 12
+"""The same of transmissions."""
 STRIPES_ONLY = 0.9
 """Share of a stack's deviation that is removed above which a warning is given."""
 
@@ -43,6 +50,11 @@ def bytes_each(spec: VolumeSpec, method: str, length_px: float) -> int:
         return results + 80 * pixels
     if method == "column_median":
         return results + 40 * pixels
+    if method == "transmission":
+        count = min(CHUNK + 2 * MARGIN, spec.shape[0])
+        knots = spec.shape[1] / spacing_of(length_px) + 2
+        at_knots = TRANSMISSION_ARRAYS * count * knots * spec.shape[2] * 4
+        return results + count * pixels * (size + 9) + max(int(at_knots), 40 * pixels)
     count = min(CHUNK + 2 * MARGIN, spec.shape[0])
     levelled = count * pixels * size if np.dtype(spec.dtype).kind == "f" else 0
     at_knots = ARRAYS * count * (spec.shape[1] / length_px + 2) * spec.shape[2] * 4
@@ -66,7 +78,9 @@ def remove_curtains(
     columns: dict[str, np.ndarray] = {}
     parts = chunks(images.shape[0])
     for channel, (stack, name) in enumerate(zip(images.data, images.names, strict=True)):
-        own = {key: v[min(channel, len(v) - 1)] for key, v in info.items() if isinstance(v, list)}
+        own = {
+            key: v[min(channel, len(v) - 1)] for key, v in info.items() if isinstance(v, list) and v
+        }
         work = _Channel(plugin, stack, name, own, images.voxel_size_nm)
         removed: list[float] = []
         deviations: list[float] = []
@@ -114,7 +128,15 @@ class _Channel:
         self.plugin, self.stack, self.name, self.own = plugin, stack, name, own
         slope = slope_of(own["slant_deg"], voxel_size_nm)
         _, rows, width = stack.shape
-        self.columns = Columns(rows, width, plugin.length_px, slope)
+        self.transmission: Transmission | None = None
+        spacing = plugin.length_px
+        if numbers := own.get("transmission"):
+            deviation, kept, scatter, *factors = numbers
+            self.transmission = Transmission(
+                own["black_level"], own["mean_level"], tuple(factors), scatter, deviation, kept
+            )
+            spacing = spacing_of(spacing)
+        self.columns = Columns(rows, width, spacing, slope)
         noise = own["noise_across"], own["noise_between"], own["noise_bends"]
         self.prior = Prior(max(own["deviation"], 1e-6), *noise, plugin.kept)
         self.scale = Scale(own["black_level"], own["mean_level"])
@@ -122,13 +144,15 @@ class _Channel:
     def part(self, part: tuple[int, int]) -> _Part:
         """Return corrected slices; `part` is the first and the one after the last."""
         start, stop = part
-        around = self.plugin.method == "slopes" and self.own["deviation"] > 0
+        around = self.plugin.method in ("slopes", "transmission") and self.own["deviation"] > 0
         first, last = (max(start - MARGIN, 0), stop + MARGIN) if around else (start, stop)
         planes = [np.asarray(plane) for plane in self.stack[first:last]]
         slices = [self._levelled(plane, first + z) for z, plane in enumerate(planes)]
         wanted = slice(start - first, stop - first)
         if self.own["deviation"] == 0:
             return _Part(planes[wanted], [0.0] * (stop - start), [s.spread for s in slices[wanted]])
+        if self.transmission is not None:
+            return self._transmitted(planes, slices, wanted, self.transmission)
         offsets = fit_offsets(slices, self.columns, self.prior)[wanted] if around else None
         done, removed = [], []
         for z, (plane, one) in enumerate(zip(planes[wanted], slices[wanted], strict=True)):
@@ -141,6 +165,27 @@ class _Channel:
             corrected = one.without(plane, stripes)
             change = corrected[::2, ::2] - plane[::2, ::2]
             removed.append(float(change.std()))
+            done.append(as_dtype(corrected, plane.dtype))
+        return _Part(done, removed, [one.spread for one in slices[wanted]])
+
+    def _transmitted(
+        self, planes: list[np.ndarray], slices: list[Levelled], wanted: slice, known: Transmission
+    ) -> _Part:
+        """Return slices divided by the transmission of curtains."""
+        curtains = curtains_of(planes, self.columns, known)[wanted]
+        done, removed = [], []
+        for plane, one, own in zip(planes[wanted], slices[wanted], curtains, strict=True):
+            if one.deviation == 0:
+                done.append(plane)
+                removed.append(0.0)
+                continue
+            grey = plane.astype(np.float32)
+            signal = (grey - np.float32(known.black)) * np.exp(own.mean() - own)
+            corrected = signal + np.float32(known.black)
+            if plane.dtype.kind == "u":
+                saturated = (plane == 0) | (plane == np.iinfo(plane.dtype).max)
+                corrected[saturated] = grey[saturated]
+            removed.append(float((corrected - grey)[::2, ::2].std()))
             done.append(as_dtype(corrected, plane.dtype))
         return _Part(done, removed, [one.spread for one in slices[wanted]])
 
