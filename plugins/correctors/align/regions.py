@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from fib_plugins.correctors.limits import limits_of
 from fibcore import FibError
 
 Part = tuple[int | None, int | None]
@@ -118,18 +118,9 @@ def window_of(regions: Sequence[Region], field: tuple[int, int]) -> Window:
 def _rectangle(region: Mapping[Any, Part], field: tuple[int, int]) -> Rectangle:
     found = []
     for axis, size in zip("yx", field, strict=True):
-        given = region.get(axis, (None, None))
-        start, stop = given
-        start = 0 if start is None else start + size * (start < 0)
-        stop = size if stop is None else stop + size * (stop < 0)
-        if not 0 <= start < stop <= size:
-            raise FibError(
-                f"region {axis}: {json.dumps(given)} does not lie within the {size} pixels along "
-                f"{axis}; give [start, stop] in pixels, negative numbers from the end, null for "
-                f"the end itself"
-            )
+        start, stop = limits_of(region, axis, size)
         if stop - start < SMALLEST_PX:
-            what = f"region {axis}: {json.dumps(given)}" if region else f"the field along {axis}"
+            what = f"region {axis}: [{start}, {stop}]" if region else f"the field along {axis}"
             raise FibError(
                 f"{what} has {stop - start} pixels; slices are compared in regions of at least "
                 f"{SMALLEST_PX} x {SMALLEST_PX} pixels: use larger ones"

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fib_plugins.correctors.limits import limits_of
 from fibcore import FibError, Table
 
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
@@ -28,20 +29,8 @@ def box_of_region(
     Raises:
         FibError: it exceeds the volume, or is empty.
     """
-    box = []
-    for axis, size in zip(AXES, shape, strict=True):
-        given = region.get(axis, (None, None))
-        start, stop = given
-        start = 0 if start is None else start + size * (start < 0)
-        stop = size if stop is None else stop + size * (stop < 0)
-        if not 0 <= start < stop <= size:
-            raise FibError(
-                f"region {axis}: {json.dumps(given)} does not lie within the {size} voxels along "
-                f"{axis}, or leaves none of them; give [start, stop] in voxels, negative numbers "
-                f"from the end, null for the end itself"
-            )
-        box.append((start, stop))
-    return (box[0], box[1], box[2])
+    z, y, x = (limits_of(region, axis, size) for axis, size in zip(AXES, shape, strict=True))
+    return (z, y, x)
 
 
 def box_of_shifts(shifts: Table, shape: tuple[int, int, int]) -> Box:

@@ -283,7 +283,7 @@ def test_what_cannot_be_aligned_is_an_error(what):
 @pytest.mark.parametrize(
     ("region", "message"),
     [
-        ({"y": [50, 300]}, "does not lie within the 96 pixels along y"),
+        ({"y": [50, 300]}, "does not lie within the 96 voxels along y"),
         ({"x": [-10, None]}, "has 10 pixels"),
     ],
 )
