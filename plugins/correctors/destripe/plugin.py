@@ -106,7 +106,7 @@ class Destripe(Trainable, DestripeParameters, Corrector):
         warnings = []
         if spec.shape[0] == 1 and self.strength != 0:
             warnings.append(_SINGLE)
-        memory = _sample_bytes(spec)
+        memory = _sample_bytes(spec, self.method)
         if method == "fit":
             return Forecast(memory_bytes=memory, warnings=tuple(warnings))
         from fib_plugins.correctors.destripe.removal import bytes_each, chunks
@@ -190,7 +190,7 @@ _SINGLE = (
 )
 
 
-def _sample_bytes(spec: VolumeSpec) -> int:
+def _sample_bytes(spec: VolumeSpec, method: str) -> int:
     """Return the memory of sampled slices and their levelled copies."""
     pixels = min(spec.shape[1], 768) * min(spec.shape[2], 768)
-    return min(spec.shape[0], 36) * pixels * 12
+    return min(spec.shape[0], 36) * pixels * (40 if method == "transmission" else 12)
