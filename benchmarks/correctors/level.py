@@ -235,7 +235,7 @@ def rows(seeds: int = 2, parts: Sequence[str] = tuple(PARTS)) -> Iterator[Row]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("parts", nargs="*", help=f"some of {', '.join(PARTS)}; default: all")
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
     logging.getLogger("fib").setLevel(logging.ERROR)
     print(f"{'method':<58}{'figure':<44}{'before':>8}{'after':>8}")
