@@ -64,6 +64,8 @@ UNET: Params = {
     "augment_gain": 0.3,
     "instrument_spread": 1.0,
 }
+TRANSMISSION = {"method": "transmission"}
+"""Curtains of these twins are a factor on the signal of the solid, and last for several slices."""
 NOMINAL: Params = {"mean_nm": VOXEL_NM}
 """Curtains that are left make slices resemble each other less: the mean is the nominal one."""
 EVEN: Params = {"voxel_size_nm": VOXEL_NM, "interpolation": "cubic"}
@@ -123,7 +125,7 @@ def chain() -> list[Step]:
         correct("aligned", "align", "upright", {"remove": "all"}),
         correct("shared", "crop", "aligned", {"find": []}, shifts=shifts),
         correct("levelled", "level", "shared", {"repair": "leave_out"}),
-        run("destriped", "corrector/destripe", images="levelled"),
+        run("destriped", "corrector/destripe", TRANSMISSION, images="levelled"),
         run("measured", "corrector/thickness", NOMINAL, images="destriped"),
         correct(
             "corrected",
