@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,17 +62,15 @@ LOOKED_AT = 8
 
 
 def common_field(images: Images, reference: Images) -> tuple[Images, Images]:
-    """Cut two stacks to what both show, if edges of one of them were cut off.
+    """Cut two stacks to what both show: edges may be cut off, or the whole stack displaced.
 
     The place of one in the other is a whole number of pixels along y and x, where the correlations
-    of some slices, summed, are highest. Images of the same shape are returned as they are.
+    of some slices, summed, are highest.
 
     Args:
         images: the stack.
         reference: the same stack without defects; it has as many slices.
     """
-    if images.shape == reference.shape:
-        return images, reference
     from scipy.fft import irfft2, next_fast_len, rfft2
 
     padded = [
@@ -104,7 +101,9 @@ def common_field(images: Images, reference: Images) -> tuple[Images, Images]:
 
 
 def differences(images: Images, reference: Images, margin_px: int, context: Context) -> Differences:
-    """Compare each slice with its reference.
+    """Compare each slice with its reference, moved to where the stack as a whole lies.
+
+    A displacement that all slices share is no error: a stack is aligned to one of its slices.
 
     Args:
         images: the stack.
@@ -121,28 +120,39 @@ def differences(images: Images, reference: Images, margin_px: int, context: Cont
     scale = [_deviation(channel, name) for channel, name in named]
     count, depth = len(scale), reference.shape[0]
 
-    def compare(z: int) -> tuple[np.ndarray, list[float], list[float]]:
-        added = [
-            (images.data[c, z][inner].astype(np.float64) - reference.data[c, z][inner]) / scale[c]
-            for c in range(count)
-        ]
+    def shift_of(z: int) -> np.ndarray:
         weighted = [
             sum(stack.data[c, z].astype(np.float64) / scale[c] for c in range(count))
             for stack in (reference, images)
         ]
-        means = [float(part.mean()) for part in added]
-        squares = [float(np.square(part).mean()) - noise_of_slice(part) ** 2 for part in added]
-        return _shift(*weighted), means, squares
+        return _shift(*weighted)
 
-    pixels = reference.shape[1] * reference.shape[2]
-    found = []
-    step = threads_for(BYTES_PER_PIXEL * pixels, context.threads)
-    for start in range(0, depth, step):
-        slices: Iterable[int] = range(start, min(start + step, depth))
-        found += in_threads(compare, slices, step)
-        context.progress(len(found), depth, "slices compared")
-    shift, mean, square = zip(*found, strict=True)
-    return Differences(np.array(shift), np.array(mean).T, np.array(square).T)
+    def compare(z: int) -> tuple[list[float], list[float]]:
+        added = [
+            (images.data[c, z].astype(np.float64) - _moved(reference.data[c, z], common))[inner]
+            / scale[c]
+            for c in range(count)
+        ]
+        means = [float(part.mean()) for part in added]
+        return means, [float(np.square(p).mean()) - noise_of_slice(p) ** 2 for p in added]
+
+    threads = threads_for(
+        BYTES_PER_PIXEL * reference.shape[1] * reference.shape[2], context.threads
+    )
+    shift = np.array(in_threads(shift_of, range(depth), threads))
+    context.progress(1, 2, "slices compared")
+    common = shift.mean(axis=0)
+    mean, square = zip(*in_threads(compare, range(depth), threads), strict=True)
+    context.progress(2, 2, "slices compared")
+    return Differences(shift, np.array(mean).T, np.array(square).T)
+
+
+def _moved(plane: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Return a slice moved by a part of a pixel along y and x, by cubic splines."""
+    from scipy.ndimage import shift
+
+    values = plane.astype(np.float64)
+    return shift(values, by, order=3, mode="nearest") if by.any() else values
 
 
 def _deviation(channel: np.ndarray, name: str) -> float:

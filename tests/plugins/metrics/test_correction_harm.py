@@ -76,6 +76,13 @@ def test_shifts_are_found_in_spite_of_curtains(clean):
     assert slices["corrected_shift_y_px"] == pytest.approx(0.0, abs=0.1)
 
 
+@pytest.mark.parametrize("common", [(3.0, -2.0), (0.4, 1.3)])
+def test_a_displacement_that_all_slices_share_is_no_error(clean, common):
+    row, _ = measured(moved(clean, np.tile(common, (len(Z), 1))), clean)
+    assert row["drift_px"] == pytest.approx(0.0, abs=0.02)
+    assert row["error"] < 0.06
+
+
 def test_errors_are_in_standard_deviations_of_the_reference(clean):
     deviation = float(clean.data.std())
     stripes = RNG.normal(0, 0.3 * deviation, (1, len(Z), 1, 80))
@@ -97,7 +104,7 @@ def test_edges_that_a_shift_bares_do_not_count(clean):
     data[..., :8] = 0
     data[..., -8:, :] = 0
     row, _ = measured(clean.with_data(data), clean)
-    assert row["error"] == 0.0
+    assert row["error"] < 0.001  # bared edges displace the slice by next to nothing
 
 
 @pytest.mark.parametrize("offset", [(0, 0), (5, 9), (-4, 6)])
