@@ -78,6 +78,14 @@ def fib_register_materials(register: Callable[[Any], None]) -> None:
 
 
 @hookspec
+def fib_define_material(definition: Mapping[str, Any]) -> object | None:
+    """Return the material of a definition in place that is not that of `Material`; else None.
+
+    Errors are `ValueError`: they are reported with the place of the definition.
+    """
+
+
+@hookspec
 def fib_register_commands(app: typer.Typer) -> None:
     """Add commands to ``fib``: ``@app.command()`` for each, ``app.add_typer`` for groups.
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from fibcore.errors import FibError
 from fibcore.materials import Material
+from fibcore.packages import packages
 from fibcore.registry import registry
 
 PositiveNm = Annotated[float, Field(gt=0)]
@@ -64,10 +65,16 @@ def _named(value: Any) -> Any:
             return registry().material(value)
         except FibError as error:
             raise ValueError(str(error)) from error
-    if isinstance(value, (Mapping, Material)):
+    if isinstance(value, Mapping):
+        found = packages().implementations("fib_define_material")
+        made = (define(definition=value) for _, define in found)
+        return next((material for material in made if material is not None), value)
+    if isinstance(value, Material):
         return value
     raise ValueError("give a material's name or its {name, composition, density_g_cm3}")
 
 
-MaterialParam = Annotated[Material, BeforeValidator(_named, json_schema_input_type=str | Material)]
+MaterialParam = Annotated[
+    Material, BeforeValidator(_named, json_schema_input_type=str | Material | dict[str, Any])
+]
 """A material: a registered name, an element by symbol or name, or a definition in place."""

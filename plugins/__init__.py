@@ -163,6 +163,14 @@ def fib_register_materials(register: Callable[[Material], None]) -> None:
 
 
 @hookimpl
+def fib_define_material(definition: Mapping[str, Any]) -> Material | None:
+    """Return the effective material of a mixture."""
+    from fib_plugins.mixtures import material_of
+
+    return material_of(definition)
+
+
+@hookimpl
 def fib_register_generators(register: Callable[[type[Generator]], None]) -> None:
     """Register the structure generators."""
     _register_all("generators", register)

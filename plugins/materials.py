@@ -38,6 +38,29 @@ YSZ = Material(
     source="(Y2O3)0.08 (ZrO2)0.92, fluorite structure, X-ray density from a = 5.139 "
     "angstrom, 4 cations per cell",
 )
+CARBON_BLACK = Material(
+    name="carbon black",
+    composition={"C": 1},
+    density_g_cm3=1.8,
+    source="true density of carbon blacks, 1.7 to 1.9 g/cm3; pores between its particles are not "
+    "included: give them as porosity of a mixture",
+)
+PVDF = Material(
+    name="PVDF",
+    composition={"C": 2, "H": 2, "F": 2},
+    density_g_cm3=1.78,
+    source="polyvinylidene fluoride, (C2 H2 F2)n, semicrystalline, as sold as binder",
+)
 
-MATERIALS: tuple[Material, ...] = (VACUUM, EPOXY, ALUMINA, SILICA, LICOO2, NMC811, YSZ)
+MATERIALS: tuple[Material, ...] = (
+    VACUUM,
+    EPOXY,
+    ALUMINA,
+    SILICA,
+    LICOO2,
+    NMC811,
+    YSZ,
+    CARBON_BLACK,
+    PVDF,
+)
 """The built-in materials."""
