@@ -43,6 +43,7 @@ def data_array(
         kv = [np.nan if k is None else k for k in meaning.kv]
         coordinates["channel"] = list(meaning.names)
         coordinates["kv"] = ("channel", kv, {"units": "kV", "long_name": "accelerating voltage"})
+        coordinates["detector"] = ("channel", [name or "" for name in meaning.detectors])
     dimensions = ("channel", *AXES)[-data.ndim :]
     return xarray.DataArray(data, coordinates, dimensions, meaning.quantity, attributes)
 

@@ -17,15 +17,7 @@ from fibcore.errors import FibError, did_you_mean
 
 @dataclass(frozen=True)
 class Element:
-    """One chemical element.
-
-    Attributes:
-        atomic_number: Z.
-        symbol: e.g. ``Au``.
-        name: e.g. ``gold``.
-        atomic_weight_g_mol: standard atomic weight.
-        density_g_cm3: at room temperature.
-    """
+    """One chemical element, e.g. ``Au``, ``gold``; its density is that at room temperature."""
 
     atomic_number: int
     symbol: str
@@ -38,16 +30,11 @@ class Element:
 def elements() -> dict[str, Element]:
     """Return symbol -> element for all elements, in order of Z."""
     text = (Path(__file__).parent / "data" / "elements.csv").read_text(encoding="utf-8")
-    table = {}
-    for row in csv.DictReader(text.splitlines()):
-        table[row["symbol"]] = Element(
-            atomic_number=int(row["atomic_number"]),
-            symbol=row["symbol"],
-            name=row["name"],
-            atomic_weight_g_mol=float(row["atomic_weight_g_mol"]),
-            density_g_cm3=float(row["density_g_cm3"]),
-        )
-    return table
+    rows = [
+        Element(int(z), symbol, name, float(weight), float(density))
+        for z, symbol, name, weight, density in list(csv.reader(text.splitlines()))[1:]
+    ]
+    return {row.symbol: row for row in rows}
 
 
 def element(name: str) -> Element:

@@ -1,4 +1,4 @@
-"""The grid of a volume: axes, voxel size, channels, and the parts that are cut from it."""
+"""The grid of a volume: axes, voxel size, and the parts that are cut from it."""
 
 from __future__ import annotations
 
@@ -45,22 +45,6 @@ def box_of(
             raise FibError(f"cut {axis}: [{start}, {stop}] of {n} voxels leaves nothing")
         slices.append(slice(low, high))
     return (slices[0], slices[1], slices[2])
-
-
-def channels_of(kv: Sequence[float | None], wanted: Sequence[float]) -> list[int]:
-    """Return the channel numbers of the wanted voltages, in the given order.
-
-    Raises:
-        FibError: there is no channel at one of the voltages.
-    """
-    chosen = []
-    for voltage in wanted:
-        matches = [i for i, k in enumerate(kv) if k is not None and abs(k - voltage) < 1e-6]
-        if not matches:
-            there = ", ".join("?" if k is None else f"{k:g}" for k in kv)
-            raise FibError(f"no channel at {voltage:g} kV; the images have: {there} kV")
-        chosen.append(matches[0])
-    return chosen
 
 
 def slices_of(key: Any, axes: int) -> tuple[slice, ...] | None:

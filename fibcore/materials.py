@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fibcore.elements import Element, elements
 from fibcore.errors import did_you_mean
+
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Material(BaseModel):
@@ -31,7 +32,7 @@ class Material(BaseModel):
     )
     density_g_cm3: float = Field(ge=0, description="density, g/cm3; 0 only for vacuum")
     source: str = Field(default="", description="source of composition and density")
-    stopping_ev_per_nm: tuple[tuple[float, float], ...] = Field(
+    stopping_ev_per_nm: tuple[tuple[_Positive, _Positive], ...] = Field(
         default=(),
         description="stopping power of the material, in place of a model's: rows of electron "
         "energy in eV and energy loss per length in eV/nm, by increasing energy",
@@ -69,12 +70,6 @@ class Material(BaseModel):
             )
         if len(rows) < 2:
             raise ValueError(f"{self.name}: a stopping table of one row; give at least two")
-        for energy_ev, loss in rows:
-            if not (energy_ev > 0 and loss > 0 and math.isfinite(energy_ev * loss)):
-                raise ValueError(
-                    f"{self.name}: stopping table with row ({energy_ev}, {loss}); give positive "
-                    f"energies in eV and losses in eV/nm"
-                )
         for (before, _), (after, _) in pairwise(rows):
             if after <= before:
                 raise ValueError(

@@ -15,8 +15,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from fibcore.channels import Channel, channels_from, chosen, names_of
 from fibcore.errors import FibError
-from fibcore.grid import box_of, channels_of, voxel_size_zyx
+from fibcore.grid import box_of, voxel_size_zyx
 from fibcore.materials import EPOXY, GOLD, Material
 from fibcore.meaning import Meaning
 from fibcore.voxels import Voxels
@@ -35,6 +36,7 @@ class VolumeSpec:
         kv: accelerating voltage of each channel; empty for labels.
         dtype: NumPy name of the element type.
         phases: phase number -> material name, if known.
+        detectors: detector of each channel; empty: ``bse``.
     """
 
     type: type[Volume]
@@ -43,18 +45,36 @@ class VolumeSpec:
     kv: tuple[float | None, ...] = ()
     dtype: str = "uint8"
     phases: Mapping[int, str] = field(default_factory=dict)
+    detectors: tuple[str | None, ...] = ()
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """Voltage and detector of each channel."""
+        return channels_from(self.kv, self.detectors if len(self.detectors) == len(self.kv) else ())
 
     @property
     def nbytes(self) -> int:
         """Size of the array in bytes."""
         return math.prod(self.shape) * max(1, len(self.kv)) * np.dtype(self.dtype).itemsize
 
-    def cut(self, cut: Mapping[str, tuple[float, float]], kv: Sequence[float] | None) -> VolumeSpec:
-        """Return the spec of a part of the volume; see `Volume.cut`."""
+    def cut(
+        self,
+        cut: Mapping[str, tuple[float, float]],
+        kv: Sequence[float] | None,
+        detectors: Sequence[str] | None = None,
+    ) -> VolumeSpec:
+        """Return the spec of a part of the volume; see `Volume.cut` and `Images.select`."""
         box = box_of(self.shape, cut)
-        channels = self.kv if kv is None else tuple(self.kv[i] for i in channels_of(self.kv, kv))
         shape = tuple(part.stop - part.start for part in box)
-        return replace(self, shape=shape, kv=channels)
+        part = replace(self, shape=shape)
+        if kv is detectors is None:
+            return part
+        return part.of_channels([self.channels[i] for i in chosen(self.channels, kv, detectors)])
+
+    def of_channels(self, channels: Sequence[Channel]) -> VolumeSpec:
+        """Return the spec of a volume with these channels."""
+        kv, detectors = tuple(c.kv for c in channels), tuple(c.detector for c in channels)
+        return replace(self, kv=kv, detectors=detectors)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -154,20 +174,23 @@ class Labels(Volume):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Images(Volume):
-    """Grey values in axes (channel, z, y, x), one channel per accelerating voltage.
+    """Grey values in axes (channel, z, y, x); a channel is a detector at an accelerating voltage.
 
     A (z, y, x) array is taken as one channel. Element types: uint8, uint16, float32.
 
     Attributes:
         kv: accelerating voltage of each channel in kV; None for a channel without one, such as a
             probability.
-        names: name of each channel, as shown in Fiji; by default derived from `kv`.
+        names: name of each channel, as shown in Fiji; by default derived from `channels`.
         quantity: quantity of the grey values, e.g. ``backscatter yield``.
+        detectors: detector of each channel, ``bse``, ``se``, ``in_lens`` or another; by default
+            ``bse`` for channels with a voltage, None for others.
     """
 
     kv: tuple[float | None, ...] = ()
     names: tuple[str, ...] = ()
     quantity: str = "grey value"
+    detectors: tuple[str | None, ...] = ()
 
     artefact: ClassVar[str] = "images"
 
@@ -187,16 +210,21 @@ class Images(Volume):
                 f"give one voltage in kV for each channel"
             )
         object.__setattr__(self, "kv", kv)
-        names = tuple(self.names) or tuple(
-            f"channel {i}" if k is None else f"{k:g} kV" for i, k in enumerate(kv)
-        )
+        channels = channels_from(kv, self.detectors)
+        object.__setattr__(self, "detectors", tuple(c.detector for c in channels))
+        names = tuple(self.names) or names_of(channels)
         if len(names) != len(kv):
             raise FibError(f"{len(kv)} channels but {len(names)} channel names {list(names)}")
         object.__setattr__(self, "names", names)
 
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """Voltage and detector of each channel."""
+        return channels_from(self.kv, self.detectors)
+
     def _sliced(self, data: np.ndarray, slices: tuple[slice, ...], **changes: Any) -> Self:
-        kv, names = self.kv[slices[0]], self.names[slices[0]]
-        return super()._sliced(data, slices, kv=kv, names=names)
+        named = {name: getattr(self, name)[slices[0]] for name in ("kv", "names", "detectors")}
+        return super()._sliced(data, slices, **named)
 
     def facts(self) -> list[str]:
         """Return short descriptions: size, voxel size, type, channels, quantity."""
@@ -205,24 +233,39 @@ class Images(Volume):
 
     def meaning(self) -> Meaning:
         """Return the meaning of the values."""
-        return Meaning(self.quantity, self.names, self.kv)
+        return Meaning(self.quantity, self.names, self.kv, self.detectors)
 
     @property
     def spec(self) -> VolumeSpec:
         """What a pipeline check needs to know of this volume."""
         return VolumeSpec(
-            type(self), self.shape, self.voxel_size_nm, self.kv, dtype=self.data.dtype.name
+            type(self),
+            self.shape,
+            self.voxel_size_nm,
+            self.kv,
+            dtype=self.data.dtype.name,
+            detectors=self.detectors,
         )
 
-    def select(self, kv: Sequence[float], empty: Callable[..., np.ndarray] = np.empty) -> Images:
-        """Return the channels at these voltages, in this order; a view if equally far apart.
-
-        If they are not, they are copied into an array that `empty` makes.
+    def select(
+        self,
+        kv: Sequence[float] | None = None,
+        detectors: Sequence[str] | None = None,
+        *,
+        empty: Callable[..., np.ndarray] = np.empty,
+    ) -> Images:
+        """Return the channels at some voltages and of some detectors, in the given order.
 
         Raises:
-            FibError: there is no channel at one of the voltages.
+            FibError: there is no channel at one of the voltages, or of one of the detectors.
         """
-        index = channels_of(self.kv, kv)
+        return self.take(chosen(self.channels, kv, detectors), empty)
+
+    def take(self, index: Sequence[int], empty: Callable[..., np.ndarray] = np.empty) -> Images:
+        """Return the channels of these numbers, in this order.
+
+        It is a view if they are equally far apart, else a copy in an array that `empty` makes.
+        """
         steps = set(np.diff(index).tolist()) or {1}
         if len(steps) > 1 or 0 in steps:
             return Images.stack([self[i : i + 1] for i in index], empty)
@@ -247,9 +290,10 @@ class Images(Volume):
         if len(parts) == 1:
             return first
         data = empty((sum(len(part.data) for part in parts), *first.shape), first.data.dtype)
-        return replace(
-            first,
-            data=np.concatenate([part.data for part in parts], out=data),
-            kv=tuple(k for part in parts for k in part.kv),
-            names=tuple(name for part in parts for name in part.names),
-        )
+        joined: dict[str, Any] = {
+            name: tuple(each for part in parts for each in getattr(part, name))
+            for name in ("kv", "names", "detectors")
+        }
+        if all(part.names == names_of(part.channels) for part in parts):
+            joined["names"] = ()
+        return replace(first, data=np.concatenate([p.data for p in parts], out=data), **joined)

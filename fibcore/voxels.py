@@ -87,8 +87,8 @@ class Voxels(ABC):
         """Return the voxels as an xarray `DataArray` (no copy); needs the extra ``notebook``.
 
         Dimensions are z, y, x; images have channel before them. Coordinates are the centres of the
-        voxels in nm, from the corner of the volume; for images `kv` is the voltage of each channel
-        (NaN: none). Attributes can be stored in netCDF and Zarr: `voxel_size_nm`; for labels
+        voxels in nm, from the corner of the volume; for images `kv` and `detector` of channels (NaN
+        and empty: none). Attributes can be stored in netCDF and Zarr: `voxel_size_nm`; for labels
         `flag_values` and `flag_meanings`, phase numbers and their materials (CF conventions).
 
         Raises:

@@ -263,8 +263,9 @@ def fib_workers(where: str) -> OpenWorkers | None:
 
 @hookimpl
 def fib_describe_run(base: Path) -> Mapping[str, Any]:
-    """Return the git commit of the pipeline's folder."""
+    """Return facts of the machine, and the git commit of the pipeline's folder."""
     from fib_plugins.git_commit import commit_of
+    from fib_plugins.machine import machine_facts
 
     commit = commit_of(base)
-    return {"git": None if commit is None else {"commit": commit}}
+    return {**machine_facts(), "git": None if commit is None else {"commit": commit}}

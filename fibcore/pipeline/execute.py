@@ -129,9 +129,9 @@ def _input(name: str, slot: Slot, reads: Sequence[Read], context: Context) -> An
         artefact = read()
         if isinstance(artefact, Volume) and read.part.cut:
             artefact = artefact.cut(read.part.cut)
-        if isinstance(artefact, Images) and read.part.kv:
+        if isinstance(artefact, Images) and read.part.channels:
             empty = partial(context.empty, f"input-{name}-{number}")
-            artefact = artefact.select(read.part.kv, empty)
+            artefact = artefact.select(read.part.kv, read.part.detector, empty=empty)
         parts.append(artefact)
     if slot.as_plugin:
         parts = [plugin_of(part, {}) if isinstance(part, Model) else part for part in parts]

@@ -41,16 +41,15 @@ class InputRef:
     def spec(self) -> VolumeSpec | None:
         """Spec of the volume that is read, with cut and chosen channels; None if unknown."""
         spec = self.step.expected.specs.get(self.artefact)
-        return None if spec is None else spec.cut(self.source.cut, self.source.kv)
+        source = self.source
+        return None if spec is None else spec.cut(source.cut, source.kv, source.detector)
 
     @property
     def key_parts(self) -> dict[str, Any]:
         """Its part of the key of the step that reads it."""
         parts: dict[str, Any] = {"step": self.step.key, "artefact": self.artefact}
         parts |= {axis: list(cut) for axis, cut in self.source.cut.items()}
-        if self.source.kv is not None:
-            parts["kv"] = list(self.source.kv)
-        return parts
+        return parts | self.source.channels
 
     @property
     def resolved(self) -> dict[str, Any]:

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from fibcore.errors import FibError
 from fibcore.files import write_whole
-from fibcore.packages import OWN, packages
+from fibcore.packages import packages
 from fibcore.pipeline.plan import Plan
 from fibcore.registry import registry
 from fibcore.text import shown, text_of
 from fibcore.version import __version__
-
-PACKAGES = (OWN, "numpy", "scipy", "numba", "torch", "lightning", "monai", "tifffile",
-            "safetensors", "threadpoolctl", "pydantic", "pluggy")  # fmt: skip
 
 
 class Provenance:
@@ -41,11 +35,6 @@ class Provenance:
             "seed": plan.pipeline.seed,
             "device": device,
             "threads": threads,
-            "python": sys.version.split()[0],
-            "platform": _platform(),
-            "processor": _processor(),
-            "cpu_count": os.cpu_count(),
-            "packages": _versions(),
             "plugins": {e.distribution: e.version for e in registry().entries() if e.distribution},
             **_facts(plan.base),
             "warnings": list(plan.warnings),
@@ -111,29 +100,3 @@ def _facts(base: Path) -> dict[str, Any]:
         with packages().noting(source, "fib_describe_run failed"):
             found |= dict(describe(base=base) or {})
     return found
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.machine()
-
-
-def _platform() -> str:
-    """Return system, release and architecture; `platform.platform` would start a process."""
-    system = platform.uname()
-    return f"{system.system}-{system.release}-{system.machine}"

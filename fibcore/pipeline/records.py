@@ -97,6 +97,7 @@ class SourceRecord(Record):
     y: Bounds | None = None
     x: Bounds | None = None
     kv: list[float | None] | None = None
+    detector: list[str] | None = None
 
 
 class ResolvedStep(Record):

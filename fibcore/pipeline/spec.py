@@ -36,6 +36,15 @@ class Source(BaseModel):
     kv: tuple[float, ...] | None = Field(
         default=None, min_length=1, description="only the channels at these voltages, kV"
     )
+    detector: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="only the channels of these detectors, e.g. se"
+    )
+
+    @property
+    def channels(self) -> dict[str, Any]:
+        """What chooses channels: ``kv`` and ``detector``, if given."""
+        given = {"kv": self.kv, "detector": self.detector}
+        return {name: list(values) for name, values in given.items() if values is not None}
 
     @property
     def cut(self) -> dict[str, tuple[float, float]]:

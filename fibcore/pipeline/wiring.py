@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from fibcore.contracts import Slot
@@ -80,15 +79,14 @@ def _input(
         findings.add(path, f"takes {slot}; step {step.id!r} leaves {left}")
         return None
     ref = InputRef(step, fitting[0], source)
-    if (source.cut or source.kv) and not issubclass(ref.product.type, Volume):
+    if (source.cut or source.channels) and not issubclass(ref.product.type, Volume):
         findings.add(
             path, f"only volumes can be cut; {fitting[0]!r} of {step.id!r} is {ref.product}"
         )
         return None
-    if source.kv and ref.product.type is not Images:
-        findings.add(
-            path, f"kv chooses image channels; {fitting[0]!r} of {step.id!r} is {ref.product}"
-        )
+    for choice in source.channels if ref.product.type is not Images else ():
+        what = f"{fitting[0]!r} of {step.id!r} is {ref.product}"
+        findings.add(path, f"{choice} chooses image channels; {what}")
         return None
     return ref
 
@@ -172,7 +170,8 @@ def _spec(
                 f"{refs[0].step.id!r} has {first.shape} {first.dtype}, step {ref.step.id!r} "
                 f"{spec.shape} {spec.dtype}"
             )
-    return replace(first, kv=tuple(k for spec in known for k in spec.kv))
+    channels = [channel for spec in known for channel in spec.channels]
+    return first.of_channels(channels)
 
 
 def check_references(findings: Findings, path: Location, step: Step) -> None:

@@ -37,23 +37,27 @@ class Input:
         artefact: its name in that step.
         cut: axis -> (start, stop) as fractions.
         kv: chosen voltages; None for all.
+        detector: chosen detectors; None for all.
     """
 
     step: str
     artefact: str
     cut: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     kv: tuple[float, ...] | None = None
+    detector: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, source: Mapping[str, Any]) -> Input:
         """Return the input that an entry of ``resolved.json`` describes."""
         cut = {axis: (source[axis][0], source[axis][1]) for axis in AXES if source.get(axis)}
-        kv = source.get("kv")
-        return cls(source["from"], source["artefact"], cut, None if kv is None else tuple(kv))
+        chosen = {
+            name: tuple(source[name]) for name in ("kv", "detector") if source.get(name) is not None
+        }
+        return cls(source["from"], source["artefact"], cut, **chosen)
 
     def __str__(self) -> str:
         parts = [f"{axis} {start:g}{DASH}{stop:g}" for axis, (start, stop) in self.cut.items()]
-        parts += [f"{kv:g} kV" for kv in self.kv or ()]
+        parts += [*(f"{kv:g} kV" for kv in self.kv or ()), *(self.detector or ())]
         return self.step + (f" ({', '.join(parts)})" if parts else "")
 
 

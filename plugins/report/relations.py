@@ -104,8 +104,8 @@ class Relations:
             volume = artefact.value if artefact is not None else None
             if isinstance(volume, Volume):
                 volume = volume.cut(source.cut)
-                if isinstance(volume, Images) and source.kv:
-                    volume = volume.select(source.kv)
+                if isinstance(volume, Images) and (source.kv or source.detector):
+                    volume = volume.select(source.kv, source.detector)
                 found.append(volume)
         return found
 

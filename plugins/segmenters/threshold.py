@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 from fib_plugins.image_statistics.histogram import Histogram
 from fib_plugins.image_statistics.levels import otsu_level, yen_level
 from fibcore import Context, Images, Labels, MaterialParam, Segmenter, Table, keeps
+from fibcore.channels import Channel, chosen
 from fibcore.context import held_bytes
-from fibcore.grid import channels_of
 from fibcore.plugin import Forecast
 from fibcore.roles import Abscissa, Curve
 
@@ -46,6 +46,9 @@ class Threshold(Segmenter):
         gt=0,
         description="channel to segment, by its voltage in kV; default: the first",
     )
+    detector: str | None = Field(
+        default=None, description="channel to segment, by its detector, e.g. se; default: the first"
+    )
     solid: Literal["bright", "dark"] = Field(
         default="bright", description="which side of the level is the solid"
     )
@@ -69,19 +72,20 @@ class Threshold(Segmenter):
         spec = inputs.get("images")
         if spec is None:
             return base
-        channel = self._channel(spec.kv)
+        fitting = self._fitting(spec.channels)
         warnings = []
-        if self.kv is None and len(spec.kv) > 1:
+        if len(fitting) > 1:
             warnings.append(
-                f"the images have {len(spec.kv)} channels; only the first ({spec.kv[channel]} kV) "
-                f"is segmented: set kv to choose another"
+                f"the images have {len(fitting)} such channels; only the first "
+                f"({spec.channels[fitting[0]]}) is segmented: set kv or detector to choose another"
             )
         depth, height, width = spec.shape
         memory = held_bytes(depth * height * width) + BYTES_PER_PIXEL * height * width
         return Forecast(base.output, memory_bytes=memory, warnings=tuple(warnings))
 
-    def _channel(self, kv: tuple[float | None, ...]) -> int:
-        return 0 if self.kv is None else channels_of(kv, [self.kv])[0]
+    def _fitting(self, channels: tuple[Channel, ...]) -> list[int]:
+        kv = None if self.kv is None else [self.kv]
+        return chosen(channels, kv, None if self.detector is None else [self.detector])
 
     @keeps(levels=Table)
     def predict(self, images: Images, context: Context | None = None) -> Labels:
@@ -90,10 +94,10 @@ class Threshold(Segmenter):
         The table `levels` has the columns first_slice, last_slice, level_grey_value.
 
         Raises:
-            FibError: constant or non-finite images, or no channel at `kv`.
+            FibError: constant or non-finite images, or no channel at `kv` and of `detector`.
         """
         context = Context.of(context)
-        number = self._channel(images.kv)
+        number = self._fitting(images.channels)[0]
         channel, name = images.data[number], images.names[number]
         depth = len(channel)
         parts = [(z, z + 1) for z in range(depth)] if self.scope == "slice" else [(0, depth)]

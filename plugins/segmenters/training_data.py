@@ -165,7 +165,7 @@ class TrainingData:
         self.check_channels(images.kv)
         trained, voxel_size_nm = self._of_training("kv"), self._of_training("voxel_size_nm")
         if set(images.kv) == set(trained) and None not in trained:
-            images = images.select(trained, partial(context.empty, "channels-of-training"))
+            images = images.select(trained, empty=partial(context.empty, "channels-of-training"))
         if list(images.kv) != list(trained):
             context.log.warning(
                 "the %s was trained at %s kV, these images are at %s kV: shine-through "

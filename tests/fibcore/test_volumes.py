@@ -76,7 +76,7 @@ def test_channels_are_chosen_by_voltage():
     images = Images(data, 1, kv=(1, 2, 4))
     assert images.select([4, 1]).data[:, 0, 0, 0].tolist() == [2, 0]
     assert np.shares_memory(images.select([2, 4]).data, data)
-    with pytest.raises(FibError, match="no channel at 3 kV; the images have: 1, 2, 4 kV"):
+    with pytest.raises(FibError, match="no channel at 3 kV; the images have: 1 kV BSE, 2 kV BSE, 4 kV BSE"):
         images.select([3])
 
 
@@ -94,6 +94,38 @@ def test_stacks_become_channels_only_if_they_agree():
     ):
         with pytest.raises(FibError, match="must agree in shape, voxel size and type"):
             Images.stack([one, other])
+
+
+def test_a_channel_is_a_voltage_and_a_detector():
+    grey = np.arange(4, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 2), np.uint8)
+    images = Images(grey, 1, kv=(2, 5, 2, 5), detectors=("bse", "bse", "se", "in_lens"))
+    assert images.names == ("2 kV BSE", "5 kV BSE", "2 kV SE", "5 kV in-lens")
+    assert images.spec.channels == images.channels
+    assert images[2:].detectors == ("se", "in_lens")
+
+    def numbers(part):
+        return part.data[:, 0, 0, 0].tolist()
+
+    assert numbers(images.select([2])) == [0, 2]
+    assert numbers(images.select([5, 2])) == [1, 3, 0, 2]
+    assert numbers(images.select(detectors=["se", "bse"])) == [2, 0, 1]
+    assert numbers(images.select([5], ["bse"])) == [1]
+    assert images.spec.cut({}, [5], ["bse"]).channels == ((5.0, "bse"),)
+    with pytest.raises(FibError, match=r"no channel at 5 kV SE; the images have: 2 kV BSE, 5 kV"):
+        images.select([5], ["se"])
+    with pytest.raises(FibError, match=r"no channel at . kV ebsd"):
+        images.select(detectors=["ebsd"])
+    with pytest.raises(FibError, match="4 channels but 1 detectors"):
+        Images(grey, 1, kv=(2, 5, 2, 5), detectors=("se",))
+
+
+def test_channels_without_a_detector_are_bse_and_those_without_a_voltage_have_none():
+    grey = np.zeros((2, 2, 2, 2), np.uint8)
+    assert Images(grey, 1, kv=(2, None)).detectors == ("bse", None)
+    secondary = Images(grey[:1], 1, kv=(2,), detectors=("se",))
+    both = Images.stack([Images(grey[:1], 1, kv=(2,)), secondary])
+    assert both.names == ("2 kV BSE", "2 kV SE")
+    assert both.detectors == ("bse", "se")
 
 
 def test_channels_equally_far_apart_are_a_view():
@@ -118,7 +150,7 @@ def test_other_channels_are_copied_into_an_array_that_the_caller_makes():
         return made[-1]
 
     for wanted in ([1, 4, 2], [4, 1, 2], [2, 2]):
-        part = images.select(wanted, empty)
+        part = images.select(wanted, empty=empty)
         assert part.data is made[-1]
         assert [images.kv[n] for n in part.data[:, 1, 1, 1]] == wanted
     stacked = Images.stack([images, images.select([4])], empty)

@@ -284,7 +284,7 @@ class Translator(Trainable, TranslationParameters, Adapter):
         info = self.model.info
         trained = info["kv"]
         if set(images.kv) == set(trained) and None not in trained:
-            images = images.select(trained, partial(context.empty, "channels-of-training"))
+            images = images.select(trained, empty=partial(context.empty, "channels-of-training"))
         for warning in image_warnings(images.spec, dict(info)):
             context.log.warning("%s", warning)
         return images
