@@ -3,27 +3,11 @@
 from __future__ import annotations
 
 UNITS = {
-    "per_nm3": "nm⁻³",
-    "per_nm2": "nm⁻²",
-    "per_nm": "nm⁻¹",
-    "per_um": "µm⁻¹",
-    "per_cm3": "cm⁻³",
-    "g_cm3": "g/cm³",
-    "percent": "%",
-    "nm3": "nm³",
-    "nm2": "nm²",
-    "nm": "nm",
-    "um": "µm",
-    "kev": "keV",
-    "ev": "eV",
-    "kv": "kV",
-    "degrees": "°",
-    "radians": "rad",
-    "seconds": "s",
-    "bytes": "bytes",
-    "voxels": "voxels",
-    "pixels": "pixels",
-}
+    "per_nm3": "nm⁻³", "per_nm2": "nm⁻²", "per_nm": "nm⁻¹", "per_um": "µm⁻¹", "per_cm3": "cm⁻³",
+    "g_cm3": "g/cm³", "percent": "%", "nm3": "nm³", "nm2": "nm²", "nm": "nm", "um": "µm",
+    "kev": "keV", "ev": "eV", "kv": "kV", "degrees": "°", "radians": "rad",
+    "seconds": "s", "bytes": "bytes", "voxels": "voxels", "pixels": "pixels",
+}  # fmt: skip
 """Last part of a column's name -> unit as printed."""
 
 
