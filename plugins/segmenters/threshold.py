@@ -1,4 +1,4 @@
-"""Segmentation by one grey level: Otsu's, Yen's or a given one."""
+"""Segmentation by one grey level: Otsu's, Yen's, beside the mode of the face, or a given one."""
 
 from __future__ import annotations
 
@@ -9,29 +9,53 @@ from pydantic import Field, model_validator
 
 from fib_plugins.image_statistics.histogram import Histogram
 from fib_plugins.image_statistics.levels import otsu_level, yen_level
+from fib_plugins.milled_face.mode import Mode, blurred, blurred_histogram
 from fibcore import Context, Images, Labels, MaterialParam, Segmenter, Table, keeps
 from fibcore.channels import Channel, chosen
 from fibcore.context import held_bytes
 from fibcore.plugin import Forecast
 from fibcore.roles import Abscissa, Curve
 
-BYTES_PER_PIXEL = 16
+BYTES_PER_PIXEL = 24
 """Memory for each pixel of a slice."""
 
 
 class Threshold(Segmenter):
-    """Segments by a threshold of grey values (Otsu, Yen, manual), per stack or per slice.
+    """Segments by a threshold of grey values (Otsu, Yen, mode, manual), per stack or per slice.
 
     A voxel is bright if its grey value is above the level. In porous stacks shine-through makes any
     level a compromise: this is the baseline for other segmenters.
+
+    **Method mode** is for open pores. The milled face of the solid is flat, so that after a blur of
+    each slice (`blur_px`) it forms a narrow mode in the histogram, and what lies in pores a broad
+    remainder, part of it hardly darker. The level lies `sigmas` standard deviations of this mode
+    below its maximum. The deviation is measured on the flank away from the pores, since the other
+    one is widened by edges and by solid just below the face. Of several modes the brightest is
+    taken, or the darkest for dark solid. Curtains widen the mode: remove them first. Pores brighter
+    than the face are taken for solid.
     """
 
     name: ClassVar[str] = "threshold"
 
-    method: Literal["otsu", "yen", "manual"] = Field(
+    method: Literal["otsu", "yen", "mode", "manual"] = Field(
         default="otsu",
         description="otsu: least variance within the two classes; yen: largest entropic "
-        "correlation; manual: the given level",
+        "correlation; mode: beside the narrow mode of the solid's milled face; manual: the given "
+        "level",
+    )
+    sigmas: float = Field(
+        default=3.0,
+        gt=0,
+        le=20,
+        description="method mode: distance of the level from the mode, in standard deviations of "
+        "the mode",
+    )
+    blur_px: float = Field(
+        default=1.0,
+        ge=0,
+        le=20,
+        description="method mode: standard deviation of the Gaussian blur of each slice, which "
+        "narrows the mode, pixels; more for noisy images",
     )
     level: float | None = Field(
         default=None, description="method manual: the level, in grey values of the images"
@@ -105,18 +129,37 @@ class Threshold(Segmenter):
         rows = []
         for start, stop in parts:
             where = f"slice {start} of the" if self.scope == "slice" else "the"
-            level = self._level_of(channel[start:stop], f"{where} {name} images")
+            level = self._level_of(channel[start:stop], f"{where} {name} images", context)
             rows.append({"first_slice": start, "last_slice": stop - 1, "level_grey_value": level})
             for z in range(start, stop):
-                bright = channel[z] > level
+                plane = channel[z]
+                if self.method == "mode":
+                    plane = blurred(plane, self.blur_px)
+                bright = plane > level
                 solid[z] = bright if self.solid == "bright" else ~bright
                 context.progress(z + 1, depth, "slices cut")
         roles = {"first_slice": Abscissa(), "level_grey_value": Curve()}
         context.keep("levels", Table.from_rows(rows, roles))
         return Labels(solid, images.voxel_size_nm, dict(enumerate(self.materials)))
 
-    def _level_of(self, slices: np.ndarray, what: str) -> float:
+    def _level_of(self, slices: np.ndarray, what: str, context: Context) -> float:
+        if self.method == "mode":
+            return self._beside_mode(slices, what, context)
         histogram = Histogram.of(slices, what)
         if self.level is not None:
             return self.level
         return otsu_level(histogram) if self.method == "otsu" else yen_level(histogram)
+
+    def _beside_mode(self, slices: np.ndarray, what: str, context: Context) -> float:
+        mode = Mode.of(blurred_histogram(slices, self.blur_px, what), self.solid, what)
+        if mode.doubtful:
+            context.log.warning(
+                "the mode of the solid in %s is wide (standard deviation %.3g, that of all grey "
+                "values %.3g): the level is uncertain; remove curtains and drift of brightness "
+                "first, or use a wider blur_px",
+                what,
+                mode.deviation,
+                mode.spread,
+            )
+        away = self.sigmas * mode.deviation
+        return mode.level - away if self.solid == "bright" else mode.level + away

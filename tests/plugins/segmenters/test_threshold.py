@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from scipy.ndimage import gaussian_filter
 from skimage.filters import threshold_otsu, threshold_yen
 
 from fib_plugins.segmenters.threshold import Threshold
@@ -145,3 +146,57 @@ def test_memory_does_not_grow_with_the_number_of_slices(tmp_path: Path) -> None:
         return size
 
     assert peak(60) < 1.2 * peak(12)
+
+
+def face_above_pores(seed: int = 0, dark: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """A flat face in front of pores of many grey values, most of them hardly darker; the truth."""
+    rng = np.random.default_rng(seed)
+    shape = (4, 160, 160)
+    smooth = gaussian_filter(rng.standard_normal(shape), (2, 8, 8))
+    solid = smooth > np.quantile(smooth, 0.4)
+    inside = gaussian_filter(rng.standard_normal(shape), (0, 2, 2))
+    rank = np.argsort(np.argsort(inside, axis=None)).reshape(shape) / inside.size
+    grey = np.where(solid, 150.0, 100.0 + 44.0 * rank)
+    grey = gaussian_filter(grey, (0, 0.7, 0.7)) + rng.normal(0, 3.0, shape)
+    grey = 255 - grey if dark else grey
+    return np.rint(grey).astype(np.uint8), solid
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_mode_lies_beside_the_face_and_errs_less_than_otsu(dark: bool) -> None:
+    grey, solid = face_above_pores(dark=dark)
+    images = Images(grey, VOXEL_NM, kv=(2.0,))
+    side = "dark" if dark else "bright"
+    level = level_used(Threshold(method="mode", solid=side), images)
+    face = 105 if dark else 150
+    assert 2 < abs(level - face) < 6
+    wrong = {
+        method: np.mean(Threshold(method=method, solid=side).predict(images).solid != solid)
+        for method in ("mode", "otsu")
+    }
+    assert wrong["mode"] < 0.75 * wrong["otsu"]
+
+
+def test_mode_moves_by_the_deviation_of_the_face_for_each_sigma() -> None:
+    images = Images(face_above_pores()[0], VOXEL_NM, kv=(2.0,))
+    levels = [level_used(Threshold(method="mode", sigmas=k), images) for k in (1, 2, 4)]
+    first, second = levels[0] - levels[1], levels[1] - levels[2]
+    assert second == pytest.approx(2 * first)
+    noise = 3.0 / (2 * np.sqrt(np.pi))  # white noise after a Gaussian of one pixel
+    assert first == pytest.approx(noise, rel=0.3)
+
+
+def test_mode_refuses_images_without_a_mode_of_a_face() -> None:
+    grey = np.random.default_rng(0).normal(100, 20, (3, 64, 64)).astype(np.float32)
+    with pytest.raises(FibError, match="no narrow mode"):
+        Threshold(method="mode").predict(Images(grey, VOXEL_NM, kv=(2.0,)))
+
+
+def test_mode_of_a_filled_stack_is_that_of_the_solid() -> None:
+    """Of two modes, of the solid and of the resin, the parameter solid takes one."""
+    rng = np.random.default_rng(0)
+    solid = gaussian_filter(rng.standard_normal((3, 96, 96)), 6) > 0
+    grey = (np.where(solid, 170.0, 60.0) + rng.normal(0, 5, solid.shape)).astype(np.float32)
+    images = Images(grey, VOXEL_NM, kv=(2.0,))
+    assert level_used(Threshold(method="mode", blur_px=0.5), images) > 150
+    assert level_used(Threshold(method="mode", blur_px=0.5, solid="dark"), images) < 80
