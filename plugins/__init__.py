@@ -32,12 +32,14 @@ if TYPE_CHECKING:
     from fib_plugins.correctors.resample.plugin import Resample as Resample
     from fib_plugins.correctors.thickness.plugin import Thickness as Thickness
     from fib_plugins.correctors.tilt.plugin import Tilt as Tilt
+    from fib_plugins.generators.foam import Foam as Foam
     from fib_plugins.generators.hierarchical_leveled_wave import (
         HierarchicalLeveledWave as HierarchicalLeveledWave,
     )
     from fib_plugins.generators.layered import Layered as Layered
     from fib_plugins.generators.leveled_wave import LeveledWave as LeveledWave
     from fib_plugins.generators.particles import Particles as Particles
+    from fib_plugins.generators.spinodal import Spinodal as Spinodal
     from fib_plugins.metrics.anisotropy import Anisotropy as Anisotropy
     from fib_plugins.metrics.correction_harm import CorrectionHarm as CorrectionHarm
     from fib_plugins.metrics.disagreement import Disagreement as Disagreement
@@ -94,10 +96,12 @@ _HOMES = {
     "Resample": "correctors.resample.plugin",
     "Thickness": "correctors.thickness.plugin",
     "Tilt": "correctors.tilt.plugin",
+    "Foam": "generators.foam",
     "HierarchicalLeveledWave": "generators.hierarchical_leveled_wave",
     "Layered": "generators.layered",
     "LeveledWave": "generators.leveled_wave",
     "Particles": "generators.particles",
+    "Spinodal": "generators.spinodal",
     "Anisotropy": "metrics.anisotropy",
     "CorrectionHarm": "metrics.correction_harm",
     "Disagreement": "metrics.disagreement",
