@@ -98,5 +98,10 @@ def _volume(path: Path) -> Labels | Images:
     if about.type == "labels":
         return Labels(data, about.voxel_size_nm, phases=dict(about.phases))
     return Images(
-        data, about.voxel_size_nm, kv=about.kv, names=about.names, quantity=about.quantity
+        data,
+        about.voxel_size_nm,
+        kv=about.kv,
+        names=about.names,
+        quantity=about.quantity,
+        detectors=about.detectors,
     )

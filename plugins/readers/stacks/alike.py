@@ -49,7 +49,7 @@ def check_alike(headers: Sequence[Header], params: StackParams, given: str, base
 
 
 def check_pages_alike(header: Header, params: StackParams) -> None:
-    """Reject a file whose pages have tags with different pixel sizes or voltages.
+    """Reject a file whose pages have tags with different pixel sizes, voltages or detectors.
 
     Raises:
         FibError: names the first page that differs, and the parameter to set.
@@ -64,6 +64,13 @@ _Origin = tuple[str, Sequence[Found]]
 
 
 def _check_found_alike(first: _Origin, other: _Origin, params: StackParams, todo: str) -> None:
+    for ours, theirs, who in _detectors_in_both(first[1], other[1]):
+        if params.detector is None and ours != theirs:
+            raise FibError(
+                f"the slices are not alike: the detector is {ours} in {first[0]} and {theirs} in "
+                f"{other[0]} ({who}): images of different signals are different stacks. {todo} "
+                f"detector to the right name"
+            )
     for what, mine, yours, who in _found_in_both(first[1], other[1]):
         unit, name = ("kV", "kv") if what == "accelerating voltage" else ("nm", "voxel_size_nm")
         if getattr(params, name) is None and differ(mine, yours):
@@ -91,6 +98,18 @@ def _found_in_both(
                 yield what, mine, yours, a.who if a.who == b.who else f"{a.who}, {b.who}"
 
 
+def _detectors_in_both(
+    first: Sequence[Found], other: Sequence[Found]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield detectors given in tags of the same kind of both files, and the tags."""
+    of = {found.origin: found for found in other}
+    for found in first:
+        if found.origin in of:
+            for mine, yours in zip(found.detectors, of[found.origin].detectors, strict=False):
+                if mine is not None and yours is not None:
+                    yield mine, yours, found.who
+
+
 def _used(founds: Sequence[Found]) -> Found:
     """Return the pixel size and the voltage of the most trusted tags that give one."""
     sized = next((found for found in founds if None not in found.voxel_size_nm[1:]), Found("no"))
@@ -100,7 +119,10 @@ def _used(founds: Sequence[Found]) -> Found:
 
 def _founds(header: Header) -> list[Found]:
     own = header.own
-    return [*([] if own is None else [Found("fib", own.voxel_size_nm, own.kv)]), *header.found]
+    if own is None:
+        return [*header.found]
+    names = tuple(channel.detector for channel in own.channels)
+    return [Found("fib", own.voxel_size_nm, own.kv, detectors=names), *header.found]
 
 
 def _looks(header: Header) -> str:

@@ -1,4 +1,4 @@
-"""Voxel size and accelerating voltages, from the parameters of the user and the tags of files."""
+"""Voxel size, voltages and detectors, from the parameters of the user and the tags of files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def trusted(header: Header, warnings: list[str]) -> list[Found]:
     """
     if header.own is None:
         return list(header.found)
-    own = Found("fib", header.own.voxel_size_nm, header.own.kv)
+    names = tuple(channel.detector for channel in header.own.channels)
+    own = Found("fib", header.own.voxel_size_nm, header.own.kv, detectors=names)
     for found in header.found:
         if None not in found.voxel_size_nm and _contradictions(own.voxel_size_nm, found):
             warnings.append(
@@ -34,7 +35,7 @@ def trusted(header: Header, warnings: list[str]) -> list[Found]:
                 f"its {found.who} give {_nm(found.voxel_size_nm)} nm: it was changed since, "
                 f"and the tags are used; set voxel_size_nm if that is wrong"
             )
-            return [*header.found, Found("fib", kv=own.kv)]
+            return [*header.found, Found("fib", kv=own.kv, detectors=names)]
     return [own, *header.found]
 
 
@@ -164,6 +165,42 @@ def _warn_of_other_voltage(
                 f"{source}: the {ours:g} kV of the {taken.who} are used; the "
                 f"{other.who} give {theirs:g} kV; set kv to choose"
             )
+
+
+def detectors(
+    source: str | Path,
+    params: StackParams,
+    founds: Sequence[Found],
+    kv: Sequence[float | None],
+    warnings: list[str],
+) -> tuple[str | None, ...]:
+    """Return the detector of each channel: as given, as found, else ``bse`` with a voltage.
+
+    Raises:
+        FibError: the user gives too many or too few.
+    """
+    known = [found for found in founds if len(found.detectors) == len(kv)]
+    given: Sequence[str | None] = (None,) * len(kv)
+    if params.detector is not None:
+        given = params.detector if isinstance(params.detector, tuple) else (params.detector,)
+    if len(given) != len(kv):
+        raise FibError(
+            f"{source}: {len(kv)} channel{'s' if len(kv) > 1 else ''}, but detector gives "
+            f"{len(given)} {list(given)}; give one for each channel"
+        )
+    taken: list[str | None] = []
+    for channel, name in enumerate(given):
+        named = [(f.detectors[channel], f) for f in known if f.detectors[channel] is not None]
+        used, who = (name, None) if name or not named else named[0]
+        for other, found in named:
+            if other != used:
+                origin = "is set and used" if who is None else f"of the {who.who} is used"
+                warnings.append(
+                    f"{source}: the detector {used} {origin}; the {found.who} give {other}"
+                    + ("" if who is None else "; set detector to choose")
+                )
+        taken.append(used or (None if kv[channel] is None else "bse"))
+    return tuple(taken)
 
 
 def _contradictions(given: Sequence[float | None], found: Found) -> list[str]:

@@ -1,4 +1,4 @@
-"""Voxel size and accelerating voltage found in the metadata of a file, and their origin."""
+"""Voxel size, voltages and detectors found in the metadata of a file, and their origin."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Found:
         kv: accelerating voltage of each channel in kV; empty if not given.
         data_bar_from: first row of the data bar below the image, if there is one.
         remarks: remarks on values of the tag that are unknown or impossible.
+        detectors: detector of each channel, None if unknown; empty if not given.
     """
 
     origin: str
@@ -28,6 +29,7 @@ class Found:
     kv: tuple[float | None, ...] = ()
     data_bar_from: int | None = None
     remarks: tuple[str, ...] = ()
+    detectors: tuple[str | None, ...] = ()
 
     @property
     def who(self) -> str:

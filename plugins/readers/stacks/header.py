@@ -30,7 +30,7 @@ class Header:
         grey: meaning of the numbers: grey values, indices of a colour palette (irrelevant for
             phase numbers), or grey values with zero as white.
         orientation: storage of rows and columns, 1 to 8; see `stacks.orientation`.
-        found: metadata on voxel size and voltage, the most trusted first.
+        found: metadata on voxel size, voltages, detectors, the most trusted first.
         pages_found: number of a plane -> its metadata, for planes that differ from the first one.
         own: fib's own metadata, in a file that fib wrote.
         slice_names: names of the planes in the file; empty if it has none.

@@ -36,5 +36,6 @@ def load_stack(
         return Labels(phases, size, phases=stack.materials)
     if not trusted:
         check_images(data, stack, context)
-    images = Images(data, size, kv=stack.spec.kv, names=stack.names)
+    spec = stack.spec
+    images = Images(data, size, kv=spec.kv, names=stack.names, detectors=spec.detectors)
     return replace(images, quantity=stack.quantity) if stack.quantity else images

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from fibcore.channels import Channel, channels_from
 from fibcore.materials import Material
 from fibcore.volumes import Images, Labels
 
@@ -27,6 +28,18 @@ class VolumeMetadata(BaseModel):
     names: tuple[str, ...] = ()
     quantity: str = ""
     phases: dict[Annotated[int, Field(ge=0, le=255)], Material] = {}
+    detectors: tuple[str | None, ...] = ()
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """Voltage and detector of each channel."""
+        return channels_from(self.kv, self.detectors)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(self.detectors) not in (0, len(self.kv)):
+            raise ValueError("another number of detectors than of voltages")
+        return self
 
 
 def to_text(volume: Labels | Images) -> str:
@@ -42,6 +55,8 @@ def to_text(volume: Labels | Images) -> str:
         content["kv"] = list(volume.kv)
         content["names"] = list(volume.names)
         content["quantity"] = volume.quantity
+        if volume.channels != channels_from(volume.kv, ()):  # as files of earlier versions
+            content["detectors"] = list(volume.detectors)
     return json.dumps(content, allow_nan=False)
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from fibcore.artefacts import Artefact
 from fibcore.params import MaterialParam, VoxelSize
@@ -12,6 +18,7 @@ from fibcore.reader import Reader
 from fibcore.volumes import Images, Labels
 
 VoltageKv = Annotated[float, Field(gt=0, le=50)]
+DetectorName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=32)]
 Phase = Annotated[int, Field(ge=0, le=255)]
 VoxelRange = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]]
 
@@ -35,6 +42,11 @@ class StackParams(Reader):
         default=None,
         description="accelerating voltage of each channel in kV, one number or a list; images "
         "only; default: from the files' tags",
+    )
+    detector: tuple[DetectorName, ...] | DetectorName | None = Field(
+        default=None,
+        description="detector of each channel: bse, se, in_lens or another name in lower case, one "
+        "or a list; images only; default: from the files' tags, else bse",
     )
     as_: Literal["images", "labels"] | None = Field(
         default=None,
@@ -63,10 +75,20 @@ class StackParams(Reader):
         '{"y": [0, 884]} to leave out a data bar; default: all',
     )
 
+    @model_serializer(mode="wrap")
+    def _as_before(self, usual: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a detector that is not given: the key of a step stays what it was."""
+        content: dict[str, Any] = usual(self)
+        if self.detector is None:
+            del content["detector"]
+        return content
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.as_ == "labels" and self.kv is not None:
             raise ValueError("labels have no accelerating voltage: leave out kv, or as: labels")
+        if self.as_ == "labels" and self.detector is not None:
+            raise ValueError("labels have no detector: leave out detector, or as: labels")
         if self.as_ == "images" and self.materials is not None:
             raise ValueError("images have no materials: leave out materials, or set as: labels")
         if self.as_ == "images" and self.phase_of_value is not None:

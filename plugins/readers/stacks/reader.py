@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -23,8 +24,23 @@ from fibcore.context import held_bytes
 from fibcore.errors import FibError
 from fibcore.plugin import Forecast
 from fibcore.reader import Opened
-from fibcore.roles import Abscissa, Curve
+from fibcore.roles import Abscissa, Curve, Key
 from fibcore.tables import Table
+
+
+def _tables(stack: Stack) -> dict[str, Table]:
+    """Return the tables of what names and tags contain; the key of a step depends on them."""
+    tables = {"positions": _positions(stack)} if stack.positions_nm else {}
+    if stack.detectors_of_tags:
+        channels = [(str(i), *channel) for i, channel in enumerate(stack.spec.channels)]
+        tables["channels"] = Table.from_rows(
+            [
+                {"channel": number, "kv": math.nan if kv is None else kv, "detector": name or ""}
+                for number, kv, name in channels
+            ],
+            {"channel": Key()},
+        )
+    return tables
 
 
 def _positions(stack: Stack) -> Table:
@@ -84,6 +100,8 @@ class StackReader(StackParams):
         machine's byte order are memory-mapped, read-only; others are decoded plane by plane. The
         forecast of memory is 0 for a memory-mapped file. If the names of slices contain positions
         in a unit of length, these are the table ``positions`` with the columns slice, position_nm.
+        If tags name detectors other than ``bse``, the table ``channels`` has the columns channel,
+        kv, detector.
 
         Args:
             source: a file, a folder of slices or a glob.
@@ -106,7 +124,7 @@ class StackReader(StackParams):
                 warnings=stack.warnings,
                 referenced=stack.mapped,
             ),
-            tables={"positions": _positions(stack)} if stack.positions_nm else {},
+            tables=_tables(stack),
         )
 
     @classmethod

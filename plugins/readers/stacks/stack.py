@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from fib_plugins.readers.slices.names import kv_in
 from fib_plugins.readers.slices.order import Order, of_labels
 from fib_plugins.readers.stacks.alike import check_alike, check_pages_alike
-from fib_plugins.readers.stacks.calibration import differ, trusted, voltages, voxel_size
+from fib_plugins.readers.stacks.calibration import detectors, trusted, voltages, voxel_size
 from fib_plugins.readers.stacks.found import NAMES, Found
 from fib_plugins.readers.stacks.header import Header
 from fib_plugins.readers.stacks.metadata import VolumeMetadata
+from fib_plugins.readers.stacks.named import warn_of_named_detector, warn_of_named_voltage
 from fib_plugins.readers.stacks.params import StackParams
+from fibcore.channels import channels_from
 from fibcore.errors import FibError
 from fibcore.materials import EPOXY, GOLD, Material
 from fibcore.volumes import IMAGE_DTYPES, Images, Labels, VolumeSpec
@@ -48,6 +49,7 @@ class Stack:
         warnings: warnings for the user.
         positions_nm: distances of the slices of the region along z by their names; empty if the
             names contain none.
+        detectors_of_tags: whether tags name detectors other than ``bse``, and are used.
     """
 
     headers: tuple[Header, ...]
@@ -59,6 +61,7 @@ class Stack:
     quantity: str
     warnings: tuple[str, ...]
     positions_nm: tuple[float, ...] = ()
+    detectors_of_tags: bool = False
 
     @property
     def mapped(self) -> bool:
@@ -132,10 +135,13 @@ def open_stack(
         materials = {}
         dtype = _image_dtype(source, params, first, warnings)
         kv = voltages(source, params, founds, channels, warnings)
-        _warn_of_named_voltage(order, kv, warnings)
-        spec = VolumeSpec(Images, region, voxel_size_nm, kv, dtype=dtype)
+        warn_of_named_voltage(order, kv, warnings)
+        names = detectors(source, params, founds, kv, warnings)
+        if own is None:
+            warn_of_named_detector(source, order, names, warnings)
+        spec = VolumeSpec(Images, region, voxel_size_nm, kv, dtype=dtype, detectors=names)
     names = first.channel_names if len(first.channel_names) == len(spec.kv) else ()
-    own_names = own is not None and own.kv == spec.kv and len(own.names) == channels
+    own_names = own is not None and own.channels == spec.channels and len(own.names) == channels
     return Stack(
         headers=headers,
         spec=spec,
@@ -146,6 +152,9 @@ def open_stack(
         quantity=own.quantity if own is not None else "",
         warnings=tuple(warning for warning in warnings if warning),
         positions_nm=order.positions_nm[box[0]],
+        detectors_of_tags=own is None
+        and params.detector is None
+        and spec.channels != channels_from(spec.kv, ()),
     )
 
 
@@ -168,18 +177,6 @@ def _remarks(headers: Sequence[Header]) -> list[str]:
         counts.update(text.removeprefix(f"{header.path.name}: ") for text in texts)
     where = headers[0].path.name if len(headers) == 1 else "{} of the " + f"{len(headers)} slices"
     return [f"{where.format(count)}: {text}" for text, count in counts.items()]
-
-
-def _warn_of_named_voltage(order: Order, kv: Sequence[float | None], warnings: list[str]) -> None:
-    """Warn if the names of all files contain one voltage, and another is used."""
-    named = {kv_in(file) for file in order.files}
-    value = named.pop() if len(named) == 1 else None
-    if value is None or len(kv) != 1 or kv[0] is None or not differ(value, kv[0]):
-        return
-    warnings.append(
-        f"the names contain {value:g} kV ({order.files[0].name}), but {kv[0]:g} kV is used; set "
-        f"kv to choose"
-    )
 
 
 def _region(
@@ -213,6 +210,11 @@ def _check_labels(
     if params.kv is not None:
         raise FibError(
             f"{source} holds labels, which have no accelerating voltage: leave out kv, or set "
+            f'"as": "images"'
+        )
+    if params.detector is not None:
+        raise FibError(
+            f"{source} holds labels, which have no detector: leave out detector, or set "
             f'"as": "images"'
         )
     if header.shape[0] > 1:

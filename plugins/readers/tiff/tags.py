@@ -1,4 +1,4 @@
-"""Voxel size and accelerating voltage in TIFF tags, with one pure function for each vendor.
+"""Voxel size, voltage and detector in TIFF tags, with one pure function for each vendor.
 
 Each function takes metadata as parsed by tifffile and returns a `Found`. Values that are missing or
 unreliable are None. No function reads a file.
@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from fib_plugins.readers.slices.detectors import detector_of, detectors_in
 from fib_plugins.readers.slices.units import INCH_NM, is_print_unit, is_unknown, unit_in_nm
 from fib_plugins.readers.stacks.found import COARSEST_NM, Found, inverse, of_resolution
 from fib_plugins.readers.tiff.markup import elements, parse_xml
@@ -25,6 +26,8 @@ _MEASURED = re.compile(r"([-+]?[\d.,]+(?:[eE][-+]?\d+)?)\s*([^\d\s]\D*)")
 def imagej(metadata: Mapping[str, Any], resolution: tuple[float, float] | None) -> Found:
     """Read ImageJ's description: `unit`, `yunit`, `zunit`, `spacing`, and the resolution tags.
 
+    The labels of the planes may contain the detectors of channels, as those of fib do.
+
     Args:
         metadata: `TiffFile.imagej_metadata`.
         resolution: pixels per unit in (x, y); None without XResolution and YResolution.
@@ -33,17 +36,30 @@ def imagej(metadata: Mapping[str, Any], resolution: tuple[float, float] | None) 
     unit = metadata.get("unit")
     units = {axis: metadata.get(f"{axis}unit", unit) for axis in "yz"} | {"x": unit}
     remarks = _unknown(origin, units)
+    detectors = _of_labels(metadata)
     nm = {axis: unit_in_nm(word) for axis, word in units.items()}
     x_nm = nm["x"]
     if x_nm is None:
-        return Found(origin, remarks=remarks)
+        return Found(origin, remarks=remarks, detectors=detectors)
     x, y = None, None
     if resolution is not None:
         x, y = inverse(resolution[0], x_nm), inverse(resolution[1], nm["y"])
     z = _positive(metadata.get("spacing"), nm["z"])
     if is_print_unit(unit) and (x or 0) > COARSEST_NM:
-        return Found(origin, remarks=remarks)
-    return Found(origin, (z, y, x), remarks=remarks)
+        return Found(origin, remarks=remarks, detectors=detectors)
+    return Found(origin, (z, y, x), remarks=remarks, detectors=detectors)
+
+
+def _of_labels(metadata: Mapping[str, Any]) -> tuple[str | None, ...]:
+    """Return the detectors in the labels of planes; those of a channel must agree."""
+    labels, channels = metadata.get("Labels"), metadata.get("channels", 1)
+    if not isinstance(labels, list) or not isinstance(channels, int) or channels < 1:
+        return ()
+    if not labels or len(labels) % channels:
+        return ()
+    found = [set(detectors_in([str(one) for one in labels[c::channels]])) for c in range(channels)]
+    names = tuple(each.pop() if len(each) == 1 else None for each in found)
+    return names if any(names) else ()
 
 
 def ome(xml: str) -> Found:
@@ -62,11 +78,20 @@ def ome(xml: str) -> Found:
         _positive(pixels.get(f"PhysicalSize{axis.upper()}"), unit_in_nm(units.get(axis)))
         for axis in "zyx"
     ]
-    return Found(origin, (sizes[0], sizes[1], sizes[2]), remarks=_unknown(origin, units))
+    names = [channel.get("Name", "") for channel in elements(pixels, "Channel")]
+    return Found(
+        origin,
+        (sizes[0], sizes[1], sizes[2]),
+        remarks=_unknown(origin, units),
+        detectors=detectors_in(names),
+    )
 
 
 def fei(metadata: Mapping[str, Any], rows: int, columns: int) -> Found:
     """Read Thermo Fisher/FEI sections: pixel size in m from Scan, high tension in V from Beam.
+
+    [Detectors] names the detector (`Name=ETD`), whose section has the electrons that it collects
+    (`Signal=SE`).
 
     [Beam] names the column and scan that made the image (`Beam=EBeam`, `Scan=EScan`); the voltage
     of an ion beam is not the accelerating voltage of an electron image and is ignored.
@@ -95,11 +120,17 @@ def fei(metadata: Mapping[str, Any], rows: int, columns: int) -> Found:
     bar = scanned[0] if isinstance(scanned[0], int) and 0 < scanned[0] < rows else None
     remarks = _other_size(origin, scanned, (rows, columns), size)
     kv = () if voltage is None else (voltage,)
-    return Found(origin, (None, *size), kv, None if remarks else bar, remarks)
+    word = str(_section(metadata, "Detectors").get("Name", ""))
+    signal = str(_section(metadata, word).get("Signal", ""))
+    detectors, unknown = _detector(origin, word, signal)
+    bar = None if remarks else bar
+    return Found(origin, (None, *size), kv, bar, remarks + unknown, detectors)
 
 
 def zeiss(metadata: Mapping[str, Any], rows: int, columns: int) -> Found:
     """Read Zeiss SmartSEM entries: AP_IMAGE_PIXEL_SIZE and AP_ACTUALKV (EHT), with their units.
+
+    DP_DETECTOR_CHANNEL is the signal that the image shows, DP_DETECTOR_TYPE that of older files.
 
     AP_PIXEL_SIZE refers to a screen of 1024 pixels, so it is used only for images of this width.
     DP_IMAGE_STORE is the resolution of the stored image (``1024 * 768``).
@@ -123,7 +154,10 @@ def zeiss(metadata: Mapping[str, Any], rows: int, columns: int) -> Found:
         scanned = (int(numbers[1]), int(numbers[0]))
         remarks += _other_size(origin, scanned, (rows, columns), (size, size))
     kv = () if voltage is None else (voltage,)
-    return Found(origin, (None, size, size), kv, remarks=remarks)
+    entry = metadata.get("dp_detector_channel") or metadata.get("dp_detector_type")
+    word = str(entry[1]) if isinstance(entry, tuple) and entry[1:] else ""
+    detectors, unknown = _detector(origin, word)
+    return Found(origin, (None, size, size), kv, remarks=remarks + unknown, detectors=detectors)
 
 
 def baseline(resolution: tuple[float, float] | None, unit: int) -> Found:
@@ -167,6 +201,19 @@ def _unknown(origin: str, units: Mapping[str, Any]) -> tuple[str, ...]:
         f"the unit {unit} of the {origin} tags is unknown, so its sizes are ignored; give "
         f"voxel_size_nm"
         for unit in sorted(unknown)
+    )
+
+
+def _detector(origin: str, word: str, signal: str = "") -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the detector of an image of one channel, if known, and a remark if not."""
+    name = detector_of(word, signal)
+    if name is not None:
+        return (name,), ()
+    if not word.strip():
+        return (), ()
+    return (), (
+        f"the detector {word.strip()!r} of the {origin} tags is unknown and taken for bse; give "
+        f"detector: bse, se, in_lens, or another name in lower case",
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fib_plugins.readers.slices.detectors import detectors_in
 from fib_plugins.readers.stacks import metadata
 from fib_plugins.readers.stacks.found import Found
 from fib_plugins.readers.stacks.header import Header
@@ -134,7 +135,8 @@ def _shape(path: Path, array: Array, axes: Sequence[str]) -> tuple[int, int, int
 def _found(image: Image | None) -> tuple[Found, ...]:
     if image is None:
         return ()
-    return (Found(ORIGIN, image.voxel_size_nm, remarks=image.scale_remarks),)
+    detectors = detectors_in(image.channels)
+    return (Found(ORIGIN, image.voxel_size_nm, remarks=image.scale_remarks, detectors=detectors),)
 
 
 def _own(node: Node, image: Image | None) -> VolumeMetadata | None:

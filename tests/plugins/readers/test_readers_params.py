@@ -45,7 +45,7 @@ def test_every_parameter_is_described() -> None:
     assert all(field.description for field in Tiff.model_fields.values())
     schema = Tiff.model_json_schema()
     assert set(schema["properties"]) == {
-        "voxel_size_nm", "kv", "as", "materials", "phase_of_value", "region"
+        "voxel_size_nm", "kv", "detector", "as", "materials", "phase_of_value", "region"
     }  # fmt: skip
 
 
