@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fib_plugins.adapters.acquisition import Acquisition as Acquisition
     from fib_plugins.adapters.cut import CUT as CUT
     from fib_plugins.adapters.cyclegan import CycleGAN as CycleGAN
+    from fib_plugins.adapters.grains import Grains as Grains
     from fib_plugins.adapters.histogram_match import HistogramMatch as HistogramMatch
     from fib_plugins.adapters.identity import Identity as Identity
     from fib_plugins.adapters.twin import Twin as Twin
@@ -86,6 +87,7 @@ _HOMES = {
     "Acquisition": "adapters.acquisition",
     "CUT": "adapters.cut",
     "CycleGAN": "adapters.cyclegan",
+    "Grains": "adapters.grains",
     "HistogramMatch": "adapters.histogram_match",
     "Identity": "adapters.identity",
     "Twin": "adapters.twin",

@@ -47,6 +47,7 @@ def forecast_pair(
     simulators: Sequence[Any],
     instruments: Sequence[Any],
     physics: Plugin | None,
+    effects: Sequence[Sequence[Any]] = (),
 ) -> Forecast:
     """Return the forecast of a pair: specs of images and labels, memory, warnings.
 
@@ -55,6 +56,7 @@ def forecast_pair(
         simulators: the simulator, over its ranges.
         instruments: the instrument, over its ranges; empty if there is none.
         physics: coefficients that are passed to the simulator.
+        effects: each adapter between simulator and instrument, over its ranges.
 
     Raises:
         FibError: plugins that do not fit together, or that make other images from pair to pair.
@@ -68,6 +70,10 @@ def forecast_pair(
     images = _output(steps[-1], "the images of the simulator")
     if images is not None and labels is not None:
         check_same_volume(images.shape, labels.shape)
+    for effect in effects if images is not None else ():
+        shown = {"labels": labels} if takes_labels(effect[0]) else {}
+        steps.append(_forecasts(effect, {"images": images} | shown))
+        images = _output(steps[-1], "the images of an effect") or images
     if images is not None:
         steps.append([_without_variants(instrument) for instrument in instruments[:1]])
         steps.append(_forecasts(instruments, {"images": images}))
@@ -89,6 +95,11 @@ def check_same_volume(images: tuple[int, ...], labels: tuple[int, ...]) -> None:
             f"the images of a pair have shape {images}, its labels {labels} (z, y, x): the "
             f"simulator must image the whole structure, and the instrument must keep its shape"
         )
+
+
+def takes_labels(adapter: Plugin) -> bool:
+    """Return whether an adapter takes the structure that its images show."""
+    return "labels" in slots(type(adapter), adapter.main_method)
 
 
 def _output(forecasts: Sequence[Forecast], what: str) -> VolumeSpec | None:

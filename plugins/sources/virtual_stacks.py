@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
 from fib_plugins.sources.held_plugins import held_in, with_held
-from fib_plugins.sources.pair_spec import check_same_volume, forecast_pair, same
+from fib_plugins.sources.pair_spec import check_same_volume, forecast_pair, same, takes_labels
 from fib_plugins.sources.varied_plugin import VariedPlugin, reject
 from fibcore import (
     Adapter,
@@ -46,7 +46,7 @@ class VariedSimulator(VariedPlugin):
     kind: ClassVar[str] = "simulator"
 
 
-class VariedInstrument(VariedPlugin):
+class VariedAdapter(VariedPlugin):
     """An adapter, perhaps with ranges in place of parameters."""
 
     kind: ClassVar[str] = "adapter"
@@ -55,11 +55,11 @@ class VariedInstrument(VariedPlugin):
 class VirtualStacks(Source):
     """Makes virtual structures, simulates and records them: new ones for each epoch of a training.
 
-    Each pair is made in three steps: one of the `structures` is generated, with parameters drawn
-    from their ranges and with a seed of its own; the simulator images it; a random variant of the
-    instrument (`Adapter.randomised`) records the images. Networks trained on such pairs see
-    structures, counting noise and recordings that no epoch saw before (domain randomisation: Tobin
-    et al., IROS 2017).
+    Each pair is made in steps: one of the `structures` is generated, with parameters drawn from
+    their ranges and with a seed of its own; the simulator images it; random variants of the
+    `effects` change the images, and one of the instrument (`Adapter.randomised`) records them.
+    Networks trained on such pairs see structures, counting noise and recordings that no epoch saw
+    before (domain randomisation: Tobin et al., IROS 2017).
 
     Each plugin is given as ``{"plugin": "kind/name", "params": {...}}``, a structure perhaps with a
     ``weight``. In place of a parameter, or of an element of a list, ``{"between": [lowest,
@@ -81,7 +81,12 @@ class VirtualStacks(Source):
     simulator: VariedSimulator | None = Field(
         default=None, description="simulator of the images; none: the input `simulator`"
     )
-    instrument: VariedInstrument | None = Field(
+    effects: tuple[VariedAdapter, ...] = Field(
+        default=(),
+        description="adapters that change the simulated images before the instrument records them, "
+        "in this order, such as adapter/grains; those that take labels are given the structure",
+    )
+    instrument: VariedAdapter | None = Field(
         default=None,
         description="adapter that records the images; none: the input `instrument`, or images as "
         "simulated",
@@ -90,8 +95,8 @@ class VirtualStacks(Source):
         default=0.5,
         ge=0,
         le=10,
-        description="spread of the instrument's variants; 0.5: strengths and lengths differ by a "
-        "factor of up to 1.5",
+        description="spread of the variants of instrument and effects; 0.5: strengths and lengths "
+        "differ by a factor of up to 1.5",
     )
 
     _held: dict[str, Plugin] = PrivateAttr(default_factory=dict)
@@ -137,6 +142,7 @@ class VirtualStacks(Source):
             [held["simulator"]] if "simulator" in held else _examples(self.simulator),
             [held["instrument"]] if "instrument" in held else _examples(self.instrument),
             held.get("physics"),
+            [_examples(effect) for effect in self.effects],
         )
         return replace(found, model=with_held(super().as_model(), held))
 
@@ -207,6 +213,12 @@ class VirtualStacks(Source):
         imaging = _inner(context, seeds[1], "simulation", log)
         images = simulator.simulate(labels, **physics, context=imaging)
         context.device_used = imaging.device_used
+        for number, effect in enumerate(self.effects):
+            adapter: Any = effect.drawn(rng)
+            own = _inner(context, int(rng.integers(2**63)), f"effect {number}", log)
+            shown = {"labels": labels} if takes_labels(adapter) else {}
+            variant = adapter.randomised(rng, self.instrument_spread)
+            images = variant.transform(images, **shown, context=own)
         instrument: Any = self._drawn("instrument", rng)
         if instrument is not None:
             variant = instrument.randomised(rng, self.instrument_spread)
