@@ -60,6 +60,7 @@ class Particles(Generator):
     """
 
     name: ClassVar[str] = "particles"
+    result_version: ClassVar[int] = 2
 
     shape: Shape = Field(description="number of voxels: one for a cube, or [z, y, x]")
     voxel_size_nm: VoxelSize = Field(description="voxel size in nm: one number, or [z, y, x]")

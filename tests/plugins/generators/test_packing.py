@@ -54,11 +54,11 @@ def test_packed_ellipsoids_do_not_overlap(ratios):
 
 def test_touching_scale_of_aligned_ellipsoids_is_that_of_stretched_spheres():
     # Equal ellipsoids of the same orientation are one affine image of equal spheres.
-    spread = np.diag([4.0, 1.0, 9.0])
-    radii, push = np.array([1.0, 3.0]), np.empty(3)
+    spreads, push = np.stack([np.diag([4.0, 1.0, 9.0])] * 2), np.empty(3)
+    inverse = np.linalg.inv(spreads[0])
     for r in np.random.default_rng(0).standard_normal((20, 3)) * 1.5:
-        expected = np.sqrt(r @ np.linalg.inv(spread) @ r) / 2
-        scale = packing._separate(r, spread, spread, radii, radii, push)
+        expected = np.sqrt(r @ inverse @ r) / 2
+        scale, _ = packing._separate(r, spreads, 0, 1, 0.3, push)
         if expected < 0.9:
             assert scale == pytest.approx(expected, rel=1e-4)
 
@@ -67,14 +67,22 @@ def test_push_brings_ellipsoids_to_touch():
     rng = np.random.default_rng(2)
     semi_axes, rotations = ParticleSizes(2.0, 0.0, (1.0, 2.0, 3.0)).draw(2, rng)
     spreads = Ellipsoids.of(np.zeros((2, 3)), semi_axes, rotations).spreads
-    radii = np.stack([semi_axes.min(axis=1), semi_axes.max(axis=1)], axis=1)
     r, push = np.array([0.3, 0.8, -0.5]), np.empty(3)
-    scale = packing._separate(r, spreads[0], spreads[1], radii[0], radii[1], push)
+    scale, part = packing._separate(r, spreads, 0, 1, 0.5, push)
     r *= 0.97 / scale
-    scale = packing._separate(r, spreads[0], spreads[1], radii[0], radii[1], push)
+    scale, part = packing._separate(r, spreads, 0, 1, part, push)
     assert scale == pytest.approx(0.97, abs=1e-3)
-    scale = packing._separate(r + push, spreads[0], spreads[1], radii[0], radii[1], push)
-    assert scale == pytest.approx(packing.WANTED_SCALE, abs=3e-3)
+    moved, _ = packing._separate(r + push, spreads, 0, 1, 0.5, push)
+    assert moved >= packing.WANTED_SCALE - 3e-3
+
+
+def test_a_lower_bound_of_the_scale_shows_ellipsoids_apart():
+    spreads, push = np.stack([np.diag([4.0, 1.0, 9.0]), np.diag([1.0, 2.0, 3.0])]), np.empty(3)
+    r = np.array([3.6, 0.0, 0.0])
+    exact = max(packing._between(part, r, spreads, 0, 1, push) for part in np.linspace(0, 1, 1001))
+    scale, part = packing._separate(r, spreads, 0, 1, 0.6, push)
+    assert packing.WANTED_SCALE <= scale <= np.sqrt(exact)
+    assert part == 0.6
 
 
 def test_relaxation_is_the_same_every_time():
