@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fib_plugins.correctors.resample.plugin import Resample as Resample
     from fib_plugins.correctors.thickness.plugin import Thickness as Thickness
     from fib_plugins.correctors.tilt.plugin import Tilt as Tilt
+    from fib_plugins.generators.electrode.plugin import Electrode as Electrode
     from fib_plugins.generators.foam import Foam as Foam
     from fib_plugins.generators.hierarchical_leveled_wave import (
         HierarchicalLeveledWave as HierarchicalLeveledWave,
@@ -98,6 +99,7 @@ _HOMES = {
     "Resample": "correctors.resample.plugin",
     "Thickness": "correctors.thickness.plugin",
     "Tilt": "correctors.tilt.plugin",
+    "Electrode": "generators.electrode.plugin",
     "Foam": "generators.foam",
     "HierarchicalLeveledWave": "generators.hierarchical_leveled_wave",
     "Layered": "generators.layered",

@@ -52,6 +52,14 @@ PVDF = Material(
     source="polyvinylidene fluoride, (C2 H2 F2)n, semicrystalline, as sold as binder",
 )
 
+CARBON_BINDER = Material(
+    name="carbon binder",
+    composition={"C": 0.6876, "H": 0.0157, "F": 0.2967},
+    basis="weight",
+    density_g_cm3=1.79,
+    source="equal weights of carbon black and PVDF, without pores",
+)
+
 MATERIALS: tuple[Material, ...] = (
     VACUUM,
     EPOXY,
@@ -62,5 +70,6 @@ MATERIALS: tuple[Material, ...] = (
     YSZ,
     CARBON_BLACK,
     PVDF,
+    CARBON_BINDER,
 )
 """The built-in materials."""

@@ -33,7 +33,7 @@ def neighbours(centres, radii, box, factor, skin):  # type: ignore[no-untyped-de
     largest = radii.max()
     size_class = np.empty(count, np.int64)
     for i in range(count):
-        size_class[i] = min(np.int64(np.log2(largest / radii[i])), MOST_CLASSES - 1)
+        size_class[i] = min(int(np.log2(largest / radii[i])), MOST_CLASSES - 1)
     members = np.zeros(MOST_CLASSES, np.int64)
     for i in range(count):
         members[size_class[i]] += 1
@@ -47,9 +47,9 @@ def neighbours(centres, radii, box, factor, skin):  # type: ignore[no-untyped-de
         if members[level] == 0:
             continue
         edge = 2 * factor * largest / 2.0**level + skin
-        most = np.int64(2 * members[level] ** (1 / 3)) + 3  # no more cells than are of use
+        most = int(2 * members[level] ** (1 / 3)) + 3  # no more cells than are of use
         for axis in range(3):
-            cells[axis] = min(max(1, np.int64(box[axis] / edge)), most)
+            cells[axis] = min(max(1, int(box[axis] / edge)), int(most))
         order, starts = _cell_list(centres, box, cells, size_class, level, members[level])
         for i in range(count):
             if size_class[i] < level:

@@ -79,7 +79,7 @@ def packed(
 def _relax(centres, spreads, radii, box, skin, sweeps):  # type: ignore[no-untyped-def]
     """Move overlapping pairs apart, in place; return how many overlapped in the last sweep.
 
-    The list of pairs that may overlap is made anew only when a particle has moved by half of
+    The list of pairs that may overlap is made again only when a particle has moved by half of
     `skin`.
     """
     overlapping = 0

@@ -117,14 +117,20 @@ class WaveField:
         shape: voxels along (z, y, x).
         voxel_size_nm: (z, y, x).
         context: number of threads, and progress.
+        name: of the array of the nodes, one for each field that is used at the same time.
     """
 
     def __init__(
-        self, waves: PlaneWaves, shape: Shape, voxel_size_nm: Triple, context: Context
+        self,
+        waves: PlaneWaves,
+        shape: Shape,
+        voxel_size_nm: Triple,
+        context: Context,
+        name: str = "nodes",
     ) -> None:
         largest = np.abs(waves.vectors).max(axis=0)
         self._axes = [axis_of(*each) for each in zip(shape, voxel_size_nm, largest, strict=True)]
-        self._nodes = _sum_on_nodes(waves, [axis.half for axis in self._axes], context)
+        self._nodes = _sum_on_nodes(waves, [axis.half for axis in self._axes], context, name)
 
     @property
     def nodes(self) -> Shape:
@@ -158,7 +164,9 @@ def memory_bytes(shape: Shape, voxel_size_nm: Triple, wave_numbers: Triple) -> i
     return held_bytes(nodes * np.dtype(np.float64).itemsize)
 
 
-def _sum_on_nodes(waves: PlaneWaves, halves: list[np.ndarray], context: Context) -> np.ndarray:
+def _sum_on_nodes(
+    waves: PlaneWaves, halves: list[np.ndarray], context: Context, name: str
+) -> np.ndarray:
     """Return the field on the nodes, (z, y, x), each axis in the order ``[half, -half]``.
 
     With c and s for the cosine or sine of q_a r_a on each axis a, cos(q . r + phi) is the sum over
@@ -166,7 +174,7 @@ def _sum_on_nodes(waves: PlaneWaves, halves: list[np.ndarray], context: Context)
     """
     nz, ny, nx = (len(half) for half in halves)
     # Axes: parity and position along z, y and x in turn. Parities: 0 even, 1 odd.
-    field = np.asarray(context.empty("nodes", (2, nz, 2, ny, 2, nx), np.float64))
+    field = np.asarray(context.empty(name, (2, nz, 2, ny, 2, nx), np.float64))
     field[...] = 0.0
     for start in context.track(range(0, len(waves), WAVE_CHUNK), "summing waves"):
         part = slice(start, start + WAVE_CHUNK)

@@ -1,0 +1,1 @@
+"""A battery electrode: particles, binder and pores."""
