@@ -62,6 +62,11 @@ if TYPE_CHECKING:
     from fib_plugins.readers.tiff.reader import Tiff as Tiff
     from fib_plugins.readers.zarr.reader import Zarr as Zarr
     from fib_plugins.segmenters.kmeans import KMeans as KMeans
+    from fib_plugins.segmenters.local_threshold_backpropagation import (
+        LocalThresholdBackpropagation as LocalThresholdBackpropagation,
+    )
+    from fib_plugins.segmenters.optical_flow import OpticalFlow as OpticalFlow
+    from fib_plugins.segmenters.pore_back import PoreBack as PoreBack
     from fib_plugins.segmenters.random_forest.plugin import RandomForest as RandomForest
     from fib_plugins.segmenters.threshold import Threshold as Threshold
     from fib_plugins.segmenters.unet.plugin import UNet as UNet
@@ -126,6 +131,9 @@ _HOMES = {
     "Tiff": "readers.tiff.reader",
     "Zarr": "readers.zarr.reader",
     "KMeans": "segmenters.kmeans",
+    "LocalThresholdBackpropagation": "segmenters.local_threshold_backpropagation",
+    "OpticalFlow": "segmenters.optical_flow",
+    "PoreBack": "segmenters.pore_back",
     "RandomForest": "segmenters.random_forest.plugin",
     "Threshold": "segmenters.threshold",
     "UNet": "segmenters.unet.plugin",

@@ -1,0 +1,1 @@
+"""Segmenters that follow grey values along z, from published descriptions: what they share."""
