@@ -56,6 +56,14 @@ def cases(shape: tuple[int, ...]) -> dict[str, list[Step]]:
             "generator/leveled_wave", {}, shape=list(shape), voxel_size_nm=5,
             ligament_diameter_nm=40, solid_fraction=0.4, waves=100,
         ),
+        "spinodal": _run(
+            "generator/spinodal", {}, shape=list(shape), voxel_size_nm=5,
+            ligament_diameter_nm=120, solid_fraction=0.4, coarsening=1.6,
+        ),
+        "foam": _run(
+            "generator/foam", {}, shape=list(shape), voxel_size_nm=5, cells="closed",
+            cell_diameter_nm=150, solid_fraction=0.4, arrangement="random",
+        ),
         "weighted_projection": _run(
             "simulator/weighted_projection", {"labels": "labels"}, energies_kev=[2]
         ),
@@ -68,6 +76,7 @@ def cases(shape: tuple[int, ...]) -> dict[str, list[Step]]:
         "twin_off": _run("adapter/twin", GREY),
         "acquisition": _run("adapter/acquisition", GREY, preset="bad"),
         "acquisition_off": _run("adapter/acquisition", GREY),
+        "grains": _run("adapter/grains", PAIR, grain_diameter_nm=60),
         "histogram_match": _applied(
             "adapter/histogram_match", {"source": first, "target": first}, GREY
         ),

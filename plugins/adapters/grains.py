@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SLICES = 8
+SLICES = 4
 """Slices of a slab: their grains are found in threads."""
 BYTES_PER_PIXEL = 24
 """Memory of a thread per pixel of a slice."""
@@ -98,7 +98,7 @@ class Grains(Adapter):
             spec, kv=(None,), detectors=(None,), dtype=_number_dtype(sum(counts.values()))
         )
         pixels = spec.shape[1] * spec.shape[2]
-        memory = bytes_in_threads(BYTES_PER_PIXEL * pixels) + 16 * SLICES * pixels
+        memory = bytes_in_threads(BYTES_PER_PIXEL * pixels) + 8 * SLICES * pixels
         memory += BYTES_PER_GRAIN * sum(counts.values())
         memory += held_bytes(spec.nbytes) + held_bytes(kept.nbytes)
         return Forecast(spec, {"grain_numbers": kept}, memory_bytes=memory)

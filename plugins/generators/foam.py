@@ -28,7 +28,7 @@ FEWEST_VOXELS = 2.0
 FEWEST_CELLS = 20
 MOST_CELLS = 100_000
 """Their diagram takes minutes and some gigabytes."""
-BYTES_PER_CELL = 25_000
+BYTES_PER_CELL = 14_000
 """Memory of the diagram, images of cells around the box included."""
 PACKED = 0.5
 """Solid fraction at which spheres are packed, whose centres are then seeds of cells."""

@@ -1,0 +1,1 @@
+"""Measurements of generated structures and of effective materials."""
