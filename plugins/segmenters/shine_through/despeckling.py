@@ -8,8 +8,8 @@ import numpy as np
 def despeckle(labels: np.ndarray) -> None:
     """Give each voxel the phase of most of its 3 x 3 x 3 neighbourhood, in place.
 
-    Beyond the borders the outermost voxels are repeated. Two rows of sums are kept, whatever the
-    number of slices.
+    Beyond the borders the outermost voxels are repeated. Sums of three slices are kept at a
+    time.
 
     Args:
         labels: 0 and 1, axes (z, y, x).
