@@ -1,4 +1,4 @@
-"""Published methods against shine-through, beside thresholds and learning, on twins of hidden truth.
+"""Published methods against shine-through, thresholds and learning on twins of hidden truth.
 
 ``python -m benchmarks.shine_through``. Twins are porous gold (spinodal decomposition), pores filled
 with epoxy or open, imaged by Monte Carlo with few electrons by a beam at 38 degrees to the normal
@@ -73,7 +73,9 @@ Figures = dict[str, float]
 def steps(filling: str, detectors: Sequence[str]) -> list[Step]:
     """Return the steps that make a twin, and a U-Net for each detector that segments it."""
     materials = {"materials": [filling, "Au"]}
-    physics: Params = {"energies_kev": [2], "tilt_deg": TILT_DEG, "detectors": list(detectors)}
+    physics: Params = {"energies_kev": [2], "tilt_deg": TILT_DEG}
+    if list(detectors) != ["bse"]:
+        physics["detectors"] = list(detectors)
     few, more = ({"electrons_per_pixel": n * ELECTRONS} for n in (1, 2))
     simulator = "simulator/monte_carlo"
     made = [
@@ -100,9 +102,9 @@ def untaught() -> dict[str, Segmenter]:
         "Otsu": Threshold(),
         "k-means, 3 clusters": KMeans(clusters=3),
         "local threshold backpropagation": LocalThresholdBackpropagation(),
-        "  the same along the beam": LocalThresholdBackpropagation(**along),
+        "  backpropagation along the beam": LocalThresholdBackpropagation(**along),
         "pore-back correction": PoreBack(),
-        "  the same along the beam": PoreBack(**along),
+        "  correction along the beam": PoreBack(**along),
         "optical flow": OpticalFlow(),
     }
 
