@@ -7,12 +7,13 @@ from itertools import chain
 from typing import Any
 
 from fibcore import Adapter, FibError, Forecast, Plugin, VolumeSpec
+from fibcore.channels import Channel
 from fibcore.contracts import slots
 
 FACTS = {
     "shape": "shape (z, y, x)",
     "voxel_size_nm": "voxel size in nm (z, y, x)",
-    "kv": "voltages in kV",
+    "channels": "channels",
     "dtype": "element type",
     "phases": "materials",
 }
@@ -136,4 +137,6 @@ def _check_inputs(simulator: Plugin, physics: Plugin | None) -> None:
 
 
 def _shown(fact: Any) -> str:
+    if isinstance(fact, tuple) and all(isinstance(part, Channel) for part in fact):
+        return ", ".join(map(str, fact)) or "none"
     return str(dict(fact) if isinstance(fact, Mapping) else fact)

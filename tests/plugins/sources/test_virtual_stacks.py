@@ -79,9 +79,11 @@ def test_a_pair_depends_on_seed_purpose_and_number_alone() -> None:
 def test_the_specs_of_all_pairs_are_known_before_any_is_made() -> None:
     source = VirtualStacks(**PARAMS)
     forecast = source.forecast("sample", {})
+    assert forecast.output is not None
+    expected = forecast.output.of_channels(forecast.output.channels)
     for number in range(3):
         images, labels = source.pair("training", number, Context(1))
-        assert images.spec == forecast.output
+        assert images.spec == expected
         assert labels.spec == forecast.kept["labels"]
 
 
@@ -155,7 +157,7 @@ def test_recordings_are_by_variants_of_the_instrument_unless_its_spread_is_none(
         ("structures.1.params.voxel_size_nm", 4, r"structures\[1\]: .* differ in voxel size in nm"),
         ("structures.1.params.materials", ["epoxy", "Ag"], r"differ in materials: .*'Au'.*'Ag'"),
         ("structures", [], "at least 1 item"),
-        ("simulator.params.energies_kev", [{"between": [1, 2]}], "simulator differ in voltages"),
+        ("simulator.params.energies_kev", [{"between": [1, 2]}], "simulator differ in channels"),
         ("simulator.params.electrons_per_pixel", {"between": [0, 9]}, "greater than or equal to 1"),
         ("simulator", None, "there is no simulator: give the parameter simulator"),
         ("instrument.plugin", "adapter/cyclegan", "adapter/cyclegan must be fitted first"),
