@@ -47,6 +47,12 @@ class ParticleSizes:
         return ratios / np.prod(ratios) ** (1 / 3)
 
     @property
+    def odd_axis(self) -> int:
+        """Index in `relative_axes` of the axis that differs most from the other two."""
+        longest, middle, shortest = self.relative_axes
+        return 0 if longest / middle >= middle / shortest else 2
+
+    @property
     def largest_nm(self) -> float:
         """Longest axis that can be drawn."""
         mu, sigma = self._log

@@ -1,4 +1,4 @@
-"""Particles: overlapping or packed spheres and ellipsoids."""
+"""Particles: overlapping or packed bodies of several shapes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from fib_plugins.generators.particle_shapes import ParticleShape, ShapeName
 from fib_plugins.generators.particle_sizes import ParticleSizes
 from fibcore.context import Context, held_bytes
 from fibcore.errors import FibError
@@ -41,7 +42,7 @@ BYTES_PER_PARTICLE = 600
 
 
 class Particles(Generator):
-    """Spheres or ellipsoids, overlapping or packed, as in battery electrodes.
+    """Spheres, ellipsoids, rods, plates, crystals or irregular grains, overlapping or packed.
 
     Overlapping: the Boolean model, centres at random (a Poisson process), also those outside the
     box whose particle reaches in. Its expected solid fraction is 1 - exp(-n V), with n particles
@@ -51,6 +52,21 @@ class Particles(Generator):
     Packed: no two overlap. They are relaxed from random centres in a periodic box, which is the
     volume itself, or a larger one that the volume is cut from. Solid fractions of up to 0.6 are
     possible with spheres, lower ones with elongated ellipsoids.
+
+    Shapes are stretched by `axis_ratios`, and have the diameter of the sphere of equal volume:
+
+    - `ellipsoid`; spheres with equal axes.
+    - `cylinder`, along the axis that differs most: rods with axes such as (1, 1, 4), plates with
+      (4, 4, 1).
+    - `superellipsoid` |x/a|^p + |y/b|^p + |z/c|^p = 1: an octahedron with `exponent` p = 1, a
+      rounded block from 4 on.
+    - `polyhedron`: random convex facetted crystals.
+    - `irregular`: Gaussian random spheres (Muinonen, Astron. Astrophys. 332 (1998) 1087), whose
+      radius has standard deviation `roughness` over directions.
+
+    All except ellipsoids are packed as the ellipsoids of equal volume and axes. Their corners and
+    bumps reach beyond these and may touch a neighbour, where they merge; the more, the denser the
+    packing.
 
     With fraction `exact` the solid fraction is exact to one voxel: the mean number of particles is
     placed, and all are scaled by one factor, near 1 in a volume of many. (In a packing they touch
@@ -66,15 +82,28 @@ class Particles(Generator):
     voxel_size_nm: VoxelSize = Field(description="voxel size in nm: one number, or [z, y, x]")
     solid_fraction: Fraction = Field(description="volume fraction of the particles, 0 to 1")
     diameter_nm: PositiveNm = Field(
-        description="mean diameter, by number; of an ellipsoid, that of the sphere of equal volume"
+        description="mean diameter, by number, of the spheres of equal volume"
     )
     diameter_std_nm: Annotated[float, Field(ge=0)] = Field(
         default=0.0, description="standard deviation of the diameters, which are lognormal"
     )
     axis_ratios: tuple[PositiveNumber, PositiveNumber, PositiveNumber] = Field(
         default=(1.0, 1.0, 1.0),
-        description="lengths of the three axes of an ellipsoid relative to each other; "
+        description="lengths of the three axes of a particle relative to each other; "
         "orientations are random",
+    )
+    particle_shape: ShapeName = Field(default="ellipsoid", description="shape of the particles")
+    exponent: Annotated[float, Field(ge=0.8, le=20)] = Field(
+        default=4.0, description="superellipsoid: exponent p; 1 octahedron, 2 sphere, 20 block"
+    )
+    faces: Annotated[int, Field(ge=6, le=60)] = Field(
+        default=14, description="polyhedron: number of faces"
+    )
+    roughness: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        default=0.2, description="irregular: standard deviation of the radius over its mean"
+    )
+    roughness_angle_deg: Annotated[float, Field(ge=5, le=90)] = Field(
+        default=35.0, description="irregular: angle over which the radius is correlated, degrees"
     )
     mode: Literal["overlapping", "packed"] = Field(
         default="packed", description="whether particles may overlap"
@@ -126,15 +155,12 @@ class Particles(Generator):
             FibError: the box is too small for such particles, there would be too many of them, or
                 no packing was found.
         """
-        from fib_plugins.generators.ellipsoids import squared_distance
         from fib_plugins.generators.level import keep_below, keep_smallest
 
         context = Context.of(context, seed)
         self._check()
-        bodies = self._bodies(context)
         exact = self.fraction == "exact"
-        reach = REACH if exact else 1.0
-        field = squared_distance(bodies, self.shape, self.voxel_size_nm, reach, context)
+        field, count = self._painted(REACH if exact else 1.0, context)
         labels = context.empty("labels", self.shape, np.uint8)
         labels[:] = 1
 
@@ -143,7 +169,7 @@ class Particles(Generator):
 
         if exact:
             level = keep_smallest(slab, labels, self.solid_fraction, context)
-            self._check_scale(math.sqrt(max(level, 0.0)), len(bodies), context)
+            self._check_scale(math.sqrt(max(level, 0.0)), count, context)
         else:
             keep_below(slab, labels, 1.0, context)
         return Labels(labels, self.voxel_size_nm, dict(enumerate(self.materials)))
@@ -186,11 +212,14 @@ class Particles(Generator):
         if self.periodic:
             return self._box_nm
         largest = self._sizes.largest_nm
-        if self.mode == "overlapping":
-            return (
-                self._box_nm + largest
-            )  # half of it on either side: all particles that may reach in
+        if self.mode == "overlapping":  # half on either side: all particles that may reach in
+            return self._box_nm + largest * self._particle_shape.widest
         return np.maximum(self._box_nm + 2 * self.diameter_nm, PACKED_EDGE * largest)
+
+    @property
+    def _particle_shape(self) -> ParticleShape:
+        rough = (self.roughness, self.roughness_angle_deg)
+        return ParticleShape(self.particle_shape, self.exponent, self.faces, *rough)
 
     def _expected_count(self) -> float:
         """Return the mean number of particles in the region."""
@@ -215,27 +244,42 @@ class Particles(Generator):
                 f"than {MOST_PARTICLES}. Is diameter_nm in nm? Use larger ones or a smaller `shape`"
             )
 
-    def _bodies(self, context: Context) -> Ellipsoids:
-        """Return the particles that reach into the volume, in its coordinates."""
-        from fib_plugins.generators.ellipsoids import Ellipsoids
+    def _painted(self, reach: float, context: Context) -> tuple[np.ndarray, int]:
+        """Return the squared scale at each voxel, and the number of particles in the volume."""
+        from fib_plugins.generators.ellipsoids import Ellipsoids, squared_distance
+        from fib_plugins.generators.star_bodies import squared_scale
 
         rng = context.rng_for("particles")
-        region = self._region_nm
         mean = self._expected_count()
-        overlapping = self.mode == "overlapping"
-        poisson = overlapping and self.fraction == "expected"
+        poisson = self.mode == "overlapping" and self.fraction == "expected"
         count = int(rng.poisson(mean)) if poisson else max(1, round(mean))
+        region = self._region_nm
+        shift = (self._box_nm - region) / 2
+        period = region if self.periodic or self.mode == "packed" else None
         axes, rotations = self._sizes.draw(count, rng)
-        bodies = Ellipsoids.of(rng.random((count, 3)) * region, axes, rotations)
-        if not overlapping:
-            from fib_plugins.generators.packing import packed
+        if self.particle_shape == "ellipsoid":
+            ellipsoids = Ellipsoids.of(np.zeros((count, 3)), axes, rotations)
+            placed, _ = self._placed(ellipsoids, rng, context)
+            here = placed.moved(shift).in_box(self._box_nm, period)
+            return squared_distance(here, self.shape, self.voxel_size_nm, reach, context), len(here)
+        bodies = self._particle_shape.bodies(axes, rotations, self._sizes.odd_axis, rng)
+        placed, factor = self._placed(bodies.ellipsoids, rng, context)
+        bodies = bodies.scaled(factor).at(placed.centres + shift)
+        bodies = bodies.taken(*bodies.in_box(self._box_nm, period, reach))
+        return squared_scale(bodies, self.shape, self.voxel_size_nm, reach, context), len(bodies)
 
-            wanted = self.solid_fraction * float(region.prod())
-            bodies = bodies.scaled((wanted / bodies.volume_nm3) ** (1 / 3))
-            bodies = packed(bodies, region, rng, context)
-        bodies = bodies.moved((self._box_nm - region) / 2)
-        repeats = self.periodic or not overlapping
-        return bodies.in_box(self._box_nm, region if repeats else None)
+    def _placed(
+        self, bodies: Ellipsoids, rng: np.random.Generator, context: Context
+    ) -> tuple[Ellipsoids, float]:
+        """Return the particles at their places in the region, and the factor of their sizes."""
+        region = self._region_nm
+        if self.mode == "overlapping":
+            return replace(bodies, centres=rng.random((len(bodies), 3)) * region), 1.0
+        from fib_plugins.generators.packing import packed
+
+        wanted = self.solid_fraction * float(region.prod())
+        factor = (wanted / bodies.volume_nm3) ** (1 / 3)
+        return packed(bodies.scaled(factor), region, rng, context), factor
 
     def _check_scale(self, scale: float, count: int, context: Context) -> None:
         """Warn if the exact solid fraction needed particles of a notably different size.

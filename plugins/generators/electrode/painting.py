@@ -60,12 +60,9 @@ def painted(
         np.asarray(context.empty(f"{name}_gap", shape, np.float32)),
         np.asarray(context.empty(f"{name}_empty", shape, np.uint8)),
     )
-    size = np.asarray(voxel_size_nm)
-    centres, half = particles.ellipsoids.centres, REACH * particles.half_widths
-    first = np.maximum(np.ceil((centres - half) / size - 0.5), 0).astype(np.int64)
-    last = np.minimum(np.floor((centres + half) / size - 0.5), np.subtract(shape, 1))
-    last = last.astype(np.int64)
-    largest = particles.tables.max(axis=(1, 2)).astype(float)
+    size, bodies = np.asarray(voxel_size_nm), particles.bodies
+    first, last = bodies.voxels(shape, size, REACH)
+    limits = (REACH * bodies.widest) ** 2
 
     def paint(slab: Slab) -> None:
         here = np.flatnonzero((first[:, 0] < slab[1]) & (last[:, 0] >= slab[0]))
@@ -74,8 +71,8 @@ def painted(
         scale[:], gap[:], empty[:] = np.inf, wide_nm, 0
         second = np.full(scale.shape, wide_nm, np.float32)
         _paint(
-            *(scale, gap, second, empty, slab[0], here, centres, first, last, size),
-            *(particles.frames, particles.shape_of, particles.tables, largest),
+            *(scale, gap, second, empty, slab[0], here, bodies.centres, first, last, size),
+            *(bodies.frames, bodies.shape_of, bodies.tables, limits),
             *(particles.hollow, particles.cracks, particles.crack_count, crack_nm),
         )
         gap += second
@@ -101,7 +98,7 @@ def _paint(  # type: ignore[no-untyped-def]
     frames,
     shape_of,
     tables,
-    largest,
+    limits,
     hollow,
     cracks,
     crack_count,
@@ -111,7 +108,6 @@ def _paint(  # type: ignore[no-untyped-def]
         a = frames[i]
         table = tables[shape_of[i]]
         inner = tables[int(hollow[i, 4])]
-        limit = (REACH * largest[shape_of[i]]) ** 2
         for z in range(max(first[i, 0], start), min(last[i, 0] + 1, start + len(scale))):
             dz = (z + 0.5) * size[0] - centres[i, 0]
             for y in range(first[i, 1], last[i, 1] + 1):
@@ -123,7 +119,7 @@ def _paint(  # type: ignore[no-untyped-def]
                     dx = (x + 0.5) * size[2] - centres[i, 2]
                     u, v, w = u0 + a[0, 2] * dx, u1 + a[1, 2] * dx, u2 + a[2, 2] * dx
                     squared = u * u + v * v + w * w
-                    if squared >= limit:
+                    if squared >= limits[i]:
                         continue
                     here = np.sqrt(squared) / radius_towards(table, u, v, w)
                     if here >= REACH:

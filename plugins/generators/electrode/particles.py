@@ -1,18 +1,16 @@
 """The particles of an electrode: irregular, some cracked, some hollow.
 
-Coordinates are in nm along (z, y, x), from the corner of the volume. In its own frame u a particle
-has semi-axes of length 1; its surface is where |u| is the radius of its shape in that direction.
+For coordinates and frames see `fib_plugins.generators.star_bodies`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 
-from fib_plugins.generators.ellipsoids import Ellipsoids
 from fib_plugins.generators.radial_shapes import gaussian_spheres
+from fib_plugins.generators.star_bodies import StarBodies
 
 REACH = 1.7
 """Particles are painted up to this factor of their radius."""
@@ -32,19 +30,13 @@ class ElectrodeParticles:
     """Particles of an electrode.
 
     Attributes:
-        ellipsoids: centres and mean shapes.
-        frames: (count, 3, 3), 1/nm: u = frame (r - centre).
-        shape_of: (count,), the table of each particle.
-        tables: (shapes, edge, edge), relative radii.
+        bodies: their outer shapes.
         hollow: (count, 5): offset of a hollow (3), its radius (0 for none), its table.
         cracks: (count, MOST_CRACKS, 16), see `_cracks`.
         crack_count: (count,).
     """
 
-    ellipsoids: Ellipsoids
-    frames: np.ndarray
-    shape_of: np.ndarray
-    tables: np.ndarray
+    bodies: StarBodies
     hollow: np.ndarray
     cracks: np.ndarray
     crack_count: np.ndarray
@@ -74,57 +66,35 @@ class ElectrodeParticles:
         """
         count = len(semi_axes)
         tables = gaussian_spheres(SHAPES, roughness, angle_deg, rng)
+        bodies = StarBodies.of(semi_axes, rotations, tables, rng.integers(0, SHAPES, count))
         has = rng.random(count) < cracked
-        frames = np.swapaxes(rotations, 1, 2) / semi_axes[:, :, None]
         return cls(
-            Ellipsoids.of(np.zeros((count, 3)), semi_axes, rotations),
-            frames,
-            rng.integers(0, SHAPES, count),
-            tables,
+            bodies,
             _hollows(count, hollow, rng),
-            _cracks(frames, rng),
+            _cracks(bodies.frames, rng),
             np.where(has, rng.integers(1, MOST_CRACKS + 1, count), 0),
         )
 
     def __len__(self) -> int:
-        return len(self.shape_of)
+        return len(self.bodies)
 
     def at(self, centres: np.ndarray) -> ElectrodeParticles:
         """Return the same particles elsewhere."""
-        return replace(self, ellipsoids=Ellipsoids(centres, self.ellipsoids.spreads))
+        return replace(self, bodies=self.bodies.at(centres))
 
-    def _taken(self, which: np.ndarray, centres: np.ndarray) -> ElectrodeParticles:
+    def moved(self, shift_nm: np.ndarray) -> ElectrodeParticles:
+        """Return the same particles, shifted."""
+        return self.at(self.bodies.centres + shift_nm)
+
+    def in_box(self, box_nm: np.ndarray, period_nm: np.ndarray) -> ElectrodeParticles:
+        """Return those that, larger by `REACH`, meet the box from 0, with their nearest images."""
+        which, centres = self.bodies.in_box(box_nm, period_nm, REACH)
         return ElectrodeParticles(
-            Ellipsoids(centres, self.ellipsoids.spreads[which]),
-            self.frames[which],
-            self.shape_of[which],
-            self.tables,
+            self.bodies.taken(which, centres),
             self.hollow[which],
             self.cracks[which],
             self.crack_count[which],
         )
-
-    @property
-    def half_widths(self) -> np.ndarray:
-        """Half of the width of each along the axes, (count, 3), nm."""
-        largest = self.tables.max(axis=(1, 2))[self.shape_of]
-        diagonal = np.diagonal(self.ellipsoids.spreads, axis1=1, axis2=2)
-        return np.asarray(np.sqrt(diagonal) * largest[:, None])
-
-    def moved(self, shift_nm: np.ndarray) -> ElectrodeParticles:
-        """Return the same particles, shifted."""
-        return self.at(self.ellipsoids.centres + shift_nm)
-
-    def in_box(self, box_nm: np.ndarray, period_nm: np.ndarray) -> ElectrodeParticles:
-        """Return those that, scaled by `REACH`, meet the box from 0, with their nearest images."""
-        half, centres = REACH * self.half_widths, self.ellipsoids.centres
-        which, places = [], []
-        for steps in product((-1, 0, 1), repeat=3):
-            image = centres + np.multiply(steps, period_nm)
-            inside = ((image + half > 0) & (image - half < box_nm)).all(axis=1)
-            which.append(np.flatnonzero(inside))
-            places.append(image[inside])
-        return self._taken(np.concatenate(which), np.concatenate(places))
 
 
 def _hollows(count: int, share: float, rng: np.random.Generator) -> np.ndarray:

@@ -19,9 +19,7 @@ from fibcore.plugin import Forecast, keeps
 from fibcore.volumes import Labels
 
 if TYPE_CHECKING:
-    from fib_plugins.generators.electrode.painting import Painted
     from fib_plugins.generators.electrode.particles import ElectrodeParticles
-    from fib_plugins.generators.slabs import Slab
 
 Share = Annotated[float, Field(ge=0, le=1)]
 PositiveNumber = Annotated[float, Field(gt=0)]
@@ -32,10 +30,7 @@ DENSEST = 0.5
 """Solid fraction at which mean shapes are packed; beyond, particles meet over larger areas."""
 LONGEST = 3.0
 """Longest mean axis of a particle over its shortest."""
-COARSE = 48
-"""Points along an edge of the packing at which its solid share is measured."""
 MOST_PARTICLES = 1_000_000
-NOTABLE_SCALE = 0.05
 BYTES_PER_PARTICLE = 1500
 FEWEST_DIAMETERS = 2.0
 FEWEST_VOXELS = 2.0
@@ -157,22 +152,40 @@ class Electrode(Generator):
         Raises:
             FibError: too few particles for an exact share, or no packing was found.
         """
-        from fib_plugins.generators.electrode.painting import painted
+        from fib_plugins.generators.electrode.binder import Binder
+        from fib_plugins.generators.electrode.structure import Structure
 
         context = Context.of(context, seed)
         self._check()
-        packing = self._packing(context)
-        near = packing.in_box(self._box_nm, self._region_nm)
-        here = painted(near, self.shape, self.voxel_size_nm, *self._widths, "particles", context)
+        structure = Structure(
+            shape=self.shape,
+            voxel_size_nm=self.voxel_size_nm,
+            solid_fraction=self.solid_fraction,
+            exact=self.fraction == "exact",
+            crack_nm=self.crack_width_nm,
+            wide_nm=0.5 * self.diameter_nm,
+        )
+        packing, region = self._packing(context), self._region_nm
+        here = structure.painted(packing, region, context)
         labels = context.empty("labels", self.shape, np.uint8)
-        level = self._activate(here, labels, packing, len(near), context)
+        level = structure.activate(here, labels, packing, region, context)
         solid = context.empty("solid", self.shape, np.uint8)
         for z in range(len(labels)):
             solid[z] = labels[z]
         phases = dict(enumerate(self.materials))
         context.keep("solid", Labels(solid, self.voxel_size_nm, {i: phases[i] for i in (0, 1)}))
         if self.binder_fraction > 0:
-            self._bind(here, level, labels, context)
+            binder = Binder(
+                here.gap_nm,
+                structure.wide_nm,
+                self.voxel_size_nm,
+                porosity=self.binder_porosity,
+                texture_nm=self.binder_texture_nm,
+                wetting=self.binder_wetting,
+                diameter_nm=self.diameter_nm,
+                context=context,
+            )
+            structure.bind(here, level, labels, binder, self.binder_fraction, context)
         return Labels(labels, self.voxel_size_nm, phases)
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
@@ -204,11 +217,6 @@ class Electrode(Generator):
         """Edges of the periodic packing; the volume is in its middle."""
         widest = self._sizes.largest_nm
         return np.maximum(self._box_nm + 2 * self.diameter_nm, PACKED_EDGE * widest)
-
-    @property
-    def _widths(self) -> tuple[float, float]:
-        """Width of cracks, and the distance at which the pull of a particle ends, nm."""
-        return self.crack_width_nm, 0.5 * self.diameter_nm
 
     def _count(self) -> float:
         volumes = float(self._region_nm.prod()) / self._sizes.mean_volume_nm3
@@ -277,106 +285,8 @@ class Electrode(Generator):
             hollow=self.hollow_fraction,
             rng=rng,
         )
-        bodies = particles.ellipsoids
+        bodies = particles.bodies.ellipsoids
         wanted = min(self.solid_fraction, DENSEST) * float(region.prod())
         shrunk = bodies.scaled(min(1.0, (wanted / bodies.volume_nm3) ** (1 / 3)))
         centres = packed(shrunk, region, rng, context).centres
         return particles.at(centres + (self._box_nm - region) / 2)
-
-    def _activate(
-        self,
-        here: Painted,
-        labels: np.ndarray,
-        packing: ElectrodeParticles,
-        count: int,
-        context: Context,
-    ) -> float:
-        """Write 1 where active material is, 0 elsewhere; return the scale of the particles."""
-        from fib_plugins.generators.electrode.particles import REACH
-        from fib_plugins.generators.level import keep_below, keep_smallest
-
-        def scale(slab: Slab) -> np.ndarray:
-            return here.scale[slab[0] : slab[1]]
-
-        candidates = 0
-        for z in range(len(labels)):
-            labels[z] = here.empty[z] == 0
-            candidates += int(np.count_nonzero(labels[z]))
-        expected = self._expected_scale(packing, context)
-        if self.fraction == "expected":
-            keep_below(scale, labels, expected, context)
-            return expected
-        share = self.solid_fraction * labels.size / candidates if candidates else 2.0
-        level = keep_smallest(scale, labels, min(share, 1.0), context)
-        if not math.isfinite(level) or share > 1:
-            raise FibError(
-                f"the {count} particles in this volume miss the solid fraction "
-                f"{self.solid_fraction:g} even if they are scaled by {REACH:g}: too few for it. "
-                f"Use a larger `shape`, smaller particles, or `fraction`: expected"
-            )
-        if abs(level / expected - 1) > NOTABLE_SCALE:
-            context.log.warning(
-                f"the {count} particles in this volume were scaled by {level / expected:.3f} to "
-                f"meet the solid fraction; a larger shape needs less, `fraction`: expected none"
-            )
-        return level
-
-    def _expected_scale(self, packing: ElectrodeParticles, context: Context) -> float:
-        """Return the scale of the particles at which the whole packing has the solid fraction."""
-        from fib_plugins.generators.electrode.painting import painted
-
-        region = self._region_nm
-        everywhere = packing.moved((region - self._box_nm) / 2).in_box(region, region)
-        shape = (COARSE, COARSE, COARSE)
-        z, y, x = (region / COARSE).tolist()
-        whole = painted(everywhere, shape, (z, y, x), *self._widths, "coarse", context)
-        values = np.sort(whole.scale[whole.empty == 0])
-        wanted = min(round(self.solid_fraction * whole.scale.size), len(values) - 1)
-        level = float(values[wanted])
-        if not math.isfinite(level):
-            raise FibError(
-                f"particles with cracks and hollows do not reach the solid fraction "
-                f"{self.solid_fraction:g}; use a smaller one, or a smaller hollow_fraction"
-            )
-        return level
-
-    def _bind(self, here: Painted, level: float, labels: np.ndarray, context: Context) -> None:
-        """Write 2 where the binder is."""
-        from fib_plugins.generators.electrode.binder import Binder
-        from fib_plugins.generators.level import keep_smallest
-        from fib_plugins.generators.slabs import in_threads, slabs_of
-
-        binder = Binder(
-            here.gap_nm,
-            self._widths[1],
-            self.voxel_size_nm,
-            porosity=self.binder_porosity,
-            texture_nm=self.binder_texture_nm,
-            wetting=self.binder_wetting,
-            diameter_nm=self.diameter_nm,
-            context=context,
-        )
-        bound = context.empty("binder", self.shape, np.uint8)
-
-        def choose(slab: Slab) -> tuple[int, int]:
-            part = slice(*slab)
-            outside = here.scale[part] > level
-            bound[part] = outside & binder.solid(slab)
-            return int(np.count_nonzero(bound[part])), int(np.count_nonzero(labels[part]))
-
-        counts = np.array(list(in_threads(choose, slabs_of(self.shape), context))).sum(axis=0)
-        candidates, active = counts.tolist()
-        # Exact of the volume, or of what the particles leave of it.
-        wanted = self.binder_fraction * labels.size
-        if self.fraction == "expected":
-            wanted *= (1 - active / labels.size) / (1 - self.solid_fraction)
-        if wanted > candidates:
-            context.log.warning(
-                f"the binder fills all pores to a share of {candidates / labels.size:.3g} of the "
-                f"volume, less than the {wanted / labels.size:.3g} asked for; use a smaller "
-                f"binder_porosity"
-            )
-        if candidates:
-            keep_smallest(binder.order, bound, min(wanted / candidates, 1.0), context)
-        for z in range(len(labels)):
-            labels[z][bound[z] > 0] = 2
