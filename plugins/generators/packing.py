@@ -60,7 +60,7 @@ def packed(
     radii = np.sqrt(np.linalg.eigvalsh(bodies.spreads)[:, [0, -1]])
     skin = SKIN * float(np.median(radii[:, 1]))
     for _ in range(ATTEMPTS):
-        centres = rng.random((len(bodies), 3)) * box_nm
+        centres = _near_in_memory(rng.random((len(bodies), 3))) * box_nm
         for sweep in range(0, MOST_SWEEPS, SWEEPS_PER_REPORT):
             context.progress(sweep, None, "packing particles")
             left = _relax(centres, bodies.spreads, radii, box_nm, skin, SWEEPS_PER_REPORT)
@@ -73,6 +73,15 @@ def packed(
         f"smaller `solid_fraction`, axis ratios nearer to 1, a larger `shape`, or "
         f"`mode`: overlapping"
     )
+
+
+def _near_in_memory(places: np.ndarray) -> np.ndarray:
+    """Return places in the unit cube, (count, 3), in an order in which neighbours are close.
+
+    Sizes and orientations are independent of the places: the arrangement stays as random.
+    """
+    blocks = np.floor(places * max(1.0, (len(places) / 8) ** (1 / 3)))
+    return places[np.lexsort(blocks.T[::-1])]
 
 
 @compiled
