@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Self
 import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
+from fib_plugins.sources.counted_phases import counted_labels, counted_spec
 from fib_plugins.sources.held_plugins import held_in, with_held
 from fib_plugins.sources.pair_spec import check_same_volume, forecast_pair, same, takes_labels
 from fib_plugins.sources.varied_plugin import VariedPlugin, reject
@@ -28,6 +29,8 @@ from fibcore import (
     VolumeSpec,
     keeps,
 )
+
+Phase = Annotated[int, Field(ge=0, le=255)]
 
 
 class VariedStructure(VariedPlugin):
@@ -67,6 +70,9 @@ class VirtualStacks(Source):
     ``{"among": [values]}`` is one of some values. All structures have one shape, voxel size and
     list of materials.
 
+    Segmenters trained on the pairs find the phases of their labels. `count_phase_as` lets them look
+    for fewer than the structures have.
+
     The simulator and the instrument are given as parameters, or as inputs by steps that fit them.
     The input `physics` is passed on to a simulator that takes one. Inputs are kept in the model of
     the source.
@@ -90,6 +96,11 @@ class VirtualStacks(Source):
         default=None,
         description="adapter that records the images; none: the input `instrument`, or images as "
         "simulated",
+    )
+    count_phase_as: dict[Phase, Phase] = Field(
+        default_factory=dict,
+        description="phases that count as another one in the labels of the pairs, though the "
+        'images show them: {"2": 0} for the binder of generator/electrode as pore',
     )
     instrument_spread: float = Field(
         default=0.5,
@@ -144,7 +155,8 @@ class VirtualStacks(Source):
             held.get("physics"),
             [_examples(effect) for effect in self.effects],
         )
-        return replace(found, model=with_held(super().as_model(), held))
+        kept = {name: counted_spec(each, self.count_phase_as) for name, each in found.kept.items()}
+        return replace(found, kept=kept, model=with_held(super().as_model(), held))
 
     def _check(self, held: Mapping[str, Plugin]) -> None:
         """Refuse inputs that are missing, or given twice."""
@@ -225,7 +237,7 @@ class VirtualStacks(Source):
             recording = _inner(context, seeds[2], "recording", log)
             images = variant.transform(images, context=recording)
         check_same_volume(images.shape, labels.shape)
-        return images, labels
+        return images, counted_labels(labels, self.count_phase_as)
 
     def _drawn(self, name: str, rng: np.random.Generator) -> Plugin | None:
         """Return the simulator or the instrument of a pair; None if there is none."""

@@ -295,3 +295,38 @@ def test_the_example_alone_logs_what_the_steps_of_a_pair_warn_of(
     source.pair("training", 1, Context(1))
     source.pair("validation", 0, Context(1))
     assert not caplog.text
+
+
+ELECTRODE = {
+    "shape": [8, 32, 32],
+    "voxel_size_nm": 60,
+    "diameter_nm": {"between": [300, 500]},
+    "diameter_std_nm": 100,
+    "fraction": "expected",
+    "solid_fraction": {"between": [0.5, 0.65]},
+}
+
+
+def electrodes(**changes):
+    structures = [{"plugin": "generator/electrode", "params": ELECTRODE}]
+    simulator = {"plugin": "simulator/weighted_projection", "params": {"energies_kev": [2]}}
+    return VirtualStacks(structures=structures, simulator=simulator, **changes)
+
+
+def test_a_phase_that_counts_as_another_is_in_the_images_and_not_in_the_labels():
+    three, two = electrodes(), electrodes(count_phase_as={2: 0})
+    (images, labels), (same, counted) = three.pair("training", 0), two.pair("training", 0)
+    assert np.array_equal(images.data, same.data)
+    assert set(np.unique(labels.data)) == {0, 1, 2}
+    assert np.array_equal(counted.data, np.where(labels.data == 2, 0, labels.data))
+    assert counted.spec.phases == two.forecast("sample", {}).kept["labels"].phases
+    assert counted.spec.phases == {0: "vacuum", 1: "LiCoO2"}
+
+
+@pytest.mark.parametrize(
+    ("counted", "message"),
+    [({3: 0}, "names phase 3"), ({2: 1, 1: 0}, "name a phase that stays")],
+)
+def test_phases_that_cannot_be_counted_are_refused(counted, message):
+    with pytest.raises(FibError, match=message):
+        electrodes(count_phase_as=counted).forecast("sample", {})
