@@ -15,6 +15,7 @@ from fibcore.registry import registry
 
 WAVES = 1000
 INVERTED = 0.25
+OTHER = 0.5
 
 
 def draw(
@@ -23,7 +24,8 @@ def draw(
     """Return a random structure of a family: uint8 in axes (z, y, x), the number of a material.
 
     Of two materials the second fills the drawn shapes; in a quarter of the structures it is the
-    first. Of more, the materials fill shapes of the family one after the other.
+    first. Of more, the materials fill shapes one after the other, each of the family or, half of
+    the time, of another one: fine binder among large particles, and open pores between both.
 
     Args:
         family: one of `FAMILIES`.
@@ -38,7 +40,10 @@ def draw(
         return np.full(box.shape, rng.integers(len(materials)), np.uint8)
     structure = np.full(box.shape, order[0], np.uint8)
     for phase in order[1:]:
-        structure[FAMILIES[family](box, rng)] = phase
+        own = family
+        if len(order) > 2 and rng.random() < OTHER:
+            own = str(rng.choice(list(FAMILIES)))
+        structure[FAMILIES[own](box, rng)] = phase
     return structure
 
 

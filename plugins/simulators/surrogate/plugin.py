@@ -57,7 +57,7 @@ class Surrogate(Trainable, SurrogateParameters, Simulator):
     """
 
     name: ClassVar[str] = "surrogate"
-    result_version: ClassVar[int] = 2
+    result_version: ClassVar[int] = 3
     info_type: ClassVar[type[SurrogateInfo]] = SurrogateInfo
     learner: ClassVar[str] = "surrogate"
     works_unfitted: ClassVar[bool] = True

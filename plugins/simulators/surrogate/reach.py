@@ -10,8 +10,10 @@ from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
 from fibcore import FibError, Material
 
 VACUUM_FACTOR = 2.0
-"""Through vacuum electrons come from any depth; but through pores of many shapes, few from below
-twice that of dense matter."""
+"""Through fine pores few electrons come from below twice the depth of those in matter."""
+OPEN_SHARE = 0.5
+"""Through wide open pores they come from any depth. The network sees as deep as this share of its
+teaching structures, whose pores are the deepest that it knows."""
 
 
 def geometry_of(
@@ -24,10 +26,12 @@ def geometry_of(
     Raises:
         FibError: there is no matter.
     """
-    return Geometry.of(params.planes, voxel_size_nm, _reach_nm(params, materials))
+    return Geometry.of(params.planes, voxel_size_nm, _reach_nm(params, materials, voxel_size_nm))
 
 
-def _reach_nm(params: SurrogateParameters, materials: Sequence[Material]) -> float:
+def _reach_nm(
+    params: SurrogateParameters, materials: Sequence[Material], voxel_size_nm: Sequence[float]
+) -> float:
     """Return the depth below which nothing shows."""
     matter = [material for material in materials if material.composition]
     if not matter:
@@ -35,7 +39,10 @@ def _reach_nm(params: SurrogateParameters, materials: Sequence[Material]) -> flo
             "all materials are vacuum, from which nothing is backscattered: give a material"
         )
     depth = max(_half_range_nm(params, material, max(params.energies_kev)) for material in matter)
-    return depth * (VACUUM_FACTOR if len(matter) < len(materials) else 1.0)
+    if len(matter) == len(materials):
+        return depth
+    taught = params.teaching_shape[0] * voxel_size_nm[0]
+    return max(VACUUM_FACTOR * depth, OPEN_SHARE * taught)
 
 
 def too_shallow(
@@ -45,7 +52,7 @@ def too_shallow(
     geometry: Geometry,
 ) -> list[str]:
     """Return a warning if the largest pyramid ends above the depth that electrons return from."""
-    seen, depth = geometry.depth * voxel_size_nm[0], _reach_nm(params, materials)
+    seen, depth = geometry.depth * voxel_size_nm[0], _reach_nm(params, materials, voxel_size_nm)
     if seen >= depth:
         return []
     return [

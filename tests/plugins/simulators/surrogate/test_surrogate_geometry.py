@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fib_plugins.materials import LICOO2
 from fib_plugins.simulators.surrogate.geometry import MOST_LEVELS, Geometry
+from fib_plugins.simulators.surrogate.plugin import Surrogate
+from fib_plugins.simulators.surrogate.reach import geometry_of
+from fibcore.materials import EPOXY, VACUUM
 
 
 def test_levels_double_until_the_depth_is_reached():
@@ -42,3 +46,13 @@ def test_margins_hold_what_all_levels_see_in_whole_grains(size):
             assert own[axis] * scale[axis + 1] <= margin
             assert grain % scale[axis + 1] == 0
     assert np.prod(geometry.steps, axis=0).tolist() == list(geometry.scales[-1])
+
+
+def test_open_pores_are_seen_as_deep_as_half_the_structures_that_teach():
+    def seen(pore, depth=80):
+        surrogate = Surrogate(energies_kev=(2.0,), teaching_shape=(depth, 64, 64))
+        return geometry_of(surrogate, [pore, LICOO2], (20.0, 20.0, 20.0)).depth
+
+    assert seen(VACUUM) >= 40 > seen(EPOXY)
+    assert seen(VACUUM, 160) >= 80
+    assert seen(EPOXY, 160) == seen(EPOXY)
