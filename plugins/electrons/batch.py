@@ -16,12 +16,33 @@ from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from fib_plugins.compiled import compiled
 
 from .collision import deflection, entering, flight
-from .compiled import PLAIN, Whole, inlined
-from .electron import Beam, enter, is_counted, is_lost
+from .compiled import PLAIN, Real, Whole, inlined
+from .electron import (
+    Beam,
+    enter,
+    energy_and_cosine,
+    is_counted,
+    is_lost,
+)
 from .lattice import ARRIVED, ENTERED, ESCAPED, Lattice, to_walls, walk, walls_of
 from .medium import Tables
 from .random_stream import GOLDEN, scramble, stream_of
-from .tally import Tally, count
+from .secondary import (
+    AFTER_END,
+    AT_END,
+    ON_WAY,
+    Secondary,
+    bound_of,
+    escaping,
+    fading,
+    free_in,
+    is_chosen,
+    pairs_at,
+    share_of_flight,
+    voxel_of,
+)
+from .settle import settle
+from .tally import Tally, add_to_spectra, count
 
 LANES = 256
 """Number of electrons at a time: enough to fill vectors, few enough for the fastest cache."""
@@ -50,6 +71,17 @@ class Lanes(NamedTuple):
         range_after: range after it.
         row: row of the angle table after it.
         reach: reach after it, nm.
+        start_z: position where the flight begins, like start_y and start_x.
+        made: secondary electrons made on the last flight.
+        pairs: its energy, in secondary electrons.
+        fade: share of the secondary electrons made here that reach the face.
+        under_way: int32, whether its secondary electrons are still to be counted.
+        face: secondary electrons that it has emitted at the face.
+        face_depth: their sum weighted by the depth reached by then.
+        bounds: sum of the bounds of its flights beside pores.
+        bound: bound of its last flight, if that is chosen; otherwise 0.
+        way: (`LANES`, 9), the chosen flight: start, end, secondary electrons made, bound, depth.
+        way_voxels: int32 (`LANES`, 7), voxels of both and medium; see `secondary.nothing_emitted`.
     """
 
     state: np.ndarray
@@ -77,15 +109,46 @@ class Lanes(NamedTuple):
     range_after: np.ndarray
     row: np.ndarray
     reach: np.ndarray
+    start_z: np.ndarray
+    start_y: np.ndarray
+    start_x: np.ndarray
+    made: np.ndarray
+    pairs: np.ndarray
+    fade: np.ndarray
+    under_way: np.ndarray
+    face: np.ndarray
+    face_depth: np.ndarray
+    bounds: np.ndarray
+    bound: np.ndarray
+    way: np.ndarray
+    way_voxels: np.ndarray
 
 
 def empty_lanes(dtype: Any) -> Lanes:
     """Return lanes without electrons, for tables of this float type."""
-    kinds = {"state": np.int32, "pixel": np.int64, "stream": np.uint64, "medium": np.uint32}
-    shapes = {"voxel": (LANES, 4)}
-    kinds["voxel"] = np.int32
+    kinds = {
+        "state": np.int32, "pixel": np.int64, "stream": np.uint64, "medium": np.uint32,
+        "voxel": np.int32, "under_way": np.int32, "way_voxels": np.int32,
+    }  # fmt: skip
+    columns = {"voxel": 4, "way": 9, "way_voxels": 7}
     return Lanes(
-        *(np.zeros(shapes.get(name, LANES), kinds.get(name, dtype)) for name in Lanes._fields)
+        *(
+            np.zeros((LANES, columns[name]) if name in columns else LANES, kinds.get(name, dtype))
+            for name in Lanes._fields
+        )
+    )
+
+
+@inlined
+def _walls(lanes: Lanes, i: Whole) -> tuple:
+    """Return the walls of the box of a lane's electron."""
+    return (
+        lanes.top[i],
+        lanes.end[i],
+        lanes.front[i],
+        lanes.back[i],
+        lanes.west[i],
+        lanes.east[i],
     )
 
 
@@ -118,6 +181,7 @@ def _fly(lanes: Lanes, tables: Tables) -> None:
         nothing = length - length
         stays = length <= max(min(to_z, min(to_y, to_x)), nothing)
         step = length if stays else nothing
+        lanes.start_z[i], lanes.start_y[i], lanes.start_x[i] = z, y, x
         lanes.z[i], lanes.y[i], lanes.x[i] = z + uz * step, y + uy * step, x + ux * step
         lanes.depth_after[i], lanes.range_after[i] = depth, range_nm
         lanes.row[i], lanes.reach[i] = row, reach
@@ -126,22 +190,54 @@ def _fly(lanes: Lanes, tables: Tables) -> None:
 
 
 @compiled(pipeline_class=_NoAlias, **PLAIN)
+def _shine(lanes: Lanes, tables: Tables, secondary: Secondary) -> None:
+    """Add what every flight that has stayed within its box emits at the face; see `emit`."""
+    for i in range(LANES):
+        medium, state = lanes.medium[i], lanes.state[i]
+        before, fade, deepest = lanes.pairs[i], lanes.fade[i], lanes.deepest[i]
+        face, face_depth = lanes.face[i], lanes.face_depth[i]
+        start, end = lanes.start_z[i], lanes.z[i]
+        pairs = pairs_at(lanes.depth_after[i], medium, secondary, tables)
+        fade_after = fading(end, medium, secondary)
+        made = before - pairs
+        number = escaping(made, (end - start) * secondary.per_nm[medium], fade, fade_after)
+        after = face_depth + number * max(deepest, end)
+        hit = state == HIT
+        lanes.made[i] = made
+        lanes.face[i] = face + number if hit else face
+        lanes.face_depth[i] = after if hit else face_depth
+        lanes.pairs[i] = pairs if hit else before
+        lanes.fade[i] = fade_after if hit else fade
+
+
+@compiled(pipeline_class=_NoAlias, **PLAIN)
+def _shine_into_pores(lanes: Lanes, secondary: Secondary) -> None:
+    """Add the bound of every flight that has stayed within its box, and choose one; see `emit`."""
+    for i in range(LANES):
+        medium, bounds, made = lanes.medium[i], lanes.bounds[i], lanes.made[i]
+        start = (lanes.start_z[i], lanes.start_y[i], lanes.start_x[i])
+        end = (lanes.z[i], lanes.y[i], lanes.x[i])
+        walls = _walls(lanes, i)
+        zero = made - made
+        free = max(min(free_in(start, walls), free_in(end, walls)), zero)
+        bound = np.float32(0.5) * made * fading(free, medium, secondary)
+        beside = (lanes.state[i] == HIT) & (free < secondary.seen_nm[medium])
+        after = bounds + bound
+        chosen = beside & is_chosen(scramble(lanes.stream[i] ^ ON_WAY), bound, after)
+        lanes.bounds[i] = after if beside else bounds
+        lanes.bound[i] = bound if chosen else zero
+
+
+@compiled(pipeline_class=_NoAlias, **PLAIN)
 def _collide(lanes: Lanes, tables: Tables) -> None:
-    """Deflect every electron that collides, and end those that cannot return to the face."""
+    """Deflect every electron that collides, and end those that are lost."""
     for i in range(LANES):
         # all is read before the choices: a choice between two addresses prevents vectorisation
         state, uz, uy, ux = lanes.state[i], lanes.uz[i], lanes.uy[i], lanes.ux[i]
         depth, range_nm = lanes.depth[i], lanes.range_nm[i]
         depth_after, range_after = lanes.depth_after[i], lanes.range_after[i]
         place = (lanes.z[i], lanes.y[i], lanes.x[i])
-        walls = (
-            lanes.top[i],
-            lanes.end[i],
-            lanes.front[i],
-            lanes.back[i],
-            lanes.west[i],
-            lanes.east[i],
-        )
+        walls = _walls(lanes, i)
         lost = is_lost(depth_after, place, lanes.reach[i], range_after, walls)
         bits = scramble(lanes.stream[i])
         vz, vy, vx = deflection(bits, lanes.row[i], lanes.medium[i], (uz, uy, ux), tables)
@@ -182,24 +278,30 @@ def _walk(
     lattice: Lattice,
     tables: Tables,
     beam: Beam,
+    secondary: Secondary | None,
     tally: Tally,
 ) -> None:
     """Walk the electron of a lane out of its box, to its next collision, medium or end."""
     p, medium = lanes.pixel[i], np.int32(lanes.medium[i])
+    pixel = (pixels[p, 0], pixels[p, 1], pixels[p, 2])
     direction = (lanes.uz[i], lanes.uy[i], lanes.ux[i])
+    start = (lanes.z[i], lanes.y[i], lanes.x[i])
+    start_box = (lanes.voxel[i, 0], lanes.voxel[i, 1], lanes.voxel[i, 2], lanes.voxel[i, 3])
+    length = lanes.range_nm[i] - lanes.range_after[i]
     end, place, box, into, energy = walk(
-        lattice,
-        tables,
-        (pixels[p, 0], pixels[p, 1], pixels[p, 2]),
-        (lanes.z[i], lanes.y[i], lanes.x[i]),
-        direction,
-        (lanes.voxel[i, 0], lanes.voxel[i, 1], lanes.voxel[i, 2], lanes.voxel[i, 3]),
-        medium,
-        lanes.range_nm[i] - lanes.range_after[i],
-        lanes.range_after[i],
+        lattice, tables, pixel, start, direction, start_box, medium, length, lanes.range_after[i]
     )
+    walls = _walls(lanes, i)
     _put(lanes, i, place, box, into, lattice, tables)
     lanes.deepest[i] = max(lanes.deepest[i], place[0])
+    if secondary is not None and tables.depth_max[medium] > 0:
+        made = lanes.pairs[i] - pairs_at(lanes.depth_after[i], medium, secondary, tables)
+        if end != ARRIVED:
+            made *= share_of_flight(start, place, length)
+        _emit(
+            lanes, i, ON_WAY, made, start, start_box, walls, place, box, medium, end, lattice,
+            secondary,
+        )  # fmt: skip
     if tables.depth_max[medium] == 0:
         energy = lanes.depth[i]
     lanes.state[i] = ENDED
@@ -210,9 +312,148 @@ def _walk(
         lanes.scale[i] = tables.depth_scale[into]
         lanes.depth[i], lanes.range_nm[i] = entering(energy, into, tables)
     elif end == ESCAPED:
-        seen, share, cosine = is_counted(energy, direction, tables, beam)
-        if seen:
-            count(tally, p, share, cosine, lanes.deepest[i])
+        share, cosine = energy_and_cosine(energy, direction, tables, beam)
+        for detector in range(tally.counts.shape[1]):
+            if is_counted(share, cosine, detector, beam):
+                count(tally, p, detector, share, lanes.deepest[i])
+                if detector == 0:
+                    add_to_spectra(tally, share, cosine)
+    if secondary is not None:
+        if lanes.state[i] == ENDED:
+            _settle(lanes, i, pixels, lattice, tables, beam, secondary, tally)
+        else:
+            depth = lanes.depth_after[i] if end == ARRIVED else lanes.depth[i]
+            _shines_from_here(lanes, i, depth, into, tables, secondary)
+
+
+@inlined
+def _shines_from_here(
+    lanes: Lanes, i: Whole, depth: Real, medium: np.int32, tables: Tables, secondary: Secondary
+) -> None:
+    """Note what the secondary electrons of the next flight depend on at its start."""
+    lanes.pairs[i] = pairs_at(depth, medium, secondary, tables)
+    lanes.fade[i] = fading(lanes.z[i], medium, secondary)
+
+
+@inlined
+def _choose_flight(lanes: Lanes, i: Whole, lattice: Lattice) -> None:
+    """Note the last flight of a lane, within its box beside a pore, as the one to be examined."""
+    start = (lanes.start_z[i], lanes.start_y[i], lanes.start_x[i])
+    end = (lanes.z[i], lanes.y[i], lanes.x[i])
+    box = (lanes.voxel[i, 0], lanes.voxel[i, 1], lanes.voxel[i, 2], lanes.voxel[i, 3])
+    medium = np.int32(lanes.medium[i])
+    deepest = max(lanes.deepest[i], end[0])
+    voxels = (voxel_of(start, box, lattice), voxel_of(end, box, lattice))
+    _note(lanes, i, (start, end, *voxels, medium, lanes.made[i], lanes.bound[i], deepest))
+
+
+@inlined
+def _note(lanes: Lanes, i: Whole, chosen: tuple) -> None:
+    """Note the flight of a lane that is to be examined; see `secondary.nothing_emitted`."""
+    start, end, voxel_1, voxel_2, medium, made, bound, deepest = chosen
+    for along in range(3):
+        lanes.way[i, along], lanes.way[i, 3 + along] = start[along], end[along]
+        lanes.way_voxels[i, along], lanes.way_voxels[i, 3 + along] = voxel_1[along], voxel_2[along]
+    lanes.way[i, 6], lanes.way[i, 7], lanes.way[i, 8] = made, bound, deepest
+    lanes.way_voxels[i, 6] = medium
+
+
+@inlined
+def _emitted(lanes: Lanes, i: Whole) -> tuple:
+    """Return what the electron of a lane has emitted."""
+    way, voxels = lanes.way, lanes.way_voxels
+    return (
+        lanes.face[i],
+        lanes.face_depth[i],
+        lanes.bounds[i],
+        (
+            (way[i, 0], way[i, 1], way[i, 2]),
+            (way[i, 3], way[i, 4], way[i, 5]),
+            (voxels[i, 0], voxels[i, 1], voxels[i, 2]),
+            (voxels[i, 3], voxels[i, 4], voxels[i, 5]),
+            voxels[i, 6],
+            way[i, 6],
+            way[i, 7],
+            way[i, 8],
+        ),
+    )
+
+
+@inlined
+def _emit(
+    lanes: Lanes,
+    i: Whole,
+    draw: np.uint64,
+    made: Real,
+    start: tuple,
+    start_box: tuple,
+    start_walls: tuple,
+    end: tuple,
+    end_box: tuple,
+    medium: np.int32,
+    how: Whole,
+    lattice: Lattice,
+    secondary: Secondary,
+) -> None:
+    """Add secondary electrons to what the electron of a lane has emitted; see `secondary.emit`."""
+    deepest = lanes.deepest[i]
+    number = escaping(
+        made,
+        (end[0] - start[0]) * secondary.per_nm[medium],
+        lanes.fade[i],
+        fading(end[0], medium, secondary),
+    )
+    lanes.face[i] += number
+    lanes.face_depth[i] += number * deepest
+    if secondary.closed_nm[0] < secondary.seen_nm[medium]:
+        bound = bound_of(
+            made, start, start_walls, end, _walls(lanes, i), medium, how, secondary
+        )
+        lanes.bounds[i] += bound
+        if is_chosen(scramble(lanes.stream[i] ^ draw), bound, lanes.bounds[i]):
+            voxels = (voxel_of(start, start_box, lattice), voxel_of(end, end_box, lattice))
+            _note(lanes, i, (start, end, *voxels, medium, made, bound, deepest))
+
+
+@inlined
+def _end(
+    lanes: Lanes,
+    i: Whole,
+    pixels: np.ndarray,
+    lattice: Lattice,
+    tables: Tables,
+    beam: Beam,
+    secondary: Secondary,
+    tally: Tally,
+) -> None:
+    """Emit what an electron that is lost has left, and count its secondary electrons."""
+    place = (lanes.z[i], lanes.y[i], lanes.x[i])
+    box = (lanes.voxel[i, 0], lanes.voxel[i, 1], lanes.voxel[i, 2], lanes.voxel[i, 3])
+    _emit(
+        lanes, i, AT_END, lanes.pairs[i], place, box, _walls(lanes, i), place, box,
+        np.int32(lanes.medium[i]), ARRIVED, lattice, secondary,
+    )  # fmt: skip
+    _settle(lanes, i, pixels, lattice, tables, beam, secondary, tally)
+
+
+@inlined
+def _settle(
+    lanes: Lanes,
+    i: Whole,
+    pixels: np.ndarray,
+    lattice: Lattice,
+    tables: Tables,
+    beam: Beam,
+    secondary: Secondary,
+    tally: Tally,
+) -> None:
+    """Count the secondary electrons of a lane's electron, which has ended."""
+    p = lanes.pixel[i]
+    pixel = (pixels[p, 0], pixels[p, 1], pixels[p, 2])
+    stream = lanes.stream[i] ^ AFTER_END
+    settle(_emitted(lanes, i), stream, p, pixel, lattice, tables, beam, secondary, tally)
+    lanes.under_way[i] = 0
+    lanes.face[i] = lanes.face_depth[i] = lanes.bounds[i] = 0
 
 
 @compiled(**PLAIN)
@@ -224,10 +465,11 @@ def image_pixels(
     lattice: Lattice,
     tables: Tables,
     beam: Beam,
+    secondary: Secondary | None,
     tally: Tally,
     lanes: Lanes,
 ) -> None:
-    """Send electrons into pixels and count those that are backscattered.
+    """Send electrons into pixels and count those that leave the face.
 
     Args:
         key: seed of the sequence of random numbers.
@@ -237,19 +479,29 @@ def image_pixels(
         lattice: the voxels.
         tables: see `Tables`.
         beam: see `Beam`.
+        secondary: see `Secondary`; None for backscattered electrons alone, which are the same.
         tally: receives the counts, which are added.
         lanes: empty lanes as workspace.
     """
     total = len(pixels) * per_pixel
     sent, under_way = 0, LANES
+    has_pores = secondary is not None and len(secondary.codes) > 0
     while under_way > 0:
         _fly(lanes, tables)
+        if secondary is not None:
+            _shine(lanes, tables, secondary)
+            if has_pores:
+                _shine_into_pores(lanes, secondary)
         for i in range(LANES):
             if lanes.state[i] == WALKING:
-                _walk(lanes, i, pixels, lattice, tables, beam, tally)
+                _walk(lanes, i, pixels, lattice, tables, beam, secondary, tally)
+            elif secondary is not None and lanes.bound[i] > 0:
+                _choose_flight(lanes, i, lattice)
         _collide(lanes, tables)
         under_way = 0
         for i in range(LANES):
+            if secondary is not None and lanes.state[i] == ENDED and lanes.under_way[i] == 1:
+                _end(lanes, i, pixels, lattice, tables, beam, secondary, tally)
             if lanes.state[i] == ENDED and sent < total:
                 p = sent // per_pixel
                 stream = stream_of(key, np.uint64(electrons[p] + sent - p * per_pixel))
@@ -266,4 +518,7 @@ def image_pixels(
                 lanes.uy[i] = beam.direction[1]
                 lanes.ux[i] = beam.direction[2]
                 lanes.deepest[i] = place[0]
+                if secondary is not None:
+                    lanes.under_way[i] = 1
+                    _shines_from_here(lanes, i, depth, medium, tables, secondary)
             under_way += lanes.state[i] != ENDED

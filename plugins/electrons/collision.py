@@ -64,6 +64,38 @@ def logarithm(x: np.float32) -> np.float32:
     return fraction + np.float32(exponent) * _LOG_2
 
 
+_EXPONENTIAL = tuple(
+    np.float32(c)
+    for c in (
+        1.9875691500e-4,
+        1.3981999507e-3,
+        8.3334519073e-3,
+        4.1665795894e-2,
+        1.6666665459e-1,
+        5.0000001201e-1,
+    )
+)
+_PER_LOG_2 = np.float32(1.0 / math.log(2.0))
+_LOG_2_HIGH, _LOG_2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
+
+
+@inlined
+def decay(x: Real) -> np.float32:
+    """Return exp(-x) of a number that is not negative, with a relative error below 2e-7 up to 86.
+
+    Beyond it is constant. It separates the power of two and sums the minimax series of the Cephes
+    library (S. Moshier, expf). Unlike a library call it can be vectorised.
+    """
+    y = -min(np.float32(x), np.float32(86))
+    whole = np.int32(y * _PER_LOG_2 - np.float32(0.5))
+    f = y - np.float32(whole) * _LOG_2_HIGH - np.float32(whole) * _LOG_2_LOW
+    series = np.float32(0)
+    for c in _EXPONENTIAL:
+        series = series * f + c
+    power = np.int32((whole + np.int32(127)) << np.int32(23)).view(np.float32)
+    return (series * f * f + f + np.float32(1)) * power
+
+
 @inlined
 def flight(bits: np.uint64, depth: Real, scale: Real, medium: np.uint32, tables: Tables) -> tuple:
     """Return optical depth, range and reach after a free flight from this optical depth.

@@ -130,6 +130,15 @@ def _inside(index: np.int32, count: np.int32, mirrored: bool) -> np.int32:
 
 
 @inlined
+def inside_and_flip(index: np.int32, count: np.int32, mirrored: bool) -> tuple:
+    """Return the voxel at an index of the endless lattice, and -1 if it is a mirror image, or 1."""
+    behind = index < 0
+    whole = np.uint32(-1 - index if behind else index) // np.uint32(count)
+    image = mirrored and (whole % np.uint32(2) == np.uint32(0)) == behind
+    return _inside(index, count, mirrored), np.int32(-1 if image else 1)
+
+
+@inlined
 def look_up(lattice: Lattice, pixel: tuple, iz: np.int32, iy: np.int32, ix: np.int32) -> tuple:
     """Return the medium around a voxel, and the half width of its known box.
 
@@ -282,9 +291,9 @@ def step(
     x = wall_x if out_x else x + ux * way
     if out_z & (not down) & (wall_z <= zero):
         return ESCAPED, (zero, y, x), box, medium, length
-    within_z = max(_within(z * lattice.per_nm[0], iz, half), np.int32(0))
-    within_y = _within(y * lattice.per_nm[1], iy, half)
-    within_x = _within(x * lattice.per_nm[2], ix, half)
+    within_z = max(within(z * lattice.per_nm[0], iz, half), np.int32(0))
+    within_y = within(y * lattice.per_nm[1], iy, half)
+    within_x = within(x * lattice.per_nm[2], ix, half)
     iz = next_z if out_z else within_z
     iy = next_y if out_y else within_y
     ix = next_x if out_x else within_x
@@ -322,7 +331,7 @@ def to_walls(place: Real, along: Real, near: Real, far: Real) -> Real:
 
 
 @inlined
-def _within(at: Real, index: np.int32, half: np.int32) -> np.int32:
+def within(at: Real, index: np.int32, half: np.int32) -> np.int32:
     """Return the voxel number of a place, kept within the box it must be in despite rounding."""
     whole = np.int32(at)
     whole = np.int32(whole - (at < whole))  # floor, without the call of a library

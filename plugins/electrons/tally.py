@@ -17,11 +17,15 @@ class Tally(NamedTuple):
     """Counts and sums, int64.
 
     Attributes:
-        counts: (pixel,) electrons that the detector counts.
-        shares: (pixel,) sum of their energies over the beam energy, in units of `SHARE_UNIT`.
-        depths: (pixel,) sum of the largest depths they reached, in units of `DEPTH_UNIT_NM`.
-        energies: histogram of energy over beam energy over all pixels, from 0 to 1; may be empty.
-        cosines: histogram of the cosine to the direction back along the beam, 0 to 1; may be empty.
+        counts: (pixel, detector) electrons that each detector counts.
+        shares: (pixel, detector) sum of their energies over the beam energy, in units of
+            `SHARE_UNIT`; a secondary electron adds 1, since detectors accelerate it.
+        depths: (pixel, detector) sum of the largest depths they reached, in units of
+            `DEPTH_UNIT_NM`; of secondary electrons, those that the electron which made them had
+            reached by then, on average.
+        energies: histogram of energy over beam energy over all pixels, from 0 to 1, of the first
+            detector; may be empty.
+        cosines: histogram of the cosine to the direction back along the beam, 0 to 1, likewise.
     """
 
     counts: np.ndarray
@@ -30,10 +34,16 @@ class Tally(NamedTuple):
     energies: np.ndarray
     cosines: np.ndarray
 
+    def of_detector(self, detector: int) -> Tally:
+        """Return the tally of one detector, in which counts and sums are (pixel,)."""
+        counts, shares, depths, *spectra = self
+        return Tally(*(part[:, detector] for part in (counts, shares, depths)), *spectra)
 
-def empty_tally(pixels: int, bins: int = 0) -> Tally:
+
+def empty_tally(pixels: int, bins: int = 0, detectors: int = 1) -> Tally:
     """Return a tally of zeros, with so many bins in each histogram."""
-    return Tally(*(np.zeros(n, np.int64) for n in (pixels, pixels, pixels, bins, bins)))
+    sums = (np.zeros((pixels, detectors), np.int64) for _ in range(3))
+    return Tally(*sums, np.zeros(bins, np.int64), np.zeros(bins, np.int64))
 
 
 @inlined
@@ -49,11 +59,16 @@ def depth_units(depth_nm: Real) -> np.int64:
 
 
 @inlined
-def count(tally: Tally, pixel: Whole, share: Real, cosine: Real, deepest: Real) -> None:
-    """Add an electron to a tally."""
-    tally.counts[pixel] += 1
-    tally.shares[pixel] += share_units(share)
-    tally.depths[pixel] += depth_units(deepest)
+def count(tally: Tally, pixel: Whole, detector: Whole, share: Real, deepest: Real) -> None:
+    """Add an electron to what a detector has counted."""
+    tally.counts[pixel, detector] += 1
+    tally.shares[pixel, detector] += share_units(share)
+    tally.depths[pixel, detector] += depth_units(deepest)
+
+
+@inlined
+def add_to_spectra(tally: Tally, share: Real, cosine: Real) -> None:
+    """Add an electron to the histograms."""
     bins = len(tally.energies)
     if bins > 0:
         energy_bin: Whole = min(max(np.int64(share * bins), 0), bins - 1)

@@ -1,0 +1,223 @@
+"""Secondary electrons at the walls of pores: the nearest wall, and the way out."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .collision import decay
+from .compiled import Real, inlined
+from .lattice import (
+    BELOW_FILL,
+    BELOW_REPEAT,
+    CROSSED,
+    ESCAPED,
+    MAX_CROSSINGS,
+    MIRROR,
+    Lattice,
+    inside_and_flip,
+    inverse_of,
+    look_up,
+    step,
+)
+from .medium import BEYOND_ALL_NM, Tables
+from .open_surfaces import OF_VACUUM
+from .secondary import Secondary, escaping
+
+
+@inlined
+def into_pores(emitted: tuple, pixel: tuple, lattice: Lattice, secondary: Secondary) -> tuple:
+    """Return the expected number that an electron has emitted into pores, and where.
+
+    Args:
+        emitted: see `secondary.nothing_emitted`; with a chosen flight.
+        pixel: voxel of the pixel.
+        lattice: the voxels.
+        secondary: see `Secondary`.
+
+    Returns:
+        The number; the place (z, y, x) in nm, the normal there, the voxel of vacuum before it.
+    """
+    real = secondary.per_nm.dtype.type
+    _, _, bounds, chosen = emitted
+    start, end, voxel_1, voxel_2, medium, made, bound, _ = chosen
+    d1, place_1, normal_1, vacuum_1 = _nearest(start, voxel_1, pixel, lattice, secondary)
+    d2, place_2, normal_2, vacuum_2 = _nearest(end, voxel_2, pixel, lattice, secondary)
+    per_nm = secondary.per_nm[medium]
+    fade_1, fade_2 = real(decay(d1 * per_nm)), real(decay(d2 * per_nm))
+    number = escaping(made, (d2 - d1) * per_nm, fade_1, fade_2)
+    if bound > real(0):
+        number *= bounds / bound
+    if d1 <= d2:
+        return number, place_1, normal_1, vacuum_1
+    return number, place_2, normal_2, vacuum_2
+
+
+@inlined
+def _nearest(
+    place: tuple, voxel: tuple, pixel: tuple, lattice: Lattice, secondary: Secondary
+) -> tuple:
+    """Return the nearest wall of a pore.
+
+    Args:
+        place: (z, y, x) in nm, in a solid or on its wall.
+        voxel: (z, y, x) of its voxel; one of vacuum if it has just entered it.
+        pixel: voxel of the pixel.
+        lattice: the voxels.
+        secondary: see `Secondary`.
+
+    Returns:
+        Its distance in nm, `BEYOND_ALL_NM` if there is none near enough; the nearest place on it;
+        its normal; and the voxel of vacuum behind it.
+    """
+    zero = place[0] - place[0]
+    one = zero + np.float32(1)
+    hz, hy, hx = lattice.size_nm[0], lattice.size_nm[1], lattice.size_nm[2]
+    distance, nearest, normal, behind = one * np.float32(BEYOND_ALL_NM), place, (one, zero, zero), voxel
+    code, flip_z, flip_y, flip_x = _look_up_code(lattice, secondary, pixel, voxel)
+    if code < 0:  # on a wall of this voxel of vacuum
+        oz = place[0] * lattice.per_nm[0] - np.float32(voxel[0]) - np.float32(0.5)
+        oy = place[1] * lattice.per_nm[1] - np.float32(voxel[1]) - np.float32(0.5)
+        ox = place[2] * lattice.per_nm[2] - np.float32(voxel[2]) - np.float32(0.5)
+        if abs(oz) >= abs(oy) and abs(oz) >= abs(ox):
+            normal = (-one if oz > zero else one, zero, zero)
+        elif abs(oy) >= abs(ox):
+            normal = (zero, -one if oy > zero else one, zero)
+        else:
+            normal = (zero, zero, -one if ox > zero else one)
+        return zero, nearest, normal, behind
+    if code == 0:
+        return distance, nearest, normal, behind
+    number = code >> secondary.side_bits
+    if number > 0:
+        sz = np.int32(secondary.offsets[3 * number]) * flip_z
+        sy = np.int32(secondary.offsets[3 * number + 1]) * flip_y
+        sx = np.int32(secondary.offsets[3 * number + 2]) * flip_x
+        tz, ty, tx = np.int32(voxel[0] + sz), np.int32(voxel[1] + sy), np.int32(voxel[2] + sx)
+        there = _clipped(place, (tz, ty, tx), lattice)
+        if tz >= 0:
+            distance, nearest, behind = _distance(place, there), there, (tz, ty, tx)
+            nz, ny, nx = hz * np.float32(sz), hy * np.float32(sy), hx * np.float32(sx)
+            per_length = one / (one * math.sqrt(nz * nz + ny * ny + nx * nx))
+            normal = (nz * per_length, ny * per_length, nx * per_length)
+    for side in range(secondary.side_bits):
+        if (code >> side) & 1:
+            sign = np.int32(-1 if side % 2 == 0 else 1)
+            sz = np.int32(sign * flip_z if side < 2 else 0)
+            sy = np.int32(sign * flip_y if side == 2 or side == 3 else 0)
+            sx = np.int32(sign * flip_x if side > 3 else 0)
+            tz, ty, tx = np.int32(voxel[0] + sz), np.int32(voxel[1] + sy), np.int32(voxel[2] + sx)
+            there = _clipped(place, (tz, ty, tx), lattice)
+            away = _distance(place, there)
+            if tz >= 0 and away < distance:
+                distance, nearest, behind = away, there, (tz, ty, tx)
+                normal = (one * np.float32(sz), one * np.float32(sy), one * np.float32(sx))
+    return distance, nearest, normal, behind
+
+
+@inlined
+def _clipped(place: tuple, voxel: tuple, lattice: Lattice) -> tuple:
+    """Return the place in a voxel that is nearest to another."""
+    real = lattice.size_nm.dtype.type
+    hz, hy, hx = lattice.size_nm[0], lattice.size_nm[1], lattice.size_nm[2]
+    z, y, x = real(voxel[0]), real(voxel[1]), real(voxel[2])
+    one = real(1)
+    return (
+        min(max(place[0], z * hz), (z + one) * hz),
+        min(max(place[1], y * hy), (y + one) * hy),
+        min(max(place[2], x * hx), (x + one) * hx),
+    )
+
+
+@inlined
+def _distance(one: tuple, other: tuple) -> Real:
+    """Return the distance of two places."""
+    z, y, x = other[0] - one[0], other[1] - one[1], other[2] - one[2]
+    return (z - z + np.float32(1)) * math.sqrt(z * z + y * y + x * x)
+
+
+@inlined
+def _look_up_code(lattice: Lattice, secondary: Secondary, pixel: tuple, voxel: tuple) -> tuple:
+    """Return the code of a voxel, -1 for vacuum, and the sign of its offsets along z, y, x."""
+    nz, ny, nx = lattice.shape
+    up = np.int32(1)
+    z, y, x = np.int32(voxel[0] + pixel[0]), np.int32(voxel[1] + pixel[1]), np.int32(
+        voxel[2] + pixel[2]
+    )  # fmt: skip
+    flip_z, flip_y, flip_x = up, up, up
+    if z >= nz:
+        if lattice.below == BELOW_FILL:
+            vacuum = secondary.seen_nm[lattice.fill] <= 0
+            return np.int32(-1 if vacuum else 0), up, up, up
+        if lattice.below == BELOW_REPEAT:
+            z = np.int32(nz - 1)
+        else:
+            z, flip_z = inside_and_flip(z, nz, True)
+    mirrored = lattice.lateral == MIRROR
+    if y < 0 or y >= ny:
+        y, flip_y = inside_and_flip(y, ny, mirrored)
+    if x < 0 or x >= nx:
+        x, flip_x = inside_and_flip(x, nx, mirrored)
+    row = np.uint32(z * ny + y)
+    at = np.uint64(row) * np.uint32(nx) + np.uint32(x)
+    code = np.int32(secondary.codes[at])
+    if code == OF_VACUUM:
+        code = np.int32(-1)
+    return code, flip_z, flip_y, flip_x
+
+
+@inlined
+def comes_out(
+    place: tuple, direction: tuple, voxel: tuple, pixel: tuple, lattice: Lattice, tables: Tables
+) -> bool:
+    """Return whether the straight way from a wall through vacuum ends beyond the face.
+
+    Args:
+        place: (z, y, x) on the wall, nm.
+        direction: (z, y, x) of the way.
+        voxel: voxel of vacuum before the wall.
+        pixel: voxel of the pixel.
+        lattice: the voxels.
+        tables: see `Tables`.
+    """
+    real = tables.angles.dtype.type
+    inverse = inverse_of(direction)
+    medium, half = look_up(lattice, pixel, voxel[0], voxel[1], voxel[2])
+    if tables.depth_max[medium] > real(0):
+        return False
+    box, length = (voxel[0], voxel[1], voxel[2], half), real(BEYOND_ALL_NM)
+    for _ in range(MAX_CROSSINGS):
+        end, place, box, _, length = step(
+            lattice, tables, pixel, place, direction, inverse, box, medium, length
+        )
+        if end != CROSSED:
+            return end == ESCAPED
+    return False
+
+
+@inlined
+def goes_up(normal: tuple, bits: np.uint64, tables: Tables) -> bool:
+    """Return whether the direction that `away_from` draws leads towards the face."""
+    real = tables.angles.dtype.type
+    chance = (real(bits >> np.uint64(40)) + real(0.5)) * real(2.0**-24)
+    return normal[0] + (real(1) - chance - chance) < real(0)
+
+
+@inlined
+def away_from(normal: tuple, bits: np.uint64, tables: Tables) -> tuple:
+    """Return a direction (z, y, x) drawn from Lambert's cosine law about a normal.
+
+    The sum of the normal and of a direction drawn from all has it.
+    """
+    real = tables.angles.dtype.type
+    one = real(1)
+    chance = (real(bits >> np.uint64(40)) + real(0.5)) * real(2.0**-24)
+    around = real((bits >> np.uint64(16)) & np.uint64(0xFFFFFF)) * real(math.pi * 2.0**-23)
+    along = one - chance - chance
+    radius = real(math.sqrt(max(one - along * along, real(0))))
+    z = normal[0] + along
+    y = normal[1] + radius * real(math.cos(around))
+    x = normal[2] + radius * real(math.sin(around))
+    per_length = one / real(math.sqrt(z * z + y * y + x * x))
+    return z * per_length, y * per_length, x * per_length
