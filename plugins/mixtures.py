@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from fibcore import FibError, Material
+from fibcore.errors import did_you_mean
 from fibcore.registry import registry
 
 Share = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -90,4 +91,9 @@ def material_of(definition: Mapping[str, Any]) -> Material | None:
     """
     if "mixture" not in definition:
         return None
+    for name in definition.keys() - Mixture.model_fields.keys():
+        raise ValueError(
+            f"unknown name {name!r} in a mixture.{did_you_mean(name, Mixture.model_fields)} "
+            f"Allowed: {', '.join(Mixture.model_fields)}"
+        )
     return Mixture.model_validate(dict(definition)).material()

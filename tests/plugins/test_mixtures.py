@@ -66,7 +66,8 @@ def test_a_filler_that_is_also_a_part_adds_up():
         ({"mixture": {}}, "at least 1"),
         ({"mixture": {"Au": -1}}, "greater than 0"),
         ({"mixture": {"Au": 1}, "porosity": 1.0}, "less than 1"),
-        ({"mixture": {"Au": 1}, "density_g_cm3": 2.0}, "density_g_cm3"),
+        ({"mixture": {"Au": 1}, "density_g_cm3": 2.0}, "density_g_cm3.*Allowed: name, mixture"),
+        ({"mixture": {"Au": 1}, "porosty": 0.2}, "Did you mean 'porosity'"),
         ({"mixture": {"Au": 1}, "filler": "ether"}, "ether"),
     ],
 )
