@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fib_plugins.adapters.acquisition import Acquisition as Acquisition
     from fib_plugins.adapters.cut import CUT as CUT
     from fib_plugins.adapters.cyclegan import CycleGAN as CycleGAN
-    from fib_plugins.adapters.grains import Grains as Grains
+    from fib_plugins.adapters.grains.plugin import Grains as Grains
     from fib_plugins.adapters.histogram_match import HistogramMatch as HistogramMatch
     from fib_plugins.adapters.identity import Identity as Identity
     from fib_plugins.adapters.twin import Twin as Twin
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from fib_plugins.correctors.thickness.plugin import Thickness as Thickness
     from fib_plugins.correctors.tilt.plugin import Tilt as Tilt
     from fib_plugins.generators.electrode.plugin import Electrode as Electrode
-    from fib_plugins.generators.foam import Foam as Foam
+    from fib_plugins.generators.foam.plugin import Foam as Foam
     from fib_plugins.generators.hierarchical_leveled_wave import (
         HierarchicalLeveledWave as HierarchicalLeveledWave,
     )
@@ -93,7 +93,7 @@ _HOMES = {
     "Acquisition": "adapters.acquisition",
     "CUT": "adapters.cut",
     "CycleGAN": "adapters.cyclegan",
-    "Grains": "adapters.grains",
+    "Grains": "adapters.grains.plugin",
     "HistogramMatch": "adapters.histogram_match",
     "Identity": "adapters.identity",
     "Twin": "adapters.twin",
@@ -105,7 +105,7 @@ _HOMES = {
     "Thickness": "correctors.thickness.plugin",
     "Tilt": "correctors.tilt.plugin",
     "Electrode": "generators.electrode.plugin",
-    "Foam": "generators.foam",
+    "Foam": "generators.foam.plugin",
     "HierarchicalLeveledWave": "generators.hierarchical_leveled_wave",
     "Layered": "generators.layered",
     "LeveledWave": "generators.leveled_wave",

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from fib_plugins.cells.power_diagram import PowerDiagram
-from fib_plugins.generators.foam import Foam
+from fib_plugins.generators.foam.plugin import Foam
 from fibcore import Context
 
 CASES: dict[str, dict[str, Any]] = {

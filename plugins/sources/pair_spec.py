@@ -72,8 +72,14 @@ def forecast_pair(
     if images is not None and labels is not None:
         check_same_volume(images.shape, labels.shape)
     for effect in effects if images is not None else ():
-        shown = {"labels": labels} if takes_labels(effect[0]) else {}
-        steps.append(_forecasts(effect, {"images": images} | shown))
+        of_structures = [{**each[0].kept, "labels": labels} for each in structures]
+        steps.append(
+            [
+                made
+                for there in of_structures
+                for made in _forecasts(effect, {"images": images} | taken(effect[0], there))
+            ]
+        )
         images = _output(steps[-1], "the images of an effect") or images
     if images is not None:
         steps.append([_without_variants(instrument) for instrument in instruments[:1]])
@@ -98,9 +104,10 @@ def check_same_volume(images: tuple[int, ...], labels: tuple[int, ...]) -> None:
         )
 
 
-def takes_labels(adapter: Plugin) -> bool:
-    """Return whether an adapter takes the structure that its images show."""
-    return "labels" in slots(type(adapter), adapter.main_method)
+def taken(adapter: Plugin, there: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an adapter takes, by the names of its inputs, of what there is of a structure."""
+    names = slots(type(adapter), adapter.main_method)
+    return {name: each for name, each in there.items() if name in names}
 
 
 def _output(forecasts: Sequence[Forecast], what: str) -> VolumeSpec | None:

@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from fib_plugins.sources.counted_phases import counted_labels, counted_spec
 from fib_plugins.sources.held_plugins import held_in, with_held
-from fib_plugins.sources.pair_spec import check_same_volume, forecast_pair, same, takes_labels
+from fib_plugins.sources.pair_spec import check_same_volume, forecast_pair, same, taken
 from fib_plugins.sources.varied_plugin import VariedPlugin, reject
 from fibcore import (
     Adapter,
@@ -90,7 +90,8 @@ class VirtualStacks(Source):
     effects: tuple[VariedAdapter, ...] = Field(
         default=(),
         description="adapters that change the simulated images before the instrument records them, "
-        "in this order, such as adapter/grains; those that take labels are given the structure",
+        "in this order, such as adapter/grains; those that take labels are given the structure, "
+        "and what its generator keeps under the names of further inputs",
     )
     instrument: VariedAdapter | None = Field(
         default=None,
@@ -219,7 +220,8 @@ class VirtualStacks(Source):
         generator: Any = structure.drawn(rng)
         # What the steps warn of is much the same for all pairs: it is logged for the example.
         log = context.log if (purpose, number) == EXAMPLE else QUIET
-        labels = generator.generate(_inner(context, seeds[0], "structure", log))
+        making = _inner(context, seeds[0], "structure", log)
+        labels = generator.generate(making)
         simulator: Any = self._drawn("simulator", rng)
         physics = {"physics": self._held["physics"]} if "physics" in self._held else {}
         imaging = _inner(context, seeds[1], "simulation", log)
@@ -228,7 +230,7 @@ class VirtualStacks(Source):
         for number, effect in enumerate(self.effects):
             adapter: Any = effect.drawn(rng)
             own = _inner(context, int(rng.integers(2**63)), f"effect {number}", log)
-            shown = {"labels": labels} if takes_labels(adapter) else {}
+            shown = taken(adapter, making.kept | {"labels": labels})
             variant = adapter.randomised(rng, self.instrument_spread)
             images = variant.transform(images, **shown, context=own)
         instrument: Any = self._drawn("instrument", rng)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from fib_plugins.adapters.grains import Grains
+from fib_plugins.adapters.grains.plugin import Grains
 from fib_plugins.sources.virtual_stacks import VirtualStacks
 from fib_plugins.testing import check_plugin
 from fibcore import Context, FibError, Images, Labels
@@ -31,7 +31,7 @@ def grained(labels, dtype="float32", seed=1, threads=1, channels=None, **params)
     context = Context(seed, threads=threads)
     given = images(labels, dtype, **(channels or {}))
     made = Grains(**{"grain_diameter_nm": 40.0, "contrast": 0.1, **params}).transform(
-        given, labels, context
+        given, labels, context=context
     )
     return given, made, context.kept
 
@@ -107,7 +107,9 @@ def test_integers_are_rounded_and_clipped(dtype):
     top = np.iinfo(dtype).max
     bright = images(labels, dtype)
     bright.data[:] = top
-    clipped = Grains(grain_diameter_nm=40, contrast=0.2).transform(bright, labels, Context(1))
+    clipped = Grains(grain_diameter_nm=40, contrast=0.2).transform(
+        bright, labels, context=Context(1)
+    )
     assert clipped.data.max() == top
     assert clipped.data.min() < 0.95 * top
 
@@ -129,7 +131,7 @@ def test_phases_may_have_grains_of_their_own():
 
 def test_threads_and_slabs_do_not_change_a_byte(monkeypatch):
     _, one, _ = grained(structure(VACUUM))
-    monkeypatch.setattr("fib_plugins.adapters.grains.SLICES", 5)
+    monkeypatch.setattr("fib_plugins.adapters.grains.plugin.SLICES", 5)
     _, two, _ = grained(structure(VACUUM), threads=2)
     assert one.data.tobytes() == two.data.tobytes()
 
@@ -172,6 +174,63 @@ def test_the_forecast_names_the_kept_volume():
     _, _, kept = grained(structure())
     assert found.output == given.spec
     assert found.kept["grain_numbers"] == kept["grain_numbers"].spec
+
+
+def test_given_numbers_are_the_grains():
+    labels, given = structure(), images(structure())
+    numbers = np.where(labels.data > 0, 1 + np.arange(SHAPE[1])[:, None] // 10, 0)
+    for dtype in ("uint16", "float32"):
+        volume = Images(numbers.astype(dtype), labels.voxel_size_nm, kv=(None,))
+        context = Context(1)
+        plugin = Grains(contrast=0.2)
+        made = plugin.transform(given, labels, volume, context)
+        assert "grain_numbers" not in context.kept
+        table = context.kept["grains"]
+        assert table["grain"].tolist() == [1, 2, 3, 4]
+        assert (table["phase"] == 1).all()
+        for grain, factor in zip(table["grain"], table["2_kV_factor"], strict=True):
+            ratio = made.data[0][numbers == grain] / given.data[0][numbers == grain]
+            assert ratio == pytest.approx(factor, rel=1e-6)
+        inputs = {"images": given.spec, "labels": labels.spec, "grain_numbers": volume.spec}
+        assert plugin.forecast("transform", inputs).kept == {}
+    wrong = Images(numbers.astype("float32") + 0.5, labels.voxel_size_nm, kv=(None,))
+    with pytest.raises(FibError, match="whole numbers"):
+        Grains().transform(given, labels, wrong)
+    with pytest.raises(FibError, match="one number for each voxel"):
+        Grains().transform(given, labels, volume.cut({"z": (0, 0.5)}))
+    with pytest.raises(FibError, match="there are no grains"):
+        Grains().transform(given, labels)
+
+
+def test_virtual_stacks_pass_the_grains_of_a_structure_on():
+    def source(cells):
+        return VirtualStacks(
+            structures=[
+                {
+                    "plugin": "generator/foam",
+                    "params": {
+                        "shape": [8, 32, 32],
+                        "voxel_size_nm": 5,
+                        "cells": cells,
+                        "arrangement": "random",
+                        "cell_diameter_nm": 60,
+                        "thickness_nm": 10,
+                    },
+                }
+            ],
+            simulator={
+                "plugin": "simulator/weighted_projection",
+                "params": {"energies_kev": [2], "mode": "first_hit"},
+            },
+            effects=[{"plugin": "adapter/grains", "params": {"contrast": 0.2}}],
+        )
+
+    made, labels = source("grains").pair("training", 0, Context(2))
+    assert source("grains").forecast("sample", {}).output is not None
+    solid = np.unique(made.data[0][labels.data == 1])
+    assert 5 < len(solid) < 300  # one grey value for each grain
+    with pytest.raises(FibError, match="there are no grains"):
+        source("open").forecast("sample", {})
 
 
 def test_virtual_stacks_have_other_grains_in_each_pair():

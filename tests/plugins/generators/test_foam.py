@@ -3,7 +3,7 @@ import pytest
 from pydantic import ValidationError
 from scipy import ndimage
 
-from fib_plugins.generators.foam import Foam
+from fib_plugins.generators.foam.plugin import Foam
 from fibcore.context import Context
 from fibcore.errors import FibError
 from fibcore.materials import EPOXY, GOLD
@@ -75,6 +75,11 @@ def test_grains_are_separate_and_have_the_volumes_of_the_table():
     at = np.floor(np.stack([table[f"{axis}_nm"] for axis in "zyx"], axis=1)).astype(int) % 72
     found = numbered[tuple(at.T)]
     assert (found > 0).all()
+    numbers = context.kept["grain_numbers"].data[0]
+    assert ((numbers > 0) == (labels.data > 0)).all()
+    assert numbers[tuple(at.T)].tolist() == list(range(1, len(volumes) + 1))
+    (spec,) = structure.forecast("generate", {}).kept.values()
+    assert spec == context.kept["grain_numbers"].spec
     large = table["diameter_nm"] > 20
     # A grain is its cell without half the gap on every face.
     inner = np.bincount(numbered.ravel())[found[large]]

@@ -11,16 +11,19 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from fib_plugins.generators.level import SLAB_BYTES, cut_bytes, keep_below, keep_smallest
-from fib_plugins.generators.slabs import SLAB_VOXELS, Slab
+from fib_plugins.generators.particle_sizes import ParticleSizes
+from fib_plugins.generators.slabs import SLAB_VOXELS, Slab, in_threads, slabs_of
+from fibcore.channels import Channel
 from fibcore.context import Context, held_bytes
 from fibcore.errors import FibError
 from fibcore.kinds import Generator
 from fibcore.params import Fraction, MaterialParam, PositiveNm, Shape, VoxelSize
 from fibcore.plugin import Forecast, keeps
 from fibcore.tables import Table
-from fibcore.volumes import Labels
+from fibcore.volumes import Images, Labels
 
 if TYPE_CHECKING:
+    from fib_plugins.cells.distances import FaceDistance
     from fib_plugins.cells.power_diagram import PowerDiagram
 
 FEWEST_VOXELS = 2.0
@@ -30,8 +33,6 @@ MOST_CELLS = 100_000
 """Their diagram takes minutes and some gigabytes."""
 BYTES_PER_CELL = 14_000
 """Memory of the diagram, images of cells around the box included."""
-PACKED = 0.5
-"""Solid fraction at which spheres are packed, whose centres are then seeds of cells."""
 
 Stretch = Annotated[float, Field(ge=0.1, le=10)]
 
@@ -119,13 +120,14 @@ class Foam(Generator):
             )
         return self
 
-    @keeps(cells=Table)
+    @keeps(cells=Table, grain_numbers=Images)
     def generate(self, context: Context | None = None, *, seed: int | None = None) -> Labels:
         """Return the structure: phase 1 in struts, walls or grains.
 
         The table `cells` has one row per cell of the periodic arrangement: z_nm, y_nm, x_nm (its
         centroid, from the corner of the volume), diameter_nm (of the sphere of its volume, before
-        stretching), faces.
+        stretching), faces. With grains, `grain_numbers` has the number of the grain at each voxel,
+        from 1, and 0 between grains; `adapter/grains` takes it.
 
         Raises:
             FibError: too many or too few cells, or no packing was found.
@@ -149,6 +151,8 @@ class Foam(Generator):
             if math.isfinite(level):
                 break
             reach *= 1.5
+        if self.cells == "grains":
+            context.keep("grain_numbers", self._numbers(diagram, labels, context))
         return Labels(labels, self.voxel_size_nm, dict(enumerate(self.materials)))
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
@@ -157,6 +161,11 @@ class Foam(Generator):
         forecast = super().forecast(method, inputs)
         memory = held_bytes(math.prod(self.shape)) + cut_bytes(self.shape)
         memory += BYTES_PER_CELL * count + SLAB_BYTES * SLAB_VOXELS
+        kept = {}
+        if self.cells == "grains" and forecast.output is not None:
+            numbers = replace(forecast.output, type=Images, phases={}, dtype=_number_dtype(count))
+            kept["grain_numbers"] = numbers.of_channels([Channel(None, None)])
+            memory += held_bytes(kept["grain_numbers"].nbytes)
         warnings = list(forecast.warnings)
         if self.thickness_nm is not None:
             voxels = self.thickness_nm / max(self.voxel_size_nm)
@@ -166,7 +175,7 @@ class Foam(Generator):
                     f"{what} of {self.thickness_nm:g} nm are only {voxels:.2g} voxels thick; use a "
                     f"smaller voxel_size_nm to resolve them"
                 )
-        return replace(forecast, memory_bytes=memory, warnings=tuple(warnings))
+        return replace(forecast, kept=kept, memory_bytes=memory, warnings=tuple(warnings))
 
     # -- cells ---------------------------------------------------------------------------------
 
@@ -181,11 +190,13 @@ class Foam(Generator):
         return self._box_nm if self.periodic else self._box_nm + 2 * self.cell_diameter_nm
 
     @property
-    def _mean_volume_nm3(self) -> float:
-        from fib_plugins.generators.particle_sizes import ParticleSizes
+    def _corner_nm(self) -> np.ndarray:
+        """Place of the volume's corner in the arrangement, before stretching."""
+        return (self._region_nm - self._box_nm) / 2
 
-        sizes = ParticleSizes(self.cell_diameter_nm, self.cell_diameter_std_nm, (1.0, 1.0, 1.0))
-        return sizes.mean_volume_nm3
+    @property
+    def _sizes(self) -> ParticleSizes:
+        return ParticleSizes(self.cell_diameter_nm, self.cell_diameter_std_nm, (1.0, 1.0, 1.0))
 
     def _check(self) -> int:
         """Return the number of cells.
@@ -193,7 +204,7 @@ class Foam(Generator):
         Raises:
             FibError: it is too small or too large.
         """
-        count = round(float(self._region_nm.prod()) / self._mean_volume_nm3)
+        count = round(float(self._region_nm.prod()) / self._sizes.mean_volume_nm3)
         if count < FEWEST_CELLS:
             raise FibError(
                 f"only {count} cells of {self.cell_diameter_nm:g} nm fit the volume, at least "
@@ -209,38 +220,22 @@ class Foam(Generator):
         return count
 
     def _diagram(self, context: Context) -> PowerDiagram:
+        """Return the cells of the periodic arrangement."""
         from fib_plugins.cells.power_diagram import PowerDiagram
         from fib_plugins.cells.prescribed_volumes import relaxed
+        from fib_plugins.generators.foam.packed_cells import packed_cells
 
         rng = context.rng_for("cells")
         region, count = self._region_nm, self._check()
         if self.arrangement == "packed":
-            return self._packed(count, rng, context)
+            return packed_cells(count, self._sizes, region, rng, context)
         seeds = rng.random((count, 3)) * region
         if self.arrangement == "random":
             return PowerDiagram.of(seeds, region)
         return relaxed(seeds, region, self.relaxation, context)
 
-    def _packed(self, count: int, rng: np.random.Generator, context: Context) -> PowerDiagram:
-        """Return Laguerre cells around packed spheres, with volumes in proportion to theirs."""
-        from fib_plugins.cells.prescribed_volumes import with_volumes
-        from fib_plugins.generators.ellipsoids import Ellipsoids
-        from fib_plugins.generators.packing import packed
-        from fib_plugins.generators.particle_sizes import ParticleSizes
-
-        region = self._region_nm
-        sizes = ParticleSizes(self.cell_diameter_nm, self.cell_diameter_std_nm, (1.0, 1.0, 1.0))
-        axes, rotations = sizes.draw(count, rng)
-        bodies = Ellipsoids.of(np.zeros((count, 3)), axes, rotations)
-        factor = (PACKED * float(region.prod()) / bodies.volume_nm3) ** (1 / 3)
-        spheres = packed(bodies.scaled(factor), region, rng, context)
-        radii = axes[:, 0] * factor
-        volumes = radii**3 * (float(region.prod()) / float(np.sum(radii**3)))
-        return with_volumes(spheres.centres, region, volumes, radii, context)
-
     def _table(self, diagram: PowerDiagram) -> Table:
-        corner = (self._region_nm - self._box_nm) / 2
-        z, y, x = ((diagram.centroids - corner) * self.anisotropy).T
+        z, y, x = ((diagram.centroids - self._corner_nm) * self.anisotropy).T
         return Table(
             {
                 "z_nm": z,
@@ -264,15 +259,41 @@ class Foam(Generator):
         density = diagram.edge_length / float(diagram.period.prod())
         return 1.2 * math.sqrt(-math.log(1 - self.solid_fraction) / (math.pi * density))
 
-    def _field(self, diagram: PowerDiagram, reach: float) -> Callable[[Slab], np.ndarray]:
-        from fib_plugins.cells.distances import EdgeDistance, FaceDistance
+    def _faces(self, diagram: PowerDiagram) -> FaceDistance:
+        from fib_plugins.cells.distances import FaceDistance
 
-        origin, plane = (self._region_nm - self._box_nm) / 2, self.shape[1:]
+        return FaceDistance(diagram, self.voxel_size_nm, self._corner_nm, self.anisotropy)
+
+    def _numbers(self, diagram: PowerDiagram, labels: np.ndarray, context: Context) -> Images:
+        """Return the number of the grain at each voxel, from 1; 0 between grains."""
+        faces, plane = self._faces(diagram), self.shape[1:]
+        dtype = _number_dtype(len(diagram.seeds))
+        numbers = context.empty("grain_numbers", (1, *self.shape), dtype)
+
+        def number(slab: Slab) -> None:
+            cells = faces.slab(*slab, plane)[1]
+            numbers[0, slab[0] : slab[1]] = np.where(labels[slab[0] : slab[1]] > 0, cells + 1, 0)
+
+        slabs = slabs_of(self.shape)
+        for _ in context.track(in_threads(number, slabs, context), "numbering grains", len(slabs)):
+            pass
+        return Images(
+            numbers, self.voxel_size_nm, kv=(None,), names=("grain",), quantity="grain number"
+        )
+
+    def _field(self, diagram: PowerDiagram, reach: float) -> Callable[[Slab], np.ndarray]:
+        from fib_plugins.cells.distances import EdgeDistance
+
+        plane = self.shape[1:]
         if self.cells == "open":
             edges = EdgeDistance(
-                diagram, self._box_nm, self.voxel_size_nm, origin, self.anisotropy, reach
+                diagram, self._box_nm, self.voxel_size_nm, self._corner_nm, self.anisotropy, reach
             )
             return lambda slab: edges.slab(*slab, plane)
-        faces = FaceDistance(diagram, self.voxel_size_nm, origin, self.anisotropy)
+        faces = self._faces(diagram)
         sign = np.float32(self._sign)
         return lambda slab: sign * faces.slab(*slab, plane)[0]
+
+
+def _number_dtype(count: int) -> str:
+    return "uint16" if count < 2**16 else "float32"

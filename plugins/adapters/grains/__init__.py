@@ -1,0 +1,1 @@
+"""Channelling contrast: the plugin, and the grains of a stack."""

@@ -1,0 +1,1 @@
+"""Structures of cells that fill space: the plugin, and the cells."""
