@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 ShapeName = Literal["ellipsoid", "cylinder", "superellipsoid", "polyhedron", "irregular"]
 
-SHAPES = 48
+SHAPES = 32
 """Different random shapes; particles of one shape differ in size and orientation."""
 WIDEST: dict[str, float] = {"cylinder": 1.25, "superellipsoid": 1.8, "polyhedron": 2.0}
 """Largest radius of a shape, at most, relative to the ellipsoid of equal volume."""

@@ -44,6 +44,7 @@ STEPS = [
     ("simulator/monte_carlo", "simulate", {"labels": LABELS}, {"energies_kev": [1, 2, 5]}),
     ("generator/leveled_wave", "generate", {}, {**BOX, "ligament_diameter_nm": 40}),
     ("generator/particles", "generate", {}, {**BOX, "diameter_nm": 200}),
+    ("generator/electrode", "generate", {}, BOX),
     ("generator/spinodal", "generate", {}, {**BOX, "ligament_diameter_nm": 400}),
     ("generator/foam", "generate", {}, {**BOX, "cell_diameter_nm": 1000}),
     (

@@ -14,7 +14,7 @@ from fib_plugins.generators.star_bodies import StarBodies
 
 REACH = 1.7
 """Particles are painted up to this factor of their radius."""
-SHAPES = 48
+SHAPES = 32
 """Different shapes; particles of one shape differ in size, axes and orientation."""
 MOST_CRACKS = 3
 WARP = 0.12

@@ -193,3 +193,56 @@ def test_forecast_tells_memory_and_warns_of_small_particles():
     assert forecast.warnings == ()
     assert "voxels wide" in particles(diameter_nm=25.0).forecast("generate", {}).warnings[0]
     assert "diameters wide" in particles(diameter_nm=500.0).forecast("generate", {}).warnings[0]
+
+
+SHAPES = [
+    {"particle_shape": "cylinder", "axis_ratios": (1.0, 1.0, 2.0)},
+    {"particle_shape": "superellipsoid", "exponent": 6.0},
+    {"particle_shape": "polyhedron", "faces": 10},
+    {"particle_shape": "irregular", "roughness": 0.25},
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("mode", ["overlapping", "packed"])
+def test_solid_fraction_is_exact_with_every_shape(shape, mode):
+    structure = particles(mode=mode, diameter_std_nm=20.0, **shape)
+    one, two = (structure.generate(Context(3, threads=n)) for n in (1, 2))
+    assert int(one.data.sum()) == round(0.4 * one.data.size)
+    assert one.data.tobytes() == two.data.tobytes()
+    assert one.data.tobytes() != particles(mode=mode, diameter_std_nm=20.0).generate(seed=3)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_overlapping_bodies_of_any_shape_meet_the_fraction_of_the_boolean_model(shape):
+    structure = particles(mode="overlapping", fraction="expected", shape=72, **shape)
+    fractions = [structure.generate(seed=seed).data.mean() for seed in range(2)]
+    assert np.mean(fractions) == pytest.approx(0.4, abs=0.04)
+
+
+def test_rods_are_longer_than_wide_and_plates_wider_than_thick():
+    # Mean chord of a convex body, over directions: 4 V / S. Ratio to the sphere of equal volume.
+    def chord(ratios, name):
+        structure = particles(
+            **{"shape": 80, "voxel_size_nm": 5.0, "solid_fraction": 0.1, "mode": "overlapping"},
+            axis_ratios=ratios,
+            particle_shape=name,
+            fraction="expected",
+        )
+        data = [structure.generate(seed=seed).data.astype(np.int8) for seed in range(3)]
+        edges = sum(np.count_nonzero(np.diff(each, axis=a)) for each in data for a in range(3))
+        return 2 * 3 * sum(each.sum() for each in data) / edges
+
+    sphere = chord((1.0, 1.0, 1.0), "ellipsoid")
+    # Cylinders of radius r and height h: S = 2 pi r (r + h), V = pi r^2 h.
+    for ratios, height in (((1.0, 1.0, 4.0), 8.0), ((4.0, 4.0, 1.0), 0.5)):
+        volume, surface = np.pi * height, 2 * np.pi * (1 + height)
+        radius = (volume * 3 / 4 / np.pi) ** (1 / 3)
+        expected = (volume / surface) / (radius / 3)
+        assert chord(ratios, "cylinder") / sphere == pytest.approx(expected, rel=0.1)
+
+
+def test_packed_crystals_touch_little():
+    structure = particles(particle_shape="polyhedron", periodic=True, shape=72)
+    loose = structure.model_copy(update={"fraction": "expected"}).generate(seed=5)
+    assert loose.data.mean() == pytest.approx(0.4, abs=0.02)
