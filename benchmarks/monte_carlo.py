@@ -23,14 +23,13 @@ from pathlib import Path
 import numpy as np
 from numba import cuda
 
-from fib_plugins.compiled import compiled
 from fib_plugins.electrons.batch import empty_lanes, image_pixels
-from fib_plugins.electrons.compiled import PLAIN
-from fib_plugins.electrons.electron import Beam, follow, make_beam
+from fib_plugins.electrons.electron import Beam, make_beam
 from fib_plugins.electrons.imaging import Imager, make_lattice
 from fib_plugins.electrons.lattice import Lattice
 from fib_plugins.electrons.medium import Tables, build_tables
-from fib_plugins.electrons.random_stream import stream_of
+from fib_plugins.electrons.one_by_one import image_one_by_one
+from fib_plugins.electrons.secondary import no_secondary
 from fib_plugins.electrons.tally import empty_tally
 from fibcore import Labels
 from fibcore.materials import EPOXY, GOLD
@@ -44,48 +43,26 @@ PROTOTYPE = {"bulk": 400_000, 1: 4_960, 2: 2_750, 4: 1_170}
 """Rates of the prototype, in electrons and pixels per second and core."""
 
 
-@compiled(**PLAIN)
-def plain_loop(
-    pixels: np.ndarray, per_pixel: int, lattice: Lattice, tables: Tables, beam: Beam
-) -> int:
-    """Follow the same electrons as `image_pixels`, one after another; return how many count."""
-    counts = 0
-    for p in range(len(pixels)):
-        for n in range(per_pixel):
-            stream = stream_of(KEY, np.uint64(p * per_pixel + n))
-            pixel = (pixels[p, 0], pixels[p, 1], pixels[p, 2])
-            counts += follow(stream, pixel, lattice, tables, beam)[0]
-    return counts
-
-
 def rates(
     pixels: np.ndarray, per_pixel: int, lattice: Lattice, tables: Tables, beam: Beam, repeats: int
 ) -> tuple[float, float]:
     """Return electrons per CPU second, of the batches and of the plain loop (medians)."""
     first = np.arange(len(pixels)) * per_pixel
     seconds: dict[str, list[float]] = {"batch": [], "plain": []}
-    plain_loop(pixels[:1], 1, lattice, tables, beam)
-    image_pixels(
-        KEY,
-        pixels[:1],
-        first[:1],
-        1,
-        lattice,
-        tables,
-        beam,
-        empty_tally(1),
-        empty_lanes(np.float32),
-    )
+    none, lanes = no_secondary(tables), empty_lanes(np.float32)
+    few = (KEY, pixels[:1], first[:1], 1, lattice, tables, beam)
+    image_one_by_one(*few, none, empty_tally(1))
+    image_pixels(*few, None, empty_tally(1), lanes)
     for _ in range(repeats):
-        tally = empty_tally(len(pixels))
+        tally, plain_tally = empty_tally(len(pixels)), empty_tally(len(pixels))
+        all_of_them = (KEY, pixels, first, per_pixel, lattice, tables, beam)
         start = time.process_time()
-        image_pixels(
-            KEY, pixels, first, per_pixel, lattice, tables, beam, tally, empty_lanes(np.float32)
-        )
+        image_pixels(*all_of_them, None, tally, lanes)
         middle = time.process_time()
-        assert plain_loop(pixels, per_pixel, lattice, tables, beam) == tally.counts.sum()
-        seconds["batch"].append(middle - start)
+        image_one_by_one(*all_of_them, none, plain_tally)
         seconds["plain"].append(time.process_time() - middle)
+        seconds["batch"].append(middle - start)
+        assert (plain_tally.counts == tally.counts).all()
     electrons = len(pixels) * per_pixel
     batch, plain = (electrons / statistics.median(times) for times in seconds.values())
     return batch, plain

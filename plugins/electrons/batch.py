@@ -19,8 +19,8 @@ from .collision import deflection, entering, flight
 from .compiled import PLAIN, Real, Whole, inlined
 from .electron import (
     Beam,
-    enter,
     energy_and_cosine,
+    enter,
     is_counted,
     is_lost,
 )
@@ -200,7 +200,7 @@ def _shine(lanes: Lanes, tables: Tables, secondary: Secondary) -> None:
         pairs = pairs_at(lanes.depth_after[i], medium, secondary, tables)
         fade_after = fading(end, medium, secondary)
         made = before - pairs
-        number = escaping(made, (end - start) * secondary.per_nm[medium], fade, fade_after)
+        number = escaping(made, (end - start) * secondary.escape_per_nm[medium], fade, fade_after)
         after = face_depth + number * max(deepest, end)
         hit = state == HIT
         lanes.made[i] = made
@@ -399,16 +399,14 @@ def _emit(
     deepest = lanes.deepest[i]
     number = escaping(
         made,
-        (end[0] - start[0]) * secondary.per_nm[medium],
+        (end[0] - start[0]) * secondary.escape_per_nm[medium],
         lanes.fade[i],
         fading(end[0], medium, secondary),
     )
     lanes.face[i] += number
     lanes.face_depth[i] += number * deepest
     if secondary.closed_nm[0] < secondary.seen_nm[medium]:
-        bound = bound_of(
-            made, start, start_walls, end, _walls(lanes, i), medium, how, secondary
-        )
+        bound = bound_of(made, start, start_walls, end, _walls(lanes, i), medium, how, secondary)
         lanes.bounds[i] += bound
         if is_chosen(scramble(lanes.stream[i] ^ draw), bound, lanes.bounds[i]):
             voxels = (voxel_of(start, start_box, lattice), voxel_of(end, end_box, lattice))

@@ -26,7 +26,15 @@ from fibcore.errors import UsageError
 
 from .collision import deflection, energy_share, entering, flight
 from .compiled import Whole
-from .electron import Beam, enter, is_counted, is_lost
+from .electron import (
+    Beam,
+    back_along,
+    energy_and_cosine,
+    enter,
+    is_counted,
+    is_lost,
+    is_secondary_counted,
+)
 from .lattice import (
     ARRIVED,
     CROSSED,
@@ -38,7 +46,20 @@ from .lattice import (
     walls_of,
 )
 from .medium import Tables
+from .pores import away_from, comes_out, goes_up, into_pores
 from .random_stream import GOLDEN, scramble, stream_of
+from .secondary import (
+    AFTER_END,
+    AT_END,
+    ON_WAY,
+    Secondary,
+    emit,
+    no_secondary,
+    nothing_emitted,
+    pairs_at,
+    poisson,
+    share_of_flight,
+)
 from .tally import Tally, depth_units, share_units
 
 vars(np).setdefault("row_stack", np.vstack)
@@ -53,7 +74,7 @@ ELECTRONS_PER_LAUNCH = 1 << 26
 preparation."""
 
 MOST_PIXELS = 1 << 21
-"""Pixels whose tally is kept at a time, 24 bytes each."""
+"""Pixels whose tally is kept at a time, 24 bytes each for every detector."""
 
 ENDED, FLYING, WALKING = 0, 1, 2
 """State of a thread's electron: it has ended, starts a flight, is in flight."""
@@ -110,9 +131,10 @@ def _clear(tally: Sums) -> None:
     """Set sums to zero."""
     p = cuda.grid(1)  # type: ignore[call-arg, var-annotated]
     if p < len(tally.counts):
-        tally.counts[p] = 0
-        tally.shares[p] = 0
-        tally.depths[p] = 0
+        for detector in range(tally.counts.shape[1]):
+            tally.counts[p, detector] = 0
+            tally.shares[p, detector] = 0
+            tally.depths[p, detector] = 0
 
 
 @kept
@@ -124,6 +146,7 @@ def _send(
     lattice: Lattice,
     tables: Tables,
     beam: Beam,
+    secondary: Secondary,
     tally: Sums,
 ) -> None:
     """Send electrons into the pixels of a window, from electron number `first` on.
@@ -157,6 +180,8 @@ def _send(
     depth = range_nm = deepest = length = zero
     left = range_after = row = reach = zero
     steps = 0
+    start, start_box = place, box
+    emitted = nothing_emitted(tables)
     while True:
         if state == ENDED:
             mine = cuda.atomic.add(taken, 0, 1)
@@ -173,6 +198,7 @@ def _send(
             direction = (beam.direction[0], beam.direction[1], beam.direction[2])
             inverse = inverse_of(direction)
             deepest = zero
+            emitted = nothing_emitted(tables)
             state = FLYING
         if state == FLYING:
             stream += GOLDEN
@@ -180,6 +206,7 @@ def _send(
                 scramble(stream), depth, tables.depth_scale[medium], np.uint32(medium), tables
             )
             length = range_nm - range_after
+            start, start_box = place, box
             steps = 0
             state = WALKING
         end, place, box, into, length = step(
@@ -187,15 +214,32 @@ def _send(
         )
         deepest = max(deepest, place[0])
         steps += 1
+        if end == CROSSED and steps < MAX_CROSSINGS:
+            continue
+        made = pairs_at(depth, medium, secondary, tables) - pairs_at(
+            left, medium, secondary, tables
+        )
+        if end != ARRIVED:
+            made *= share_of_flight(start, place, range_nm - range_after)
+        emitted = emit(
+            emitted, scramble(stream ^ ON_WAY), made, deepest, start, start_box, place, box,
+            medium, end, lattice, tables, secondary,
+        )  # fmt: skip
         if end == ARRIVED:
             if is_lost(left, place, reach, range_after, walls_of(box, lattice, tables)):
                 state = ENDED
+                emitted = emit(
+                    emitted, scramble(stream ^ AT_END), pairs_at(left, medium, secondary, tables),
+                    deepest, place, box, place, box, medium, end, lattice, tables, secondary,
+                )  # fmt: skip
             else:
                 depth, range_nm = left, range_after
                 direction = deflection(scramble(stream), row, np.uint32(medium), direction, tables)
                 inverse = inverse_of(direction)
                 state = FLYING
-        elif end != CROSSED:
+        elif end == CROSSED:
+            state = ENDED
+        else:
             energy = energy_share(range_after + length, medium, tables)
             if tables.depth_max[medium] == zero:  # vacuum, where it holds the energy
                 energy = depth
@@ -204,14 +248,60 @@ def _send(
                 medium = into
                 state = FLYING
             else:
-                seen, share, _ = is_counted(energy, direction, tables, beam)
-                if seen:
-                    cuda.atomic.add(tally.counts, p, 1)
-                    cuda.atomic.add(tally.shares, p, share_units(share))
-                    cuda.atomic.add(tally.depths, p, depth_units(deepest))
+                share, cosine = energy_and_cosine(energy, direction, tables, beam)
+                for detector in range(tally.counts.shape[1]):
+                    if is_counted(share, cosine, detector, beam):
+                        _count(tally, p, detector, share, deepest)
                 state = ENDED
-        elif steps == MAX_CROSSINGS:
-            state = ENDED
+        if state == ENDED:
+            _settle(emitted, stream ^ AFTER_END, p, pixel, lattice, tables, beam, secondary, tally)
+
+
+@cuda.jit(device=True)
+def _settle(
+    emitted: tuple,
+    stream: np.uint64,
+    p: Whole,
+    pixel: tuple,
+    lattice: Lattice,
+    tables: Tables,
+    beam: Beam,
+    secondary: Secondary,
+    tally: Sums,
+) -> None:
+    """Count the secondary electrons of an electron that has ended; see `settle.settle`."""
+    real = tables.angles.dtype.type
+    face, face_depth, bounds, chosen = emitted
+    for _ in range(poisson(scramble(stream), face)):
+        stream += GOLDEN
+        bits, cosine = scramble(stream), real(0)
+        if beam.is_aimed[0] > real(0):
+            cosine = back_along(away_from((-real(1), real(0), real(0)), bits, tables), beam)
+        for detector in range(tally.counts.shape[1]):
+            if is_secondary_counted(cosine, real(0), bits, detector, beam):
+                _count(tally, p, detector, real(1), face_depth / face)
+    if bounds <= real(0):
+        return
+    stream += GOLDEN
+    expected, place, normal, voxel = into_pores(emitted, pixel, lattice, secondary)
+    for _ in range(poisson(scramble(stream), expected)):
+        stream += GOLDEN
+        bits = scramble(stream)
+        if goes_up(normal, bits, tables):
+            direction = away_from(normal, bits, tables)
+            if comes_out(place, direction, voxel, pixel, lattice, tables):
+                cosine = back_along(direction, beam)
+                for detector in range(tally.counts.shape[1]):
+                    if is_secondary_counted(cosine, place[0], bits, detector, beam):
+                        _count(tally, p, detector, real(1), chosen[7])
+
+
+@cuda.jit(device=True)
+def _count(tally: Sums, p: Whole, detector: Whole, share: Any, deepest: Any) -> None:
+    """Add an electron to what a detector has counted."""
+    cuda.atomic.add(tally.counts, (p, detector), 1)  # type: ignore[call-arg]
+    cuda.atomic.add(tally.shares, (p, detector), share_units(share))  # type: ignore[call-arg]
+    cuda.atomic.add(tally.depths, (p, detector), depth_units(deepest))  # type: ignore[call-arg]
 
 
 @cuda.jit(device=True)
@@ -242,14 +332,23 @@ class Gpu:
         lattice: the structure; on the GPU already (see `on_gpu`), or not.
         tables: tables of its media at the voltage.
         beam: beam and detector.
+        secondary: secondary electrons of the media, if a detector counts them.
         key: seed of the random numbers.
         per_pixel: electrons sent into each pixel.
     """
 
     def __init__(
-        self, lattice: Lattice, tables: Tables, beam: Beam, key: np.uint64, per_pixel: int
+        self,
+        lattice: Lattice,
+        tables: Tables,
+        beam: Beam,
+        secondary: Secondary | None,
+        key: np.uint64,
+        per_pixel: int,
     ) -> None:
-        self._setting = (on_gpu(lattice), on_gpu(tables), on_gpu(beam))
+        emission = no_secondary(tables) if secondary is None else secondary
+        self._setting = tuple(on_gpu(each) for each in (lattice, tables, beam, emission))
+        self._detectors = len(beam.secondary_per_nm)
         self._key, self._per_pixel = key, per_pixel
 
     def images(
@@ -271,7 +370,7 @@ class Gpu:
         size = (rows[1] - rows[0]) * (columns[1] - columns[0])
         together = min(ELECTRONS_PER_LAUNCH // (size * per_pixel), MOST_PIXELS // size)
         together = min(max(together, 1), len(slices))
-        desks = deque(_Desk(together, size * together) for _ in range(2))
+        desks = deque(_Desk(together, size * together, self._detectors) for _ in range(2))
         at_work: deque[tuple[_Desk, int]] = deque()
         for start in range(0, len(slices), together):
             part = slices[start : start + together]
@@ -299,10 +398,11 @@ class _Desk:
     It is reused: freeing memory would wait for all work of the GPU.
     """
 
-    def __init__(self, slices: int, pixels: int) -> None:
+    def __init__(self, slices: int, pixels: int, detectors: int) -> None:
         self._stream = cuda.stream()
-        self._there = [cuda.device_array(pixels, np.int64) for _ in range(3)]
-        self._here = [cuda.pinned_array(pixels, np.int64) for _ in range(3)]
+        shape = (pixels, detectors)
+        self._there = [cuda.device_array(shape, np.int64) for _ in range(3)]
+        self._here = [cuda.pinned_array(shape, np.int64) for _ in range(3)]
         self._slices = cuda.device_array(slices, np.int32)
         self._pixels = 0
 
@@ -313,7 +413,7 @@ class _Desk:
         rows: tuple[int, int],
         columns: tuple[int, int],
         per_pixel: int,
-        setting: tuple[Lattice, Tables, Beam],
+        setting: tuple[Any, ...],
     ) -> None:
         """Send the electrons of some slices; start to copy the tally back."""
         there = self._slices[: len(slices)]
@@ -341,13 +441,13 @@ class _Desk:
         """Wait for the tallies of the slices of a window, and return them."""
         self._stream.synchronize()
         counts, shares, depths = (
-            np.array(here[: self._pixels]).reshape(count, -1) for here in self._here
+            np.array(here[: self._pixels]).reshape(count, -1, here.shape[1]) for here in self._here
         )
         none = np.zeros(0, np.int64)
         return [Tally(counts[k], shares[k], depths[k], none, none) for k in range(count)]
 
 
-NUMBERS = {*Beam._fields, "size_nm", "per_nm", "log_span"}
+NUMBERS = {*Beam._fields, "size_nm", "per_nm", "log_span", "closed_nm"}
 """Short arrays whose entries are passed to kernels as numbers, which they need not load."""
 
 

@@ -269,8 +269,8 @@ def follow(
         if end != ARRIVED:
             made *= share_of_flight(start, place, length)
         emitted = emit(
-            emitted, scramble(stream ^ ON_WAY), made, deepest, start, start_box, place, box, before, end,
-            lattice, tables, secondary,
+            emitted, scramble(stream ^ ON_WAY), made, deepest, start, start_box, place, box,
+            before, end, lattice, tables, secondary,
         )  # fmt: skip
         if end == ENTERED:
             depth, range_nm = entering(energy, medium, tables)

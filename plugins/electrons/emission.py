@@ -2,28 +2,28 @@
 
 Fast electrons lose the energy `epsilon_ev` per secondary electron. One that is made at a distance d
 from an open surface leaves through it with probability 0.5 exp(-d / `escape_nm`) (D. C. Joy, Monte
-Carlo Modeling for Electron Microscopy and Microanalysis, Oxford 1995, chapter 6; R. O. Lye, A. J.
-Dekker, Phys. Rev. 107 (1957) 977). Y. Lin and D. C. Joy (Surf. Interface Anal. 37 (2005) 895)
-fitted the two constants to measurements of many elements. Their table could not be read; the
-constants here come from rules, and their coefficients from these measurements:
+Carlo Modeling for Electron Microscopy and Microanalysis, Oxford 1995). Y. Lin and D. C. Joy (Surf.
+Interface Anal. 37 (2005) 895) fitted the two constants to measurements of many elements. Neither
+table could be read; the constants here come from rules, and their coefficients from measurements:
 
 - **Metals and other elements**: 1 / escape_nm = 0.625 + 0.06 h per nm, with h the empty d states of
-  an atom in the metal (11 minus the group, groups 3 to 10). That empty d states shorten the path of
-  slow electrons in proportion to their number is the model of G. Schonhense and H. C. Siegmann, Ann.
-  Phys. 505 (1993) 465. The first coefficient fits the shapes of delta(E) of Cu and Au (Bronstein and
-  Fraiman 1969, clean surfaces), the second the energies at which delta of Ti, Fe, Ni, Nb, Mo, Ta, W
-  and Pt is largest (CRC Handbook of Chemistry and Physics, Secondary electron emission), both with
-  the transport of this package. `epsilon_ev` is 73 eV: the scales of Al, Cu and Au in the same
-  set are 69, 82 and 69 eV.
-- **Compounds of non-metals** (oxides, polymers and so on; at least a tenth of the atoms are H, N, O,
-  F, P, S, Cl, Se, Br or I): slow electrons cannot lose energy to electrons of a filled band, and
-  escape from larger depths (H. Seiler, J. Appl. Phys. 54 (1983) R1). 3 nm and 35 eV give largest
-  yields of 2 to 3 at 300 to 500 eV, as glass, quartz and polymers have.
+  an atom in the metal (11 minus the group, groups 3 to 10). That they shorten the paths of slow
+  electrons in proportion to their number is the model of G. Schonhense and H. C. Siegmann, Ann.
+  Phys. 505 (1993) 465. The first coefficient fits the shapes of delta(E) of Cu and Au (I. M.
+  Bronstein and B. S. Fraiman 1969, clean surfaces), the second the energies at which delta of Ti,
+  Fe, Ni, Nb, Mo, Ta, W and Pt is largest (CRC Handbook of Chemistry and Physics, Secondary electron
+  emission), both with the transport of this package. `epsilon_ev` is 73 eV: the same set of
+  Bronstein and Fraiman gives 69 eV for Al, 82 for Cu, and 69 for Au.
+- **Compounds of non-metals** (oxides, polymers and so on; at least a tenth of the atoms are H, N,
+  O, F, P, S, Cl, Se, Br or I): slow electrons cannot lose energy to the electrons of a filled band,
+  and escape from larger depths (H. Seiler, J. Appl. Phys. 54 (1983) R1). 3 nm and 35 eV are
+  estimates: they give largest yields of 2 to 3 at 300 to 500 eV, the order of those of glass,
+  quartz and polymers.
 
 **Accuracy.** Measured yields of one element differ by up to a factor of four with the state of its
-surface, and so does `epsilon_ev`, which only sets the scale. Insulators vary most; their surface is
-damaged by the ion beam and charged by the electrons, which is not simulated. A yield that matters is
-to be set with the parameter `secondary` of the simulator.
+surface, and so does `epsilon_ev`, which only sets the scale. Insulators vary most: their surface is
+damaged by the ion beam and charged by the electrons, which is not simulated. A yield that matters
+is to be set with the parameter `secondary` of the simulator.
 """
 
 from __future__ import annotations

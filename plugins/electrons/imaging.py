@@ -16,6 +16,8 @@ from .electron import Beam
 from .lattice import BELOW_FILL, BELOW_MIRROR, BELOW_REPEAT, MIRROR, PERIODIC, Lattice, int32s, pack
 from .mapped import release
 from .medium import Tables
+from .open_surfaces import OpenSurfaces, find_surfaces, no_surfaces
+from .secondary import Secondary
 from .tally import Tally, empty_tally
 
 PIXELS_PER_JOB = 256
@@ -92,6 +94,40 @@ def make_lattice(
     )
 
 
+def surfaces_in(
+    labels: Labels,
+    phases: Sequence[int],
+    reach_nm: float,
+    *,
+    lateral: str = "periodic",
+    below: str | int = "mirror",
+    empty: Callable[[tuple[int, ...], Any], np.ndarray] = np.empty,
+) -> OpenSurfaces:
+    """Return the walls of pores of a structure; they take two bytes per voxel if there is vacuum.
+
+    Args:
+        labels: the structure.
+        phases: those that occur in it and below it.
+        reach_nm: distance beyond which a wall is of no interest.
+        lateral: see `make_lattice`, like below.
+        below: continuation below the last slice.
+        empty: makes the array of the codes from its shape and type; it may be a file.
+    """
+    is_vacuum = np.zeros(256, bool)
+    is_vacuum[[phase for phase in phases if not labels.phases[phase].composition]] = True
+    if not is_vacuum.any():
+        return no_surfaces()
+    return find_surfaces(
+        lambda z: is_vacuum[labels.data[z]],
+        labels.shape,
+        labels.voxel_size_nm,
+        reach_nm,
+        lateral=lateral,
+        below=below if isinstance(below, str) else bool(is_vacuum[below]),
+        empty=empty,
+    )
+
+
 class Imager:
     """Images slices at one voltage.
 
@@ -103,6 +139,7 @@ class Imager:
         key: seed of the random numbers, 0 to 2^64 - 1.
         threads: CPU threads to use.
         gpu: whether to compute on an NVIDIA GPU.
+        secondary: secondary electrons of the media; None if no detector counts them.
     """
 
     def __init__(
@@ -115,10 +152,12 @@ class Imager:
         key: int,
         threads: int = 1,
         gpu: bool = False,
+        secondary: Secondary | None = None,
     ) -> None:
         self._shape = tuple(int(n) for n in lattice.shape)
         self._per_pixel, self._key, self._threads = electrons_per_pixel, np.uint64(key), threads
-        self._setting = (lattice, tables, beam)
+        self._setting = (lattice, tables, beam, secondary)
+        self._detectors = len(beam.secondary_per_nm)
         self._dtype, self._gpu = tables.angles.dtype, None
         if gpu:
             from .cuda import Gpu
@@ -187,7 +226,7 @@ class Imager:
         _, ny, nx = self._shape
         electrons = ((pixels[:, 0] * ny + pixels[:, 1]) * nx + pixels[:, 2]) * sent
         voxels = pixels.astype(np.int32)
-        tally = empty_tally(len(pixels))
+        tally = empty_tally(len(pixels), detectors=self._detectors)
 
         def work(start: int) -> None:
             part = slice(start, start + PIXELS_PER_JOB)

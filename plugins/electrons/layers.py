@@ -1,7 +1,8 @@
-"""Backscattering from a film over bulk, with the same transport as for voxels."""
+"""Electrons that leave a film over bulk, with the same transport as for voxels."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,11 @@ import numpy as np
 from fibcore.materials import Material
 
 from .elastic import ElasticModel
-from .electron import make_beam
+from .electron import Detector, make_beam
+from .emission import SecondaryEmission
 from .lattice import BELOW_FILL, PERIODIC, Lattice, int32s
 from .medium import build_tables
+from .secondary import emissions_of, make_secondary
 from .stopping import EnergyLossModel
 from .tally import DEPTH_UNIT_NM, empty_tally
 
@@ -22,7 +25,7 @@ BINS = 100
 
 @dataclass(frozen=True)
 class Yield:
-    """Electrons backscattered from layers.
+    """Electrons that leave layers.
 
     Attributes:
         electrons: number of incident electrons.
@@ -31,6 +34,7 @@ class Yield:
         cosines: histogram of the cosine of their angle to the surface normal (at a tilt, to the
             direction back along the beam), `BINS` bins from 0 to 1.
         mean_depth_nm: mean of the largest depth they reached.
+        secondary: number of secondary electrons that leave the face.
     """
 
     electrons: int
@@ -38,6 +42,12 @@ class Yield:
     energies: np.ndarray
     cosines: np.ndarray
     mean_depth_nm: float
+    secondary: int = 0
+
+    @property
+    def delta(self) -> float:
+        """Yield of secondary electrons, per incident electron."""
+        return self.secondary / self.electrons
 
     @property
     def eta(self) -> float:
@@ -63,9 +73,10 @@ def layered_yield(
     atomic_electrons: bool = False,
     cutoff_ev: float = 50.0,
     tilt_deg: float = 0.0,
+    emissions: Mapping[str, SecondaryEmission] | None = None,
     dtype: Any = np.float32,
 ) -> Yield:
-    """Return the backscattered electrons from a flat film over a bulk.
+    """Return the electrons that leave a flat film over a bulk.
 
     Args:
         film: material of the film.
@@ -80,6 +91,8 @@ def layered_yield(
         atomic_electrons: whether collisions with single electrons of the atoms deflect, too.
         cutoff_ev: energy below which an electron is dropped, eV.
         tilt_deg: angle between beam and surface normal, degrees, below 90.
+        emissions: emission of secondary electrons by the name of a material; of others by rules
+            (`emission.emission_of`). None: no secondary electrons, which are then 0.
         dtype: float32 or float64.
     """
     from .batch import empty_lanes, image_pixels
@@ -105,7 +118,11 @@ def layered_yield(
         below=BELOW_FILL,
         fill=len(media) - 1,
     )
-    tally = empty_tally(1, BINS)
+    secondary = None
+    if emissions is not None:
+        secondary = make_secondary(emissions_of(media, emissions), tables, energy_kev, cutoff_ev)
+    detectors = (Detector(), Detector(None, secondary_polar_deg=(0.0, 180.0)))
+    tally = empty_tally(1, BINS, len(detectors))
     image_pixels(
         np.uint64(seed),
         np.zeros((1, 3), np.int32),
@@ -113,10 +130,13 @@ def layered_yield(
         electrons,
         lattice,
         tables,
-        make_beam(energy_kev, cutoff_ev=cutoff_ev, tilt_deg=tilt_deg, dtype=dtype),
+        make_beam(
+            energy_kev, cutoff_ev=cutoff_ev, tilt_deg=tilt_deg, detectors=detectors, dtype=dtype
+        ),
+        secondary,
         tally,
         empty_lanes(dtype),
     )
-    counts = int(tally.counts[0])
-    depth = float(tally.depths[0]) * DEPTH_UNIT_NM / max(counts, 1)
-    return Yield(electrons, counts, tally.energies, tally.cosines, depth)
+    counts, made = (int(count) for count in tally.counts[0])
+    depth = float(tally.depths[0, 0]) * DEPTH_UNIT_NM / max(counts, 1)
+    return Yield(electrons, counts, tally.energies, tally.cosines, depth, made)

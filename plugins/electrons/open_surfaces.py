@@ -9,6 +9,7 @@ that is one voxel thick has two surfaces. Offsets of fine voxels need these bits
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,8 +21,8 @@ MOST_CODES = (1 << 16) - 1
 OF_VACUUM = MOST_CODES
 """The code of vacuum itself."""
 
-SLAB = 32
-"""Slices at a time."""
+BLOCK = (32, 256, 256)
+"""Voxels at a time, (z, y, x)."""
 
 
 class OpenSurfaces(NamedTuple):
@@ -65,42 +66,56 @@ def find_surfaces(
         below: ``mirror`` or ``repeat``, or whether what lies below is vacuum.
         empty: makes the array of the codes from its shape and type; it may be a file.
     """
-    from scipy.ndimage import distance_transform_edt
-
     nz, ny, nx = shape
     size = np.array(voxel_size_nm)
     offsets, numbers, reach = _numbered(size, reach_nm)
     side_bits = SIDE_BITS if len(offsets) << SIDE_BITS <= MOST_CODES else 0
     codes = np.asarray(empty(shape, np.uint16))
-    for start in range(0, nz, SLAB):
-        stop = min(start + SLAB, nz)
+    for start in range(0, nz, BLOCK[0]):
+        stop = min(start + BLOCK[0], nz)
         slab = np.stack(
             [
                 _padded(_slice(vacuum, z, shape, below), reach, lateral)
                 for z in range(start - reach, stop + reach)
             ]
         )
-        codes[start:stop] = 0
-        if not slab.any():
-            continue
-        inner = tuple(slice(reach, n - reach) for n in slab.shape)
-        distances, nearest = distance_transform_edt(
-            ~slab, sampling=size, return_distances=True, return_indices=True
-        )
-        place = np.indices([n - 2 * reach for n in slab.shape], dtype=np.int32)
-        step = [
-            np.clip(nearest[a][inner] - place[a] - reach, -reach, reach) + reach for a in range(3)
-        ]
-        found = numbers[tuple(step)]
-        found[distances[inner] > reach_nm + np.linalg.norm(size)] = 0
-        sides = np.zeros(found.shape, np.uint16)
-        if side_bits:
-            for bit in range(SIDE_BITS):
-                moved = np.roll(slab, 1 if bit % 2 == 0 else -1, axis=bit // 2)[inner]
-                sides |= moved.astype(np.uint16) << bit
-        codes[start:stop] = (found.astype(np.uint16) << side_bits) | sides
-        codes[start:stop][slab[inner]] = OF_VACUUM
+        for y, x in product(range(0, ny, BLOCK[1]), range(0, nx, BLOCK[2])):
+            rows, columns = (slice(y, y + BLOCK[1]), slice(x, x + BLOCK[2]))
+            block = slab[:, y : y + BLOCK[1] + 2 * reach, x : x + BLOCK[2] + 2 * reach]
+            codes[start:stop, rows, columns] = _codes(
+                block, size, reach_nm, reach, numbers, side_bits
+            )
     return OpenSurfaces(codes.ravel(), offsets.ravel(), side_bits)
+
+
+def _codes(
+    vacuum: np.ndarray,
+    size: np.ndarray,
+    reach_nm: float,
+    reach: int,
+    numbers: np.ndarray,
+    side_bits: int,
+) -> np.ndarray:
+    """Return the codes of a block of voxels, which is given with so many around it on all sides."""
+    from scipy.ndimage import distance_transform_edt
+
+    inner = tuple(slice(reach, n - reach) for n in vacuum.shape)
+    if not vacuum.any():
+        return np.zeros(tuple(n - 2 * reach for n in vacuum.shape), np.uint16)
+    distances, nearest = distance_transform_edt(~vacuum, sampling=size, return_indices=True)
+    steps = []
+    for axis in range(3):
+        edge = np.arange(inner[axis].start, inner[axis].stop, dtype=np.int32)
+        place = edge.reshape([-1 if a == axis else 1 for a in range(3)])
+        steps.append(np.clip(nearest[axis][inner] - place, -reach, reach) + reach)
+    found = numbers[tuple(steps)]
+    found[distances[inner] > reach_nm + np.linalg.norm(size)] = 0
+    codes = found.astype(np.uint16) << np.uint16(side_bits)
+    for bit in range(side_bits):
+        moved = np.roll(vacuum, 1 if bit % 2 == 0 else -1, axis=bit // 2)[inner]
+        codes |= moved.astype(np.uint16) << np.uint16(bit)
+    codes[vacuum[inner]] = OF_VACUUM
+    return codes
 
 
 def _numbered(size: np.ndarray, reach_nm: float) -> tuple[np.ndarray, np.ndarray, int]:

@@ -39,12 +39,12 @@ def into_pores(emitted: tuple, pixel: tuple, lattice: Lattice, secondary: Second
     Returns:
         The number; the place (z, y, x) in nm, the normal there, the voxel of vacuum before it.
     """
-    real = secondary.per_nm.dtype.type
+    real = secondary.pairs_by_depth.dtype.type
     _, _, bounds, chosen = emitted
     start, end, voxel_1, voxel_2, medium, made, bound, _ = chosen
     d1, place_1, normal_1, vacuum_1 = _nearest(start, voxel_1, pixel, lattice, secondary)
     d2, place_2, normal_2, vacuum_2 = _nearest(end, voxel_2, pixel, lattice, secondary)
-    per_nm = secondary.per_nm[medium]
+    per_nm = secondary.escape_per_nm[medium]
     fade_1, fade_2 = real(decay(d1 * per_nm)), real(decay(d2 * per_nm))
     number = escaping(made, (d2 - d1) * per_nm, fade_1, fade_2)
     if bound > real(0):
@@ -74,7 +74,12 @@ def _nearest(
     zero = place[0] - place[0]
     one = zero + np.float32(1)
     hz, hy, hx = lattice.size_nm[0], lattice.size_nm[1], lattice.size_nm[2]
-    distance, nearest, normal, behind = one * np.float32(BEYOND_ALL_NM), place, (one, zero, zero), voxel
+    distance, nearest, normal, behind = (
+        one * np.float32(BEYOND_ALL_NM),
+        place,
+        (one, zero, zero),
+        voxel,
+    )
     code, flip_z, flip_y, flip_x = _look_up_code(lattice, secondary, pixel, voxel)
     if code < 0:  # on a wall of this voxel of vacuum
         oz = place[0] * lattice.per_nm[0] - np.float32(voxel[0]) - np.float32(0.5)
@@ -119,10 +124,14 @@ def _nearest(
 @inlined
 def _clipped(place: tuple, voxel: tuple, lattice: Lattice) -> tuple:
     """Return the place in a voxel that is nearest to another."""
-    real = lattice.size_nm.dtype.type
+    zero = place[0] - place[0]
+    one = zero + np.float32(1)
     hz, hy, hx = lattice.size_nm[0], lattice.size_nm[1], lattice.size_nm[2]
-    z, y, x = real(voxel[0]), real(voxel[1]), real(voxel[2])
-    one = real(1)
+    z, y, x = (
+        zero + np.float32(voxel[0]),
+        zero + np.float32(voxel[1]),
+        zero + np.float32(voxel[2]),
+    )
     return (
         min(max(place[0], z * hz), (z + one) * hz),
         min(max(place[1], y * hy), (y + one) * hy),

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -56,13 +56,12 @@ ON_WAY, AT_END, AFTER_END = (
 """Change a place in the stream of a fast electron to one for its secondary electrons."""
 
 
-
 class Secondary(NamedTuple):
     """Secondary electrons of the media of a lattice; arrays are float32 or float64.
 
     Attributes:
         pairs_by_depth: (medium x `NODES`) energy over epsilon, evenly spaced in optical depth.
-        per_nm: (medium) 1 / escape_nm; 0 for vacuum.
+        escape_per_nm: (medium) 1 / escape_nm; 0 for vacuum.
         seen_nm: (medium) distance to a wall of a pore from which on nothing is emitted there; 0
             for vacuum.
         closed_nm: (1) 0 if there is vacuum in the lattice, otherwise beyond all.
@@ -72,7 +71,7 @@ class Secondary(NamedTuple):
     """
 
     pairs_by_depth: np.ndarray
-    per_nm: np.ndarray
+    escape_per_nm: np.ndarray
     seen_nm: np.ndarray
     closed_nm: np.ndarray
     codes: np.ndarray
@@ -125,20 +124,17 @@ def make_secondary(
         share = np.interp(even * depth[-1], depth, even)
         pairs[i] = cutoff_ev * np.exp(share * span) / emission.epsilon_ev
         escape[i] = emission.escape_nm
-    columns = (
-        pairs.ravel(),
-        np.divide(1.0, escape, out=np.zeros_like(escape), where=escape > 0),
-        SEEN_DEPTHS * escape,
-        [0.0 if len(surfaces.codes) else BEYOND_ALL_NM],
-    )
-    return Secondary(*(np.array(column, dtype=dtype) for column in columns), *surfaces)
+    per_nm = np.divide(1.0, escape, out=np.zeros_like(escape), where=escape > 0)
+    closed = np.array([0.0 if len(surfaces.codes) else BEYOND_ALL_NM])
+    floats = (pairs.ravel(), per_nm, SEEN_DEPTHS * escape, closed)
+    pairs, per_nm, seen, closed = (part.astype(dtype) for part in floats)
+    return Secondary(pairs, per_nm, seen, closed, *surfaces)
 
 
 def no_secondary(tables: Tables) -> Secondary:
     """Return what makes no secondary electrons."""
-    media, dtype = len(tables.depth_max), tables.angles.dtype
-    none = [np.zeros(n, dtype) for n in (media * NODES, media, media)]
-    return Secondary(*none, np.full(1, BEYOND_ALL_NM, dtype), *no_surfaces())
+    none: list[SecondaryEmission | None] = [None] * len(tables.depth_max)
+    return make_secondary(none, tables, 1.0, 1.0)
 
 
 @inlined
@@ -244,7 +240,7 @@ def emit(
     face, face_depth, bounds, chosen = emitted
     number = escaping(
         made,
-        (end[0] - start[0]) * secondary.per_nm[medium],
+        (end[0] - start[0]) * secondary.escape_per_nm[medium],
         fading(start[0], medium, secondary),
         fading(end[0], medium, secondary),
     )
@@ -265,7 +261,7 @@ def emit(
 @inlined
 def fading(distance_nm: Real, medium: Whole, secondary: Secondary) -> Real:
     """Return exp(-distance / escape_nm) of a medium."""
-    return secondary.per_nm.dtype.type(decay(distance_nm * secondary.per_nm[medium]))
+    return secondary.pairs_by_depth.dtype.type(decay(distance_nm * secondary.escape_per_nm[medium]))
 
 
 @inlined

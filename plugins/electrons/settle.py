@@ -42,7 +42,7 @@ def settle(
     real = tables.angles.dtype.type
     face, face_depth, bounds, chosen = emitted
     detectors = tally.counts.shape[1]
-    for n in range(poisson(scramble(stream), face)):
+    for _ in range(poisson(scramble(stream), face)):
         stream += GOLDEN
         bits, cosine = scramble(stream), real(0)
         if beam.is_aimed[0] > real(0):
@@ -54,7 +54,7 @@ def settle(
         return
     stream += GOLDEN
     expected, place, normal, voxel = into_pores(emitted, pixel, lattice, secondary)
-    for n in range(poisson(scramble(stream), expected)):
+    for _ in range(poisson(scramble(stream), expected)):
         stream += GOLDEN
         bits = scramble(stream)
         if not goes_up(normal, bits, tables):

@@ -36,14 +36,15 @@ class Tally(NamedTuple):
 
     def of_detector(self, detector: int) -> Tally:
         """Return the tally of one detector, in which counts and sums are (pixel,)."""
-        counts, shares, depths, *spectra = self
-        return Tally(*(part[:, detector] for part in (counts, shares, depths)), *spectra)
+        counts, shares, depths, energies, cosines = self
+        counts, shares, depths = (part[:, detector] for part in (counts, shares, depths))
+        return Tally(counts, shares, depths, energies, cosines)
 
 
 def empty_tally(pixels: int, bins: int = 0, detectors: int = 1) -> Tally:
     """Return a tally of zeros, with so many bins in each histogram."""
-    sums = (np.zeros((pixels, detectors), np.int64) for _ in range(3))
-    return Tally(*sums, np.zeros(bins, np.int64), np.zeros(bins, np.int64))
+    counts, shares, depths = (np.zeros((pixels, detectors), np.int64) for _ in range(3))
+    return Tally(counts, shares, depths, np.zeros(bins, np.int64), np.zeros(bins, np.int64))
 
 
 @inlined

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fib_plugins.simulators.detectors import detector_of
 from fibcore import Context, Labels
 from fibcore.errors import UsageError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from fib_plugins.simulators.monte_carlo_parameters import MonteCarloParameters
 
 Place = tuple[int, int]
-"""Channel, and slice counted from the first that is imaged."""
+"""Number of a voltage, or of a channel, and slice counted from the first that is imaged."""
 
 
 class ImagingOfSlices:
@@ -58,26 +59,33 @@ class ImagingOfSlices:
         self.__dict__.update(state, _context=context)
 
     def __call__(self, place: Place) -> None:
-        """Image one slice and deposit it."""
-        ((_, planes),) = self.images([place])
-        self._deposits.put(*place, planes)
+        """Image one slice at one voltage and deposit its channels."""
+        for each, planes in self.images([place]):
+            self._deposits.put(*each, planes)
+
+    def channels(self, voltage: int) -> range:
+        """Return the numbers of the channels at a voltage, one for each detector."""
+        voltages = len(self._plugin.energies_kev)
+        return range(voltage, voltages * len(self._plugin.detectors), voltages)
 
     def images(self, places: Sequence[Place]) -> Iterator[tuple[Place, dict[str, Any]]]:
-        """Yield each place and its planes, in order; axes (y, x)."""
+        """Yield channel, slice and planes, axes (y, x), for all channels of voltages and slices."""
         (z0, _), rows, columns = self._plugin.box(self._labels.shape)
         shape = (rows[1] - rows[0], columns[1] - columns[0])
-        for channel, part in groupby(places, key=lambda place: place[0]):
+        for voltage, part in groupby(places, key=lambda place: place[0]):
             slices = [z0 + z for _, z in part]
-            imager = self.imagers([channel])[channel]
+            imager = self.imagers([voltage])[voltage]
             for z, tally in imager.images(slices, rows, columns):
-                planes = self._planes(tally)
-                yield (channel, z - z0), {n: plane.reshape(shape) for n, plane in planes.items()}
+                for detector, channel in enumerate(self.channels(voltage)):
+                    planes = self._planes(tally.of_detector(detector))
+                    shaped = {name: plane.reshape(shape) for name, plane in planes.items()}
+                    yield (channel, z - z0), shaped
 
-    def imagers(self, channels: list[int]) -> dict[int, Imager]:
-        """Return the imagers of some channels, which are kept until others are wanted."""
-        if not set(channels) <= set(self._imagers):
+    def imagers(self, voltages: list[int]) -> dict[int, Imager]:
+        """Return the imagers of some voltages, which are kept until others are wanted."""
+        if not set(voltages) <= set(self._imagers):
             self._imagers = imagers_of(
-                self._plugin, self._labels, self._phases, channels, self._structure, self._context
+                self._plugin, self._labels, self._phases, voltages, self._structure, self._context
             )
         return self._imagers
 
@@ -96,23 +104,24 @@ def imagers_of(
     parameters: MonteCarloParameters,
     labels: Labels,
     phases: list[int],
-    channels: list[int],
+    voltages: list[int],
     structure: str,
     context: Context,
 ) -> dict[int, Imager]:
-    """Return an `Imager` for each of some channels.
+    """Return an `Imager` for each of some voltages, which serves all detectors.
 
     Args:
         parameters: the parameters of the simulation.
         labels: the structure.
         phases: those that occur in it and below it.
-        channels: numbers of the channels.
+        voltages: numbers of the voltages.
         structure: digest of the structure, which its noise depends on.
         context: surroundings of the step; its seed determines the noise.
     """
     from fib_plugins.electrons.electron import make_beam
-    from fib_plugins.electrons.imaging import Imager, make_lattice
+    from fib_plugins.electrons.imaging import Imager, make_lattice, surfaces_in
     from fib_plugins.electrons.medium import build_tables
+    from fib_plugins.electrons.secondary import emissions_of, make_secondary, reach_nm
 
     gpu = context.device.startswith("cuda") and _can_use_gpu(context)
     context.device_used = context.device if gpu else "cpu"
@@ -124,15 +133,30 @@ def imagers_of(
         dtype=parameters.precision,
         empty=partial(context.empty, "lattice"),
     )
+    media = [labels.phases[phase] for phase in phases]
+    emissions = emissions_of(media, parameters.secondary)
+    surfaces = None
+    if parameters.counts_secondary:
+        surfaces = surfaces_in(
+            labels,
+            phases,
+            reach_nm(emissions),
+            lateral=parameters.lateral,
+            below=parameters.below,
+            empty=partial(context.empty, "surfaces"),
+        )
     if gpu:
         from fib_plugins.electrons.cuda import on_gpu
 
         lattice = on_gpu(lattice)  # once for all voltages
+        surfaces = None if surfaces is None else on_gpu(surfaces)
+    bse, in_lens = parameters.bse, parameters.in_lens
+    detectors = [detector_of(detector, bse, in_lens) for detector in parameters.detectors]
     imagers = {}
-    for channel in channels:
-        energy = parameters.energies_kev[channel]
+    for voltage in voltages:
+        energy = parameters.energies_kev[voltage]
         tables = build_tables(
-            [labels.phases[phase] for phase in phases],
+            media,
             energy,
             elastic=parameters.elastic,
             energy_loss=parameters.energy_loss,
@@ -145,13 +169,15 @@ def imagers_of(
             cutoff_ev=parameters.cutoff_ev,
             tilt_deg=parameters.tilt_deg,
             diameter_nm=parameters.beam_diameter_nm,
-            energy_window=parameters.detector_energy,
-            polar_deg=parameters.detector_polar_deg,
+            detectors=detectors,
             dtype=parameters.precision,
         )
+        secondary = None
+        if surfaces is not None:
+            secondary = make_secondary(emissions, tables, energy, parameters.cutoff_ev, surfaces)
         # depends on the structure, too: two structures have different noise at one seed
         key = int(context.rng_for("electrons", repr(energy), structure).integers(2**63))
-        imagers[channel] = Imager(
+        imagers[voltage] = Imager(
             lattice,
             tables,
             beam,
@@ -159,6 +185,7 @@ def imagers_of(
             key=key,
             threads=context.threads,
             gpu=gpu,
+            secondary=secondary,
         )
     return imagers
 

@@ -62,9 +62,13 @@ class MonteCarlo(MonteCarloParameters, Simulator):
             self.check_below(labels.phases)
         (z0, z1), (y0, y1), (x0, x1) = box
         shape = (z1 - z0, y1 - y0, x1 - x0)
-        output = replace(forecast.output, shape=shape)
+        output = replace(forecast.output, shape=shape).of_channels(self.channels)
         kept = {"depth": output} if self.mean_depth else {}
-        memory = held_bytes(int(np.prod(labels.shape))) + 16 * shape[1] * shape[2] + 64 * 2**20
+        voxels = int(np.prod(labels.shape))
+        memory = held_bytes(voxels) + 64 * 2**20
+        memory += (8 + 8 * len(self.detectors)) * shape[1] * shape[2]
+        if self.counts_secondary and "vacuum" in (labels.phases.values() or {"vacuum"}):
+            memory += held_bytes(2 * voxels) + FINDING_SURFACES_BYTES
         return Forecast(output, kept, memory, self._long(int(np.prod(shape))))
 
     def _long(self, pixels: int) -> tuple[str, ...]:
@@ -102,7 +106,8 @@ class MonteCarlo(MonteCarloParameters, Simulator):
         context = Context.of(context)
         box = self.box(labels.shape)
         slices, height, width = (stop - start for start, stop in box)
-        shape = (len(self.energies_kev), slices, height, width)
+        voltages = len(self.energies_kev)
+        shape = (len(self.channels), slices, height, width)
         names = ("images", "depth") if self.mean_depth else ("images",)
         occurring = phases_in(labels)
         phases = self.with_below(occurring, labels)
@@ -110,22 +115,24 @@ class MonteCarlo(MonteCarloParameters, Simulator):
         structure = digest_of(labels, occurring)
         fingerprint = self._fingerprint(labels, phases, structure, context.seed)
         finished = FinishedSlices(context.scratch, fingerprint, names, shape, np.float32)
-        todo = [
-            (channel, z)
-            for channel in range(shape[0])
-            for z in range(shape[1])
-            if (channel, z) not in finished.done
-        ]
-        total = shape[0] * shape[1]
-        context.progress(total - len(todo), total, "slices imaged")
         work = ImagingOfSlices(self, labels, phases, structure, context, finished.deposits)
+        todo = [
+            (voltage, z)
+            for voltage in range(voltages)
+            for z in range(slices)
+            if not {(channel, z) for channel in work.channels(voltage)} <= finished.done
+        ]
+        total, detectors = voltages * slices, len(self.detectors)
+        context.progress(total - len(todo), total, "slices imaged")
         first = total - len(todo) + 1
         if context.spreads:
             # The longest first: workers then end at about the same time.
             order = sorted(todo, key=lambda place: -self.energies_kev[place[0]])
             for count, (place, _) in enumerate(context.spread(work, order), start=first):
-                finished.take(*place)
-                if place not in finished.done:
+                taken = {(channel, place[1]) for channel in work.channels(place[0])}
+                for each in sorted(taken):
+                    finished.take(*each)
+                if not taken <= finished.done:
                     raise FibError(
                         f"slice {box[0][0] + place[1]} of a worker cannot be read; check the disk "
                         f"that the workers share, and run again: finished slices are kept"
@@ -133,22 +140,26 @@ class MonteCarlo(MonteCarloParameters, Simulator):
                 context.progress(count, total, "slices imaged")
         elif todo:
             self._log_time(work.imagers(sorted({c for c, _ in todo})), todo, box, context)
-            for count, (place, planes) in enumerate(work.images(todo), start=first):
+            for count, (place, planes) in enumerate(work.images(todo), start=1):
                 finished.add(*place, **planes)
-                context.progress(count, total, "slices imaged")
+                if count % detectors == 0:
+                    done = total - len(todo) + count // detectors
+                    context.progress(done, total, "slices imaged")
         if self.mean_depth:
             depth = Images(
                 finished.arrays["depth"],
                 labels.voxel_size_nm,
-                kv=self.energies_kev,
+                kv=self.kv,
+                detectors=self.detector_names,
                 quantity="mean depth in nm",
             )
             context.keep("depth", depth)
         return Images(
             finished.arrays["images"],
             labels.voxel_size_nm,
-            kv=self.energies_kev,
-            quantity="backscatter yield",
+            kv=self.kv,
+            detectors=self.detector_names,
+            quantity="electron yield" if self.counts_secondary else "backscatter yield",
         )
 
     def with_below(self, phases: list[int], labels: Labels) -> list[int]:
@@ -168,10 +179,10 @@ class MonteCarlo(MonteCarloParameters, Simulator):
         """Log the expected time, measured on a few pixels of each voltage."""
         _, rows, columns = box
         pixels = (rows[1] - rows[0]) * (columns[1] - columns[0])
-        slices = {channel: [c for c, _ in todo].count(channel) for channel in imagers}
+        slices = {voltage: [v for v, _ in todo].count(voltage) for voltage in imagers}
         seconds = sum(
-            imagers[channel].seconds_per_pixel(rows, columns) * pixels * count
-            for channel, count in slices.items()
+            imagers[voltage].seconds_per_pixel(rows, columns) * pixels * count
+            for voltage, count in slices.items()
         )
         context.log.info(
             "%d slices to image, in about %s",
@@ -200,6 +211,9 @@ def digest_of(labels: Labels, phases: list[int]) -> str:
         digest.update(np.ascontiguousarray(plane).tobytes())
     return digest.hexdigest()
 
+
+FINDING_SURFACES_BYTES = 150 * 2**20
+"""Memory of the search for the walls of pores."""
 
 COST_US, COST_EXPONENT = 0.55, 1.15
 """Time for one electron in a porous metal of fine structure, microseconds of a CPU core at 1 keV,

@@ -8,14 +8,22 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, Field, model_validator
 
 from fib_plugins.electrons.elastic import ENERGY_RANGE_EV, ElasticModel
+from fib_plugins.electrons.emission import SecondaryEmission
 from fib_plugins.electrons.stopping import EnergyLossModel
+from fib_plugins.simulators.detectors import (
+    AnyDetector,
+    Degrees,
+    DetectorWindow,
+    InLens,
+    Share,
+    name_of,
+)
 from fibcore import FibError
+from fibcore.channels import Channel
 
 LOWEST_KEV, HIGHEST_KEV = (energy / 1000.0 for energy in ENERGY_RANGE_EV)
 
 EnergyKev = Annotated[float, Field(gt=LOWEST_KEV, le=HIGHEST_KEV)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Degrees = Annotated[float, Field(ge=0, le=180)]
 Range = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]]
 
 
@@ -23,7 +31,8 @@ class ImagingParameters(BaseModel):
     """Beam, detector, physics, surroundings, and the imaged region."""
 
     energies_kev: Annotated[tuple[EnergyKev, ...], Field(min_length=1)] = Field(
-        description=f"beam energies, keV, {LOWEST_KEV:g} to {HIGHEST_KEV:g}; one channel each"
+        description=f"beam energies, keV, {LOWEST_KEV:g} to {HIGHEST_KEV:g}; one channel each "
+        "for every detector"
     )
     beam_diameter_nm: float = Field(
         default=0.0,
@@ -48,18 +57,32 @@ class ImagingParameters(BaseModel):
         ge=ENERGY_RANGE_EV[0],
         description="electrons below this energy are dropped and never counted, eV",
     )
+    detectors: Annotated[tuple[AnyDetector, ...], Field(min_length=1)] = Field(
+        default=("bse",),
+        description="detectors, each with a channel at each energy: bse counts backscattered "
+        "electrons (`detector_energy`, `detector_polar_deg`), se secondary electrons, in_lens "
+        "both (`in_lens`); or {name, energy, polar_deg}, further ones for backscattered electrons",
+    )
     detector_energy: tuple[Share, Share] = Field(
         default=(0.0, 1.0),
-        description="window of energies that count, [low, high], as fractions of the beam energy",
+        description="window of energies that bse counts, [low, high], as fractions of the beam "
+        "energy",
     )
     detector_polar_deg: tuple[Degrees, Degrees] = Field(
         default=(0.0, 180.0),
-        description="window of angles from the way back along the beam that count, [low, high], "
-        "degrees",
+        description="window of angles from the way back along the beam that bse counts, [low, "
+        "high], degrees",
     )
     detector_weighting: Literal["count", "energy"] = Field(
         default="count",
-        description="weight of an electron in the image: 1, or its energy over the beam energy",
+        description="weight of a backscattered electron in the image: 1, or its energy over the "
+        "beam energy; that of a secondary electron is 1",
+    )
+    in_lens: InLens = Field(default=InLens(), description="what the detector in_lens counts")
+    secondary: dict[str, SecondaryEmission] = Field(
+        default={},
+        description="emission of secondary electrons, {epsilon_ev, escape_nm} for the name of a "
+        "material; of others by rules for their composition",
     )
     lateral: Literal["periodic", "mirror"] = Field(
         default="periodic", description="continuation beyond the sides of the volume"
@@ -94,23 +117,69 @@ class ImagingParameters(BaseModel):
                 f"cutoff_ev is {self.cutoff_ev:g} eV, at or above the beam energy "
                 f"{min(self.energies_kev):g} keV, so that nothing would count: lower it"
             )
-        for name in ("detector_energy", "detector_polar_deg"):
-            low, high = getattr(self, name)
+        names = [name_of(detector) for detector in self.detectors]
+        if len(set(names)) < len(names):
+            raise ValueError(f"detectors have the names {names}; give each a name of its own")
+        windowed = self.detector_energy != (0.0, 1.0) or self.detector_polar_deg != (0.0, 180.0)
+        if windowed and "bse" not in self.detectors:
+            raise ValueError(
+                f"detector_energy or detector_polar_deg is given, which the detector bse uses, but "
+                f"detectors are {', '.join(names)}, which have windows of their own: leave the "
+                f"others out, or add bse"
+            )
+        for detector in self.detectors:
+            if detector == "bse":
+                self._check_window(self.bse, "detector_energy", "detector_polar_deg")
+            elif isinstance(detector, DetectorWindow):
+                self._check_window(detector, f"energy of {detector.name}", "polar_deg")
+        return self
+
+    def _check_window(self, window: DetectorWindow, energy: str, polar: str) -> None:
+        """Refuse a window that counts no electron; the names are those of its parts."""
+        for name, (low, high) in ((energy, window.energy), (polar, window.polar_deg)):
             if not low < high:
                 raise ValueError(f"{name} is [{low:g}, {high:g}]: give [low, high], low below high")
-        if self.detector_energy[1] * 1000.0 * min(self.energies_kev) <= self.cutoff_ev:
+        if window.energy[1] * 1000.0 * min(self.energies_kev) <= self.cutoff_ev:
             raise ValueError(
-                f"detector_energy ends at {self.detector_energy[1]:g} of "
-                f"{min(self.energies_kev):g} keV, below cutoff_ev {self.cutoff_ev:g}, which "
-                f"excludes every electron: raise it"
+                f"{energy} ends at {window.energy[1]:g} of {min(self.energies_kev):g} keV, below "
+                f"cutoff_ev {self.cutoff_ev:g}, which excludes every electron: raise it"
             )
-        if self.detector_polar_deg[0] >= 90.0 + abs(self.tilt_deg):
+        if window.polar_deg[0] >= 90.0 + abs(self.tilt_deg):
             raise ValueError(
-                f"detector_polar_deg begins at {self.detector_polar_deg[0]:g} degrees, but nothing "
-                f"leaves the face beyond {90.0 + abs(self.tilt_deg):g}, which excludes every "
-                f"electron: lower it"
+                f"{polar} begins at {window.polar_deg[0]:g} degrees, but nothing leaves the face "
+                f"beyond {90.0 + abs(self.tilt_deg):g}, which excludes every electron: lower it"
             )
-        return self
+
+    @property
+    def bse(self) -> DetectorWindow:
+        """The window of the detector ``bse``."""
+        return DetectorWindow(
+            name="bse", energy=self.detector_energy, polar_deg=self.detector_polar_deg
+        )
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The channels: all energies of the first detector, then of the next."""
+        return tuple(
+            Channel(energy, name_of(detector))
+            for detector in self.detectors
+            for energy in self.energies_kev
+        )
+
+    @property
+    def kv(self) -> tuple[float, ...]:
+        """Voltage of each channel."""
+        return self.energies_kev * len(self.detectors)
+
+    @property
+    def detector_names(self) -> tuple[str, ...]:
+        """Detector of each channel."""
+        return tuple(str(channel.detector) for channel in self.channels)
+
+    @property
+    def counts_secondary(self) -> bool:
+        """Whether a detector counts secondary electrons."""
+        return "se" in self.detectors or "in_lens" in self.detectors
 
     @model_validator(mode="after")
     def _box_is_not_empty(self) -> Self:

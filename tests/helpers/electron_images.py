@@ -27,7 +27,7 @@ def image(labels, energy_kev, electrons, *, z=0, key=1, threads=2, **options):
         threads=threads,
     )
     _, ny, nx = labels.shape
-    tally = imager.image(z, (0, ny), (0, nx))
+    tally = imager.image(z, (0, ny), (0, nx)).of_detector(0)
     return tally, tally.counts.reshape(ny, nx) / electrons
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from fib_plugins.electrons.tally import DEPTH_UNIT_NM, SHARE_UNIT, Tally
 from fib_plugins.simulators.imaging_of_slices import imagers_of
 from fib_plugins.simulators.monte_carlo import MonteCarlo, digest_of
+from fib_plugins.simulators.monte_carlo_parameters import ImagingParameters
 from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
 from fibcore import Context, Labels
 
@@ -39,11 +39,9 @@ def count_pixels(
 ) -> Counts:
     """Return the counts of pixels (pixel, 3), in axes (z, y, x), anywhere in a structure."""
     tallies = []
-    for simulator in simulators(params, electrons):
-        imagers = _imagers(simulator, labels, phases, context, device="cpu")
-        for imager in imagers:
-            tallies.append(imager.count(pixels))
-            context.progress(len(tallies), len(params.kv), "channels checked")
+    for imager in _imagers(params, electrons, labels, phases, context, device="cpu"):
+        tallies.append(imager.count(pixels))
+        context.progress(len(tallies), len(params.energies_kev), "voltages checked")
     return _counts(params, tallies, electrons, (len(pixels),))
 
 
@@ -58,23 +56,25 @@ def count_slices(
     """Return the counts of whole slices of a structure."""
     _, height, width = labels.shape
     tallies = []
-    for simulator in simulators(params, electrons):
-        for imager in _imagers(simulator, labels, phases, context, device=context.device):
-            found = [tally for _, tally in imager.images(slices, (0, height), (0, width))]
-            tallies.append(Tally(*(np.concatenate(part) for part in zip(*found, strict=True))))
+    for imager in _imagers(params, electrons, labels, phases, context, device=context.device):
+        found = [tally for _, tally in imager.images(slices, (0, height), (0, width))]
+        tallies.append(Tally(*(np.concatenate(part) for part in zip(*found, strict=True))))
     return _counts(params, tallies, electrons, (len(slices), height, width))
 
 
-def simulators(params: SurrogateParameters, electrons: int) -> Iterator[MonteCarlo]:
-    """Yield the Monte Carlo simulator of each detector."""
-    for detector in params.windows:
-        shared = dict(params.imaging(detector)) | {"slices": None, "region": None}
-        yield MonteCarlo(**shared, electrons_per_pixel=electrons)
-
-
 def _imagers(
-    simulator: MonteCarlo, labels: Labels, phases: list[int], context: Context, device: str
+    params: SurrogateParameters,
+    electrons: int,
+    labels: Labels,
+    phases: list[int],
+    context: Context,
+    device: str,
 ) -> list[Any]:
+    """Return the imager of each voltage, which serves all detectors."""
+    shared = {name: getattr(params, name) for name in ImagingParameters.model_fields}
+    simulator = MonteCarlo(
+        **shared | {"slices": None, "region": None}, electrons_per_pixel=electrons
+    )
     around = Context(
         context.seed,
         device=device,
@@ -93,9 +93,10 @@ def _counts(
     params: SurrogateParameters, tallies: list[Tally], electrons: int, shape: tuple[int, ...]
 ) -> Counts:
     weighed = params.detector_weighting == "energy"
-    yields = [t.shares * SHARE_UNIT if weighed else t.counts for t in tallies]
-    depths = [t.depths * DEPTH_UNIT_NM / np.maximum(t.counts, 1) for t in tallies]
+    each = [t.of_detector(d) for d in range(len(params.detectors)) for t in tallies]
+    yields = [t.shares * SHARE_UNIT if weighed else t.counts for t in each]
+    depths = [t.depths * DEPTH_UNIT_NM / np.maximum(t.counts, 1) for t in each]
     arrays = [
-        np.stack(part).reshape(len(tallies), *shape).astype(np.float32) for part in (yields, depths)
+        np.stack(part).reshape(len(each), *shape).astype(np.float32) for part in (yields, depths)
     ]
     return Counts(arrays[0] / np.float32(electrons), arrays[1])

@@ -132,8 +132,7 @@ def _taught_by(
 
 def _checked(params: SurrogateParameters, images: Images) -> Images:
     """Return the images with the channels in the order of the parameters, or refuse them."""
-    if not params.detectors:
-        images = images.select(params.energies_kev)
+    images = images.take([images.channels.index(channel) for channel in params.channels])
     low, high = float(images.data.min()), float(images.data.max())
     if not 0.0 <= low <= high <= 1.0:
         raise FibError(

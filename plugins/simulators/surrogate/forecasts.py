@@ -88,7 +88,7 @@ def forecast_simulation(
     if labels.phases:
         params.check_below(labels.phases)
     depth, height, width = (stop - start for start, stop in params.box(labels.shape))
-    images = replace(output, shape=(depth, height, width), kv=params.kv)
+    images = replace(output, shape=(depth, height, width)).of_channels(params.channels)
     edge = min(params.window, max(labels.shape[1:])) + 2 * max(network.geometry.margin)
     memory = (os.cpu_count() or 1) * BYTES_PER_WINDOW_PIXEL * edge**2
     outputs = len(params.kv) * (2 if params.mean_depth else 1)

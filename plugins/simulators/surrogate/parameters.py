@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from fib_plugins.simulators.monte_carlo_parameters import Degrees, ImagingParameters, Share
+from fib_plugins.simulators.monte_carlo_parameters import ImagingParameters
 from fibcore import FibError, VolumeSpec
+from fibcore.channels import names_of
 from fibcore.params import MaterialParam, Shape, VoxelSize
 
 IMAGING = frozenset(
@@ -30,24 +31,6 @@ IMAGING = frozenset(
 """Parameters that a trained surrogate can change."""
 
 
-class DetectorWindow(BaseModel):
-    """A detector: the electrons that it counts."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    name: Annotated[str, Field(min_length=1, max_length=40)] = Field(
-        description="name of the detector, which is part of the names of its channels"
-    )
-    energy: tuple[Share, Share] = Field(
-        default=(0.0, 1.0),
-        description="window of energies that count, [low, high], as fractions of the beam energy",
-    )
-    polar_deg: tuple[Degrees, Degrees] = Field(
-        default=(0.0, 180.0),
-        description="window of angles from the way back along the beam that count, degrees",
-    )
-
-
 class SurrogateParameters(ImagingParameters):
     """Structure, teaching, network, and referee."""
 
@@ -55,11 +38,6 @@ class SurrogateParameters(ImagingParameters):
         default=None,
         description="incident electrons per pixel, whose counting noise the images get; by "
         "default images are expected yields, without noise",
-    )
-    detectors: tuple[DetectorWindow, ...] = Field(
-        default=(),
-        description="detectors with windows of their own, which give a channel at each energy; by "
-        "default one, with the window `detector_energy` and `detector_polar_deg`",
     )
     materials: Annotated[tuple[MaterialParam, ...], Field(min_length=1, max_length=16)] = Field(
         default=("epoxy", "Au"),  # type: ignore[arg-type]  # names that validation looks up
@@ -153,6 +131,12 @@ class SurrogateParameters(ImagingParameters):
         "on this structure, where it is wrong, and fails if this does not suffice; warn: a warning",
     )
 
+    @field_validator("detectors", mode="before")
+    @classmethod
+    def _one_detector(cls, given: Any) -> Any:
+        """Read models from when none stood for the detector ``bse``."""
+        return given or ("bse",)
+
     @model_validator(mode="after")
     def _teaching_is_possible(self) -> Self:
         if self.teaching_slices > self.teaching_shape[0]:
@@ -172,18 +156,11 @@ class SurrogateParameters(ImagingParameters):
 
     @model_validator(mode="after")
     def _channels_are_possible(self) -> Self:
-        names = [detector.name for detector in self.detectors]
-        if len(set(names)) < len(names):
-            raise ValueError(f"detectors have the names {names}; give each a name of its own")
-        if self.detectors and (
-            self.detector_energy != (0.0, 1.0) or self.detector_polar_deg != (0.0, 180.0)
-        ):
+        if self.counts_secondary:
             raise ValueError(
-                "detectors are given as well as detector_energy or detector_polar_deg: each of the "
-                "detectors has its own window; leave the others out"
+                "detectors have se or in_lens, which a surrogate does not learn: use "
+                "simulator/monte_carlo for them"
             )
-        for detector in self.detectors:
-            self.imaging(detector)
         if self.electrons_per_pixel is not None and self.detector_weighting == "energy":
             raise ValueError(
                 "electrons_per_pixel is given with detector_weighting 'energy': counting noise is "
@@ -192,38 +169,10 @@ class SurrogateParameters(ImagingParameters):
             )
         return self
 
-    def imaging(self, detector: DetectorWindow | None) -> ImagingParameters:
-        """Return the parameters that the Monte Carlo shares, for one detector.
-
-        Raises:
-            ValueError: the detector counts nothing.
-        """
-        shared = {name: getattr(self, name) for name in ImagingParameters.model_fields}
-        if detector is not None:
-            shared |= {
-                "detector_energy": detector.energy,
-                "detector_polar_deg": detector.polar_deg,
-            }
-        return ImagingParameters(**shared)
-
-    @property
-    def windows(self) -> tuple[DetectorWindow | None, ...]:
-        """The detectors; None is the one of `detector_energy` and `detector_polar_deg`."""
-        return self.detectors or (None,)
-
-    @property
-    def kv(self) -> tuple[float, ...]:
-        """Voltage of each channel: all energies of the first detector, then of the next."""
-        return self.energies_kev * len(self.windows)
-
     @property
     def channel_names(self) -> tuple[str, ...]:
         """Name of each channel."""
-        return tuple(
-            f"{energy:g} kV" if detector is None else f"{energy:g} kV {detector.name}"
-            for detector in self.windows
-            for energy in self.energies_kev
-        )
+        return names_of(self.channels)
 
     @staticmethod
     def check_pair(labels: bool, images: bool) -> None:
@@ -251,14 +200,12 @@ class SurrogateParameters(ImagingParameters):
                 f"labels have shape {labels.shape}, images {images.shape} (z, y, x): they must "
                 f"show the same volume; cut both alike"
             )
-        kv = images.kv
-        # Those of one detector may have any order.
-        if kv != self.kv if self.detectors else set(kv) != set(self.kv):
-            found = ", ".join("unknown" if k is None else f"{k:g}" for k in kv)
+        found = images.channels
+        if len(set(found)) != len(found) or set(found) != set(self.channels):
             raise FibError(
-                f"the images have {len(kv)} channels ({found} kV), the parameters name "
-                f"{len(self.kv)} ({', '.join(self.channel_names)}): choose the channels with kv, "
-                f"or set energies_kev"
+                f"the images have {len(found)} channels ({', '.join(names_of(found))}), the "
+                f"parameters name {len(self.kv)} ({', '.join(self.channel_names)}): choose the "
+                f"channels with kv and detector, or set energies_kev and detectors"
             )
         if self.mean_depth:
             raise FibError(

@@ -208,6 +208,7 @@ class Surrogate(Trainable, SurrogateParameters, Simulator):
                 self.kv,
                 self.channel_names,
                 "mean depth in nm",
+                self.detector_names,
             )
             context.keep("depth", depth)
         return Images(
@@ -216,4 +217,5 @@ class Surrogate(Trainable, SurrogateParameters, Simulator):
             self.kv,
             self.channel_names,
             "backscatter yield",
+            self.detector_names,
         )

@@ -90,7 +90,7 @@ def depth_scale_nm(params: SurrogateParameters, materials: Sequence[Material]) -
         0.5 * max(_half_range_nm(params, material, energy) for material in matter)
         for energy in params.energies_kev
     ]
-    return scale * len(params.windows)
+    return scale * len(params.detectors)
 
 
 def _half_range_nm(params: SurrogateParameters, material: Material, energy_kev: float) -> float:

@@ -11,8 +11,10 @@ from fib_plugins.electrons.batch import empty_lanes, image_pixels
 from fib_plugins.electrons.electron import follow, make_beam
 from fib_plugins.electrons.imaging import Imager, make_lattice
 from fib_plugins.electrons.medium import build_tables
+from fib_plugins.electrons.one_by_one import image_one_by_one
 from fib_plugins.electrons.random_stream import stream_of
-from fib_plugins.electrons.tally import DEPTH_UNIT_NM, SHARE_UNIT, empty_tally
+from fib_plugins.electrons.secondary import no_secondary
+from fib_plugins.electrons.tally import SHARE_UNIT, empty_tally
 from fibcore import Labels
 from fibcore.materials import EPOXY, GOLD, VACUUM
 
@@ -36,17 +38,10 @@ def test_many_electrons_at_a_time_fare_as_each_of_them_alone(options):
     first = per_pixel * np.arange(len(pixels))
     tally = empty_tally(len(pixels))
     image_pixels(
-        key, pixels, first, per_pixel, lattice, tables, beam, tally, empty_lanes(np.float32)
+        key, pixels, first, per_pixel, lattice, tables, beam, None, tally, empty_lanes(np.float32)
     )
-    alone = empty_tally(len(pixels))
-    for p, pixel in enumerate(pixels):
-        for electron in range(per_pixel):
-            stream = np.uint64(stream_of(key, np.uint64(first[p] + electron)))
-            seen, share, _, deepest = follow(stream, tuple(pixel), lattice, tables, beam)
-            if seen:
-                alone.counts[p] += 1
-                alone.shares[p] += int(share / SHARE_UNIT + 0.5)
-                alone.depths[p] += int(deepest / DEPTH_UNIT_NM + 0.5)
+    alone, none = empty_tally(len(pixels)), no_secondary(tables)
+    image_one_by_one(key, pixels, first, per_pixel, lattice, tables, beam, none, alone)
     assert tally.counts.sum() > 30
     for one_by_one, together in zip(alone, tally, strict=True):
         np.testing.assert_array_equal(one_by_one, together)
@@ -54,8 +49,11 @@ def test_many_electrons_at_a_time_fare_as_each_of_them_alone(options):
 
 def test_escaping_electrons_have_energies_and_angles_that_are_possible():
     lattice, tables, beam = prepared(uniform(GOLD), 2.0, cutoff_ev=500.0, tilt_deg=30.0)
+    none = no_secondary(tables)
     found = [
-        follow(np.uint64(stream_of(np.uint64(3), np.uint64(n))), (0, 0, 0), lattice, tables, beam)
+        follow(
+            np.uint64(stream_of(np.uint64(3), np.uint64(n))), (0, 0, 0), lattice, tables, beam, none
+        )[:4]
         for n in range(4000)
     ]
     shares, cosines, depths = np.array([f[1:] for f in found if f[0]]).T
@@ -141,7 +139,7 @@ def test_splitting_voxels_along_z_leaves_every_electron_its_fate():
         tally = empty_tally(len(pixels))
         image_pixels(
             np.uint64(5), pixels, 500 * np.arange(64), 500,
-            *prepared(labels, 2.0, below=1), tally, empty_lanes(np.float32),
+            *prepared(labels, 2.0, below=1), None, tally, empty_lanes(np.float32),
         )  # fmt: skip
         counts.append(tally.counts)
     assert np.abs(counts[0] - counts[1]).sum() < 1e-3 * counts[0].sum()  # but for rounding

@@ -87,7 +87,10 @@ def other_images(images, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"energies_kev": (1.0, 3.0)}, r"2 channels \(2, 1 kV\), the parameters name 2 \(1 kV, 3"),
+        (
+            {"energies_kev": (1.0, 3.0)},
+            r"2 channels \(2 kV, 1 kV\), the parameters name 2 \(1 kV, 3",
+        ),
         ({"energies_kev": (1.0,)}, "2 channels .* name 1"),
         ({"detectors": ({"name": "a"},)}, "name 2 .1 kV a, 2 kV a.: choose the channels"),
         ({"mean_depth": True}, "images do not show the depth"),
