@@ -15,6 +15,7 @@ from fib_plugins.adapters.instrument.parameters import (
     AcquisitionParameters,
 )
 from fib_plugins.adapters.instrument_base.recording import check_labels, forecast_recording
+from fib_plugins.channels import are_same, info_of, selection, shown
 from fibcore import (
     Adapter,
     Context,
@@ -43,6 +44,7 @@ class InstrumentInfo(ModelInfo):
     """The info of a model of `adapter/acquisition`; empty where nothing was fitted."""
 
     kv: list[float | None] | None = None
+    detectors: list[str | None] = Field(default_factory=list)
     voxel_size_nm: Annotated[list[float], Field(min_length=3, max_length=3)] | None = None
 
 
@@ -167,7 +169,14 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         if source is not None and len(source.kv) != len(target.kv):
             raise FibError(
                 f"the source has {len(source.kv)} channels, the target {len(target.kv)}; choose "
-                f"channels of the same voltages with kv"
+                f"channels of the same voltages and detectors with kv and detector"
+            )
+        swapped = source is not None and source.channels != target.channels
+        if source is not None and swapped and are_same(source.channels, target.channels):
+            raise FibError(
+                f"the source shows {shown(source.channels)}, the target "
+                f"{shown(target.channels)}: choose the channels of both in one order, with "
+                f"{selection(target.channels)}"
             )
 
     def _check_channels(self, channels: int) -> None:
@@ -258,7 +267,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
 
             self._check_pair(target.spec, None if source is None else source.spec)
             estimates = estimate_parameters(self, target, source, context)
-            info = {"kv": list(target.kv), "voxel_size_nm": list(target.voxel_size_nm)}
+            info = {**info_of(target.channels), "voxel_size_nm": list(target.voxel_size_nm)}
             context.keep("estimates", table_of(self, estimates))
         values = {**self.model_dump(mode="json"), **estimates}
         fitted = type(self)(**values)

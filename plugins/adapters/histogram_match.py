@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
+from fib_plugins.channels import are_same, channels_of, counted, in_order, info_of, selection, shown
 from fibcore import Adapter, Context, FibError, Forecast, Images, Model, Trainable
+from fibcore.channels import Channel
 from fibcore.context import held_bytes
 from fibcore.models import ModelInfo, Shape
 
@@ -23,6 +26,7 @@ class MatchInfo(ModelInfo):
     """The info of a model of `adapter/histogram_match`."""
 
     kv: Annotated[list[float | None], Field(min_length=1)]
+    detectors: list[str | None] = Field(default_factory=list)
     range: list[Annotated[list[float], Field(min_length=2, max_length=2)]]
     dtype: Literal["uint8", "uint16", "float32"]
     quantity: str
@@ -69,8 +73,10 @@ class HistogramMatch(Trainable, Adapter):
             if images is not None:
                 made = images
                 if self.fitted:
-                    self._check_channels(images.kv)
+                    self._check_channels(images.channels)
                     made = replace(images, dtype=self.model.info["dtype"])
+                    if are_same(images.channels, channels_of(self.model.info)):
+                        made = made.of_channels(channels_of(self.model.info))
                 pixels = made.shape[1] * made.shape[2]
                 each = BYTES_PER_PIXEL[np.dtype(images.dtype).kind]
                 memory = held_bytes(made.nbytes) + each * pixels
@@ -79,18 +85,19 @@ class HistogramMatch(Trainable, Adapter):
         source, target = inputs.get("source"), inputs.get("target")
         if source is None or target is None:
             return Forecast()
-        info = {"kv": list(source.kv), "dtype": target.dtype}
+        info = {**info_of(source.channels), "dtype": target.dtype}
         model = Model(self.identifier(), self.model_dump(mode="json"), info=info)
         if len(source.kv) != len(target.kv):
             raise FibError(
-                f"the source has {len(source.kv)} channels ({list(source.kv)} kV), the target "
-                f"{len(target.kv)} ({list(target.kv)} kV); they are matched one by one: choose the "
-                f'same number of each with "kv" in the inputs'
+                f"the source has {counted(source.channels)}, the target "
+                f"{counted(target.channels)}; they are matched one by one: choose the same number "
+                f'of each with "kv" and "detector" in the inputs'
             )
-        if source.kv != target.kv:
+        if source.channels != target.channels and not are_same(source.channels, target.channels):
             text = (
-                f"the source is at {list(source.kv)} kV, the target at {list(target.kv)} kV: "
-                f"channels are matched in this order, and shine-through stays the source's"
+                f"the source shows {shown(source.channels)}, the target "
+                f"{shown(target.channels)}: channels are matched in this order, and shine-through "
+                f"stays the source's"
             )
             return Forecast(warnings=(text,), model=model)
         return Forecast(model=model)
@@ -111,6 +118,7 @@ class HistogramMatch(Trainable, Adapter):
 
         context = Context.of(context)
         self.forecast("fit", {"source": source.spec, "target": target.spec})
+        target = in_order(target, source.channels, partial(context.empty, "channels-of-source"))
         found = []
         ranges = []
         for number in context.track(range(len(target.data)), "channels"):
@@ -126,7 +134,7 @@ class HistogramMatch(Trainable, Adapter):
             self.model_dump(mode="json"),
             weights={"source": knots, "matched": carried, "target": quantile},
             info={
-                "kv": list(source.kv),
+                **info_of(source.channels),
                 "target_kv": list(target.kv),
                 "range": ranges,
                 "dtype": target.data.dtype.name,
@@ -144,13 +152,15 @@ class HistogramMatch(Trainable, Adapter):
         """
         context = Context.of(context)
         info = self.model.info
-        self._check_channels(images.kv)
-        if list(images.kv) != info["kv"]:
+        self._check_channels(images.channels)
+        fitted = channels_of(info)
+        images = in_order(images, fitted, partial(context.empty, "channels-of-training"))
+        if images.channels != fitted:
             context.log.warning(
-                "adapter/histogram_match was fitted on a source at %s kV; these images are at %s "
-                "kV",
-                info["kv"],
-                list(images.kv),
+                "adapter/histogram_match was fitted on a source that shows %s; these images show "
+                "%s",
+                shown(fitted),
+                shown(images.channels),
             )
         data = context.empty("images", images.data.shape, info["dtype"])
         outside = np.zeros(len(data), np.int64)
@@ -178,13 +188,13 @@ class HistogramMatch(Trainable, Adapter):
         shape = (len(self.model.info["kv"]), self.quantiles)
         return dict.fromkeys(("source", "matched", "target"), shape)
 
-    def _check_channels(self, kv: tuple[float | None, ...]) -> None:
-        fitted = self.model.info["kv"]
-        if len(kv) != len(fitted):
+    def _check_channels(self, channels: tuple[Channel, ...]) -> None:
+        fitted = channels_of(self.model.info)
+        if len(channels) != len(fitted):
             raise FibError(
-                f"the images have {len(kv)} channels ({list(kv)} kV), but "
-                f"adapter/histogram_match was fitted on {len(fitted)} ({list(fitted)} kV): "
-                f"choose the channels with kv, or fit another one"
+                f"the images have {counted(channels)}, but adapter/histogram_match was fitted on "
+                f"{counted(fitted)}: choose the channels with {selection(fitted)}, or fit another "
+                f"one"
             )
 
     def _map(self, number: int, plane: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from fib_plugins.channels import counted
 from fib_plugins.metrics.anisotropy import Anisotropy
 from fib_plugins.threads import bytes_in_threads
 from fibcore import Context, FibError, Forecast, Images, Labels, Metric, Table, VolumeSpec, keeps
@@ -74,11 +75,11 @@ class CorrectionHarm(Metric):
             other = inputs.get(name)
             if other is None:
                 continue
-            if other.shape[0] != reference.shape[0] or other.kv != reference.kv:
+            if other.shape[0] != reference.shape[0] or other.channels != reference.channels:
                 raise FibError(
-                    f"{name} has {other.shape[0]} slices and {len(other.kv)} channels, the "
-                    f"reference {reference.shape[0]} and {len(reference.kv)}: they must be the "
-                    f"same stack; measure before slices are left out or resampled"
+                    f"{name} has {other.shape[0]} slices and {counted(other.channels)}, the "
+                    f"reference {reference.shape[0]} and {counted(reference.channels)}: they must "
+                    f"be the same stack; measure before slices are left out or resampled"
                 )
             if not np.allclose(other.voxel_size_nm[1:], reference.voxel_size_nm[1:], rtol=0.01):
                 raise FibError(

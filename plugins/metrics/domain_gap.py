@@ -12,10 +12,12 @@ with a second step: one half of the reference against the other.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
+from fib_plugins.channels import are_same, counted, in_order, shown
 from fib_plugins.image_comparison.grey_distribution import common_bins, scaled, shares
 from fib_plugins.image_comparison.power_spectrum import Rings
 from fib_plugins.image_comparison.sampling import Sampling, SamplingParameters, common_rings
@@ -73,10 +75,12 @@ class DomainGap(SamplingParameters, Metric):
                     f"reference {list(reference.voxel_size_nm[1:])} nm (y, x): spectra are "
                     f"compared over 1/nm, but patches and noise pixel by pixel"
                 )
-            if spec.kv != reference.kv:
+            if spec.channels != reference.channels and not are_same(
+                spec.channels, reference.channels
+            ):
                 warnings.append(
-                    f"the {name} are at {list(spec.kv)} kV, the reference is at "
-                    f"{list(reference.kv)} kV: channels are compared in this order"
+                    f"the {name} show {shown(spec.channels)}, the reference "
+                    f"{shown(reference.channels)}: channels are compared in this order"
                 )
         common_rings(list(specs.values()))
         pixels = max(spec.shape[1] * spec.shape[2] for spec in specs.values())
@@ -88,9 +92,9 @@ class DomainGap(SamplingParameters, Metric):
     def _check(self, name: str, spec: VolumeSpec, reference: VolumeSpec) -> None:
         if len(spec.kv) != len(reference.kv):
             raise FibError(
-                f"the {name} have {len(spec.kv)} channels ({list(spec.kv)} kV), the reference "
-                f"{len(reference.kv)} ({list(reference.kv)} kV); they are compared one by one: "
-                f'choose the same number of each with "kv" in the inputs'
+                f"the {name} have {counted(spec.channels)}, the reference "
+                f"{counted(reference.channels)}; they are compared one by one: choose the same "
+                f'number of each with "kv" and "detector" in the inputs'
             )
         if min(spec.shape[1:]) < self.patch_pixels:
             raise FibError(
@@ -121,7 +125,11 @@ class DomainGap(SamplingParameters, Metric):
         """
         context = Context.of(context)
         given = {"images": images, "reference": reference, "before": before}
-        stacks = {name: stack for name, stack in given.items() if stack is not None}
+        stacks = {
+            name: in_order(stack, reference.channels, partial(context.empty, f"{name}-in-order"))
+            for name, stack in given.items()
+            if stack is not None
+        }
         specs = {name: stack.spec for name, stack in stacks.items()}
         self.forecast("measure", specs)
         sampling = Sampling.of(self, list(specs.values()), context)

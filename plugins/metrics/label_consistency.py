@@ -8,8 +8,10 @@ is training on wrong labels. This metric checks every slice and warns.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
+from fib_plugins.channels import counted, in_order
 from fib_plugins.image_comparison.label_keeping import BYTES_PER_PIXEL, LabelKeepingParameters
 from fib_plugins.threads import bytes_in_threads
 from fibcore import Context, FibError, Forecast, Images, Labels, Metric, Segmenter, Table, keeps
@@ -59,8 +61,9 @@ class LabelConsistency(LabelKeepingParameters, Metric):
                 )
             if name == "before" and len(other.kv) != len(images.kv):
                 raise FibError(
-                    f"the images have {len(images.kv)} channels, those before {len(other.kv)}; "
-                    f'they are compared one by one: choose the same number of each with "kv"'
+                    f"the images have {counted(images.channels)}, those before "
+                    f"{counted(other.channels)}; they are compared one by one: choose the same "
+                    f'number of each with "kv" and "detector"'
                 )
         if images is None:
             return super().forecast(method, inputs)
@@ -103,7 +106,11 @@ class LabelConsistency(LabelKeepingParameters, Metric):
 
         context = Context.of(context)
         given = {"images": images, "before": before}
-        stacks = {name: stack for name, stack in given.items() if stack is not None}
+        stacks = {
+            name: in_order(stack, images.channels, partial(context.empty, f"{name}-in-order"))
+            for name, stack in given.items()
+            if stack is not None
+        }
         specs = {name: stack.spec for name, stack in stacks.items()}
         self.forecast("measure", {**specs, "labels": labels.spec})
         found = look_at(stacks, labels, self, context)

@@ -15,13 +15,17 @@ the warning of the class.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
+from fib_plugins.channels import counted, selection, shown
 from fib_plugins.threads import bytes_in_threads, in_threads, threads_for
-from fibcore import Context, FibError, Forecast, Images, Metric, Table, VolumeSpec, keeps
+from fibcore import Context, FibError, Forecast, Images, Metric, Table, keeps
+from fibcore.channels import Channel
 from fibcore.context import held_bytes
 from fibcore.roles import Abscissa, Curve, Key
 from fibcore.threads import one_blas_thread
@@ -35,6 +39,27 @@ BYTES_PER_PIXEL = 30
 """Memory of a thread for each pixel of a slice: record, ideal image, residual."""
 BLOCK_BYTES = 15 * 2**20
 """Memory of a thread for the terms of the fit in some rows."""
+
+
+def check_signals(images: tuple[Channel, ...], reimaged: tuple[Channel, ...]) -> None:
+    """Refuse a stack with channels of which the segmentation was not imaged again.
+
+    Raises:
+        FibError: with the channels to choose.
+    """
+    detectors = [channel.detector for channel in images]
+    again = [channel.detector for channel in reimaged]
+    if set(images) <= set(reimaged) or (len(images) == len(reimaged) and detectors == again):
+        return
+    common = [channel for channel in images if channel in reimaged]
+    names = ", ".join(f'"{name}"' for name in dict.fromkeys(detectors))
+    raise FibError(
+        f"the images have {counted(images)}, reimaged {counted(reimaged)}: a channel is compared "
+        f"with that of the same voltage and detector. "
+        + (f"Choose the images' channels with {selection(common)}, or give" if common else "Give")
+        + f" the simulator the voltages of the stack and, if it has this parameter, its detectors "
+        f"[{names}]"
+    )
 
 
 class Reprojection(Metric):
@@ -59,6 +84,8 @@ class Reprojection(Metric):
     error -0.88). On simulated stacks of filled pores, imaged again by the same physics, the ranking
     was mostly right (0.74 +- 0.20). Use ``map`` to find places to inspect.
 
+    Each channel is compared with that of the same voltage and detector.
+
     Kept: ``map``, the residual around each voxel (mean square in a window) over the variance of the
     noise: 1 where there is noise only, large where segmentation and images disagree; and
     ``per_slice``.
@@ -82,12 +109,7 @@ class Reprojection(Metric):
                 f"images have shape {images.shape}, reimaged {reimaged.shape} (z, y, x): image the "
                 f"labels of this stack again, cut in the same way"
             )
-        if len(images.kv) != len(reimaged.kv):
-            raise FibError(
-                f"the images have {len(images.kv)} channels ({list(images.kv)} kV), reimaged "
-                f"{len(reimaged.kv)} ({list(reimaged.kv)} kV); they are compared one by one: give "
-                f'the simulator the voltages of the stack, or choose some with "kv"'
-            )
+        check_signals(images.channels, reimaged.channels)
         if min(images.shape[1:]) < SMALLEST_SLICE:
             raise FibError(
                 f"slices have {images.shape[1]} x {images.shape[2]} pixels (y, x); at least "
@@ -95,11 +117,11 @@ class Reprojection(Metric):
                 f"brightness"
             )
         warnings = []
-        if images.kv != reimaged.kv:
+        if not set(images.channels) <= set(reimaged.channels):
             warnings.append(
-                f"the images are at {list(images.kv)} kV, reimaged at {list(reimaged.kv)} kV"
+                f"the images are {shown(images.channels)}, reimaged {shown(reimaged.channels)}"
             )
-        kept = VolumeSpec(Images, images.shape, images.voxel_size_nm, images.kv, dtype="float32")
+        kept = replace(images, dtype="float32")
         memory = held_bytes(kept.nbytes) + bytes_in_threads(_thread_bytes(images.shape))
         return Forecast(kept={"map": kept}, memory_bytes=memory, warnings=tuple(warnings))
 
@@ -114,10 +136,14 @@ class Reprojection(Metric):
             context: surroundings of the step.
 
         Raises:
-            FibError: shapes or channel counts differ; images that are constant.
+            FibError: shapes differ; `reimaged` lacks a detector of the images; images that are
+                constant.
         """
         context = Context.of(context)
         self.forecast("measure", {"images": images.spec, "reimaged": reimaged.spec})
+        if set(images.channels) <= set(reimaged.channels):
+            order = [reimaged.channels.index(channel) for channel in images.channels]
+            reimaged = reimaged.take(order, partial(context.empty, "reimaged-in-order"))
         ratio = context.empty("map", images.data.shape, np.float32)
         rows: list[dict[str, Any]] = []
         figures: list[dict[str, float]] = []
@@ -130,7 +156,7 @@ class Reprojection(Metric):
         context.keep("per_slice", per_slice)
         context.keep(
             "map",
-            Images(ratio, images.voxel_size_nm, images.kv, images.names, "left over, of the noise"),
+            images.with_data(ratio, quantity="left over, of the noise"),
         )
         row: dict[str, Any] = {
             name: float(np.mean([one[name] for one in figures])) for name in figures[0]

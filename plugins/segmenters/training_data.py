@@ -10,8 +10,10 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from fib_plugins.channels import channels_of, counted, in_order, info_of, selection, shown
 from fib_plugins.image_statistics.grey_scale import GreyScale
 from fibcore import Context, FibError, Images, Labels, Material, VolumeSpec
+from fibcore.channels import Channel
 from fibcore.models import ModelInfo
 
 VOXEL_SIZE_TOLERANCE = 0.05
@@ -24,6 +26,7 @@ class TrainingInfo(ModelInfo):
     """The info of a segmenter's model; see `TrainingData`."""
 
     kv: Annotated[list[float | None], Field(min_length=1)]
+    detectors: list[str | None] = Field(default_factory=list)
     voxel_size_nm: Annotated[list[PositiveNumber], Field(min_length=3, max_length=3)]
     phases: Annotated[dict[Phase, Material], Field(min_length=2)]
     grey_centre: list[float]
@@ -31,6 +34,8 @@ class TrainingInfo(ModelInfo):
 
     @model_validator(mode="after")
     def _one_scale_per_channel(self) -> Self:
+        if len(self.detectors) not in (0, len(self.kv)):
+            raise ValueError(f"{len(self.kv)} voltages and {len(self.detectors)} detectors")
         if not len(self.kv) == len(self.grey_centre) == len(self.grey_scale):
             raise ValueError(
                 f"{len(self.kv)} voltages, {len(self.grey_centre)} grey centres and "
@@ -100,11 +105,11 @@ class TrainingData:
     def record(images: Images, labels: Labels, grey_scale: GreyScale) -> dict[str, Any]:
         """Return the info to be saved, as JSON values.
 
-        Voltages and grey scale (mean over slices where each has its own) of the channels, voxel
-        size in nm, the material of each phase.
+        Voltage, detector and grey scale (mean over slices where each has its own) of the channels,
+        voxel size in nm, the material of each phase.
         """
         return {
-            "kv": list(images.kv),
+            **info_of(images.channels),
             "voxel_size_nm": list(images.voxel_size_nm),
             "phases": {
                 str(number): labels.phases[number].model_dump(mode="json")
@@ -120,7 +125,7 @@ class TrainingData:
         if labels is None or not labels.phases:
             return None
         phases = {str(number): {"name": name} for number, name in labels.phases.items()}
-        return {"kv": list(images.kv), "phases": phases}
+        return {**info_of(images.channels), "phases": phases}
 
     def _of_training(self, key: str) -> Any:
         if key not in self.info:
@@ -142,18 +147,24 @@ class TrainingData:
         phases = self._of_training("phases")
         return {int(number): Material(**phases[number]) for number in sorted(phases, key=int)}
 
-    def check_channels(self, kv: Sequence[float | None]) -> None:
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """Channels of the images of training."""
+        self._of_training("kv")
+        return channels_of(self.info)
+
+    def check_channels(self, channels: Sequence[Channel]) -> None:
         """Refuse images with another number of channels than those of training.
 
         Raises:
             FibError: the number of channels differs.
         """
-        trained = self._of_training("kv")
-        if len(kv) != len(trained):
+        trained = self.channels
+        if len(channels) != len(trained):
             raise FibError(
-                f"the images have {len(kv)} channels ({list(kv)} kV), but the {self.learner} was "
-                f"trained on {len(trained)} ({list(trained)} kV): choose the channels with kv, or "
-                f"train another {self.learner}"
+                f"the images have {counted(channels)}, but the {self.learner} was trained on "
+                f"{counted(trained)}: choose the channels with {selection(trained)}, or train "
+                f"another {self.learner}"
             )
 
     def matched(self, images: Images, context: Context) -> Images:
@@ -162,17 +173,16 @@ class TrainingData:
         Raises:
             FibError: the number of channels differs.
         """
-        self.check_channels(images.kv)
-        trained, voxel_size_nm = self._of_training("kv"), self._of_training("voxel_size_nm")
-        if set(images.kv) == set(trained) and None not in trained:
-            images = images.select(trained, empty=partial(context.empty, "channels-of-training"))
-        if list(images.kv) != list(trained):
+        self.check_channels(images.channels)
+        trained, voxel_size_nm = self.channels, self._of_training("voxel_size_nm")
+        images = in_order(images, trained, partial(context.empty, "channels-of-training"))
+        if images.channels != trained:
             context.log.warning(
-                "the %s was trained at %s kV, these images are at %s kV: shine-through "
-                "differs; train on images at this voltage",
+                "the %s was trained on %s, these images are %s: shine-through and contrast "
+                "differ; train on images of this voltage and detector",
                 self.learner,
-                trained,
-                list(images.kv),
+                shown(trained),
+                shown(images.channels),
             )
         if not np.allclose(images.voxel_size_nm, voxel_size_nm, rtol=VOXEL_SIZE_TOLERANCE, atol=0):
             context.log.warning(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+from fib_plugins.channels import shown
 from fibcore import Adapter, FibError, Forecast, Plugin, VolumeSpec
 from fibcore.channels import Channel
 from fibcore.contracts import slots
@@ -87,6 +88,7 @@ def forecast_pair(
         images = _output(steps[-1], "the images of the instrument") or images
         if labels is not None:
             check_same_volume(images.shape, labels.shape)
+        images = images.of_channels(images.channels)
     kept = {} if labels is None else {"labels": labels}
     memory = max(forecast.memory_bytes for forecasts in steps for forecast in forecasts)
     memory += sum(2 * spec.nbytes for spec in (images, labels) if spec is not None)
@@ -145,5 +147,5 @@ def _check_inputs(simulator: Plugin, physics: Plugin | None) -> None:
 
 def _shown(fact: Any) -> str:
     if isinstance(fact, tuple) and all(isinstance(part, Channel) for part in fact):
-        return ", ".join(map(str, fact)) or "none"
+        return shown(fact) or "none"
     return str(dict(fact) if isinstance(fact, Mapping) else fact)

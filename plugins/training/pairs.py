@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fib_plugins.channels import shown
 from fib_plugins.pickling import pack, unpack
 from fib_plugins.training.beside import Beside, CannotServeError
 from fibcore import Context, FibError, Forecast, Images, Labels, Source
@@ -169,7 +170,7 @@ class Pairs:
         facts = [
             ("images of shape", images.shape, first[0].shape),
             ("labels of shape", labels.shape, first[0].shape),
-            ("images at kV", list(images.kv), list(first[0].kv)),
+            ("images of", shown(images.channels), shown(first[0].channels)),
             ("labels with the phases", sorted(labels.phases), sorted(first[1].phases)),
         ]
         for what, found, wanted in facts:

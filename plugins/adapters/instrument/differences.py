@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fib_plugins.channels import channels_of, shown
 from fibcore import Context, Images
 
 VOXEL_SIZE_TOLERANCE = 0.05
@@ -20,12 +21,12 @@ def warn_of_differences(info: Mapping[str, Any], images: Images, context: Contex
         images: to be recorded.
         context: takes the warnings.
     """
-    if info.get("kv") not in (None, list(images.kv)):
+    if info.get("kv") is not None and images.channels != channels_of(info):
         context.log.warning(
-            "the instrument was estimated at %s kV, these images are at %s kV: noise and blur "
-            "differ; estimate it from a stack at this voltage",
-            info["kv"],
-            list(images.kv),
+            "the instrument was estimated on %s, these images are %s: noise and blur differ; "
+            "estimate it from a stack of these channels, in this order",
+            shown(channels_of(info)),
+            shown(images.channels),
         )
     size = info.get("voxel_size_nm")
     if size is not None and not np.allclose(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fib_plugins.channels import are_same, channels_of, counted, selection, shown
 from fib_plugins.training.pairs import memory_to_make
 from fibcore import FibError, Source, VolumeSpec
 
@@ -39,9 +40,9 @@ def check_pair(source: VolumeSpec, target: VolumeSpec) -> None:
     """Refuse source and target with different numbers of channels."""
     if len(source.kv) != len(target.kv):
         raise FibError(
-            f"the source has {len(source.kv)} channels ({list(source.kv)} kV), the target "
-            f"{len(target.kv)} ({list(target.kv)} kV); they are translated together: choose "
-            f'the same number of each with "kv" in the inputs'
+            f"the source has {counted(source.channels)}, the target {counted(target.channels)}; "
+            f"they are translated together: choose the same number of each with "
+            f'"kv" and "detector" in the inputs'
         )
 
 
@@ -75,23 +76,24 @@ def check_labels(images: VolumeSpec, labels: VolumeSpec | None) -> None:
         )
 
 
-def check_channels(images: VolumeSpec, trained: list[float | None]) -> None:
-    """Refuse another number of channels than in training."""
+def check_channels(images: VolumeSpec, info: Mapping[str, Any]) -> None:
+    """Refuse another number of channels than in training, whose info is that of the model."""
+    trained = channels_of(info)
     if len(images.kv) != len(trained):
         raise FibError(
-            f"the images have {len(images.kv)} channels ({list(images.kv)} kV), but the "
-            f"translator was trained on {len(trained)} ({trained} kV): choose the channels "
-            f"with kv, or train another one"
+            f"the images have {counted(images.channels)}, but the translator was trained on "
+            f"{counted(trained)}: choose the channels with {selection(trained)}, or train another "
+            f"one"
         )
 
 
 def pair_warnings(source: VolumeSpec, target: VolumeSpec) -> list[str]:
     """Return warnings of differences of source and target that may mislead a translator."""
     found = []
-    if source.kv != target.kv:
+    if source.channels != target.channels and not are_same(source.channels, target.channels):
         found.append(
-            f"the source is at {list(source.kv)} kV, the target at {list(target.kv)} kV: the "
-            f"translator would have to change the shine-through"
+            f"the source shows {shown(source.channels)}, the target {shown(target.channels)}: the "
+            f"translator would have to change the shine-through, or one signal into another"
         )
     if not alike(source.voxel_size_nm[1:], target.voxel_size_nm[1:]):
         found.append(
@@ -108,14 +110,14 @@ def pair_warnings(source: VolumeSpec, target: VolumeSpec) -> list[str]:
     return found
 
 
-def image_warnings(images: VolumeSpec, info: dict[str, object]) -> list[str]:
+def image_warnings(images: VolumeSpec, info: Mapping[str, Any]) -> list[str]:
     """Return warnings of differences from the images that a model was trained on."""
     found = []
-    if list(images.kv) != info["kv"]:
+    if images.channels != channels_of(info):
         found.append(
-            f"the translator was trained on images at {info['kv']} kV, these are at "
-            f"{list(images.kv)} kV: it may change structure; train one on images at this "
-            f"voltage"
+            f"the translator was trained on {shown(channels_of(info))}, these images are "
+            f"{shown(images.channels)}: it may change structure; train one on images of this "
+            f"voltage and detector"
         )
     if not alike(images.voxel_size_nm, info["voxel_size_nm"]):
         found.append(

@@ -27,6 +27,7 @@ from fib_plugins.adapters.translation.parameters import (
     MOST_WORKERS,
     TranslationParameters,
 )
+from fib_plugins.channels import are_same, channels_of, in_order, info_of
 from fib_plugins.training.history import LEARNING_RATE, history_table
 from fibcore import (
     Adapter,
@@ -59,6 +60,7 @@ class TranslatorInfo(ModelInfo):
     """The info of a translator's model."""
 
     kv: Annotated[list[float | None], Field(min_length=1)]
+    detectors: list[str | None] = Field(default_factory=list)
     voxel_size_nm: Annotated[list[PositiveNumber], Field(min_length=3, max_length=3)]
     dtype: Literal["uint8", "uint16", "float32"]
     quantity: str
@@ -108,8 +110,10 @@ class Translator(Trainable, TranslationParameters, Adapter):
         check_slices(images, self.depth)
         output = images
         if self.fitted:
-            check_channels(images, self.model.info["kv"])
+            check_channels(images, self.model.info)
             output = replace(images, dtype=self.model.info["dtype"])
+            if are_same(images.channels, trained := channels_of(self.model.info)):
+                output = output.of_channels(trained)
         edge = min(self.tile, max(images.shape[1:])) + self.patch
         activations = INFERENCE_BYTES * self.base_channels * edge**2
         workers = min(os.cpu_count() or 1, MOST_WORKERS)
@@ -134,7 +138,7 @@ class Translator(Trainable, TranslationParameters, Adapter):
             model=Model(
                 self.identifier(),
                 self.model_dump(mode="json"),
-                info={"kv": list(source.kv), "dtype": target.dtype},
+                info={**info_of(source.channels), "dtype": target.dtype},
             ),
         )
 
@@ -183,6 +187,8 @@ class Translator(Trainable, TranslationParameters, Adapter):
         given = {"source": source, "target": target, "labels": labels}
         specs = {name: getattr(v, "spec", v) for name, v in given.items() if v is not None}
         self.forecast("fit", specs)
+        if "source" in specs and (spec := source_spec(specs)[0]) is not None:
+            target = in_order(target, spec.channels, partial(context.empty, "channels-of-source"))
         with cpu_threads(self.cpu_threads):
             trained = in_team(train, self, context, self.method(), source, target, labels)
         curves = {"validation_score": Curve("score", of="validation"), **LEARNING_RATE}
@@ -202,7 +208,7 @@ class Translator(Trainable, TranslationParameters, Adapter):
             params=self.model_dump(mode="json"),
             weights=trained.weights,
             info={
-                "kv": list(trained.source.kv),
+                **info_of(trained.source.channels),
                 "target_kv": list(target.kv),
                 "target_names": list(target.names),
                 "voxel_size_nm": list(trained.source.voxel_size_nm),
@@ -282,10 +288,9 @@ class Translator(Trainable, TranslationParameters, Adapter):
     def _as_trained(self, images: Images, context: Context) -> Images:
         """Return the images with channels in the order of training; warn of differences."""
         info = self.model.info
-        trained = info["kv"]
-        if set(images.kv) == set(trained) and None not in trained:
-            images = images.select(trained, empty=partial(context.empty, "channels-of-training"))
-        for warning in image_warnings(images.spec, dict(info)):
+        empty = partial(context.empty, "channels-of-training")
+        images = in_order(images, channels_of(info), empty)
+        for warning in image_warnings(images.spec, info):
             context.log.warning("%s", warning)
         return images
 

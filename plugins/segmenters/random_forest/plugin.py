@@ -85,7 +85,7 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
         if method != "fit":
             phases: dict[int, str] = {}
             if self.fitted:
-                self._training_data.check_channels(images.kv)
+                self._training_data.check_channels(images.channels)
                 phases = self._training_data.phase_names
             output, kept = specs(images, phases, self.save_probability)
             return Forecast(output, kept, memory_bytes=slabs)

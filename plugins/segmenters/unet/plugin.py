@@ -142,7 +142,7 @@ class UNet(Trainable, UNetParameters, Segmenter):
     def _forecast_prediction(self, images: VolumeSpec) -> Forecast:
         phases: dict[int, str] = {}
         if self.fitted:
-            self._training_data.check_channels(images.kv)
+            self._training_data.check_channels(images.channels)
             phases = self._training_data.phase_names
         labels, kept = specs(images, phases, self.save_probability)
         height, width = (min(self.window, n) for n in images.shape[1:])

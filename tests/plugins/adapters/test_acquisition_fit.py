@@ -327,5 +327,5 @@ def test_a_missing_source_another_voltage_and_another_voxel_size_are_told(caplog
         assert "without a source" in caplog.text
         sharp = structure(2)
         found.transform(Images(sharp.data, (6.0, 6.0, 6.0), kv=(4.0,)), Context(0))
-    assert "estimated at [2.0] kV" in caplog.text
+    assert "estimated on 2 kV BSE" in caplog.text
     assert "noise is per pixel" in caplog.text

@@ -148,7 +148,7 @@ def test_what_was_not_in_the_source_is_warned_of(caplog):
     caplog.clear()
     with caplog.at_level(logging.WARNING, logger="fib"):
         plugin.transform(images(source.data, kv=(4.0,)))
-    assert "fitted on a source at [2.0] kV" in caplog.text
+    assert "fitted on a source that shows 2 kV BSE" in caplog.text
 
 
 def test_large_results_are_written_to_disk(monkeypatch):

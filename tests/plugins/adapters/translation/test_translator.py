@@ -119,7 +119,7 @@ def test_voltages_are_channels_that_are_told_apart_by_their_kv(
     assert not np.array_equal(made.data[0], made.data[1, :, ::-1])
     swapped = two(source).select([2.0, 1.0])
     assert np.array_equal(fitted.transform(swapped, Context(1)).select([1.0, 2.0]).data, made.data)
-    with pytest.raises(FibError, match=r"1 channels .*trained on 2"):
+    with pytest.raises(FibError, match=r"1 channel .*trained on 2"):
         fitted.transform(source, Context(1))
 
 
@@ -138,7 +138,7 @@ def test_images_unlike_those_in_training_are_warned_of(
 ) -> None:
     fitted = by_hand()
     assert warned(fitted, source, caplog) == ""
-    assert "trained on images at [2.0] kV, these are at [5.0] kV" in warned(
+    assert "trained on 2 kV BSE, these images are 5 kV BSE" in warned(
         fitted, replace(source, kv=(5.0,)), caplog
     )
     assert "trained on voxels of [5.0, 5.0, 5.0] nm, these are [5.0, 5.0, 8.0]" in warned(

@@ -250,7 +250,7 @@ def test_other_voltages_and_voxel_sizes_are_warned_of(
         assert "the forest was trained on voxels of [5.0, 5.0, 5.0] nm" in caplog.text
         caplog.clear()
         forest.predict(replace(other_images, kv=(4.0,), names=()))
-        assert "the forest was trained at [2.0] kV" in caplog.text
+        assert "the forest was trained on 2 kV BSE" in caplog.text
 
 
 def test_balanced_sampling_finds_more_of_a_rare_phase() -> None:

@@ -236,7 +236,7 @@ def test_what_the_instrument_warns_of_is_said_once(
     estimated = Acquisition().fit(target, None, Context(0))
     with caplog.at_level(logging.WARNING):
         small(**TINY, epochs=2).fit(images, structure, Context(3), instrument=estimated)
-    assert caplog.text.count("estimated at [4.0] kV") == 1
+    assert caplog.text.count("estimated on 4 kV BSE") == 1
     assert caplog.text.count("estimated on voxels of") == 1
 
 

@@ -1,0 +1,57 @@
+"""Channels of two stacks, compared by voltage and detector, and put into one order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fibcore import Images
+from fibcore.channels import Channel, channels_from
+
+
+def shown(channels: Sequence[Channel]) -> str:
+    """Return channels as messages show them: ``2 kV BSE, 2 kV SE``."""
+    return ", ".join(map(str, channels))
+
+
+def counted(channels: Sequence[Channel]) -> str:
+    """Return the number of channels, and which: ``2 channels (2 kV BSE, 2 kV SE)``."""
+    return f"{len(channels)} channel{'s' if len(channels) > 1 else ''} ({shown(channels)})"
+
+
+def info_of(channels: Sequence[Channel]) -> dict[str, Any]:
+    """Return what the info of a model keeps of channels, as JSON values."""
+    return {"kv": [c.kv for c in channels], "detectors": [c.detector for c in channels]}
+
+
+def channels_of(info: Mapping[str, Any]) -> tuple[Channel, ...]:
+    """Return the channels in the info of a model; older models, without detectors, are of BSE.
+
+    Raises:
+        FibError: the numbers of voltages and detectors differ.
+    """
+    return channels_from(info["kv"], info.get("detectors") or ())
+
+
+def selection(channels: Sequence[Channel]) -> str:
+    """Return how an input of a step chooses channels, for messages."""
+    kv = ", ".join(f"{c:g}" for c in dict.fromkeys(c.kv for c in channels) if c is not None)
+    names = ", ".join(f'"{d}"' for d in dict.fromkeys(c.detector for c in channels) if d)
+    return f'"kv": [{kv}], "detector": [{names}]'
+
+
+def are_same(one: Sequence[Channel], other: Sequence[Channel]) -> bool:
+    """Return whether two stacks have the same channels, each once, in any order."""
+    known = all(channel.kv is not None for channel in other)
+    return known and len(one) == len(other) == len(set(other)) and set(one) == set(other)
+
+
+def in_order(
+    images: Images, wanted: Sequence[Channel], empty: Callable[..., np.ndarray] = np.empty
+) -> Images:
+    """Return images with their channels in the order of others; unchanged if these differ."""
+    if images.channels == tuple(wanted) or not are_same(images.channels, wanted):
+        return images
+    return images.take([images.channels.index(channel) for channel in wanted], empty)
