@@ -125,6 +125,9 @@ def _walk(  # type: ignore[no-untyped-def]
 class EdgeDistance:
     """Distance of each voxel from the nearest edge of any cell, up to a reach.
 
+    With `thickening` n it is divided by sqrt(1 + n (2 s)^4), s the place of the nearest point of
+    the edge from its middle (-1/2 to 1/2): the levels are struts that are thicker at their ends.
+
     Args:
         diagram: the cells.
         box: edges (3,) of the volume, before stretching.
@@ -132,6 +135,7 @@ class EdgeDistance:
         origin: place (3,) of the corner of voxel 0, before stretching.
         stretch: factors (z, y, x) by which the cells are stretched.
         reach: largest distance that is wanted.
+        thickening: see above.
     """
 
     def __init__(
@@ -142,8 +146,11 @@ class EdgeDistance:
         origin: np.ndarray,
         stretch: Triple,
         reach: float,
+        thickening: float = 0.0,
     ) -> None:
         self._size, self._reach = np.asarray(voxel_size, float), reach
+        self._thickening = thickening
+        reach *= (1 + thickening) ** 0.5
         edges = (diagram.edges - origin) * stretch
         period, box = diagram.period * stretch, box * stretch
         found = []
@@ -161,14 +168,15 @@ class EdgeDistance:
         """Return distances of some slices, float32 (z, y, x); infinite beyond the reach."""
         distance = np.full((stop - start, *plane), np.inf, np.float32)
         here = (self._low < stop * self._size[0]) & (self._high > start * self._size[0])
-        _paint(distance, start, self._edges[here], self._size, self._reach)
+        _paint(distance, start, self._edges[here], self._size, self._reach, self._thickening)
         np.sqrt(distance, out=distance)
         return distance
 
 
 @compiled
-def _paint(distance, start, edges, size, reach):  # type: ignore[no-untyped-def]
+def _paint(distance, start, edges, size, highest, thickening):  # type: ignore[no-untyped-def]
     """Lower squared distances to those from each edge, within the reach."""
+    reach = highest * np.sqrt(1.0 + thickening)
     slices, rows, columns = distance.shape
     for edge in range(len(edges)):
         az, ay, ax = edges[edge, 0, 0], edges[edge, 0, 1], edges[edge, 0, 2]
@@ -199,5 +207,6 @@ def _paint(distance, start, edges, size, reach):  # type: ignore[no-untyped-def]
                     share = min(max(share, 0.0), 1.0)
                     ez, ey, ex = dz - share * bz, dy - share * by, dx - share * bx
                     found = ez * ez + ey * ey + ex * ex
-                    if found <= reach * reach and found < distance[z, y, x]:
+                    found /= 1.0 + thickening * (2.0 * share - 1.0) ** 4
+                    if found <= highest * highest and found < distance[z, y, x]:
                         distance[z, y, x] = found

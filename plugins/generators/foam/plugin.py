@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from fib_plugins.generators.foam.grain_numbers import number_dtype, numbered
 from fib_plugins.generators.level import SLAB_BYTES, cut_bytes, keep_below, keep_smallest
 from fib_plugins.generators.particle_sizes import ParticleSizes
-from fib_plugins.generators.slabs import SLAB_VOXELS, Slab, in_threads, slabs_of
+from fib_plugins.generators.slabs import SLAB_VOXELS, Slab
 from fibcore.channels import Channel
 from fibcore.context import Context, held_bytes
 from fibcore.errors import FibError
@@ -45,7 +46,9 @@ class Foam(Generator):
     within half the strut diameter of an edge. Closed: within half the wall thickness of a face.
     Grains: beyond half the gap from every face. Distances are exact at the centre of each voxel,
     also with anisotropic voxels and stretched cells, and struts and walls keep their thickness
-    where cells are stretched. The solid fraction, if it is given, is exact to one voxel.
+    where cells are stretched. The solid fraction, if it is given, is exact to one voxel. Struts
+    with `node_thickening` n have the section A (1 + n (2 s)^4) at the distance s from their middle,
+    in lengths of the strut (Jang, Kraynik, Kyriakides, Int. J. Solids Struct. 45 (2008) 1845).
 
     Arrangements of seeds: `random` (a Poisson process: very unequal cells), `relaxed` (moved to the
     centroid of their cell some times, Lloyd 1982: nearly equal, regular cells), `packed` (centres
@@ -83,6 +86,11 @@ class Foam(Generator):
     thickness_nm: PositiveNm | None = Field(
         default=None, description="diameter of struts, thickness of walls, or width of gaps"
     )
+    node_thickening: Annotated[float, Field(ge=0, le=4)] = Field(
+        default=0.0,
+        description="by how much the section of a strut is larger at its ends than in the middle, "
+        "as a share; 0: cylinders, 2.3: as in open aluminium foams",
+    )
     solid_fraction: Fraction | None = Field(
         default=None, description="volume fraction of the solid, instead of thickness_nm"
     )
@@ -113,6 +121,8 @@ class Foam(Generator):
                 f"cell_diameter_std_nm {self.cell_diameter_std_nm:g} is above half of "
                 f"cell_diameter_nm {self.cell_diameter_nm:g}; give less"
             )
+        if self.node_thickening and self.cells != "open":
+            raise ValueError("node_thickening is for struts: set cells: open, or leave it out")
         if self.thickness_nm is not None and self.thickness_nm >= 0.8 * self.cell_diameter_nm:
             raise ValueError(
                 f"thickness_nm {self.thickness_nm:g} fills cells of {self.cell_diameter_nm:g} nm; "
@@ -152,7 +162,9 @@ class Foam(Generator):
                 break
             reach *= 1.5
         if self.cells == "grains":
-            context.keep("grain_numbers", self._numbers(diagram, labels, context))
+            numbers = numbered(self._faces(diagram), labels, len(diagram.seeds), context)
+            kept = Images(numbers, self.voxel_size_nm, (None,), ("grain",), "grain number")
+            context.keep("grain_numbers", kept)
         return Labels(labels, self.voxel_size_nm, dict(enumerate(self.materials)))
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
@@ -163,7 +175,7 @@ class Foam(Generator):
         memory += BYTES_PER_CELL * count + SLAB_BYTES * SLAB_VOXELS
         kept = {}
         if self.cells == "grains" and forecast.output is not None:
-            numbers = replace(forecast.output, type=Images, phases={}, dtype=_number_dtype(count))
+            numbers = replace(forecast.output, type=Images, phases={}, dtype=number_dtype(count))
             kept["grain_numbers"] = numbers.of_channels([Channel(None, None)])
             memory += held_bytes(kept["grain_numbers"].nbytes)
         warnings = list(forecast.warnings)
@@ -264,36 +276,21 @@ class Foam(Generator):
 
         return FaceDistance(diagram, self.voxel_size_nm, self._corner_nm, self.anisotropy)
 
-    def _numbers(self, diagram: PowerDiagram, labels: np.ndarray, context: Context) -> Images:
-        """Return the number of the grain at each voxel, from 1; 0 between grains."""
-        faces, plane = self._faces(diagram), self.shape[1:]
-        dtype = _number_dtype(len(diagram.seeds))
-        numbers = context.empty("grain_numbers", (1, *self.shape), dtype)
-
-        def number(slab: Slab) -> None:
-            cells = faces.slab(*slab, plane)[1]
-            numbers[0, slab[0] : slab[1]] = np.where(labels[slab[0] : slab[1]] > 0, cells + 1, 0)
-
-        slabs = slabs_of(self.shape)
-        for _ in context.track(in_threads(number, slabs, context), "numbering grains", len(slabs)):
-            pass
-        return Images(
-            numbers, self.voxel_size_nm, kv=(None,), names=("grain",), quantity="grain number"
-        )
-
     def _field(self, diagram: PowerDiagram, reach: float) -> Callable[[Slab], np.ndarray]:
         from fib_plugins.cells.distances import EdgeDistance
 
         plane = self.shape[1:]
         if self.cells == "open":
             edges = EdgeDistance(
-                diagram, self._box_nm, self.voxel_size_nm, self._corner_nm, self.anisotropy, reach
+                diagram,
+                self._box_nm,
+                self.voxel_size_nm,
+                self._corner_nm,
+                self.anisotropy,
+                reach,
+                self.node_thickening,
             )
             return lambda slab: edges.slab(*slab, plane)
         faces = self._faces(diagram)
         sign = np.float32(self._sign)
         return lambda slab: sign * faces.slab(*slab, plane)[0]
-
-
-def _number_dtype(count: int) -> str:
-    return "uint16" if count < 2**16 else "float32"

@@ -49,10 +49,10 @@ def test_faces_are_the_nearest_planes_of_the_cell_of_lowest_power(diagram, origi
         assert away.min() == pytest.approx(distance.reshape(-1)[index], abs=1e-6)
 
 
-@pytest.mark.parametrize("stretch", [(1.0, 1.0, 1.0), STRETCH])
-def test_edges_are_the_nearest_segments(diagram, origin, stretch):
+@pytest.mark.parametrize(("stretch", "thickening"), [((1.0, 1.0, 1.0), 0.0), (STRETCH, 2.0)])
+def test_edges_are_the_nearest_segments(diagram, origin, stretch, thickening):
     reach, box = 0.12, np.multiply(SHAPE, VOXEL) / stretch
-    field = EdgeDistance(diagram, box, VOXEL, origin, stretch, reach)
+    field = EdgeDistance(diagram, box, VOXEL, origin, stretch, reach, thickening)
     found = np.concatenate([field.slab(0, 5, SHAPE[1:]), field.slab(5, 12, SHAPE[1:])]).reshape(-1)
     segments = (diagram.edges[None] + images(diagram)[:, None, None] - origin) * stretch
     starts, ends = segments.reshape(-1, 2, 3)[:, 0], segments.reshape(-1, 2, 3)[:, 1]
@@ -61,7 +61,8 @@ def test_edges_are_the_nearest_segments(diagram, origin, stretch):
     for index in np.random.default_rng(1).choice(len(points), 80, replace=False):
         away = points[index] - starts
         share = np.clip((away * along).sum(axis=1) / (along**2).sum(axis=1), 0, 1)
-        nearest = np.linalg.norm(away - share[:, None] * along, axis=1).min()
+        nearest = np.linalg.norm(away - share[:, None] * along, axis=1)
+        nearest = (nearest / np.sqrt(1 + thickening * (2 * share - 1) ** 4)).min()
         if nearest <= reach:
             assert found[index] == pytest.approx(nearest, abs=1e-6)
         else:

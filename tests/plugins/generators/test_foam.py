@@ -56,6 +56,17 @@ def test_walls_and_gaps_of_equal_thickness_are_complements():
     assert thin.generate(seed=4).data.mean() == pytest.approx(expected, rel=0.08)
 
 
+def test_thickened_struts_have_the_volume_of_their_sections():
+    given = {"arrangement": "random", "cell_diameter_nm": 40.0, "thickness_nm": 3.0, "shape": 90}
+    plain, thick = (
+        foam(cells="open", periodic=True, node_thickening=n, **given).generate(seed=9).data
+        for n in (0.0, 2.0)
+    )
+    assert (plain <= thick).all()
+    # The mean of 1 + n (2 s)^4 along a strut is 1 + n / 5; struts overlap more at their ends.
+    assert 1.15 < thick.sum() / plain.sum() < 1.4
+
+
 def test_grains_are_separate_and_have_the_volumes_of_the_table():
     context = Context(5)
     structure = foam(
@@ -129,6 +140,7 @@ def test_threads_and_slabs_do_not_change_a_byte(monkeypatch):
         ({}, "exactly one of thickness_nm, solid_fraction"),
         ({"thickness_nm": 3, "solid_fraction": 0.3}, "exactly one of"),
         ({"thickness_nm": 24}, "fills cells"),
+        ({"thickness_nm": 3, "cells": "closed", "node_thickening": 1}, "for struts"),
         ({"thickness_nm": 3, "cell_diameter_std_nm": 3}, "arrangement: packed"),
         (
             {"thickness_nm": 3, "cell_diameter_std_nm": 20, "arrangement": "packed"},
