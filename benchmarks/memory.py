@@ -64,6 +64,14 @@ def cases(shape: tuple[int, ...]) -> dict[str, list[Step]]:
             "generator/foam", {}, shape=list(shape), voxel_size_nm=5, cells="closed",
             cell_diameter_nm=150, solid_fraction=0.4, arrangement="random",
         ),
+        "particles": _run(
+            "generator/particles", {}, shape=list(shape), voxel_size_nm=5, diameter_nm=60,
+            diameter_std_nm=20, solid_fraction=0.5,
+        ),
+        "electrode": _run(
+            "generator/electrode", {}, shape=list(shape), voxel_size_nm=50, diameter_nm=1500,
+            diameter_std_nm=700,
+        ),
         "weighted_projection": _run(
             "simulator/weighted_projection", {"labels": "labels"}, energies_kev=[2]
         ),

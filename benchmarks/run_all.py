@@ -57,6 +57,9 @@ BENCHMARKS = {
     "teaching",
     "structures.spinodal": "Spinodal structures beside leveled waves: wavelength and ligament "
     "diameter over those asked for (within 3 % and 5 %), chords, curvature, connection",
+    "structures.particles": "Particles and electrodes: CPU time of 32 x 192 x 192 voxels with "
+    "particles of 2500 nm, and of 128 x 128 x 128 (at most 5 s on one core), overlap of packed "
+    "shapes",
     "structures.foam": "Cells of foams: surface, edges and faces (within 1 % of theory for random "
     "cells), CPU time of 128 x 128 x 128 voxels",
     "structures.effective_medium": "Pores finer than a voxel: yield of resolved pores over that of "

@@ -20,7 +20,7 @@ OCTAVES = 4
 REPULSIONS = 20
 DISTANCES = 0.12
 """Largest relative deviation of the distance of a face from the centre."""
-FINER = 0.4
+FINER = 0.5
 """Deviation of each octave of roughness relative to the one that is twice as wide."""
 
 

@@ -14,6 +14,8 @@ from fibcore.context import Context
 
 WALL = 0.92
 """A hollow ends at this part of the radius."""
+WIDEST = 0.1
+"""Half of the width of a crack is at most this, in semi-axes: small particles are not shattered."""
 TIP = 0.5
 """A crack reaches its full width this far from its tip, in semi-axes."""
 
@@ -153,7 +155,7 @@ def _in_crack(crack, u, v, w, width):  # type: ignore[no-untyped-def]
     if opened <= 0:
         return False
     height = crack[0] * u + crack[1] * v + crack[2] * w - crack[9]
-    half = 0.5 * width * crack[15] * min(opened, 1.0)
+    half = min(0.5 * width * crack[15], WIDEST) * min(opened, 1.0)
     if abs(height) > half + 2 * WARP:
         return False
     along = crack[3] * u + crack[4] * v + crack[5] * w

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 Share = Annotated[float, Field(ge=0, le=1)]
 PositiveNumber = Annotated[float, Field(gt=0)]
 
-PACKED_EDGE = 2.5
-"""Least edge of the periodic packing, in longest axes."""
-DENSEST = 0.5
+PACKED_EDGE = 2.1
+"""Least edge of the periodic packing, in longest axes: two particles meet across one face only."""
+DENSEST = 0.54
 """Solid fraction at which mean shapes are packed; beyond, particles meet over larger areas."""
 LONGEST = 3.0
 """Longest mean axis of a particle over its shortest."""
@@ -47,7 +47,7 @@ class Electrode(Generator):
 
     Particles are Gaussian random spheres (Muinonen, Astron. Astrophys. 332 (1998) 1087) of
     lognormal sizes, stretched along three axes. Their mean shapes, shrunk to a solid fraction of
-    0.5, are packed without overlap; at full size they touch over small areas. Some are cracked: up
+    0.54, are packed without overlap; at full size they touch over small areas. Some are cracked: up
     to three wavy cracks, each of which begins within the particle and opens towards its surface, or
     runs all through it. Some have a hollow.
 
@@ -98,7 +98,9 @@ class Electrode(Generator):
     cracked_fraction: Share = Field(
         default=0.3, description="share of the particles (by number) that have cracks"
     )
-    crack_width_nm: PositiveNm = Field(default=80.0, description="width of open cracks, nm")
+    crack_width_nm: PositiveNm = Field(
+        default=80.0, description="width of open cracks, nm; at most a tenth of the particle"
+    )
     hollow_fraction: Share = Field(
         default=0.1, description="share of the particles (by number) that have a hollow"
     )
@@ -255,8 +257,8 @@ class Electrode(Generator):
             if texture < FEWEST_VOXELS:
                 found.append(
                     f"the binder's texture of {self.binder_texture_nm:g} nm is only {texture:.2g} "
-                    f"voxels: single voxels of binder and pore; with binder_porosity 0 and a "
-                    f"material of lower density it is a uniform phase"
+                    f"voxels: single voxels of binder and pore; for a uniform phase use "
+                    f"binder_porosity 0 and a mixture with a porosity as its material"
                 )
         across = float(self._box_nm.min()) / self.diameter_nm
         if across < FEWEST_DIAMETERS and self.fraction == "exact":
