@@ -208,7 +208,37 @@ def _shine_through() -> dict[str, Any]:
     }
 
 
-PICTURES = ("structure", "images-1kv", "images-4kv", "otsu-4kv")
+STRUCTURES: dict[str, tuple[str, dict[str, Any]]] = {
+    "structure-wave": (
+        "generator/leveled_wave",
+        {"ligament_diameter_nm": 100, "solid_fraction": 0.5, "waves": 2000},
+    ),
+    "structure-spinodal": (
+        "generator/spinodal",
+        {"ligament_diameter_nm": 100, "solid_fraction": 0.5},
+    ),
+    "structure-open-foam": (
+        "generator/foam",
+        {"cell_diameter_nm": 300, "thickness_nm": 50, "node_thickening": 2},
+    ),
+    "structure-closed-foam": (
+        "generator/foam",
+        {"cells": "closed", "cell_diameter_nm": 300, "thickness_nm": 25},
+    ),
+    "structure-grains": (
+        "generator/foam",
+        {"cells": "grains", "arrangement": "packed", "cell_diameter_nm": 200,
+         "cell_diameter_std_nm": 60, "solid_fraction": 0.85},
+    ),
+}  # fmt: skip
+"""Name of a picture -> generator and parameters of the structure that a slice is shown of."""
+PICTURES = ("structure", "images-1kv", "images-4kv", "otsu-4kv", *STRUCTURES)
+
+
+def _structure(name: str) -> Any:
+    generator, params = STRUCTURES[name]
+    shape = {"shape": (8, 150, 150), "voxel_size_nm": 5}
+    return registry().plugin(generator)(**shape, **params).generate(seed=2).data[4]
 
 
 def picture(name: str) -> bytes:
@@ -216,7 +246,7 @@ def picture(name: str) -> bytes:
     from matplotlib.image import imsave
 
     png = io.BytesIO()
-    plane = _shine_through()[name]
+    plane = _structure(name) if name in STRUCTURES else _shine_through()[name]
     imsave(png, plane, cmap="gray", vmin=0, vmax=1)
     return png.getvalue()
 
