@@ -24,6 +24,8 @@ class View:
         floor: of a deep void.
         below: level of solid just below the face, as a fraction of the face.
         depth_nm: over which what lies below the face darkens to 1/e.
+        near: part that darkens over 100 nm already: a Monte Carlo of LiCoO2 at 2 keV gives .69 of
+            the face at 250 nm, .55 at 1 000 and .32 at 2 000 nm.
         relief: contrast of slopes below the face, as a fraction.
         binder: level of binder filaments near the face; None: no binder.
         rims: brightness of edges of the face.
@@ -40,6 +42,7 @@ class View:
     floor: float = 30.0
     below: float = 0.9
     depth_nm: float = 400.0
+    near: float = 0.0
     relief: float = 0.1
     binder: float | None = None
     rims: float = 0.0
@@ -50,14 +53,14 @@ class View:
     noise: float = 3.0
 
 
-BSE = View(151, 2.2, 100, 1.05, 500, 0.06, 128, noise=3.4)
-SE = View(90, 1.8, 8, 0.9, 400, 0.5, 150, rims=40, curtains=0.07, pore_curtains=0.5, noise=1.2)
+BSE = View(151, 2.2, 100, 1.04, 1800, 0.3, 0.1, 128, noise=3.4)
+SE = View(90, 1.8, 8, 0.9, 500, 0.2, 0.5, 150, rims=40, curtains=0.07, pore_curtains=0.5, noise=1.2)
 VIEWS = {
     "BSE, open": BSE,
     "SE, open": SE,
-    "bright pores": View(110, 1.2, 40, 1.1, 500, 0.25, 140, noise=2.5),
-    "noisy SE": View(120, 2.0, 10, 0.6, 500, 0.3, None, 25, curtains=0.04, noise=14),
-    "epoxy, BSE": View(170, 1.0, 60, 0.9, 120, 0.0, None, noise=5.0),
+    "bright pores": View(110, 1.2, 40, 1.15, 900, 0.2, 0.25, 140, noise=2.5),
+    "noisy SE": View(120, 2.0, 10, 0.8, 600, 0.2, 0.3, None, 25, curtains=0.04, noise=14),
+    "epoxy, BSE": View(170, 1.0, 60, 0.9, 120, 0.0, 0.0, None, noise=5.0),
 }
 
 
@@ -110,7 +113,7 @@ def _first_below(solid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     depth = np.empty(solid.shape, np.float32)
     last = np.full(solid.shape[1:], 30.0, np.float32)
     for z in range(len(solid) - 1, -1, -1):
-        last = np.where(solid[z], 0.0, np.minimum(last + 1.0, 60.0)).astype(np.float32)
+        last = np.where(solid[z], 0.0, last + 1.0).astype(np.float32)
         depth[z] = last
     slope = np.stack([np.gradient(ndimage.gaussian_filter(plane, 1.0), axis=0) for plane in depth])
     return depth, np.tanh(slope)
@@ -125,7 +128,8 @@ def _slice(
     stripes: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    fade = np.exp(-depth * PIXEL_NM / view.depth_nm)
+    fade = view.near * np.exp(-depth * PIXEL_NM / 100.0)
+    fade += (1 - view.near) * np.exp(-depth * PIXEL_NM / view.depth_nm)
     level = view.floor + (view.below * view.face - view.floor) * fade * (1 + view.relief * slope)
     if view.binder is not None:
         near = (to_binder < depth) * np.exp(-to_binder * PIXEL_NM / view.depth_nm)

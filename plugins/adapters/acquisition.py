@@ -34,6 +34,8 @@ from fibcore.models import ModelInfo, Shape
 BYTES_PER_PIXEL, CLEAN_BYTES_PER_PIXEL = 34, 5
 """Memory of a thread per pixel of a slice: float64 and int64 arrays of splines and counts; and with
 every effect off."""
+LOOK_BYTES_PER_PIXEL = 110
+"""The same for images with a look: random fields, ranks, distances."""
 FIT_BYTES = 500 * 2**20
 """Memory for the slices of target and source in use: at most 48 of 768 x 768 pixels of each."""
 LEAST_PIXELS = 32
@@ -129,10 +131,13 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         self._check_channels(len(spec.kv))
         labels = inputs.get("labels")
         check_labels(spec, labels)
+        self._check_look("labels" in inputs, len(spec.kv))
         warnings = []
         if self.thickness_variation and spec.shape[0] == 1:
             warnings.append("a single slice: thickness_variation has no effect")
         each = CLEAN_BYTES_PER_PIXEL if self.is_clean else BYTES_PER_PIXEL
+        if self.look is not None:
+            each = LOOK_BYTES_PER_PIXEL
         forecast = forecast_recording(spec, self.bits, each, tuple(warnings))
         return forecast if labels is None else replace(forecast, kept={"labels": labels})
 
@@ -188,6 +193,20 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
                     f"number for all, or one for each channel"
                 )
 
+    def _check_look(self, labels: bool, channels: int) -> None:
+        if self.look is None:
+            return
+        if not labels:
+            raise FibError(
+                "images with a look need the labels of their structure: give them as the input "
+                "labels"
+            )
+        if len(self.look.channels) != channels:
+            raise FibError(
+                f"the look is that of {len(self.look.channels)} channels, the images have "
+                f"{channels}: fit the instrument to a stack with the channels of the images"
+            )
+
     @keeps(labels=Labels, slices=Table)
     def transform(
         self, images: Images, context: Context | None = None, *, labels: Labels | None = None
@@ -217,6 +236,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
             return self._fitted.transform(images, context, labels=labels)
         self._check_channels(len(images.data))
         check_labels(images.spec, None if labels is None else labels.spec)
+        self._check_look(labels is not None, len(images.data))
         if self.is_clean:
             context.log.warning(
                 "every effect of the acquisition is off: images are returned unchanged; set a "
@@ -224,7 +244,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
             )
         if self.fitted:
             warn_of_differences(self.model.info, images, context)
-        recorded, variation = acquire(self, images, context)
+        recorded, variation = acquire(self, images, context, labels)
         context.keep("slices", variation.table(images))
         if labels is not None:
             context.keep("labels", shown_labels(labels, variation, context))

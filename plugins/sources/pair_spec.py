@@ -84,7 +84,8 @@ def forecast_pair(
         images = _output(steps[-1], "the images of an effect") or images
     if images is not None:
         steps.append([_without_variants(instrument) for instrument in instruments[:1]])
-        steps.append(_forecasts(instruments, {"images": images}))
+        shown = taken(instruments[0], {"labels": labels}) if instruments and labels else {}
+        steps.append(_forecasts(instruments, {"images": images} | shown))
         images = _output(steps[-1], "the images of the instrument") or images
         if labels is not None:
             check_same_volume(images.shape, labels.shape)

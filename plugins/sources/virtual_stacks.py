@@ -60,7 +60,8 @@ class VirtualStacks(Source):
 
     Each pair is made in steps: one of the `structures` is generated, with parameters drawn from
     their ranges and with a seed of its own; the simulator images it; random variants of the
-    `effects` change the images, and one of the instrument (`Adapter.randomised`) records them.
+    `effects` change the images, and one of the instrument (`Adapter.randomised`) records them. An
+    instrument that takes labels gets them, too: `adapter/acquisition` with a look needs them.
     Networks trained on such pairs see structures, counting noise and recordings that no epoch saw
     before (domain randomisation: Tobin et al., IROS 2017).
 
@@ -233,13 +234,15 @@ class VirtualStacks(Source):
             shown = taken(adapter, making.kept | {"labels": labels})
             variant = adapter.randomised(rng, self.instrument_spread)
             images = variant.transform(images, **shown, context=own)
+        counted = counted_labels(labels, self.count_phase_as)
         instrument: Any = self._drawn("instrument", rng)
         if instrument is not None:
             variant = instrument.randomised(rng, self.instrument_spread)
             recording = _inner(context, seeds[2], "recording", log)
-            images = variant.transform(images, context=recording)
+            shown = taken(variant, {"labels": counted})
+            images = variant.transform(images, context=recording, **shown)
         check_same_volume(images.shape, labels.shape)
-        return images, counted_labels(labels, self.count_phase_as)
+        return images, counted
 
     def _drawn(self, name: str, rng: np.random.Generator) -> Plugin | None:
         """Return the simulator or the instrument of a pair; None if there is none."""

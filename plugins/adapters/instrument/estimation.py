@@ -11,11 +11,10 @@ from fib_plugins.adapters.instrument.estimate_channel import ChannelEstimate, es
 from fib_plugins.adapters.instrument.estimate_drift import lateral_drift
 from fib_plugins.adapters.instrument.estimate_recording import Recording, require_contrast
 from fib_plugins.adapters.instrument.estimate_stripes import Curtains
+from fib_plugins.adapters.instrument.look_values import look_values, noise_values, numbers_of_look
 from fib_plugins.adapters.instrument.parameters import BITS, PER_CHANNEL, AcquisitionParameters
 from fib_plugins.adapters.instrument_base.signal_scale import SignalScale
 from fibcore import Context, Images, Table
-
-MOST_ELECTRONS = 1_000_000
 
 
 def estimate_parameters(
@@ -26,7 +25,7 @@ def estimate_parameters(
     Raises:
         FibError: constant images, values that are not finite or far outside black and white.
     """
-    found = []
+    found, recordings = [], []
     for channel in context.track(range(len(target.data)), "channels estimated"):
         recording = Recording.of(target, channel, _full_scale(settings, target), settings.gamma)
         ideal = None
@@ -34,12 +33,16 @@ def estimate_parameters(
             ideal = Recording.of(source, channel, SignalScale.of(settings, source.data.dtype), 1.0)
             require_contrast(ideal, "source")
         found.append(estimate_channel(settings, recording, ideal, context))
+        recordings.append(recording)
     if source is None and "levels" in settings.estimate:
         context.log.warning(
             "without a source, gain and offset cannot be estimated and stay as given: give images "
             "like those to be degraded as source"
         )
-    return _gathered(settings, target, source, found)
+    values = _gathered(settings, target, source, found)
+    if "look" in settings.estimate:
+        values |= look_values(settings, recordings, found, values, context)
+    return values
 
 
 def table_of(given: AcquisitionParameters, estimates: Mapping[str, Any]) -> Table:
@@ -65,6 +68,8 @@ def _numbers(
 ) -> list[tuple[str, int, float | None, float | None]]:
     """Return parameter, channel, value and value before of all numbers of a parameter."""
     before = getattr(given, name)
+    if name == "look":
+        return numbers_of_look(found)
     if name == "exposure_range" and before is not None:
         return [(f"{name}_low", -1, None, before[0]), (f"{name}_high", -1, None, before[1])]
     if name in PER_CHANNEL and (found is not None or given.channels_of(name) > 1):
@@ -108,20 +113,13 @@ def _gathered(
         values["gain"] = [one.gain for one in found]
         values["offset"] = [one.offset for one in found]
     if "noise" in wanted:
-        counts = [one.per_electrons for one in found]
-        noisy = any(count > 1.0 / MOST_ELECTRONS for count in counts)
-        values["electrons_per_pixel"] = [_electrons(n) for n in counts] if noisy else None
-        values["read_noise"] = [one.read_noise for one in found]
+        values |= noise_values([(one.per_electrons, one.read_noise) for one in found])
     if "line_noise" in wanted:
         values["line_noise"] = _root_mean_square([one.line_noise for one in found])
     if "curtaining" in wanted:
         values |= _curtaining([one.curtains for one in found if one.curtains is not None])
     values |= _drifts(settings, found)
     return values
-
-
-def _electrons(per_electron: float) -> int:
-    return int(np.clip(round(1.0 / max(per_electron, 1e-12)), 1, MOST_ELECTRONS))
 
 
 def _curtaining(found: Sequence[Curtains]) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
 from fib_plugins.adapters.instrument import effects
 from fib_plugins.adapters.instrument.exposure import Exposure
 from fib_plugins.adapters.instrument.parameters import AcquisitionParameters
+from fib_plugins.adapters.instrument.render_look import LookRenderer
 from fib_plugins.adapters.instrument.variation import SliceVariation, curtain, shading
 from fib_plugins.adapters.instrument_base.recording import (
     BYTES_PER_PIXEL,
@@ -19,17 +21,26 @@ from fib_plugins.adapters.instrument_base.recording import (
 from fib_plugins.adapters.instrument_base.signal_scale import SignalScale
 from fibcore import Context, Images, Labels
 
+LOOK_BYTES_PER_PIXEL = 110
+"""Memory of a thread per pixel of a slice with a look: random fields, ranks, distances."""
+
 
 def acquire(
-    settings: AcquisitionParameters, images: Images, context: Context
+    settings: AcquisitionParameters, images: Images, context: Context, labels: Labels | None = None
 ) -> tuple[Images, SliceVariation]:
-    """Return the images as the instrument records them, and the table of slices."""
+    """Return the images as the instrument records them, and the table of slices.
+
+    With a look, the images show it, and the labels are needed.
+    """
     depth, channels = images.shape[0], len(images.data)
     scale = SignalScale.of(settings, images.data.dtype)
     exposure = Exposure.of(settings, images, scale)
     clean = settings.is_clean
     drawn = each_on(images, context)
     variation = SliceVariation.draw(settings, channels, drawn)
+    renderer = None
+    if settings.look is not None and labels is not None:
+        renderer = LookRenderer.of(settings, images, labels, scale, drawn)
     recorded = context.empty("acquisition", images.data.shape, recorded_dtype(settings.bits))
 
     def work(z: int) -> None:
@@ -38,14 +49,26 @@ def acquire(
                 recorded[channel, z] = images.data[channel, z]
                 continue
             ideal = _ideal(images, channel, float(variation.position[z]), scale)
-            signal = _beam(settings, ideal, images, variation, z, channel, drawn)
+            ideal = _moved(ideal, images, variation, z)
+            if renderer is None or labels is None:
+                signal = _of_sample(settings, ideal, images, z, drawn)
+                signal = _blurred(settings, signal, images, channel)
+            else:
+                ideal = _blurred(settings, ideal, images, channel)
+                face = renderer.faces(_shown(labels, variation, z))
+                level, amount = renderer.levels(z, channel, ideal, face)
+                stripes = partial(renderer.stripes, channel, amount)
+                level = _of_sample(settings, level, images, z, drawn, stripes)
+                offset, gain = exposure.offset[channel], exposure.gain[channel]
+                signal = ((level - offset) / gain).astype(np.float32)
             level = _detector(settings, signal, exposure, variation, z, channel, context)
             if settings.bits is None:
                 recorded[channel, z] = scale.grey(level)
             else:
                 recorded[channel, z] = effects.quantised(level, settings.bits)
 
-    each = BYTES_PER_PIXEL * images.shape[1] * images.shape[2]
+    each = BYTES_PER_PIXEL if renderer is None else LOOK_BYTES_PER_PIXEL
+    each *= images.shape[1] * images.shape[2]
     done = each_slice(work, range(depth), context.threads, each)
     for _ in context.track(done, "slices acquired", depth):
         pass
@@ -57,17 +80,21 @@ def shown_labels(labels: Labels, variation: SliceVariation, context: Context) ->
 
     Slices are mirrored at their borders, as the images are.
     """
-    depth, height, width = labels.shape
     shown = context.empty("acquisition_labels", labels.shape, np.uint8)
-    for z in range(depth):
-        plane = labels.data[int(np.rint(variation.position[z]))]
-        away = variation.shift_nm[z] / labels.voxel_size_nm[1:]
-        rows, columns = (
-            _mirrored(np.rint(np.arange(size) - distance).astype(int), size)
-            for size, distance in zip((height, width), away, strict=True)
-        )
-        shown[z] = np.asarray(plane)[rows][:, columns]
+    for z in range(labels.shape[0]):
+        shown[z] = _shown(labels, variation, z)
     return labels.with_data(shown)
+
+
+def _shown(labels: Labels, variation: SliceVariation, z: int) -> np.ndarray:
+    """Return the phases that a recorded slice shows, axes (y, x)."""
+    plane = labels.data[int(np.rint(variation.position[z]))]
+    away = variation.shift_nm[z] / labels.voxel_size_nm[1:]
+    rows, columns = (
+        _mirrored(np.rint(np.arange(size) - distance).astype(int), size)
+        for size, distance in zip(labels.shape[1:], away, strict=True)
+    )
+    return np.asarray(plane)[rows][:, columns]
 
 
 def _mirrored(index: np.ndarray, size: int) -> np.ndarray:
@@ -86,20 +113,46 @@ def _ideal(images: Images, channel: int, position: float, scale: SignalScale) ->
     return signal
 
 
-def _beam(
-    settings: AcquisitionParameters,
-    signal: np.ndarray,
-    images: Images,
-    variation: SliceVariation,
-    z: int,
-    channel: int,
-    drawn: Sequence[Context],
-) -> np.ndarray:
-    """Return the signal after the effects of the sample and of the beam."""
+def _moved(signal: np.ndarray, images: Images, variation: SliceVariation, z: int) -> np.ndarray:
+    """Return the signal, displaced by lateral drift."""
     _, y_nm, x_nm = images.voxel_size_nm
     shift_y, shift_x = variation.shift_nm[z]
     if shift_y or shift_x:
-        signal = effects.shifted(signal, (shift_y / y_nm, shift_x / x_nm))
+        return effects.shifted(signal, (shift_y / y_nm, shift_x / x_nm))
+    return signal
+
+
+def _blurred(
+    settings: AcquisitionParameters, signal: np.ndarray, images: Images, channel: int
+) -> np.ndarray:
+    """Return the signal under the beam."""
+    _, y_nm, x_nm = images.voxel_size_nm
+    fwhm = settings.of_channel("blur_fwhm_nm", channel)
+    if not fwhm:
+        return signal
+    sigma = fwhm / effects.FWHM_PER_SIGMA
+    return effects.blurred(signal, (sigma / y_nm, sigma / x_nm))
+
+
+def _of_sample(
+    settings: AcquisitionParameters,
+    signal: np.ndarray,
+    images: Images,
+    z: int,
+    drawn: Sequence[Context],
+    stripes: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> np.ndarray:
+    """Return the signal after the effects of the sample.
+
+    Args:
+        settings: the instrument.
+        signal: of a slice, axes (y, x).
+        images: the ideal images.
+        z: the slice.
+        drawn: the source of the random numbers of each slice.
+        stripes: changes the factor of the curtains.
+    """
+    _, y_nm, x_nm = images.voxel_size_nm
     if settings.edge_brightening:
         width = settings.edge_width_nm
         signal = effects.with_bright_edges(
@@ -116,13 +169,10 @@ def _beam(
         along = settings.milling_axis == "y"
         sizes = signal.shape if along else signal.shape[::-1]
         factor = curtain(settings, z, sizes, (y_nm, x_nm) if along else (x_nm, y_nm), drawn)
-        signal = signal * (factor if along else factor.T)
+        factor = factor if along else factor.T
+        signal = signal * (factor if stripes is None else stripes(factor))
     if settings.shading:
         signal = signal * shading(settings, z, signal.shape, drawn)
-    fwhm = settings.of_channel("blur_fwhm_nm", channel)
-    if fwhm:
-        sigma = fwhm / effects.FWHM_PER_SIGMA
-        signal = effects.blurred(signal, (sigma / y_nm, sigma / x_nm))
     return signal
 
 
@@ -141,6 +191,8 @@ def _detector(
     if electrons is not None:
         rng = context.rng_on(beneath, "counting", z, channel)
         signal = effects.counted(signal, electrons, settings.counting, rng)
+        if settings.look is not None:  # levels that the ideal images do not have stay
+            signal = signal + (beneath - np.clip(beneath, 0.0, 1.0))
     gain = exposure.gain[channel] * variation.contrast[channel, z]
     level = signal * np.float32(gain)
     level += np.float32(exposure.offset[channel] + variation.brightness[channel, z])

@@ -3,56 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from fib_plugins.adapters.instrument.look import Look
+from fib_plugins.adapters.instrument.parameter_types import (
+    USUAL_ESTIMATES,
+    Amounts,
+    Electrons,
+    EstimateName,
+    Gains,
+    NotNegative,
+    Offsets,
+    Positive,
+    RemovedName,
+)
 from fib_plugins.adapters.instrument.presets import PRESETS
 from fib_plugins.adapters.instrument_base.parameters import (
     InstrumentParameters,
     PresetName,
     Presets,
 )
-
-EstimateName = Literal[
-    "output", "blur", "levels", "noise", "line_noise", "curtaining", "brightness", "drift"
-]
-
-RemovedName = Literal[
-    "charging", "curtaining", "shading", "brightness_drift", "contrast_drift", "line_noise"
-]
-
-
-def _several(value: Any) -> Any:
-    return (value,) if isinstance(value, (int, float)) else value
-
-
-NotNegative = Annotated[float, Field(ge=0)]
-NumberOfElectrons = Annotated[int, Field(ge=1, le=1_000_000)]
-Positive = Annotated[float, Field(gt=0)]
-
-Electrons = Annotated[
-    tuple[NumberOfElectrons, ...],
-    Field(min_length=1),
-    BeforeValidator(
-        _several, json_schema_input_type=NumberOfElectrons | tuple[NumberOfElectrons, ...]
-    ),
-]
-Amounts = Annotated[
-    tuple[NotNegative, ...],
-    Field(min_length=1),
-    BeforeValidator(_several, json_schema_input_type=NotNegative | tuple[NotNegative, ...]),
-]
-Gains = Annotated[
-    tuple[Positive, ...],
-    Field(min_length=1),
-    BeforeValidator(_several, json_schema_input_type=Positive | tuple[Positive, ...]),
-]
-Offsets = Annotated[
-    tuple[float, ...],
-    Field(min_length=1),
-    BeforeValidator(_several, json_schema_input_type=float | tuple[float, ...]),
-]
 
 BITS: dict[str, Literal[8, 16] | None] = {"uint8": 8, "uint16": 16, "float32": None}
 """The parameter `bits` by the element type of recorded images."""
@@ -88,6 +60,7 @@ class AcquisitionParameters(InstrumentParameters):
         "saturation",
         "gamma",
         "bits",
+        "look",
     )
 
     thickness_variation: float = Field(
@@ -242,8 +215,20 @@ class AcquisitionParameters(InstrumentParameters):
         "scale of the input",
     )
     estimate: tuple[EstimateName, ...] = Field(
-        default=get_args(EstimateName),
-        description="parameters that fit estimates from the target; all others stay as given",
+        default=USUAL_ESTIMATES,
+        description="parameters that fit estimates from the target; all others stay as given. "
+        "Add look for stacks with open pores",
+    )
+    look: Look | None = Field(
+        default=None,
+        description="grey values of face and pores, as fit finds them with estimate look: images "
+        "then show these in place of those of the ideal images, and need labels",
+    )
+    face_phases: tuple[Annotated[int, Field(ge=0, le=255)], ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="phases of the labels whose milled face has the look of the face; none: all "
+        "but 0. What lies in pores, such as binder, has that of the rest",
     )
 
     removed_effects: tuple[RemovedName, ...] = Field(
@@ -285,6 +270,17 @@ class AcquisitionParameters(InstrumentParameters):
                 f"parameters are given for different numbers of channels ({given}): give one "
                 f"number for all, or one for each channel"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _look_fits(self) -> Self:
+        if self.look is not None:
+            for name in PER_CHANNEL:
+                if self.channels_of(name) not in (1, len(self.look.channels)):
+                    raise ValueError(
+                        f"look is given for {len(self.look.channels)} channels, {name} for "
+                        f"{self.channels_of(name)}: give both for the same channels"
+                    )
         return self
 
     def channels_of(self, name: str) -> int:

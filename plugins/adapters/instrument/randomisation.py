@@ -68,6 +68,9 @@ def randomised_values(
         strength = np.hypot(values[name], share * PRESETS["bad"][name])
         values[name] = _within(name, float(np.copysign(strength, values[name])))
     values |= dict.fromkeys(centre.removed_effects, 0.0)
+    if values["look"] is not None:
+        varied = _varied_look(values["look"], rng.spawn(1)[0], spread)
+        values["look"] = _exposed(varied, factors[GAIN], move)
     if centre.exposure_range is not None:
         low, high = centre.exposure_range
         middle, half = 0.5 * (low + high) + move, 0.5 * (high - low) * factors[GAIN]
@@ -76,6 +79,48 @@ def randomised_values(
     else:
         values["offset"] = [offset + move for offset in values["offset"]]
     return values
+
+
+LOOK_FACTORS = ("grain", "grain_nm", "texture_nm", "shading_nm", "rim_nm", "rest_curtains")
+LEVELS = (-1.0, 2.0)
+"""Levels that a look allows."""
+
+
+def _varied_look(look: dict[str, Any], rng: np.random.Generator, spread: float) -> dict[str, Any]:
+    """Return a look around another one.
+
+    Lengths, grain and rims differ by factors; levels in pores lie closer to that of the face or
+    farther from it by half as much, and more or fewer of them change slowly.
+    """
+    channels = []
+    for one in look["channels"]:
+        factors = (1.0 + spread) ** rng.uniform(-1.0, 1.0, len(LOOK_FACTORS))
+        stretch, rims, slowly = (1.0 + spread) ** (rng.uniform(-1.0, 1.0, 3) * (0.5, 1.0, 1.0))
+        face = one["face"]
+        varied = dict(one)
+        for name, factor in zip(LOOK_FACTORS, factors.tolist(), strict=True):
+            varied[name] = one[name] * factor
+        varied["rest"] = [face + stretch * (level - face) for level in one["rest"]]
+        varied["shading_share"] = one["shading_share"] ** slowly
+        for name in ("rim_upper", "rim_lower"):
+            varied[name] = one[name] * rims
+        channels.append(varied)
+    return {**look, "channels": channels}
+
+
+def _exposed(look: dict[str, Any], gain: float, move: float) -> dict[str, Any]:
+    """Return a look at another gain and offset, its parts within what they allow."""
+    channels = []
+    for one in look["channels"]:
+        other = dict(one)
+        other["face"] = float(np.clip(gain * one["face"] + move, *LEVELS))
+        other["rest"] = np.clip(gain * np.array(one["rest"]) + move, *LEVELS).tolist()
+        other["grain"] = min(gain * one["grain"], 1.0)
+        for name in ("rim_upper", "rim_lower"):
+            other[name] = float(np.clip(gain * one[name], -1.0, 1.0))
+        other["rest_curtains"] = min(one["rest_curtains"], 10.0)
+        channels.append(other)
+    return {**look, "channels": channels}
 
 
 def _times(value: Any, factor: float) -> Any:

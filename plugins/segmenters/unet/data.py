@@ -115,7 +115,8 @@ def _given(
         supplies = [Given([Stack(images, labels, scale, part)]) for part in parts.values()]
     else:
         instruments = Instruments(instrument, unet.instrument_spread, context)
-        recorded = instruments.record(images.with_data(images.data[:, :split]))
+        first = labels.with_data(labels.data[:split])
+        recorded = instruments.record(images.with_data(images.data[:, :split]), first)
         scale = _grey_scale(unet, recorded)
         supplies = [
             Recordings(unet, Stack(images, labels, scale, part), instruments, purpose, context)

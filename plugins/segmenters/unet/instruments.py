@@ -7,8 +7,10 @@ instruments, the real one is just one more.
 from __future__ import annotations
 
 import logging
+from typing import Any
 
-from fibcore import Adapter, Context, FibError, Images
+from fibcore import Adapter, Context, FibError, Images, Labels
+from fibcore.contracts import slots
 
 
 class Instruments:
@@ -30,13 +32,13 @@ class Instruments:
         # Variants need not repeat the warnings of the given instrument.
         self._silent = logging.Logger("fib.instrument", logging.CRITICAL)
 
-    def record(self, images: Images) -> Images:
+    def record(self, images: Images, labels: Labels) -> Images:
         """Return the images as the given instrument records them, with its warnings.
 
         Raises:
             FibError: the result has another shape.
         """
-        recorded = self._recorded(self.given, images, 0, self.context.log)
+        recorded = self._recorded(self.given, images, labels, 0, self.context.log)
         if recorded.data.shape != images.data.shape:
             raise FibError(
                 f"{self.given.identifier()} makes images of shape {recorded.data.shape} of "
@@ -45,7 +47,7 @@ class Instruments:
             )
         return recorded
 
-    def record_variant(self, images: Images, purpose: str, number: int) -> Images:
+    def record_variant(self, images: Images, labels: Labels, purpose: str, number: int) -> Images:
         """Return the images as another instrument records them.
 
         The instrument and its noise depend only on seed, purpose and number. Number 0 of the
@@ -54,10 +56,15 @@ class Instruments:
         rng = self.context.rng_for("instrument", purpose, number)
         centre = purpose == "validation" and number == 0
         variant = self.given.randomised(rng, 0.0 if centre else self.spread)
-        return self._recorded(variant, images, int(rng.integers(2**63)), self._silent)
+        return self._recorded(variant, images, labels, int(rng.integers(2**63)), self._silent)
 
     def _recorded(
-        self, instrument: Adapter, images: Images, seed: int, log: logging.Logger
+        self,
+        instrument: Adapter,
+        images: Images,
+        labels: Labels,
+        seed: int,
+        log: logging.Logger,
     ) -> Images:
         around = self.context
         inner = Context(
@@ -67,4 +74,8 @@ class Instruments:
             scratch=around.scratch / "recording",
             log=log,
         )
+        if "labels" in slots(type(instrument), instrument.main_method):
+            recording: Any = instrument
+            recorded: Images = recording.transform(images, context=inner, labels=labels)
+            return recorded
         return instrument.transform(images, context=inner)

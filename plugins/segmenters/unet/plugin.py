@@ -34,6 +34,7 @@ from fibcore import (
     keeps,
 )
 from fibcore.context import held_bytes
+from fibcore.contracts import slots
 from fibcore.models import Shape
 from fibcore.plugin import Forecast
 from fibcore.roles import Curve
@@ -99,7 +100,10 @@ class UNet(Trainable, UNetParameters, Segmenter):
         recordings, recording = 1, 0
         if instrument is not None:
             recordings = self.instrument_variants
-            forecast = instrument.forecast(instrument.main_method, {"images": images})
+            taken = slots(type(instrument), instrument.main_method)
+            recorded = {"images": images, "labels": labels}
+            recorded = {name: spec for name, spec in recorded.items() if name in taken}
+            forecast = instrument.forecast(instrument.main_method, recorded)
             recording = forecast.memory_bytes
         voxels = int(np.prod(images.shape))  # those of large stacks are in files
         stack = held_bytes(4 * voxels * len(images.kv) * recordings) + held_bytes(voxels)

@@ -130,7 +130,7 @@ class Recordings(Supply):
         """Yield recordings; they do not depend on the order in which they are made."""
         several = len(numbers) > 1
         for number in self.context.track(numbers, "stacks recorded") if several else numbers:
-            images = self.instruments.record_variant(self.images, self.purpose, number)
+            images = self.instruments.record_variant(self.images, self.labels, self.purpose, number)
             yield Stack.whole(self.unet, images, self.labels, self.grey_scale)
 
 

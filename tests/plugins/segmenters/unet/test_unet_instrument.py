@@ -108,8 +108,8 @@ def recordings(
 ) -> HeldStacks:
     context = Context(seed)
     instruments = Instruments(instrument, unet.instrument_spread, context)
-    grey_scale = GreyScale.of(instruments.record(images))
     labels = Labels(np.zeros(images.shape, np.uint8), images.voxel_size_nm)
+    grey_scale = GreyScale.of(instruments.record(images, labels))
     stack = Stack(images, labels, grey_scale, range(images.shape[0]))
     supply = Recordings(unet, stack, instruments, purpose, context)
     classes, cpu = np.zeros(256, np.uint8), torch.device("cpu")
