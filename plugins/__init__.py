@@ -62,9 +62,10 @@ if TYPE_CHECKING:
     from fib_plugins.readers.tiff.reader import Tiff as Tiff
     from fib_plugins.readers.zarr.reader import Zarr as Zarr
     from fib_plugins.segmenters.kmeans import KMeans as KMeans
-    from fib_plugins.segmenters.local_threshold_backpropagation import (
         LocalThresholdBackpropagation as LocalThresholdBackpropagation,
     )
+    from fib_plugins.segmenters.local_threshold_backpropagation import (
+    from fib_plugins.segmenters.milled_face import MilledFace as MilledFace
     from fib_plugins.segmenters.optical_flow import OpticalFlow as OpticalFlow
     from fib_plugins.segmenters.pore_back import PoreBack as PoreBack
     from fib_plugins.segmenters.random_forest.plugin import RandomForest as RandomForest
@@ -132,6 +133,7 @@ _HOMES = {
     "Zarr": "readers.zarr.reader",
     "KMeans": "segmenters.kmeans",
     "LocalThresholdBackpropagation": "segmenters.local_threshold_backpropagation",
+    "MilledFace": "segmenters.milled_face",
     "OpticalFlow": "segmenters.optical_flow",
     "PoreBack": "segmenters.pore_back",
     "RandomForest": "segmenters.random_forest.plugin",

@@ -21,7 +21,7 @@ BINS = 4096
 """Bins of the histogram of blurred slices."""
 HALF = float(np.sqrt(2.0 * np.log(2.0)))
 """Distance from the maximum to half of it, in standard deviations of a normal distribution."""
-SMOOTHING = 0.01
+SMOOTHING = 0.05
 """Standard deviation of the smoothing before maxima are searched, in that of all grey values."""
 OWN_SMOOTHING = 0.4
 """The same for one mode, in its own standard deviations."""
@@ -29,13 +29,13 @@ PROMINENCE = 0.35
 """A mode rises by this part of its height above the valleys beside it."""
 HEIGHT = 0.1
 """Modes lower than this part of the highest one are texture."""
-LEAST_SHARE = 0.05
+LEAST_SHARE = 0.1
 MOST_SHARE = 0.97
 """A mode with less is a speck; with more, there is nothing beside it."""
 WIDE, DOUBTFUL = 0.6, 0.4
 """Width of the mode over the spread of all grey values: from `WIDE` on there is no narrow mode,
 from `DOUBTFUL` on it is not certain that there is one."""
-ROUNDS = 3
+ROUNDS = 5
 
 
 @dataclass(frozen=True)
