@@ -62,9 +62,9 @@ if TYPE_CHECKING:
     from fib_plugins.readers.tiff.reader import Tiff as Tiff
     from fib_plugins.readers.zarr.reader import Zarr as Zarr
     from fib_plugins.segmenters.kmeans import KMeans as KMeans
+    from fib_plugins.segmenters.local_threshold_backpropagation import (
         LocalThresholdBackpropagation as LocalThresholdBackpropagation,
     )
-    from fib_plugins.segmenters.local_threshold_backpropagation import (
     from fib_plugins.segmenters.milled_face import MilledFace as MilledFace
     from fib_plugins.segmenters.optical_flow import OpticalFlow as OpticalFlow
     from fib_plugins.segmenters.pore_back import PoreBack as PoreBack
