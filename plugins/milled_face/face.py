@@ -2,7 +2,7 @@
 
 The face is what lies in the narrow mode of the histogram (`mode`), after curtains are divided out
 (`flattening`). Its outline is where the grey value is half way between the face and what lies
-beside it, whatever that is: for an edge of height c that a Gaussian of deviation s blurs, the
+beside it, bright or dark: for an edge of height c that a Gaussian of deviation s blurs, the
 gradient times s is 0.8 times the distance from the level of the face just there, less outside of it
 and more inside.
 

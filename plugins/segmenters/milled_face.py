@@ -35,7 +35,7 @@ class MilledFace(Segmenter):
        it are pores, except where they may be an edge;
     3. pixels between them belong to the side of the steepest slope (a watershed: F. Meyer, Signal
        Processing 38 (1994) 113-125). Edges of the face therefore lie half way between the grey
-       values on both sides, whatever these are; bright rims of the face belong to it.
+       values on both sides; bright rims of the face belong to it.
 
     With several channels, as of two detectors, a pixel is the face if it is in the mode of one, and
     in none of them farther from it than a rim is. Curtains must run along y.

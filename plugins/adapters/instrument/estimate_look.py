@@ -27,7 +27,7 @@ INSIDE_PX, OUTSIDE_PX = 3.0, 1.5
 """Pixels so far from the outline are of the face, or in a pore, without the blur of the edge."""
 QUANTILES = 41
 ENDS = (0.002, 0.998)
-"""Shares that stand for the lowest and highest quantile."""
+"""Shares taken as the lowest and highest quantile."""
 BEAM_RANGE_PX = (0.3, 2.0)
 """Edges are taken to be blurred by a beam within this range, standard deviation in pixels."""
 MOST_GRAIN = 4.0
@@ -110,7 +110,7 @@ def estimate_look(
         fwhm = None if sharp is None else sharp * float(FWHM_PER_SIGMA)
         on_face.append(FaceEstimate(variance, fwhm))
         missing.append(lost)
-    # What one detector cannot tell from the face, another may.
+    # What one detector cannot distinguish from the face, another may.
     least = min((missing[c] for c in faces), key=lambda both: both[1])
     shares = np.array([float(mask.mean()) for mask in masks])
     rest = 1.0 - float(shares.mean())

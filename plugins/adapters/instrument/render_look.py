@@ -218,7 +218,7 @@ class LookRenderer:
         shape: tuple[int, ...],
         deepest: int,
     ) -> np.ndarray:
-        """Return white normal numbers that change from slice to slice as slowly as a length says.
+        """Return white normal numbers that change from slice to slice as slowly as within a slice.
 
         Slices beyond the stack have numbers of their own.
         """

@@ -141,15 +141,15 @@ def test_pores_have_the_distribution_and_the_face_its_level() -> None:
 
 
 def test_physics_orders_the_levels_in_pores() -> None:
-    solid = structure().solid
     ideal = ideal_images().data[0]
-    for share, least in ((0.0, -0.2), (0.4, 0.2), (1.0, 0.6)):
+    below = (ideal > 0) & ~structure().solid
+    for share, least in ((0.0, -0.2), (0.4, 0.3), (1.0, 0.8)):
         channel = LOOK.channels[0].model_copy(update={"shading_share": share})
         look = LOOK.model_copy(update={"channels": (channel,)})
         shown = Acquisition(look=look).transform(ideal_images(), Context(3), labels=structure())
-        ranks = [np.argsort(np.argsort(one)) for one in (ideal[~solid], shown.data[0][~solid])]
+        ranks = [np.argsort(np.argsort(one)) for one in (ideal[below], shown.data[0][below])]
         found = np.corrcoef(*ranks)[0, 1]
-        assert least < found < least + 0.41
+        assert least < found < least + 0.5
 
 
 def test_upper_edges_have_rims() -> None:

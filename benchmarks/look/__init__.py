@@ -1,0 +1,1 @@
+"""The look of stacks with open pores."""
