@@ -3,7 +3,7 @@
 First, of random cells and of relaxed and packed ones: surface and length of edges per volume over
 n^(1/3) and n^(2/3), with n cells per volume, faces of a cell, coefficient of variation of volumes.
 Poisson-Voronoi cells have 2.910, 5.832, 15.54 and 0.424 (Okabe, Boots, Sugihara, Chiu, Spatial
-Tessellations, 2nd ed. 2000, section 5.5); Kelvin's cells 2.653 and 5.345, with 14 faces.
+Tessellations, 2nd ed. 2000, section 5.5); truncated octahedra 2.657 and 5.345, with 14 faces.
 
 Then the CPU seconds of structures of 128 x 128 x 128 voxels with cells of 24 voxels.
 """

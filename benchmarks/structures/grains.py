@@ -17,8 +17,8 @@ import numpy as np
 from fib_plugins import Grains, Overlap, Spinodal, Twin, UNet, VirtualStacks, WeightedProjection
 from fibcore import Context, Images, Labels
 
-VOLUME: dict[str, Any] = {"shape": (40, 128, 128), "voxel_size_nm": 5.0}
-PAIR: dict[str, Any] = {"shape": (32, 96, 96), "voxel_size_nm": 5.0}
+VOLUME: dict[str, Any] = {"shape": (24, 112, 112), "voxel_size_nm": 5.0}
+PAIR: dict[str, Any] = {"shape": (16, 96, 96), "voxel_size_nm": 5.0}
 KEV = 2.0
 MODE = "sum"
 GRAINS: dict[str, Any] = {
@@ -65,12 +65,12 @@ def trained(effects: list[dict[str, Any]], seed: int, epochs: int) -> UNet:
         pairs_per_epoch=2,
     )
     network = UNet(
-        dimensions="2.5d",
+        dimensions="2d",
         base_channels=8,
         depth=3,
         patch=48,
         batch_size=16,
-        patches_per_epoch=256,
+        patches_per_epoch=128,
         epochs=epochs,
         early_stopping_patience=epochs,
         learning_rate=0.003,
@@ -83,7 +83,7 @@ def trained(effects: list[dict[str, Any]], seed: int, epochs: int) -> UNet:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=8)
     args = parser.parse_args()
     contrasts = [0.0, 0.05, 0.1, 0.2]
     kinds = {"no grains": [], "grains": [GRAINS]}
