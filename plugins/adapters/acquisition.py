@@ -303,7 +303,8 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         levels, saturation, bits and the milling axis stay. Effects that are off stay off, except
         those that estimates miss: some edge brightening, charging, curtaining and line noise are
         always added (in quadrature), drawn from none to 2 * spread times that of the preset bad.
-        Effects in `removed_effects` are off.
+        Effects in `removed_effects` are off. Of an instrument estimated from several detectors,
+        counting noise, read noise, gain and offset of each detector vary by themselves.
 
         Lateral drift and variation of slice thickness are off at any spread, so that labels of the
         images fit.
@@ -319,4 +320,5 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
 
         if spread < 0:
             raise FibError(f"spread {spread:g} is negative; 0 changes nothing, 0.5 is usual")
-        return type(self)(**randomised_values(self.estimated, rng, spread))
+        detectors = self.model.info.get("detectors", ()) if self.fitted else ()
+        return type(self)(**randomised_values(self.estimated, rng, spread, detectors))

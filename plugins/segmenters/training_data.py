@@ -31,6 +31,7 @@ class TrainingInfo(ModelInfo):
     phases: Annotated[dict[Phase, Material], Field(min_length=2)]
     grey_centre: list[float]
     grey_scale: list[PositiveNumber]
+    shares: list[Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _one_scale_per_channel(self) -> Self:
@@ -146,6 +147,11 @@ class TrainingData:
         """Phase number -> material, ascending."""
         phases = self._of_training("phases")
         return {int(number): Material(**phases[number]) for number in sorted(phases, key=int)}
+
+    @property
+    def shares(self) -> list[float]:
+        """Share of each phase, ascending by number; empty in models of older versions."""
+        return list(self.info.get("shares", ()))
 
     @property
     def channels(self) -> tuple[Channel, ...]:

@@ -177,3 +177,40 @@ def test_a_twin_records_each_detector_with_noise_of_its_own(images) -> None:
     made = Twin(preset="typical").transform(images, context=Context(1))
     assert made.channels == images.channels
     assert not np.array_equal(made.data[0], made.data[1])
+
+
+def test_variants_of_an_instrument_vary_each_detector_by_itself(images) -> None:
+    fitted = Acquisition(estimate=("noise", "output")).fit(images, images, Context(1))
+    centre = fitted.estimated
+
+    def ratios(name: str, draws: int = 12) -> np.ndarray:
+        return np.array(
+            [
+                np.ravel(getattr(fitted.randomised(np.random.default_rng(n), 0.5), name))
+                for n in range(draws)
+            ]
+        ) / np.ravel(getattr(centre, name))
+
+    noise = ratios("gain")
+    assert noise.shape == (12, 2)
+    assert np.all((noise >= 1 / 1.5 - 1e-9) & (noise <= 1.5 + 1e-9))
+    assert abs(np.corrcoef(noise.T)[0, 1]) < 0.8
+    assert np.ptp(noise[:, 1]) > 0.2
+    still = fitted.randomised(np.random.default_rng(0), 0.0)
+    assert still.gain == pytest.approx(np.broadcast_to(centre.gain, 2))
+    # voltages of one detector share their factors, as before
+    one = Images(images.data, VOXEL, kv=(1, 2))
+    fitted = Acquisition(estimate=("noise", "output")).fit(one, one, Context(1))
+    variant = fitted.randomised(np.random.default_rng(3), 0.5)
+    factors = np.divide(variant.gain, fitted.estimated.gain)
+    assert factors == pytest.approx(factors[0])
+
+
+def test_a_bright_secondary_signal_is_no_wrong_grey_level(images) -> None:
+    bright = images.with_data(3 * images.data)  # several secondary electrons for one of the beam
+    assert bright.data[1].max() > 1.5
+    made = Twin(preset="typical").transform(bright.select(detectors=["se"]), context=Context(1))
+    assert made.detectors == ("se",)
+    wrong = Images(bright.data[1:], VOXEL, kv=(2,))
+    with pytest.raises(FibError, match="set black_level and white_level"):
+        Twin(preset="typical").transform(wrong, context=Context(1))

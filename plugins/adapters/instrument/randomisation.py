@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -39,20 +40,33 @@ FACTORS = (
     "line_noise",
     "gamma",
 )
-"""Parameters multiplied by a random factor, which all channels share."""
+"""Parameters multiplied by a random factor, which all channels of a detector share."""
+OF_DETECTOR = ("electrons_per_pixel", "gain", "read_noise")
+"""Those that each detector has of its own, besides the offset; the beam is that of all."""
 
 GAIN = FACTORS.index("gain")
 
 
 def randomised_values(
-    centre: AcquisitionParameters, rng: np.random.Generator, spread: float
+    centre: AcquisitionParameters,
+    rng: np.random.Generator,
+    spread: float,
+    detectors: Sequence[str | None] = (),
 ) -> dict[str, Any]:
     """Return the parameters of an instrument around another one, as JSON values.
+
+    Noise, gain and offset of detectors other than the first one vary by themselves.
 
     Effects that move slices are off: labels of the images fit the recorded images.
 
     The number of random draws does not depend on which effects are off, so that the same generator
     gives the same factors to instruments that differ in one effect.
+
+    Args:
+        centre: the instrument in the middle.
+        rng: where the draws come from.
+        spread: 0 and above.
+        detectors: that of each channel, if the instrument was estimated from several.
     """
     values = {**centre.model_dump(mode="json"), **dict.fromkeys(MOVES, 0.0)}
     factors = (1.0 + spread) ** rng.uniform(-1.0, 1.0, len(FACTORS))
@@ -78,6 +92,9 @@ def randomised_values(
         values["gain"] = [1.0]
     else:
         values["offset"] = [offset + move for offset in values["offset"]]
+    for other in list(dict.fromkeys(detectors))[1:]:
+        channels = [i for i, detector in enumerate(detectors) if detector == other]
+        _vary_detector(values, centre, rng.spawn(1)[0], spread, channels, len(detectors))
     return values
 
 
@@ -121,6 +138,37 @@ def _exposed(look: dict[str, Any], gain: float, move: float) -> dict[str, Any]:
         other["rest_curtains"] = min(one["rest_curtains"], 10.0)
         channels.append(other)
     return {**look, "channels": channels}
+
+
+def _vary_detector(
+    values: dict[str, Any],
+    centre: AcquisitionParameters,
+    rng: np.random.Generator,
+    spread: float,
+    channels: Sequence[int],
+    count: int,
+) -> None:
+    """Draw anew what belongs to the channels of one detector, of `count` channels in all."""
+    given = centre.model_dump(mode="json")
+    factors = (1.0 + spread) ** rng.uniform(-1.0, 1.0, len(OF_DETECTOR))
+    move = OFFSET_PER_SPREAD * spread * rng.uniform(-1.0, 1.0)
+    follows = centre.exposure_range is not None or values["look"] is not None
+    fixed = {"gain", "offset"} if follows else set()
+    own = {name: _times(given[name], f) for name, f in zip(OF_DETECTOR, factors, strict=True)}
+    own["offset"] = [offset + move for offset in given["offset"]]
+    for name, numbers in own.items():
+        if numbers is None or name in fixed or name in centre.removed_effects:
+            continue
+        of_all = _for_each(values[name], count)
+        drawn = _for_each(_within(name, numbers), count)
+        for channel in channels:
+            of_all[channel] = drawn[channel]
+        values[name] = of_all
+
+
+def _for_each(numbers: Any, count: int) -> list[Any]:
+    given = numbers if isinstance(numbers, list) else [numbers]
+    return list(given) * count if len(given) == 1 else list(given)
 
 
 def _times(value: Any, factor: float) -> Any:

@@ -11,6 +11,8 @@ from fibcore import FibError, Images
 
 SIGNAL_RANGE = (-0.5, 1.5)
 """Ideal signals beyond this show that black_level or white_level is wrong."""
+MOST_SECONDARY = 20.0
+"""The same of other detectors than ``bse``: an electron may set free several secondary ones."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class SignalScale:
                 f"slice {z} of the {images.names[channel]} images holds values that are not finite "
                 f"(NaN or infinite); replace them, e.g. by the mean grey value"
             )
-        if low < SIGNAL_RANGE[0] or high > SIGNAL_RANGE[1]:
+        backscattered = images.detectors[channel] in (None, "bse")
+        if low < SIGNAL_RANGE[0] or high > (SIGNAL_RANGE[1] if backscattered else MOST_SECONDARY):
             reach = self.grey(np.array([low, high]))
             raise FibError(
                 f"slice {z} of the {images.names[channel]} images has grey values from "

@@ -37,6 +37,7 @@ class Data:
         validation: stacks to validate on.
         skip: first slices of the validation stacks that serve as neighbours only.
         facts: what identifies the data, as JSON values.
+        shares: share of each phase in the labels, ascending by number.
     """
 
     example: tuple[Images, Labels]
@@ -45,6 +46,7 @@ class Data:
     validation: HeldStacks
     skip: int
     facts: Mapping[str, Any]
+    shares: list[float]
 
 
 @contextmanager
@@ -87,6 +89,7 @@ def _endless(unet: UNetParameters, pairs: Pairs, context: Context, team: Team) -
         0,
         classes_of(fixed[0][1].phases),
         facts,
+        _shares([labels for _, labels in fixed]),
         context,
         team,
     )
@@ -124,9 +127,9 @@ def _given(
         ]
     training, validation = supplies
     example = (images, labels)
-    return _data(
-        example, scale, training, validation, unet.reach_above, classes, facts, context, team
-    )
+    shares = _shares([labels])
+    above = unet.reach_above
+    return _data(example, scale, training, validation, above, classes, facts, shares, context, team)
 
 
 def _data(
@@ -137,6 +140,7 @@ def _data(
     skip: int,
     classes: np.ndarray,
     facts: Mapping[str, Any],
+    shares: list[float],
     context: Context,
     team: Team,
 ) -> Data:
@@ -155,7 +159,7 @@ def _data(
         "grey_values": [grey_scale.centre.tolist(), grey_scale.scale.tolist()],
     }
     of_training, of_validation = held(training, "training"), held(validation, "validation")
-    return Data(example, grey_scale, of_training, of_validation, skip, facts)
+    return Data(example, grey_scale, of_training, of_validation, skip, facts, shares)
 
 
 def _grey_scale(unet: UNetParameters, images: Images) -> GreyScale:
@@ -165,6 +169,14 @@ def _grey_scale(unet: UNetParameters, images: Images) -> GreyScale:
 def _joined(stacks: list[Images]) -> Images:
     """Return one stack with the slices of several."""
     return stacks[0].with_data(np.concatenate([stack.data for stack in stacks], axis=1))
+
+
+def _shares(stacks: list[Labels]) -> list[float]:
+    """Return the share of each phase of some labels, ascending by number."""
+    planes = (plane for labels in stacks for plane in labels.data)
+    counts = sum(np.bincount(plane.ravel(), minlength=256) for plane in planes)
+    of_phases = np.asarray(counts)[sorted(stacks[0].phases)].astype(float)
+    return [float(share) for share in of_phases / of_phases.sum()]
 
 
 def _solid(labels: Labels) -> list[int]:

@@ -44,8 +44,15 @@ class UNetParameters(Schedule, Computing):
         default="stack",
         description="grey values become z-scores by mean and standard deviation of the training "
         "images (if the grey scale is known to be the same), of each stack (if contrast and "
-        "brightness differ but solid fractions are similar), or of each slice (follows drift, but "
-        "is biased where a slice holds more solid than another)",
+        "brightness differ), or of each slice (follows drift, too); see grey_shares",
+    )
+    grey_shares: Literal["training", "own"] | None = Field(
+        default=None,
+        description="training: z-scores by mean and standard deviation as if each phase had its "
+        "share of training, for which a first pass segments some slices; own: by those of the "
+        "images as they are, which shifts the grey values of a stack with another solid fraction. "
+        "Default: training for z-scores of slices, where labels of the first pass are good enough, "
+        "else own. Models of versions without this parameter know no shares and take own",
     )
     base_channels: int = Field(
         default=16,
@@ -156,7 +163,8 @@ class UNetParameters(Schedule, Computing):
     batch_norm: Literal["training", "stack"] = Field(
         default="training",
         description="statistics of batch normalization at inference: those of training, or of the "
-        "stack to be segmented, which adapts the network to its look",
+        "stack to be segmented (not recommended: a stack with another solid fraction than in "
+        "training is segmented much worse, others hardly better)",
     )
     precision: Literal["auto", "32", "bf16", "16"] = Field(
         default="auto",
@@ -212,6 +220,12 @@ class UNetParameters(Schedule, Computing):
                 "batch_norm out"
             )
         return self
+
+    @property
+    def balances(self) -> bool:
+        """Whether the grey scale is that of phases in their shares of training."""
+        usual = "training" if self.normalization == "slice" else "own"
+        return self.normalization != "training" and (self.grey_shares or usual) == "training"
 
     @property
     def flat(self) -> bool:

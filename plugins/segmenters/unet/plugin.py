@@ -59,12 +59,13 @@ class UNet(Trainable, UNetParameters, Segmenter):
     """
 
     name: ClassVar[str] = "unet"
-    result_version: ClassVar[int] = 2
+    result_version: ClassVar[int] = 3
     info_type: ClassVar[type[TrainingInfo]] = TrainingInfo
     learner: ClassVar[str] = "network"
     apply_params: ClassVar[frozenset[str]] = frozenset(
         {
             "normalization",
+            "grey_shares",
             "batch_size",
             "window",
             "overlap",
@@ -264,6 +265,7 @@ class UNet(Trainable, UNetParameters, Segmenter):
             FibError: not fitted, another number of channels than in training, images that are
                 constant or not finite.
         """
+        from fib_plugins.segmenters.unet.balance import balanced
         from fib_plugins.segmenters.unet.batch_norm import adapt
         from fib_plugins.segmenters.unet.inference import segment
         from fib_plugins.segmenters.unet.network import build_network
@@ -279,6 +281,8 @@ class UNet(Trainable, UNetParameters, Segmenter):
         grey_scale = trained_on.grey_scale(images, self.normalization)
         result = Segmentation(images, phases, self.save_probability, context)
         with cpu_threads(self.cpu_threads):
+            if self.balances:
+                grey_scale = balanced(self, network, images, grey_scale, trained_on, context)
             if self.batch_norm == "stack":
                 batch_size = self.model.params["batch_size"]
                 adapt(self, network, images, grey_scale, batch_size, context)

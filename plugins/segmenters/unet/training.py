@@ -138,7 +138,7 @@ def _train(unet: UNetParameters, data: Data, context: Context, team: Team) -> Tr
         team.save(checkpoint, progress)
 
     set_tensors(network, progress.best)
-    info = TrainingData.record(*data.example, data.grey_scale)
+    info = TrainingData.record(*data.example, data.grey_scale) | {"shares": data.shares}
     return Trained(weights_of(network), progress.history, progress.best_epoch, info)
 
 
