@@ -132,8 +132,8 @@ def rows(twin: Images, truth: Labels, by_unet: Labels, seed: int) -> Iterator[tu
 def figures(found: Labels, truth: Labels) -> Figures:
     """Return the figures of a segmentation, without the labelled slices."""
     rest = np.setdiff1d(np.arange(len(truth.data)), LABELLED)
-    parts = [labels.with_data(labels.data[rest]) for labels in (found, truth)]
-    (row,) = Overlap().measure(*parts).rows()
+    prediction, known = (labels.with_data(labels.data[rest]) for labels in (found, truth))
+    (row,) = Overlap().measure(prediction, known).rows()
     return {name: float(row[name]) for name in FIGURES}
 
 
