@@ -39,17 +39,18 @@ from fibcore.pipeline import check_pipeline, run_pipeline
 from .adaptation.setting import Params, Step, apply, fit, run
 from .pages import spread
 
-VOLUME: Params = {"shape": [64, 96, 96], "voxel_size_nm": 3.0}
+VOLUME: Params = {"shape": [56, 96, 96], "voxel_size_nm": 3.0}
 TWIN: Params = {"ligament_diameter_nm": 36, "solid_fraction": 0.4}
 TRAINING: Params = {"ligament_diameter_nm": 42, "solid_fraction": 0.45}
 TILT_DEG = 38.0
 """Between beam and normal of the face: the columns are at 52 degrees to each other."""
 ELECTRONS = 32
-"""For each pixel of the twin; the training images have twice as many."""
-LABELLED = (10, 31, 52)
+"""For each pixel, of the twin and of the training images."""
+LABELLED = (9, 27, 45)
 """Slices of the twin whose labels the random forest is given."""
 FILLINGS = {"epoxy": "epoxy in the pores", "vacuum": "open pores"}
-DETECTORS = ("bse", "se")
+DETECTORS: dict[str, Params] = {"bse": {"white_level": 1.0}, "se": {"white_level": 3.0}}
+"""Detector -> the yield that is full signal."""
 UNET: Params = {
     "dimensions": "2.5d",
     "slices_above": 2,
@@ -57,9 +58,9 @@ UNET: Params = {
     "base_channels": 8,
     "patch": 48,
     "batch_size": 16,
-    "patches_per_epoch": 256,
-    "epochs": 10,
-    "early_stopping_patience": 10,
+    "patches_per_epoch": 192,
+    "epochs": 8,
+    "early_stopping_patience": 8,
     "learning_rate": 0.003,
     "normalization": "slice",
     "augment_offset": 0.3,
@@ -71,27 +72,32 @@ Figures = dict[str, float]
 
 
 def steps(filling: str, detectors: Sequence[str]) -> list[Step]:
-    """Return the steps that make a twin, and a U-Net for each detector that segments it."""
+    """Return the steps that make twins, one for each detector, and a U-Net that segments each."""
     materials = {"materials": [filling, "Au"]}
-    physics: Params = {"energies_kev": [2], "tilt_deg": TILT_DEG}
-    if list(detectors) != ["bse"]:
-        physics["detectors"] = list(detectors)
-    few, more = ({"electrons_per_pixel": n * ELECTRONS} for n in (1, 2))
+    physics: Params = {
+        "energies_kev": [2],
+        "detectors": list(detectors),
+        "tilt_deg": TILT_DEG,
+        "electrons_per_pixel": ELECTRONS,
+    }
     simulator = "simulator/monte_carlo"
     made = [
         run("truth", "generator/spinodal", VOLUME | TWIN | materials),
-        run("ideal", simulator, physics | few, labels="truth"),
-        run("twin", "adapter/twin", {"preset": "typical"}, images="ideal"),
+        run("ideal", simulator, physics, labels="truth"),
         run("train_structure", "generator/leveled_wave", VOLUME | TRAINING | materials),
-        run("train_ideal", simulator, physics | more, labels="train_structure"),
-        fit("instrument", "adapter/acquisition", {"preset": "typical"}),
+        run("train_ideal", simulator, physics, labels="train_structure"),
     ]
     for detector in detectors:
-        seen = {"from": "train_ideal", "detector": [detector]}
-        inputs = {"images": seen, "labels": "train_structure", "instrument": "instrument"}
-        made.append(fit(f"unet_{detector}", "segmenter/unet", UNET) | {"inputs": inputs})
-        twin = {"images": {"from": "twin", "detector": [detector]}}
-        made.append(apply(f"by_unet_{detector}", f"unet_{detector}") | {"inputs": twin})
+        level = {"preset": "typical"} | DETECTORS[detector]
+        ideal, seen = ({"from": name, "detector": [detector]} for name in ("ideal", "train_ideal"))
+        instrument, unet, twin = (f"{name}_{detector}" for name in ("instrument", "unet", "twin"))
+        inputs = {"images": seen, "labels": "train_structure", "instrument": instrument}
+        made += [
+            run(twin, "adapter/twin", level) | {"inputs": {"images": ideal}},
+            fit(instrument, "adapter/acquisition", level),
+            fit(unet, "segmenter/unet", UNET) | {"inputs": inputs},
+            apply(f"by_{unet}", unet, images=twin),
+        ]
     return made
 
 
@@ -153,13 +159,13 @@ def measured(
     }
     plan = check_pipeline(document, base=out)
     done = run_pipeline(plan, out=out / "runs", cache=out / "cache")
-    twin, truth = done["twin"], done["truth"]
-    assert isinstance(twin, Images)
+    truth = done["truth"]
     assert isinstance(truth, Labels)
     for detector in detectors:
-        by_unet = done[f"by_unet_{detector}"]
+        twin, by_unet = done[f"twin_{detector}"], done[f"by_unet_{detector}"]
+        assert isinstance(twin, Images)
         assert isinstance(by_unet, Labels)
-        for name, found in rows(twin.select(detectors=[detector]), truth, by_unet, seed):
+        for name, found in rows(twin, truth, by_unet, seed):
             yield detector, name, found
 
 

@@ -9,9 +9,10 @@ from pydantic import Field
 
 from fib_plugins.segmenters.shine_through.base import ShineThroughSegmenter
 from fib_plugins.segmenters.shine_through.grey_stack import GreyStack
-from fib_plugins.segmenters.shine_through.local_levels import refine
+from fib_plugins.segmenters.shine_through.local_levels import bytes_of_refinement, refine
 from fib_plugins.segmenters.shine_through.walk import WalkParameters, along_sight, walk_back
 from fibcore import Context
+from fibcore.context import held_bytes
 
 REACH = 3
 """Slices within which the grey value drops where a structure ends."""
@@ -38,11 +39,12 @@ class LocalThresholdBackpropagation(WalkParameters, ShineThroughSegmenter):
     majority filter, and the line of sight of a tilted beam (`beam_tilt_deg`). Voxels with no end
     behind them are cut at Otsu's level.
 
-    Slices are read from the last to the first; memory does not grow with their number.
+    Slices are read from the last to the first; memory does not grow with their number. The second
+    stage keeps an array like the labels.
     """
 
     name: ClassVar[str] = "local_threshold_backpropagation"
-    bytes_per_pixel: ClassVar[int] = 170
+    bytes_per_pixel: ClassVar[int] = 85
 
     position: float = Field(
         default=0.7,
@@ -70,6 +72,11 @@ class LocalThresholdBackpropagation(WalkParameters, ShineThroughSegmenter):
         le=10,
         description="how often the second stage is repeated; 0: first stage only",
     )
+
+    def _bytes_of_blocks(self, shape: tuple[int, int, int]) -> int:
+        first = self.bytes_per_pixel * shape[1] * shape[2]  # ends before the second stage begins
+        voxels = shape[0] * shape[1] * shape[2]
+        return held_bytes(voxels) + max(bytes_of_refinement(shape, self.radius_px) - first, 0)
 
     def _segment(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import ClassVar
 
 import numpy as np
@@ -13,8 +14,12 @@ from fib_plugins.segmenters.shine_through.grey_stack import GreyStack
 from fib_plugins.threads import bytes_in_threads, in_threads, threads_for
 from fibcore import Context
 
-FLOW_BYTES = 130
-"""Memory of the flow between two slices, per pixel."""
+FLOW_BYTES = 115
+"""Memory of the estimation of the flow, per pixel of a tile."""
+PAIR_BYTES = 24
+"""Memory of two slices and their flow, per pixel."""
+TILE, HALO = 1024, 64
+"""Edge of the tiles in which flow is estimated, and pixels around them, in pixels."""
 LEAST_FLOW_BLUR_PX = 1.0
 """Blur of slices before their flow is estimated, which needs smooth gradients."""
 FAR_PX = 3.0
@@ -45,7 +50,7 @@ class OpticalFlow(ShineThroughSegmenter):
     """
 
     name: ClassVar[str] = "optical_flow"
-    bytes_per_pixel: ClassVar[int] = 80
+    bytes_per_pixel: ClassVar[int] = 50
 
     window_px: int = Field(
         default=8,
@@ -81,7 +86,7 @@ class OpticalFlow(ShineThroughSegmenter):
     )
 
     def _bytes_of_blocks(self, shape: tuple[int, int, int]) -> int:
-        return bytes_in_threads(FLOW_BYTES * shape[1] * shape[2], shape[0] - 1)
+        return bytes_in_threads(_bytes_of_flow(shape[1], shape[2]), shape[0] - 1)
 
     def _segment(
         self,
@@ -113,7 +118,7 @@ class OpticalFlow(ShineThroughSegmenter):
     def _flows(self, stack: GreyStack, context: Context) -> Iterator[tuple[int, np.ndarray]]:
         """Yield slices, the last but one first, and their flow to the next, axes (y or x, y, x)."""
         height, width = stack.shape[1:]
-        threads = threads_for(FLOW_BYTES * height * width, context.threads)
+        threads = threads_for(_bytes_of_flow(height, width), context.threads)
         for last in range(len(stack.data) - 2, -1, -threads):
             slices = range(last, max(last - threads, -1), -1)
             yield from zip(
@@ -128,5 +133,30 @@ class OpticalFlow(ShineThroughSegmenter):
             (stack.plane(i, blur) - np.float32(stack.dark)) / np.float32(stack.contrast)
             for i in (z, z + 1)
         )
-        flow = optical_flow_ilk(first, second, radius=self.window_px, gaussian=True)
-        return np.clip(np.nan_to_num(flow), -FAR_PX, FAR_PX).astype(np.float32)
+        flow = np.empty((2, *first.shape), np.float32)
+        for inner, outer in _tiles(*first.shape):
+            found = optical_flow_ilk(
+                first[outer], second[outer], radius=self.window_px, gaussian=True
+            )
+            rows, columns = (
+                slice(part.start - around.start, part.stop - around.start)
+                for part, around in zip(inner, outer, strict=True)
+            )
+            flow[:, *inner] = np.nan_to_num(found[:, rows, columns])
+        return np.clip(flow, -FAR_PX, FAR_PX)
+
+
+def _tiles(height: int, width: int) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
+    """Yield tiles of a slice, and the same with `HALO` pixels around them."""
+    for y, x in product(range(0, height, TILE), range(0, width, TILE)):
+        parts = ((y, height), (x, width))
+        inner = tuple(slice(start, min(start + TILE, end)) for start, end in parts)
+        outer = tuple(
+            slice(max(start - HALO, 0), min(start + TILE + HALO, end)) for start, end in parts
+        )
+        yield (inner[0], inner[1]), (outer[0], outer[1])
+
+
+def _bytes_of_flow(height: int, width: int) -> int:
+    tile = min(height, TILE + 2 * HALO) * min(width, TILE + 2 * HALO)
+    return FLOW_BYTES * tile + PAIR_BYTES * height * width

@@ -25,7 +25,7 @@ BLOCK = (32, 256, 256)
 """Voxels (z, y, x) that are flooded at a time."""
 HALO = 8
 """Voxels around a block that are flooded with it, so that its borders do not matter."""
-BYTES_PER_VOXEL = 60
+BYTES_PER_VOXEL = 50
 """Memory of a block with its halo."""
 EDGE_PX = 0.7
 """Width of the derivative of a Gaussian that finds edges."""
@@ -90,7 +90,9 @@ class PoreBack(WalkParameters, ShineThroughSegmenter):
             block *= min(size, most + 2 * HALO)
         count = len(_blocks(shape))
         voxels = shape[0] * shape[1] * shape[2]
-        return held_bytes(voxels) + bytes_in_threads(BYTES_PER_VOXEL * block, count)
+        flooding = bytes_in_threads(BYTES_PER_VOXEL * block, count)
+        marking = self.bytes_per_pixel * shape[1] * shape[2]  # before, and counted already
+        return held_bytes(voxels) + max(flooding - marking, 0)
 
     def _segment(
         self,

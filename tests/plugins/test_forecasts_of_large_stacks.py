@@ -16,6 +16,9 @@ BOX = {"shape": SHAPE, "voxel_size_nm": 5, "solid_fraction": 0.4}
 STEPS = [
     ("segmenter/threshold", "predict", {"images": IMAGES}, {"kv": 2}),
     ("segmenter/kmeans", "predict", {"images": IMAGES}, {}),
+    ("segmenter/local_threshold_backpropagation", "predict", {"images": IMAGES}, {"kv": 2}),
+    ("segmenter/optical_flow", "predict", {"images": IMAGES}, {"kv": 2}),
+    ("segmenter/pore_back", "predict", {"images": IMAGES}, {"kv": 2}),
     ("segmenter/random_forest", "fit", {"images": IMAGES, "labels": LABELS}, {}),
     ("segmenter/random_forest", "predict", {"images": IMAGES}, {}),
     ("segmenter/random_forest", "predict", {"images": IMAGES}, {"dimensions": "3d"}),

@@ -90,9 +90,18 @@ class GreyStack:
         """Difference between the means of the two classes."""
         return self.bright - self.dark
 
-    def plane(self, z: int, blur_px: float | None = None) -> np.ndarray:
-        """Return a slice, axes (y, x), float32, solid bright, after `smooth_px` or another blur."""
-        return self.sign * blurred(self.data[z], self.smooth_px if blur_px is None else blur_px)
+    def plane(self, z: int, blur_px: float | None = None, rows: slice = slice(None)) -> np.ndarray:
+        """Return a slice, axes (y, x), float32, solid bright, after `smooth_px` or another blur.
+
+        Args:
+            z: its number.
+            blur_px: standard deviation of the blur, pixels.
+            rows: the rows to return.
+        """
+        blur = self.smooth_px if blur_px is None else blur_px
+        wider = widened(rows, int(4 * blur) + 1, self.data.shape[1])
+        plane = blurred(self.data[z, wider], blur)
+        return self.sign * plane[within(rows, wider, self.data.shape[1])]
 
     def estimates(self) -> dict[str, float]:
         """Return the row of the table `estimates`."""
@@ -111,3 +120,15 @@ def _gain(noise: float, wanted: float) -> float:
     noise by 1 / (2 sqrt(pi) s).
     """
     return noise / (2.0 * float(np.sqrt(np.pi)) * wanted) if noise > wanted else 0.0
+
+
+def widened(part: slice, by: int, size: int) -> slice:
+    """Return a part of an axis of `size` elements with `by` more of them on either side."""
+    start, stop, _ = part.indices(size)
+    return slice(max(start - by, 0), min(stop + by, size))
+
+
+def within(part: slice, wider: slice, size: int) -> slice:
+    """Return where a part of an axis lies in a wider part."""
+    start, stop, _ = part.indices(size)
+    return slice(start - wider.start, stop - wider.start)

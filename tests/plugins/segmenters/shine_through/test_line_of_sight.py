@@ -92,3 +92,22 @@ def test_a_watershed_in_blocks_is_that_of_the_whole(
     whole = PoreBack().predict(images).data
     monkeypatch.setattr("fib_plugins.segmenters.pore_back.BLOCK", (10, 20, 20))
     assert np.mean(PoreBack().predict(images).data != whole) < 0.002
+
+
+def test_bands_of_rows_change_nothing(
+    blobs: np.ndarray, open_pores: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, plugin = open_pores(blobs), LocalThresholdBackpropagation(radius_px=2)
+    whole = plugin.predict(images).data
+    monkeypatch.setattr("fib_plugins.segmenters.shine_through.local_levels.BAND_PIXELS", 48 * 11)
+    assert np.array_equal(plugin.predict(images).data, whole)
+
+
+def test_flow_in_tiles_is_nearly_that_of_whole_slices(
+    blobs: np.ndarray, open_pores: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = open_pores(blobs[:8])
+    whole = OpticalFlow(window_px=4).predict(images).data
+    monkeypatch.setattr("fib_plugins.segmenters.optical_flow.TILE", 24)
+    monkeypatch.setattr("fib_plugins.segmenters.optical_flow.HALO", 16)
+    assert np.mean(OpticalFlow(window_px=4).predict(images).data != whole) < 0.03

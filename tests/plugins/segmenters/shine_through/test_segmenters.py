@@ -146,7 +146,7 @@ def test_memory_does_not_grow_with_the_number_of_slices(
         file = tmp_path / f"{copies}.npy"
         np.save(file, np.concatenate([source] * copies))
         images = Images(np.load(file, mmap_mode="r"), (5, 5, 5), kv=(2.0,))
-        held = 1 if plugin is not PoreBack else 2
+        held = 1 if plugin is OpticalFlow else 2  # arrays of the whole stack
         context = Context(threads=1)
         tracemalloc.start()
         plugin().predict(images, context)
@@ -156,3 +156,16 @@ def test_memory_does_not_grow_with_the_number_of_slices(
 
     plugin().predict(open_pores(blobs[:4]))  # imports
     assert peak(6) < 1.25 * peak(3)
+
+
+def test_the_forecast_of_the_memory_holds(blobs: np.ndarray, open_pores: Open) -> None:
+    images = open_pores(np.tile(blobs[:14], (1, 3, 3)), dtype="uint8")
+    plugin = LocalThresholdBackpropagation()
+    forecast = plugin.forecast("predict", {"images": images.spec}).memory_bytes
+    plugin.predict(images[:, :4])  # imports
+    tracemalloc.start()
+    plugin.predict(images, Context(threads=1))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert forecast is not None
+    assert peak / 1.5 < forecast < 1.5 * peak
