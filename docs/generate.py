@@ -14,6 +14,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import typer
 from pydantic import BaseModel
 
@@ -230,6 +231,15 @@ STRUCTURES: dict[str, tuple[str, dict[str, Any]]] = {
         {"cells": "grains", "arrangement": "packed", "cell_diameter_nm": 200,
          "cell_diameter_std_nm": 60, "solid_fraction": 0.85},
     ),
+    "structure-crystals": (
+        "generator/particles",
+        {"particle_shape": "polyhedron", "diameter_nm": 150, "diameter_std_nm": 50,
+         "solid_fraction": 0.5, "materials": ("epoxy", "Au")},
+    ),
+    "structure-electrode": (
+        "generator/electrode",
+        {"voxel_size_nm": 60, "diameter_nm": 1800, "diameter_std_nm": 900, "fraction": "expected"},
+    ),
 }  # fmt: skip
 """Name of a picture -> generator and parameters of the structure that a slice is shown of."""
 PICTURES = ("structure", "images-1kv", "images-4kv", "otsu-4kv", *STRUCTURES)
@@ -238,7 +248,8 @@ PICTURES = ("structure", "images-1kv", "images-4kv", "otsu-4kv", *STRUCTURES)
 def _structure(name: str) -> Any:
     generator, params = STRUCTURES[name]
     shape = {"shape": (8, 150, 150), "voxel_size_nm": 5}
-    return registry().plugin(generator)(**shape, **params).generate(seed=2).data[4]
+    labels = registry().plugin(generator)(**shape | params).generate(seed=2)
+    return np.array([0.0, 1.0, 0.5])[labels.data[4]]
 
 
 def picture(name: str) -> bytes:

@@ -18,6 +18,8 @@ SHORTEST = 0.45
 """Shortest wavelength of the texture, about, relative to its length: 2.6 deviations."""
 CLUSTER_NM = 1.0
 """Wavelength of the clusters, relative to the mean diameter of particles."""
+FRAYED = 0.2
+"""Weight of the texture: at the edge of the binder thick strands reach further than thin ones."""
 FILM = 4.0
 """Weight of the distance from particles against that of the clusters."""
 
@@ -64,7 +66,7 @@ class Binder:
         shape = gap_nm.shape
         clusters = cluster_waves(CLUSTER_NM * diameter_nm, context.rng_for("clusters"))
         self._clusters = WaveField(clusters, shape, voxel_size_nm, context, "cluster_nodes")
-        self._level = np.inf
+        self._texture = None
         if porosity > 0:
             texture = texture_waves(texture_nm, context.rng_for("texture"))
             self._texture = WaveField(texture, shape, voxel_size_nm, context, "texture_nodes")
@@ -72,11 +74,14 @@ class Binder:
 
     def solid(self, slab: Slab) -> np.ndarray:
         """Return where the texture is solid, bool (z, y, x)."""
-        if self._level == np.inf:
+        if self._texture is None:
             return np.ones((slab[1] - slab[0], *self._gap_nm.shape[1:]), bool)
         return self._texture.slab(slab) < self._level
 
     def order(self, slab: Slab) -> np.ndarray:
         """Return float32 (z, y, x); voxels of lower values become binder before others."""
-        films = self._gap_nm[slab[0] : slab[1]] * np.float32(FILM * self._wetting / self._wide_nm)
-        return films + np.float32(1 - self._wetting) * self._clusters.slab(slab)
+        order = self._gap_nm[slab[0] : slab[1]] * np.float32(FILM * self._wetting / self._wide_nm)
+        order += np.float32(1 - self._wetting) * self._clusters.slab(slab)
+        if self._texture is not None:
+            order += np.float32(FRAYED) * self._texture.slab(slab)
+        return order

@@ -26,10 +26,18 @@ def test_a_dense_binder_has_no_pores():
 
 
 def test_wetting_orders_by_the_gap_and_clusters_do_not():
-    films, clusters = binder(wetting=1.0), binder(wetting=0.0)
+    films, clusters = (binder(wetting=wetting, porosity=0.0) for wetting in (1.0, 0.0))
     assert (np.diff(films.order((0, 40)).ravel()) >= 0).all()
     gap = np.linspace(0, 1, 40**3)
     assert abs(np.corrcoef(clusters.order((0, 40)).ravel(), gap)[0, 1]) < 0.5
+
+
+def test_thick_strands_reach_further_than_thin_ones():
+    dense, porous = binder(porosity=0.0), binder(porosity=0.4)
+    further = porous.order((0, 40)) - dense.order((0, 40))
+    solid = porous.solid((0, 40))
+    assert further[solid].max() < further[~solid].min() + 1e-4
+    assert further.std() > 0.1
 
 
 def test_slabs_are_those_of_the_whole():
