@@ -1,10 +1,10 @@
-"""What grains do to a network that has not seen any: ``python -m benchmarks.structures.grains``.
+"""What grains do to a method that has not seen any: ``python -m benchmarks.structures.grains``.
 
 A twin of porous gold in epoxy (spinodal decomposition) has grains of 60 nm whose brightness differs
-by `contrast`, and is recorded by `adapter/twin`. Two U-Nets are trained on virtual stacks of
-leveled waves as recorded by random variants of `adapter/acquisition`: without grains, and with
-`adapter/grains` among the effects, of other sizes and contrasts. Misplaced pixels in per cent
-(`metric/overlap`), mean and range over seeds.
+by `contrast`, and is recorded by `adapter/twin`. Random forests (or U-Nets, ``--method
+unet``) are trained on virtual stacks of leveled waves as recorded by random variants of
+`adapter/acquisition`: without grains, and with `adapter/grains` among the effects, of other sizes
+and contrasts. Misplaced pixels in per cent (`metric/overlap`), mean and range over seeds.
 """
 
 from __future__ import annotations
@@ -14,8 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from fib_plugins import Grains, Overlap, Spinodal, Twin, UNet, VirtualStacks, WeightedProjection
-from fibcore import Context, Images, Labels
+from fib_plugins import (
+    Grains,
+    Overlap,
+    RandomForest,
+    Spinodal,
+    Twin,
+    UNet,
+    VirtualStacks,
+    WeightedProjection,
+)
+from fibcore import Context, Images, Labels, Segmenter
 
 VOLUME: dict[str, Any] = {"shape": (24, 112, 112), "voxel_size_nm": 5.0}
 PAIR: dict[str, Any] = {"shape": (16, 96, 96), "voxel_size_nm": 5.0}
@@ -42,8 +51,8 @@ def twins(contrasts: list[float], seed: int) -> tuple[Labels, dict[float, Images
     return truth, recorded
 
 
-def trained(effects: list[dict[str, Any]], seed: int, epochs: int) -> UNet:
-    """Return a network trained on virtual stacks with these effects."""
+def trained(method: str, effects: list[dict[str, Any]], seed: int, epochs: int) -> Segmenter:
+    """Return a forest trained on one virtual stack with these effects, or a U-Net on many."""
     source = VirtualStacks(
         structures=[
             {
@@ -64,6 +73,9 @@ def trained(effects: list[dict[str, Any]], seed: int, epochs: int) -> UNet:
         instrument={"plugin": "adapter/acquisition", "params": {"preset": "typical"}},
         pairs_per_epoch=2,
     )
+    if method == "forest":
+        images, labels = source.pair("training", 0, Context(seed))
+        return RandomForest(trees=30).fit(images, labels, Context(seed))
     network = UNet(
         dimensions="2d",
         base_channels=8,
@@ -84,6 +96,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--method", choices=("forest", "unet"), default="forest")
     args = parser.parse_args()
     contrasts = [0.0, 0.05, 0.1, 0.2]
     kinds = {"no grains": [], "grains": [GRAINS]}
@@ -91,7 +104,7 @@ def main() -> None:
     for seed in range(args.seeds):
         truth, recorded = twins(contrasts, 100 + seed)
         for kind, effects in kinds.items():
-            network = trained(effects, seed, args.epochs)
+            network = trained(args.method, effects, seed, args.epochs)
             for contrast, images in recorded.items():
                 labels = network.predict(images, context=Context(0, threads=2))
                 table = Overlap().measure(labels, truth)
