@@ -94,7 +94,7 @@ def trained(method: str, effects: list[dict[str, Any]], seed: int, epochs: int) 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--method", choices=("forest", "unet"), default="forest")
     args = parser.parse_args()
