@@ -17,7 +17,6 @@ from fib_plugins.adapters.instrument.estimate_recording import Recording
 from fib_plugins.adapters.instrument.look import ChannelLook, Look
 from fib_plugins.image_statistics.noise_level import responses_to_noise
 from fib_plugins.milled_face.face import WITHIN, Face, face_mask
-from fib_plugins.milled_face.flattening import ALONG_PX
 from fib_plugins.milled_face.mode import blurred
 from fibcore import Context, FibError
 
@@ -32,6 +31,8 @@ BEAM_RANGE_PX = (0.3, 2.0)
 """Edges are taken to be blurred by a beam within this range, standard deviation in pixels."""
 MOST_GRAIN = 4.0
 """Variance of the grain over that after flattening, at most."""
+LEAST_CURTAINS = 0.004
+"""Weaker stripes, as a fraction of the signal, are not distinguished from grain."""
 CURTAIN_PX = 12.0
 """Changes across the face that are wider are shading."""
 SLICE_ERRORS = 1.645
@@ -160,7 +161,7 @@ def _channel(
     noise = float(np.sqrt(max(_rms(responses) ** 2 - step**2 / 12.0, 0.0)))
     level = float(np.mean(_chosen([one for one, _ in flat], inside)))
     grain = pore_texture.correlations([one for one, _ in flat], inside)
-    curtains, in_pores = _curtains(planes, flat, inside, outside, noise**2)
+    curtains, in_pores = _curtains(planes, flat, inside, outside, face)
     rest, missing = _rest(planes, outside, face, noise**2)
     texture = pore_texture.PoreTexture.of(pore_texture.correlations(planes, outside), noise**2)
     rim = rims.fitted([one for one, _ in flat], distances, level, beam_px)
@@ -223,24 +224,30 @@ def _curtains(
     flat: Sequence[tuple[np.ndarray, np.ndarray]],
     inside: Sequence[np.ndarray],
     outside: Sequence[np.ndarray],
-    noise: float,
+    face: Face | None,
 ) -> tuple[float, float]:
-    """Return the standard deviation of stripes on the face, relative, and the factor in pores."""
+    """Return the standard deviation of stripes on the face, relative, and the factor in pores.
+
+    Grain makes stripes, too, along both axes alike: those along the other axis are subtracted.
+    """
     from scipy.ndimage import gaussian_filter1d
 
-    stripes, levels = [], []
+    if face is None:
+        return 0.0, 1.0
+    stripes, across, levels = [], [], []
     for plane, (_, factor) in zip(planes, flat, strict=True):
         stripes.append(factor - gaussian_filter1d(factor, CURTAIN_PX, axis=1))
+        sideways = face.flattened(np.ascontiguousarray(plane.T))[1].T
+        across.append(sideways - gaussian_filter1d(sideways, CURTAIN_PX, axis=0))
         levels.append(plane - gaussian_filter1d(plane, CURTAIN_PX, axis=1))
-    on_face = _chosen(stripes, inside)
-    face = float(np.mean(_chosen([one for one, _ in flat], inside)))
-    averaged = 4.0 * np.pi * ALONG_PX * float(np.mean(inside))
-    variance = float(on_face.var()) - noise / max(averaged, 1.0) / max(face, 1e-6) ** 2
+    variance = float(_chosen(stripes, inside).var() - _chosen(across, inside).var())
+    if variance < LEAST_CURTAINS**2:
+        return 0.0, 1.0
     in_pores, there = _chosen(stripes, outside), _chosen(levels, outside)
     mean = float(np.mean(_chosen(planes, outside)))
     squares = float(np.sum(in_pores**2)) * max(mean, 1e-6)
     ratio = float(np.sum(in_pores * there)) / squares if squares > 0 else 1.0
-    return float(np.sqrt(max(variance, 0.0))), float(np.clip(ratio, 0.0, 2.0))
+    return float(np.sqrt(variance)), float(np.clip(ratio, 0.0, 2.0))
 
 
 def _correlation(

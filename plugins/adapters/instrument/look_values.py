@@ -35,14 +35,11 @@ def look_values(
     better: dict[str, Any] = {}
     strengths = [one.face_curtains for one in look.channels]
     if "curtaining" in settings.estimate:
-        for channel, estimate in enumerate(found):
-            if estimate.curtains is None or not estimate.curtains.deviation:
-                strengths[channel] = 0.0
         better["curtaining"] = _rms(strengths)
     unit = _rms(strengths)
     channels = []
     for strength, one in zip(strengths, look.channels, strict=True):
-        in_pores = one.rest_curtains / max(one.face_curtains, 1e-9)
+        in_pores = one.rest_curtains / one.face_curtains if one.face_curtains else 1.0
         factor = strength / unit if unit else 1.0
         changes = {"face_curtains": factor, "rest_curtains": factor * in_pores}
         channels.append(one.model_copy(update=changes))
