@@ -38,6 +38,8 @@ LOOK_BYTES_PER_PIXEL = 110
 """The same for images with a look: random fields, ranks, distances."""
 FIT_BYTES = 500 * 2**20
 """Memory for the slices of target and source in use: at most 48 of 768 x 768 pixels of each."""
+LOOK_FIT_BYTES, LOOK_FIT_CHANNEL_BYTES = 150 * 2**20, 150 * 2**20
+"""More memory to estimate a look from: outlines of 12 slices, and their levels in each channel."""
 LEAST_PIXELS = 32
 """Shortest edge of slices that parameters are estimated from."""
 
@@ -160,7 +162,10 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
                 f"estimated and stay as given"
             )
         model = Model(self.identifier(), known)
-        return Forecast(memory_bytes=FIT_BYTES, warnings=tuple(warnings), model=model)
+        memory = FIT_BYTES
+        if "look" in self.estimate:
+            memory += LOOK_FIT_BYTES + LOOK_FIT_CHANNEL_BYTES * len(target.kv)
+        return Forecast(memory_bytes=memory, warnings=tuple(warnings), model=model)
 
     def _check_pair(self, target: VolumeSpec, source: VolumeSpec | None) -> None:
         self._check_channels(len(target.kv))
