@@ -217,11 +217,13 @@ class Foam(Generator):
             FibError: it is too small or too large.
         """
         count = round(float(self._region_nm.prod()) / self._sizes.mean_volume_nm3)
-        if count < FEWEST_CELLS:
+        across = float(self._box_nm.min()) / self.cell_diameter_nm
+        if count < FEWEST_CELLS or (self.periodic and across < 1):
             raise FibError(
-                f"only {count} cells of {self.cell_diameter_nm:g} nm fit the volume, at least "
-                f"{FEWEST_CELLS} are needed; use a larger `shape`, smaller cells, or "
-                f"`periodic`: false"
+                f"only {count} cells of {self.cell_diameter_nm:g} nm fit the volume, {across:.2g} "
+                f"along its shortest edge; at least {FEWEST_CELLS}, and 1 along each edge of a "
+                f"periodic one, are needed. Use a larger `shape`, smaller cells, or `periodic`: "
+                f"false"
             )
         if count > MOST_CELLS:
             raise FibError(

@@ -156,6 +156,8 @@ def test_what_does_not_fit_is_refused(changes, words):
 def test_boxes_with_too_few_or_too_many_cells_are_refused():
     with pytest.raises(FibError, match=r"only .* cells"):
         foam(thickness_nm=3, periodic=True, shape=32).forecast("generate", {})
+    with pytest.raises(FibError, match="along its shortest edge"):
+        foam(thickness_nm=3, periodic=True, shape=(20, 200, 200)).forecast("generate", {})
     with pytest.raises(FibError, match="in nm"):
         foam(thickness_nm=0.3, cell_diameter_nm=0.5).forecast("generate", {})
 
