@@ -148,7 +148,7 @@ def _vary_detector(
     channels: Sequence[int],
     count: int,
 ) -> None:
-    """Draw anew what belongs to the channels of one detector, of `count` channels in all."""
+    """Draw again what belongs to the channels of one detector, of `count` channels in all."""
     given = centre.model_dump(mode="json")
     factors = (1.0 + spread) ** rng.uniform(-1.0, 1.0, len(OF_DETECTOR))
     move = OFFSET_PER_SPREAD * spread * rng.uniform(-1.0, 1.0)
