@@ -26,20 +26,21 @@ from .electron import (
 )
 from .lattice import ARRIVED, ENTERED, ESCAPED, Lattice, to_walls, walk, walls_of
 from .medium import Tables
-from .random_stream import GOLDEN, scramble, stream_of
+from .random_stream import GOLDEN, scramble, scramble_briefly, stream_of
 from .secondary import (
     AFTER_END,
     AT_END,
     ON_WAY,
     Secondary,
-    bound_of,
     escaping,
     fading,
     free_in,
+    in_sight,
     is_chosen,
     pairs_at,
     share_of_flight,
     voxel_of,
+    weight_of,
 )
 from .settle import settle
 from .tally import Tally, add_to_spectra, count
@@ -78,9 +79,9 @@ class Lanes(NamedTuple):
         under_way: int32, whether its secondary electrons are still to be counted.
         face: secondary electrons that it has emitted at the face.
         face_depth: their sum weighted by the depth reached by then.
-        bounds: sum of the bounds of its flights beside pores.
-        bound: bound of its last flight, if that is chosen; otherwise 0.
-        way: (`LANES`, 9), the chosen flight: start, end, secondary electrons made, bound, depth.
+        weights: sum of the weights of its flights beside pores.
+        weight: weight of its last flight, if that is chosen; otherwise 0.
+        way: (`LANES`, 9), the chosen flight: start, end, secondary electrons made, weight, depth.
         way_voxels: int32 (`LANES`, 7), voxels of both and medium; see `secondary.nothing_emitted`.
     """
 
@@ -118,8 +119,8 @@ class Lanes(NamedTuple):
     under_way: np.ndarray
     face: np.ndarray
     face_depth: np.ndarray
-    bounds: np.ndarray
-    bound: np.ndarray
+    weights: np.ndarray
+    weight: np.ndarray
     way: np.ndarray
     way_voxels: np.ndarray
 
@@ -212,20 +213,21 @@ def _shine(lanes: Lanes, tables: Tables, secondary: Secondary) -> None:
 
 @compiled(pipeline_class=_NoAlias, **PLAIN)
 def _shine_into_pores(lanes: Lanes, secondary: Secondary) -> None:
-    """Add the bound of every flight that has stayed within its box, and choose one; see `emit`."""
+    """Add the weight of every flight that has stayed within its box, and choose one; see `emit`."""
     for i in range(LANES):
-        medium, bounds, made = lanes.medium[i], lanes.bounds[i], lanes.made[i]
+        medium, weights, made = lanes.medium[i], lanes.weights[i], lanes.made[i]
         start = (lanes.start_z[i], lanes.start_y[i], lanes.start_x[i])
         end = (lanes.z[i], lanes.y[i], lanes.x[i])
         walls = _walls(lanes, i)
         zero = made - made
         free = max(min(free_in(start, walls), free_in(end, walls)), zero)
-        bound = np.float32(0.5) * made * fading(free, medium, secondary)
+        weight = np.float32(0.5) * made * fading(free, medium, secondary)
+        weight *= in_sight(min(start[0], end[0]), secondary)
         beside = (lanes.state[i] == HIT) & (free < secondary.seen_nm[medium])
-        after = bounds + bound
-        chosen = beside & is_chosen(scramble(lanes.stream[i] ^ ON_WAY), bound, after)
-        lanes.bounds[i] = after if beside else bounds
-        lanes.bound[i] = bound if chosen else zero
+        after = weights + weight
+        chosen = beside & is_chosen(scramble_briefly(lanes.stream[i] ^ ON_WAY), weight, after)
+        lanes.weights[i] = after if beside else weights
+        lanes.weight[i] = weight if chosen else zero
 
 
 @compiled(pipeline_class=_NoAlias, **PLAIN)
@@ -344,17 +346,17 @@ def _choose_flight(lanes: Lanes, i: Whole, lattice: Lattice) -> None:
     medium = np.int32(lanes.medium[i])
     deepest = max(lanes.deepest[i], end[0])
     voxels = (voxel_of(start, box, lattice), voxel_of(end, box, lattice))
-    _note(lanes, i, (start, end, *voxels, medium, lanes.made[i], lanes.bound[i], deepest))
+    _note(lanes, i, (start, end, *voxels, medium, lanes.made[i], lanes.weight[i], deepest))
 
 
 @inlined
 def _note(lanes: Lanes, i: Whole, chosen: tuple) -> None:
     """Note the flight of a lane that is to be examined; see `secondary.nothing_emitted`."""
-    start, end, voxel_1, voxel_2, medium, made, bound, deepest = chosen
+    start, end, voxel_1, voxel_2, medium, made, weight, deepest = chosen
     for along in range(3):
         lanes.way[i, along], lanes.way[i, 3 + along] = start[along], end[along]
         lanes.way_voxels[i, along], lanes.way_voxels[i, 3 + along] = voxel_1[along], voxel_2[along]
-    lanes.way[i, 6], lanes.way[i, 7], lanes.way[i, 8] = made, bound, deepest
+    lanes.way[i, 6], lanes.way[i, 7], lanes.way[i, 8] = made, weight, deepest
     lanes.way_voxels[i, 6] = medium
 
 
@@ -365,7 +367,7 @@ def _emitted(lanes: Lanes, i: Whole) -> tuple:
     return (
         lanes.face[i],
         lanes.face_depth[i],
-        lanes.bounds[i],
+        lanes.weights[i],
         (
             (way[i, 0], way[i, 1], way[i, 2]),
             (way[i, 3], way[i, 4], way[i, 5]),
@@ -406,11 +408,11 @@ def _emit(
     lanes.face[i] += number
     lanes.face_depth[i] += number * deepest
     if secondary.closed_nm[0] < secondary.seen_nm[medium]:
-        bound = bound_of(made, start, start_walls, end, _walls(lanes, i), medium, how, secondary)
-        lanes.bounds[i] += bound
-        if is_chosen(scramble(lanes.stream[i] ^ draw), bound, lanes.bounds[i]):
+        weight = weight_of(made, start, start_walls, end, _walls(lanes, i), medium, how, secondary)
+        lanes.weights[i] += weight
+        if is_chosen(scramble_briefly(lanes.stream[i] ^ draw), weight, lanes.weights[i]):
             voxels = (voxel_of(start, start_box, lattice), voxel_of(end, end_box, lattice))
-            _note(lanes, i, (start, end, *voxels, medium, made, bound, deepest))
+            _note(lanes, i, (start, end, *voxels, medium, made, weight, deepest))
 
 
 @inlined
@@ -451,7 +453,7 @@ def _settle(
     stream = lanes.stream[i] ^ AFTER_END
     settle(_emitted(lanes, i), stream, p, pixel, lattice, tables, beam, secondary, tally)
     lanes.under_way[i] = 0
-    lanes.face[i] = lanes.face_depth[i] = lanes.bounds[i] = 0
+    lanes.face[i] = lanes.face_depth[i] = lanes.weights[i] = 0
 
 
 @compiled(**PLAIN)
@@ -493,7 +495,7 @@ def image_pixels(
         for i in range(LANES):
             if lanes.state[i] == WALKING:
                 _walk(lanes, i, pixels, lattice, tables, beam, secondary, tally)
-            elif secondary is not None and lanes.bound[i] > 0:
+            elif secondary is not None and lanes.weight[i] > 0:
                 _choose_flight(lanes, i, lattice)
         _collide(lanes, tables)
         under_way = 0

@@ -47,10 +47,11 @@ from .lattice import (
 )
 from .medium import Tables
 from .pores import away_from, comes_out, goes_up, into_pores
-from .random_stream import GOLDEN, scramble, stream_of
+from .random_stream import GOLDEN, scramble, scramble_briefly, stream_of
 from .secondary import (
     AFTER_END,
     AT_END,
+    MOST_AT_A_TIME,
     ON_WAY,
     Secondary,
     emit,
@@ -222,15 +223,16 @@ def _send(
         if end != ARRIVED:
             made *= share_of_flight(start, place, range_nm - range_after)
         emitted = emit(
-            emitted, scramble(stream ^ ON_WAY), made, deepest, start, start_box, place, box,
+            emitted, scramble_briefly(stream ^ ON_WAY), made, deepest, start, start_box, place, box,
             medium, end, lattice, tables, secondary,
         )  # fmt: skip
         if end == ARRIVED:
             if is_lost(left, place, reach, range_after, walls_of(box, lattice, tables)):
                 state = ENDED
                 emitted = emit(
-                    emitted, scramble(stream ^ AT_END), pairs_at(left, medium, secondary, tables),
-                    deepest, place, box, place, box, medium, end, lattice, tables, secondary,
+                    emitted, scramble_briefly(stream ^ AT_END),
+                    pairs_at(left, medium, secondary, tables), deepest, place, box, place, box,
+                    medium, end, lattice, tables, secondary,
                 )  # fmt: skip
             else:
                 depth, range_nm = left, range_after
@@ -271,23 +273,32 @@ def _settle(
 ) -> None:
     """Count the secondary electrons of an electron that has ended; see `settle.settle`."""
     real = tables.angles.dtype.type
-    face, face_depth, bounds, chosen = emitted
-    for _ in range(poisson(scramble(stream), face)):
+    face, face_depth, weights, chosen = emitted
+    left = face
+    while left > real(0):
+        few = poisson(scramble(stream), min(left, real(MOST_AT_A_TIME)))
+        left -= real(MOST_AT_A_TIME)
         stream += GOLDEN
-        bits, cosine = scramble(stream), real(0)
-        if beam.is_aimed[0] > real(0):
-            cosine = back_along(away_from((-real(1), real(0), real(0)), bits, tables), beam)
-        for detector in range(tally.counts.shape[1]):
-            if is_secondary_counted(cosine, real(0), bits, detector, beam):
-                _count(tally, p, detector, real(1), face_depth / face)
-    if bounds <= real(0):
+        for _ in range(few):
+            bits, cosine = scramble(stream), real(0)
+            stream += GOLDEN
+            if beam.is_aimed[0] > real(0):
+                cosine = back_along(away_from((-real(1), real(0), real(0)), bits, tables), beam)
+            for detector in range(tally.counts.shape[1]):
+                if is_secondary_counted(cosine, real(0), bits, detector, beam):
+                    _count(tally, p, detector, real(1), face_depth / face)
+    if weights <= real(0):
         return
-    stream += GOLDEN
-    expected, place, normal, voxel = into_pores(emitted, pixel, lattice, secondary)
-    for _ in range(poisson(scramble(stream), expected)):
+    left, place, normal, voxel = into_pores(emitted, pixel, lattice, secondary)
+    while left > real(0):
+        few = poisson(scramble(stream), min(left, real(MOST_AT_A_TIME)))
+        left -= real(MOST_AT_A_TIME)
         stream += GOLDEN
-        bits = scramble(stream)
-        if goes_up(normal, bits, tables):
+        for _ in range(few):
+            bits = scramble(stream)
+            stream += GOLDEN
+            if not goes_up(normal, bits, tables):
+                continue
             direction = away_from(normal, bits, tables)
             if comes_out(place, direction, voxel, pixel, lattice, tables):
                 cosine = back_along(direction, beam)

@@ -16,7 +16,7 @@ from .collision import deflection, entering, flight
 from .compiled import Real, Whole, inlined
 from .lattice import ARRIVED, ENTERED, ESCAPED, Lattice, look_up, walk, walls_of
 from .medium import Tables
-from .random_stream import GOLDEN, scramble
+from .random_stream import GOLDEN, scramble, scramble_briefly
 from .secondary import (
     AFTER_END,
     AT_END,
@@ -269,7 +269,7 @@ def follow(
         if end != ARRIVED:
             made *= share_of_flight(start, place, length)
         emitted = emit(
-            emitted, scramble(stream ^ ON_WAY), made, deepest, start, start_box, place, box,
+            emitted, scramble_briefly(stream ^ ON_WAY), made, deepest, start, start_box, place, box,
             before, end, lattice, tables, secondary,
         )  # fmt: skip
         if end == ENTERED:
@@ -283,8 +283,9 @@ def follow(
         walls = walls_of(box, lattice, tables)
         if is_lost(left, place, reach, range_after, walls):
             emitted = emit(
-                emitted, scramble(stream ^ AT_END), pairs_at(left, medium, secondary, tables),
-                deepest, place, box, place, box, medium, ARRIVED, lattice, tables, secondary,
+                emitted, scramble_briefly(stream ^ AT_END),
+                pairs_at(left, medium, secondary, tables), deepest, place, box, place, box, medium,
+                ARRIVED, lattice, tables, secondary,
             )  # fmt: skip
             return False, zero, zero, deepest, emitted, stream ^ AFTER_END
         depth, range_nm = left, range_after

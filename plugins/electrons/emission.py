@@ -12,8 +12,8 @@ table could be read; the constants here come from rules, and their coefficients 
   Phys. 505 (1993) 465. The first coefficient fits the shapes of delta(E) of Cu and Au (I. M.
   Bronstein and B. S. Fraiman 1969, clean surfaces), the second the energies at which delta of Ti,
   Fe, Ni, Nb, Mo, Ta, W and Pt is largest (CRC Handbook of Chemistry and Physics, Secondary electron
-  emission), both with the transport of this package. `epsilon_ev` is 73 eV: the same set of
-  Bronstein and Fraiman gives 69 eV for Al, 82 for Cu, and 69 for Au.
+  emission), both with the transport of this package. `epsilon_ev` is 71 eV: the same set of
+  Bronstein and Fraiman gives 67 eV for Al, 80 for Cu, and 67 for Au.
 - **Compounds of non-metals** (oxides, polymers and so on; at least a tenth of the atoms are H, N,
   O, F, P, S, Cl, Se, Br or I): slow electrons cannot lose energy to the electrons of a filled band,
   and escape from larger depths (H. Seiler, J. Appl. Phys. 54 (1983) R1). 3 nm and 35 eV are
@@ -33,7 +33,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from fibcore.elements import elements
 from fibcore.materials import Material
 
-EPSILON_EV = 73.0
+EPSILON_EV = 71.0
 PER_NM, PER_NM_AND_HOLE = 0.625, 0.06
 INSULATOR_EPSILON_EV, INSULATOR_ESCAPE_NM = 35.0, 3.0
 

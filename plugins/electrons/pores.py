@@ -40,15 +40,15 @@ def into_pores(emitted: tuple, pixel: tuple, lattice: Lattice, secondary: Second
         The number; the place (z, y, x) in nm, the normal there, the voxel of vacuum before it.
     """
     real = secondary.pairs_by_depth.dtype.type
-    _, _, bounds, chosen = emitted
-    start, end, voxel_1, voxel_2, medium, made, bound, _ = chosen
+    _, _, weights, chosen = emitted
+    start, end, voxel_1, voxel_2, medium, made, weight, _ = chosen
     d1, place_1, normal_1, vacuum_1 = _nearest(start, voxel_1, pixel, lattice, secondary)
     d2, place_2, normal_2, vacuum_2 = _nearest(end, voxel_2, pixel, lattice, secondary)
     per_nm = secondary.escape_per_nm[medium]
     fade_1, fade_2 = real(decay(d1 * per_nm)), real(decay(d2 * per_nm))
     number = escaping(made, (d2 - d1) * per_nm, fade_1, fade_2)
-    if bound > real(0):
-        number *= bounds / bound
+    if weight > real(0):
+        number *= weights / weight
     if d1 <= d2:
         return number, place_1, normal_1, vacuum_1
     return number, place_2, normal_2, vacuum_2

@@ -4,7 +4,7 @@ On a flight in a solid, a fast electron makes (energy lost) / epsilon secondary 
 is made at a distance d from an open surface leaves through it with probability 0.5 exp(-d /
 escape_nm); see `emission`. Open are the imaged face and, where there is vacuum, the nearest wall of
 a pore. Along a straight flight d is taken to change linearly, and the loss to be constant; so the
-expected number is exact. What an electron has left at its end is emitted there.
+expected number is exact. What an electron has left at its end, above 50 eV, is lost there.
 
 Those that leave through the face are in sight. Those from walls of pores leave in directions drawn
 from Lambert's cosine law, and are in sight if their straight way through vacuum ends beyond the
@@ -12,9 +12,8 @@ face; where it meets a wall they are lost. This is an unbiased estimate of the s
 opening. Numbers are drawn from Poisson's law for each fast electron.
 
 **Pores** are examined once for each fast electron: on one of its flights, drawn in proportion to an
-upper bound of what it emits, by the distance to the walls of its box. The result is divided by the
-probability of the choice. Its expectation is that of all flights, and the counting noise hardly
-larger.
+estimate of what comes out. The result is divided by the probability of the choice. Its expectation
+is that of all flights, and the counting noise hardly larger.
 
 All random numbers are taken from places of their own: the fast electrons are the same with and
 without secondary electrons.
@@ -45,8 +44,15 @@ from .open_surfaces import OpenSurfaces, no_surfaces
 SEEN_DEPTHS = 6.0
 """Depth of escape, in units of `escape_nm`, beyond which nothing is emitted: exp(-6) is 0.25 %."""
 
-MOST_AT_A_TIME = 64
-"""Most secondary electrons of one fast electron at one surface."""
+LARGEST_EV = 50.0
+"""Largest energy of a secondary electron, by convention: slower ones are some, and make none."""
+
+MOST_AT_A_TIME = 16
+"""Largest mean of a number that is drawn at a time."""
+
+SIGHT_VOXELS = 10.0
+"""Flights at a depth of so many voxels are chosen with a quarter of their probability, since less
+of what is emitted in the depth of pores comes out: it reduces the noise, and changes no mean."""
 
 ON_WAY, AT_END, AFTER_END = (
     np.uint64(0xD1B54A32D192ED03),
@@ -60,10 +66,12 @@ class Secondary(NamedTuple):
     """Secondary electrons of the media of a lattice; arrays are float32 or float64.
 
     Attributes:
-        pairs_by_depth: (medium x `NODES`) energy over epsilon, evenly spaced in optical depth.
+        pairs_by_depth: (medium x `NODES`) secondary electrons that are still to be made, evenly
+            spaced in optical depth.
         escape_per_nm: (medium) 1 / escape_nm; 0 for vacuum.
         seen_nm: (medium) distance to a wall of a pore from which on nothing is emitted there; 0
             for vacuum.
+        sight_per_nm: (1) see `SIGHT_VOXELS`.
         closed_nm: (1) 0 if there is vacuum in the lattice, otherwise beyond all.
         codes: see `OpenSurfaces`, like the next two.
         offsets: offsets of voxels.
@@ -73,6 +81,7 @@ class Secondary(NamedTuple):
     pairs_by_depth: np.ndarray
     escape_per_nm: np.ndarray
     seen_nm: np.ndarray
+    sight_per_nm: np.ndarray
     closed_nm: np.ndarray
     codes: np.ndarray
     offsets: np.ndarray
@@ -100,6 +109,7 @@ def make_secondary(
     energy_kev: float,
     cutoff_ev: float,
     surfaces: OpenSurfaces | None = None,
+    voxel_nm: float = 1.0,
 ) -> Secondary:
     """Return the secondary electrons of media at a beam energy.
 
@@ -109,6 +119,7 @@ def make_secondary(
         energy_kev: beam energy, keV.
         cutoff_ev: cut-off of the tables, eV.
         surfaces: of vacuum in the lattice; by default there is none.
+        voxel_nm: lateral size of its voxels.
     """
     dtype = tables.angles.dtype
     surfaces = surfaces or no_surfaces()
@@ -122,13 +133,15 @@ def make_secondary(
         rows = slice(i * NODES, (i + 1) * NODES)
         depth = tables.depth_by_energy[rows].astype(np.float64)
         share = np.interp(even * depth[-1], depth, even)
-        pairs[i] = cutoff_ev * np.exp(share * span) / emission.epsilon_ev
+        energy_ev = cutoff_ev * np.exp(share * span)
+        pairs[i] = np.maximum(energy_ev - LARGEST_EV, 0.0) / emission.epsilon_ev
         escape[i] = emission.escape_nm
     per_nm = np.divide(1.0, escape, out=np.zeros_like(escape), where=escape > 0)
     closed = np.array([0.0 if len(surfaces.codes) else BEYOND_ALL_NM])
-    floats = (pairs.ravel(), per_nm, SEEN_DEPTHS * escape, closed)
-    pairs, per_nm, seen, closed = (part.astype(dtype) for part in floats)
-    return Secondary(pairs, per_nm, seen, closed, *surfaces)
+    sight = np.array([1.0 / (SIGHT_VOXELS * voxel_nm)])
+    floats = (pairs.ravel(), per_nm, SEEN_DEPTHS * escape, sight, closed)
+    pairs, per_nm, seen, sight, closed = (part.astype(dtype) for part in floats)
+    return Secondary(pairs, per_nm, seen, sight, closed, *surfaces)
 
 
 def no_secondary(tables: Tables) -> Secondary:
@@ -139,7 +152,7 @@ def no_secondary(tables: Tables) -> Secondary:
 
 @inlined
 def pairs_at(depth: Real, medium: Whole, secondary: Secondary, tables: Tables) -> Real:
-    """Return the energy at an optical depth over that of a secondary electron."""
+    """Return the secondary electrons that are still to be made at an optical depth."""
     place = depth * tables.depth_scale[medium]
     node = min(np.uint32(place), np.uint32(INTERVALS - 1))
     at = np.uint32(np.uint32(medium) * np.uint32(NODES)) + node
@@ -195,8 +208,8 @@ def nothing_emitted(tables: Tables) -> tuple:
 
     Returns:
         Expected number at the face; its sum weighted by the depth reached by then; the sum of the
-        bounds of all flights beside pores; and the one of them that is chosen: start, end, their
-        voxels, medium, secondary electrons made, bound, depth reached.
+        weights of all flights beside pores; and the one of them that is chosen: start, end, their
+        voxels, medium, secondary electrons made, weight, depth reached.
     """
     zero = tables.angles.dtype.type(0)
     nowhere, no_voxel = (zero, zero, zero), (np.int32(0), np.int32(0), np.int32(0))
@@ -207,7 +220,7 @@ def nothing_emitted(tables: Tables) -> tuple:
 @inlined
 def emit(
     emitted: tuple,
-    bits: np.uint64,
+    bits: np.uint32,
     made: Real,
     deepest: Real,
     start: tuple,
@@ -237,7 +250,7 @@ def emit(
         tables: see `Tables`.
         secondary: see `Secondary`.
     """
-    face, face_depth, bounds, chosen = emitted
+    face, face_depth, weights, chosen = emitted
     number = escaping(
         made,
         (end[0] - start[0]) * secondary.escape_per_nm[medium],
@@ -249,13 +262,13 @@ def emit(
     if secondary.closed_nm[0] < secondary.seen_nm[medium]:
         walls_1 = walls_of(start_box, lattice, tables)
         walls_2 = walls_of(end_box, lattice, tables)
-        bound = bound_of(made, start, walls_1, end, walls_2, medium, how, secondary)
-        bounds += bound
-        if is_chosen(bits, bound, bounds):
+        weight = weight_of(made, start, walls_1, end, walls_2, medium, how, secondary)
+        weights += weight
+        if is_chosen(bits, weight, weights):
             voxel_1 = voxel_of(start, start_box, lattice)
             voxel_2 = voxel_of(end, end_box, lattice)
-            chosen = (start, end, voxel_1, voxel_2, np.int32(medium), made, bound, deepest)
-    return face, face_depth, bounds, chosen
+            chosen = (start, end, voxel_1, voxel_2, np.int32(medium), made, weight, deepest)
+    return face, face_depth, weights, chosen
 
 
 @inlined
@@ -265,7 +278,7 @@ def fading(distance_nm: Real, medium: Whole, secondary: Secondary) -> Real:
 
 
 @inlined
-def bound_of(
+def weight_of(
     made: Real,
     start: tuple,
     start_walls: tuple,
@@ -275,22 +288,35 @@ def bound_of(
     how: Whole,
     secondary: Secondary,
 ) -> Real:
-    """Return an upper bound of what a straight way emits into pores; 0 far from all; see `emit`."""
+    """Return the weight by which a straight way beside pores is chosen; 0 far from all.
+
+    An upper bound of what it emits there, times an estimate of what of that comes out.
+    """
     zero = made - made
     free = zero
     if how == ARRIVED:
         free = max(min(free_in(start, start_walls), free_in(end, end_walls)), zero)
     if free >= secondary.seen_nm[medium]:
         return zero
-    return np.float32(0.5) * made * fading(free, medium, secondary)
+    out = in_sight(min(start[0], end[0]), secondary)
+    return np.float32(0.5) * made * fading(free, medium, secondary) * out
 
 
 @inlined
-def is_chosen(bits: np.uint64, bound: Real, bounds: Real) -> bool:
-    """Return whether a flight takes the place of the one chosen before, by its share of bounds."""
-    zero = bound - bound
-    chance = (zero + np.float32(bits >> np.uint64(40)) + np.float32(0.5)) * np.float32(2.0**-24)
-    return chance * bounds < bound
+def in_sight(depth_nm: Real, secondary: Secondary) -> Real:
+    """Return an estimate of the share of secondary electrons that come out; see `SIGHT_VOXELS`."""
+    one = depth_nm - depth_nm + np.float32(1)
+    open_share = one / (one + depth_nm * secondary.sight_per_nm[0])
+    return open_share * open_share
+
+
+@inlined
+def is_chosen(bits: np.uint32, weight: Real, weights: Real) -> bool:
+    """Return whether a flight takes the place of the one chosen before, by its share of weight."""
+    zero = weight - weight
+    whole = np.float32(np.int32(bits >> np.uint32(8)))  # vector instructions have no other way
+    chance = (zero + whole + np.float32(0.5)) * np.float32(2.0**-24)
+    return chance * weights < weight
 
 
 @inlined
@@ -306,10 +332,10 @@ def voxel_of(place: tuple, box: tuple, lattice: Lattice) -> tuple:
 
 @inlined
 def poisson(bits: np.uint64, mean: Real) -> np.int32:
-    """Return a number drawn from Poisson's law, at most `MOST_AT_A_TIME`, by inversion."""
+    """Return a number drawn from Poisson's law, by inversion; its mean is below 20."""
     chance = (np.float32(bits >> np.uint64(40)) + np.float32(0.5)) * np.float32(2.0**-24)
     number, probability = np.int32(0), decay(mean)
-    while chance > probability and number < MOST_AT_A_TIME:
+    while chance > probability and number < 4 * MOST_AT_A_TIME:
         chance -= probability
         number = np.int32(number + 1)
         probability *= np.float32(mean) / np.float32(number)

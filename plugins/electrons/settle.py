@@ -10,7 +10,7 @@ from .lattice import Lattice
 from .medium import Tables
 from .pores import away_from, comes_out, goes_up, into_pores
 from .random_stream import GOLDEN, scramble
-from .secondary import Secondary, poisson
+from .secondary import MOST_AT_A_TIME, Secondary, poisson
 from .tally import Tally, count
 
 
@@ -40,28 +40,35 @@ def settle(
         tally: receives the counts.
     """
     real = tables.angles.dtype.type
-    face, face_depth, bounds, chosen = emitted
-    detectors = tally.counts.shape[1]
-    for _ in range(poisson(scramble(stream), face)):
+    face, face_depth, weights, chosen = emitted
+    left = face
+    while left > real(0):
+        few = poisson(scramble(stream), min(left, real(MOST_AT_A_TIME)))
+        left -= real(MOST_AT_A_TIME)
         stream += GOLDEN
-        bits, cosine = scramble(stream), real(0)
-        if beam.is_aimed[0] > real(0):
-            cosine = back_along(away_from((-real(1), real(0), real(0)), bits, tables), beam)
-        for detector in range(detectors):
-            if is_secondary_counted(cosine, real(0), bits, detector, beam):
-                count(tally, p, detector, real(1), face_depth / face)
-    if bounds <= real(0):
+        for _ in range(few):
+            bits, cosine = scramble(stream), real(0)
+            stream += GOLDEN
+            if beam.is_aimed[0] > real(0):
+                cosine = back_along(away_from((-real(1), real(0), real(0)), bits, tables), beam)
+            for detector in range(tally.counts.shape[1]):
+                if is_secondary_counted(cosine, real(0), bits, detector, beam):
+                    count(tally, p, detector, real(1), face_depth / face)
+    if weights <= real(0):
         return
-    stream += GOLDEN
-    expected, place, normal, voxel = into_pores(emitted, pixel, lattice, secondary)
-    for _ in range(poisson(scramble(stream), expected)):
+    left, place, normal, voxel = into_pores(emitted, pixel, lattice, secondary)
+    while left > real(0):
+        few = poisson(scramble(stream), min(left, real(MOST_AT_A_TIME)))
+        left -= real(MOST_AT_A_TIME)
         stream += GOLDEN
-        bits = scramble(stream)
-        if not goes_up(normal, bits, tables):
-            continue
-        direction = away_from(normal, bits, tables)
-        if comes_out(place, direction, voxel, pixel, lattice, tables):
-            cosine = back_along(direction, beam)
-            for detector in range(detectors):
-                if is_secondary_counted(cosine, place[0], bits, detector, beam):
-                    count(tally, p, detector, real(1), chosen[7])
+        for _ in range(few):
+            bits = scramble(stream)
+            stream += GOLDEN
+            if not goes_up(normal, bits, tables):
+                continue
+            direction = away_from(normal, bits, tables)
+            if comes_out(place, direction, voxel, pixel, lattice, tables):
+                cosine = back_along(direction, beam)
+                for detector in range(tally.counts.shape[1]):
+                    if is_secondary_counted(cosine, place[0], bits, detector, beam):
+                        count(tally, p, detector, real(1), chosen[7])

@@ -174,7 +174,14 @@ def imagers_of(
         )
         secondary = None
         if surfaces is not None:
-            secondary = make_secondary(emissions, tables, energy, parameters.cutoff_ev, surfaces)
+            secondary = make_secondary(
+                emissions,
+                tables,
+                energy,
+                parameters.cutoff_ev,
+                surfaces,
+                min(labels.voxel_size_nm[1:]),
+            )
         # depends on the structure, too: two structures have different noise at one seed
         key = int(context.rng_for("electrons", repr(energy), structure).integers(2**63))
         imagers[voltage] = Imager(

@@ -10,9 +10,10 @@ import sys
 import numpy as np
 import pytest
 
-from fib_plugins.electrons.electron import make_beam
-from fib_plugins.electrons.imaging import Imager, make_lattice
+from fib_plugins.electrons.electron import Detector, make_beam
+from fib_plugins.electrons.imaging import Imager, make_lattice, surfaces_in
 from fib_plugins.electrons.medium import build_tables
+from fib_plugins.electrons.secondary import emissions_of, make_secondary, reach_nm
 from fib_plugins.simulators.monte_carlo import MonteCarlo
 from fibcore import Context, Labels
 from fibcore.materials import EPOXY, GOLD, VACUUM
@@ -24,6 +25,13 @@ SETTINGS = {
     "wide beam and windows": {
         "diameter_nm": 9.0, "energy_window": (0.3, 0.95), "polar_deg": (10.0, 80.0), "below": 1,
     },
+    "secondary electrons": {
+        "lateral": "mirror",
+        "detectors": (
+            Detector(None, secondary_polar_deg=(0.0, 180.0)),
+            Detector((0.8, 1.0), (0.0, 60.0), (0.0, 60.0), 10.0),
+        ),
+    },
 }  # fmt: skip
 
 
@@ -34,17 +42,23 @@ def count(name, *, gpu, edge=3, electrons=10, energy_kev=1.0, dtype=np.float32, 
     beam = {k: v for k, v in settings.items() if k not in surroundings}
     coarse = np.random.default_rng(8).choice([0, 1, 2], (4, 4, 4), p=[0.4, 0.5, 0.1])
     labels = Labels(np.kron(coarse, np.ones((2, 2, 2))).astype(np.uint8), (4.0, 3.0, 3.5), PHASES)
+    media = list(PHASES.values())
+    tables, emissions = build_tables(media, energy_kev, dtype=dtype), emissions_of(media, {})
+    surfaces = surfaces_in(labels, [0, 1, 2], reach_nm(emissions), **surroundings)
+    secondary = make_secondary(emissions, tables, energy_kev, 50.0, surfaces, 3.0)
     imager = Imager(
         make_lattice(labels, [0, 1, 2], dtype=dtype, **surroundings),
-        build_tables(list(PHASES.values()), energy_kev, dtype=dtype),
+        tables,
         make_beam(energy_kev, dtype=dtype, **beam),
         electrons_per_pixel=electrons,
         key=key,
         gpu=gpu,
+        secondary=secondary if "detectors" in beam else None,
     )
     slices, tallies = zip(*imager.images([6, 1], (1, 1 + edge), (0, edge)), strict=True)
     assert slices == (6, 1)
-    return [np.concatenate(parts).tolist() for parts in list(zip(*tallies, strict=True))[:3]]
+    parts = list(zip(*tallies, strict=True))[:3]
+    return [np.concatenate(part).ravel().tolist() for part in parts]
 
 
 SIZES = {
