@@ -34,8 +34,10 @@ def section(facts: dict[str, Any]) -> Section:
             this field. Expect depths of shine-through to be accurate to about 10 %.""",
             """**Slowing down is continuous.** Real losses are discrete: straggling smears
             depths, and the peak of electrons without energy loss is missing.""",
-            """**No secondary electrons.** The signals of a detector for secondary electrons, or of
-            an in-lens detector that mixes both, are not simulated.""",
+            """**Secondary electrons** have two constants per material, energy and depth of escape.
+            The first sets their number, which in measurements of one element differs by up to a
+            factor of four: compare contrasts and shapes, not yields. Their energies, the fields of
+            detectors and charging are not simulated.""",
             """**The detector is a window** on energy and polar angle, with a gain. We know of no
             published acceptance of an in-lens detector: compare contrasts, not grey
             values.""",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -118,7 +119,7 @@ def measured_yields(file: Path = FILE) -> dict[tuple[str, str], np.ndarray]:
 def compared(bench: Bench, symbol: str, energies: np.ndarray, measured: np.ndarray) -> Scaled:
     """Return a measured set of an element beside its simulation, from 0.5 to 4 keV."""
     within = (energies >= LOW_KEV) & (energies <= HIGH_KEV)
-    simulated = bench.each(lambda energy: delta(bench, symbol, energy), energies[within].tolist())
+    simulated = bench.each(partial(delta, bench, symbol), energies[within].tolist())
     return Scaled(energies[within], measured[within], np.array(simulated))
 
 
@@ -126,9 +127,9 @@ def _yields(page: Section, bench: Bench) -> None:
     sets = measured_yields()
     symbols = sorted({symbol for symbol, _ in sets}, key=lambda s: element(s).mean_atomic_number)
     rows = []
-    with panels(1, len(symbols), 2.6) as (figure, axes):
+    with panels(1, len(symbols), 3.0) as (figure, axes):
         for axis, symbol in zip(axes, symbols, strict=True):
-            curve = bench.each(lambda energy, s=symbol: delta(bench, s, energy), CURVE_KEV)
+            curve = bench.each(partial(delta, bench, symbol), CURVE_KEV)
             axis.plot(CURVE_KEV, curve, color=COLOURS[symbol], label="simulated")
             for (found, source), (energies, yields) in sets.items():
                 if found != symbol:
@@ -150,9 +151,10 @@ def _yields(page: Section, bench: Bench) -> None:
                     )  # fmt: skip
             axis.set_title(symbol)
             energy_axis(axis, 0.25)
+            axis.set_xlabel("beam energy / keV")
             axis.set_ylim(bottom=0)
         axes[0].set_ylabel("\N{GREEK SMALL LETTER DELTA}")
-        axes[0].legend(loc="upper right")
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
         page.figure(
             figure, bench.pictures / "secondary.png", "Yields of secondary electrons by energy"
         )
@@ -165,7 +167,7 @@ def _tilts(page: Section, bench: Bench) -> None:
     page.heading("Tilt")
     rows = []
     for symbol, energy in TILTED.items():
-        found = bench.each(lambda tilt, s=symbol, e=energy: delta(bench, s, e, tilt), TILTS_DEG)
+        found = bench.each(partial(delta, bench, symbol, energy), TILTS_DEG)
         relative = np.array(found) / found[0]
         secant = 1.0 / np.cos(np.radians(TILTS_DEG))
         power = float(np.log(relative[-1]) / np.log(secant[-1]))
@@ -214,7 +216,7 @@ def _hole(bench: Bench, aspect: float) -> float:
     data = np.full((depth + 32, edge, edge), 1, np.uint8)
     data[:depth] = np.where(np.hypot(y, x) < HOLE_VOXELS / 2, 0, 2)
     walls = GOLD.model_copy(update={"name": "walls"})
-    labels = Labels(data, HOLE_NM, {0: VACUUM, 1: GOLD, 2: walls})
+    labels = Labels(data, (HOLE_NM,) * 3, {0: VACUUM, 1: GOLD, 2: walls})
     middle = (edge // 2 - 2, edge // 2 + 2)
     image = bench.images(
         labels,
@@ -237,7 +239,7 @@ def _edge(page: Section, bench: Bench) -> None:
     rows = []
     with panels(1, 2, 2.4) as (figure, axes):
         for axis, filler in zip(axes, (VACUUM, EPOXY), strict=True):
-            labels = Labels(data, EDGE_NM, {0: filler, 1: GOLD})
+            labels = Labels(data, (EDGE_NM,) * 3, {0: filler, 1: GOLD})
             image = bench.images(
                 labels,
                 [EDGE_KEV],
@@ -260,7 +262,7 @@ def _edge(page: Section, bench: Bench) -> None:
             rows.append([filler.name, f"{far[1]:.2f}", f"{rim:.2f}", f"{foot:.2f}"])
             if filler is VACUUM:
                 page.check(
-                    "bright rim of an edge (gold, 2 keV)", "1.3 to 3 times the face",
+                    "bright rim of an edge (gold in vacuum, 2 keV)", "1.3 to 3 times the face",
                     f"{rim:.2f}", 1.3 <= rim <= 3,
                 )  # fmt: skip
         axes[0].set_ylabel("yield")

@@ -23,8 +23,8 @@ class MonteCarlo(MonteCarloParameters, Simulator):
 
     Each slice in turn is the imaged face. Electrons hit every pixel, are scattered elastically by
     the atoms of the voxels on their way, lose energy continuously in between, and count when they
-    leave the face upwards. Grey values are backscatter yields, the ratio of counted to incident
-    electrons, with the counting noise of that number of electrons.
+    leave the face upwards. Grey values are yields, the ratio of counted to incident electrons, with
+    the counting noise of that number of electrons.
 
     **Physics.** Elastic scattering by tabulated Mott cross sections (`elastic`: F. Salvat, A.
     Jablonski, C. J. Powell, Comput. Phys. Commun. 165 (2005) 157), or by the closed forms of
@@ -34,14 +34,22 @@ class MonteCarlo(MonteCarloParameters, Simulator):
     with single electrons of the atoms deflect, too (Fano 1954): light elements backscatter more
     electrons, which above 8 keV is closer to most measurements; up to 6 keV it is closer to those
     of clean surfaces for aluminium, and further from them for carbon. The page on its validation
-    has the comparison. Secondary electrons, charging and diffraction are not simulated.
+    has the comparison. Charging and diffraction are not simulated.
+
+    **Secondary electrons.** A fast electron makes one for each `epsilon_ev` that it loses. At a
+    distance d from an open surface, the face or the wall of a pore of vacuum, it escapes with
+    probability 0.5 exp(-d / `escape_nm`) (Joy 1995); from a pore it counts if its straight way,
+    drawn from the cosine law, ends beyond the face. Both constants follow from the composition of a
+    material, or are given (`secondary`); `fib_plugins.electrons.emission` has rules and sources.
 
     **Geometry.** Voxels are boxes of one material with sharp faces. By default, electrons that
     leave the volume sideways enter on the opposite side (`lateral`), and the volume is mirrored
     below the last slice (`below`).
 
-    **Detector.** All electrons above `cutoff_ev` that leave the face count, or those in a window
-    of energy and angle. Angles are measured from the direction back along the beam.
+    **Detectors.** `bse` counts all electrons above `cutoff_ev` that leave the face, or those in a
+    window of energy and angle; `se` counts secondary electrons; `in_lens` some of both. Angles are
+    measured from the direction back along the beam. All detectors see the same electrons, in one
+    simulation; channels are all energies of the first detector, then of the next.
 
     **Noise.** A pixel depends only on the structure, the settings, the seed and its own place:
     `slices` and `region` of a large volume give the same pixels as all of it, on any number of
@@ -60,6 +68,7 @@ class MonteCarlo(MonteCarloParameters, Simulator):
         box = self.box(labels.shape)
         if labels.phases:
             self.check_below(labels.phases)
+            self.check_secondary(labels.phases.values())
         (z0, z1), (y0, y1), (x0, x1) = box
         shape = (z1 - z0, y1 - y0, x1 - x0)
         output = replace(forecast.output, shape=shape).of_channels(self.channels)
@@ -86,11 +95,12 @@ class MonteCarlo(MonteCarloParameters, Simulator):
 
     @keeps(depth=Images)
     def simulate(self, labels: Labels, context: Context | None = None) -> Images:
-        """Return backscatter yields, float32 (channel, z, y, x), 0 to 1.
+        """Return yields, float32 (channel, z, y, x); those of backscattered electrons are 0 to 1.
 
         Slices are on disk as soon as they are done: with the same scratch folder, an interrupted
         simulation resumes with the next one. With `mean_depth` it keeps `depth`: the mean over the
-        counted electrons of a pixel of the largest depth they reached, in nm, 0 where none counts.
+        counted electrons of a pixel of the largest depth they reached, in nm, 0 where none counts;
+        of secondary electrons, what the electron that made them had reached by then.
 
         Args:
             labels: the structure; the upper side of each slice is imaged.
@@ -104,6 +114,7 @@ class MonteCarlo(MonteCarloParameters, Simulator):
         from fib_plugins.electrons.imaging import phases_in
 
         context = Context.of(context)
+        self.check_secondary([material.name for material in labels.phases.values()])
         box = self.box(labels.shape)
         slices, height, width = (stop - start for start, stop in box)
         voltages = len(self.energies_kev)

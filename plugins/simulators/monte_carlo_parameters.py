@@ -20,6 +20,7 @@ from fib_plugins.simulators.detectors import (
 )
 from fibcore import FibError
 from fibcore.channels import Channel
+from fibcore.errors import listed
 
 LOWEST_KEV, HIGHEST_KEV = (energy / 1000.0 for energy in ENERGY_RANGE_EV)
 
@@ -219,6 +220,23 @@ class ImagingParameters(BaseModel):
             raise FibError(
                 f"below is phase {self.below}, which the labels do not have; give mirror, repeat "
                 f"or one of {known}"
+            )
+
+    def check_secondary(self, names: Iterable[str]) -> None:
+        """Refuse an emission of a material that no phase has.
+
+        Args:
+            names: names of the materials of the phases.
+
+        Raises:
+            FibError: no phase has it.
+        """
+        known = sorted(set(names))
+        strange = sorted(set(self.secondary) - set(known))
+        if strange:
+            raise FibError(
+                f"secondary has {listed(strange)}, but the phases are {listed(known)}: give the "
+                f"names of their materials"
             )
 
 
