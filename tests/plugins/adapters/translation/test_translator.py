@@ -105,6 +105,23 @@ def test_one_slice_of_the_target_is_enough(
 
 
 @BOTH
+def test_detectors_of_one_voltage_are_translated_each_to_its_own(
+    tiny: Tiny, cls: type[Translator], source: Images, target: Images
+) -> None:
+    def two(images: Images) -> Images:
+        data = np.concatenate([images.data, images.data[:, :, ::-1]])
+        return Images(data, images.voxel_size_nm, kv=(2.0, 2.0), detectors=("bse", "se"))
+
+    swapped = two(target).select(detectors=["se", "bse"])
+    fitted = tiny(cls, on_label_change="warn").fit(two(source), swapped, context=Context(1))
+    assert fitted.model.info["detectors"] == ["bse", "se"]
+    made = fitted.transform(two(source).select(detectors=["se", "bse"]), Context(1))
+    assert [channel.detector for channel in made.channels] == ["bse", "se"]
+    same = tiny(cls, on_label_change="warn").fit(two(source), two(target), context=Context(1))
+    assert np.array_equal(same.transform(two(source), Context(1)).data, made.data)
+
+
+@BOTH
 def test_voltages_are_channels_that_are_told_apart_by_their_kv(
     tiny: Tiny, cls: type[Translator], source: Images, target: Images
 ) -> None:
