@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from fib_plugins.compiled import compiled
+from fibcore.threads import one_blas_thread
 
 EDGE = 64
 """Nodes along an edge of the table: about two degrees apart."""
@@ -57,6 +58,7 @@ def of_unit_volume(radii: np.ndarray) -> np.ndarray:
     return np.asarray(radii / np.cbrt(mean_cube), np.float32)
 
 
+@one_blas_thread
 def gaussian_spheres(
     count: int, roughness: float, angle_deg: float, rng: np.random.Generator
 ) -> np.ndarray:
@@ -97,6 +99,7 @@ def gaussian_spheres(
     return of_unit_volume(np.exp(logs).reshape(count, EDGE, EDGE))
 
 
+@one_blas_thread
 def polyhedra(count: int, faces: int, rng: np.random.Generator) -> np.ndarray:
     """Return random convex polyhedra, like the habits of crystals that have grown freely.
 

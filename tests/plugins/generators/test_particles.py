@@ -246,3 +246,23 @@ def test_packed_crystals_touch_little():
     structure = particles(particle_shape="polyhedron", periodic=True, shape=72)
     loose = structure.model_copy(update={"fraction": "expected"}).generate(seed=5)
     assert loose.data.mean() == pytest.approx(0.4, abs=0.02)
+
+
+@pytest.mark.parametrize("std", [0.0, 36.0])
+def test_surface_of_packed_spheres_is_that_of_their_sizes(std):
+    # S / V = 6 phi E[d^2] / E[d^3]; of lognormal diameters E[d^n] = exp(n mu + n^2 sigma^2 / 2).
+    structure = particles(
+        shape=128,
+        voxel_size_nm=6.0,
+        solid_fraction=0.45,
+        diameter_std_nm=std,
+        periodic=std == 0,
+        fraction="expected",
+    )
+    data = structure.generate(seed=1).data
+    crossings = sum(np.count_nonzero(np.diff(data.view(np.int8), axis=axis)) for axis in range(3))
+    per_nm = crossings / 3 / data.size / 6.0
+    sigma = np.sqrt(np.log(1 + (std / 120.0) ** 2))
+    mu = np.log(120.0) - sigma**2 / 2
+    ratio = np.exp(2 * mu + 2 * sigma**2) / np.exp(3 * mu + 4.5 * sigma**2)
+    assert 2 * per_nm == pytest.approx(6 * data.mean() * ratio, rel=0.04)
