@@ -41,10 +41,10 @@ class Grains(Adapter):
     """Gives the grains of crystalline phases different brightness: channelling contrast.
 
     Electrons that enter along lattice planes penetrate deeper, and fewer come back: the yield of a
-    crystal depends on its orientation. Contrasts of a few per cent, up to about 10 %, are usual; the
-    reviews that are cited for it (D. C. Joy, D. E. Newbury, D. L. Davidson, J. Appl. Phys. 53 (1982)
-    R81) could not be read for fib, so compare with your own stack. Fewer backscattered electrons
-    also release fewer secondary ones.
+    crystal depends on its orientation. Contrasts of a few per cent, up to about 10 %, are usual.
+    The review that is cited for it (D. C. Joy, D. E. Newbury, D. L. Davidson, J. Appl. Phys. 53
+    (1982) R81) could not be read for fib: compare with your own stack. Fewer backscattered
+    electrons also release fewer secondary ones.
 
     Grains are the Voronoi cells of random points within each phase, or those of a volume of grain
     numbers, as `generator/foam` keeps for its grains. Each has one factor for every
