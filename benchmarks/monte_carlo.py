@@ -2,7 +2,8 @@
 
 Rates are per second of CPU time on one thread, that is for one core. For comparison, the plain loop
 follows the same electrons one after another (`electron.follow`, compiled, as in a GPU thread):
-the ratio is the gain of batches and vectors, and depends less on the load of the machine. Memory
+the ratio is the gain of batches and vectors, and depends less on the load of the machine. Then
+follows the cost of secondary electrons. Memory
 is the peak of a process that images a volume on disk, Python included. The last lines give the time
 of the paper's data set, extrapolated from the CPU time of a few rows of such a volume. On an NVIDIA
 GPU, if there is one, whole slices are imaged.
@@ -24,15 +25,20 @@ import numpy as np
 from numba import cuda
 
 from fib_plugins.electrons.batch import empty_lanes, image_pixels
-from fib_plugins.electrons.electron import Beam, make_beam
-from fib_plugins.electrons.imaging import Imager, make_lattice
+from fib_plugins.electrons.electron import Beam, Detector, make_beam
+from fib_plugins.electrons.imaging import Imager, make_lattice, surfaces_in
 from fib_plugins.electrons.lattice import Lattice
 from fib_plugins.electrons.medium import Tables, build_tables
 from fib_plugins.electrons.one_by_one import image_one_by_one
-from fib_plugins.electrons.secondary import no_secondary
+from fib_plugins.electrons.secondary import (
+    emissions_of,
+    make_secondary,
+    no_secondary,
+    reach_nm,
+)
 from fib_plugins.electrons.tally import empty_tally
 from fibcore import Labels
-from fibcore.materials import EPOXY, GOLD
+from fibcore.materials import EPOXY, GOLD, VACUUM
 
 from .peak_memory import status_bytes
 
@@ -95,6 +101,44 @@ def wave(repeats: int) -> None:
         print(row(PROTOTYPE[energy], plain / PER_PIXEL, batch / PER_PIXEL))
 
 
+def secondary(repeats: int) -> None:
+    """Print the time of BSE and SE over that of BSE alone, in filled and in open structures."""
+    from fib_plugins.generators.hierarchical_leveled_wave import HierarchicalLeveledWave
+
+    structure = HierarchicalLeveledWave(
+        shape=(128, 128, 128), voxel_size_nm=VOXEL_NM, ligament_diameters_nm=(110.0, 15.0)
+    ).generate(seed=1)
+    y, x = np.mgrid[0:128:4, 0:128]
+    pixels = np.column_stack([np.full(y.size, 3), y.ravel(), x.ravel()]).astype(np.int32)
+    first = np.arange(len(pixels)) * PER_PIXEL
+    signals = (Detector(), Detector(None, secondary_polar_deg=(0.0, 180.0)))
+    print(
+        f"\n{'two-level wave 128^3: CPU us per electron':<44}{'BSE':>8}{'BSE + SE':>10}{'ratio':>8}"
+    )
+    for filler in (EPOXY, VACUUM):
+        labels = Labels(structure.data, structure.voxel_size_nm, {0: filler, 1: GOLD})
+        lattice, media = make_lattice(labels, [0, 1]), [filler, GOLD]
+        emissions = emissions_of(media, {})
+        surfaces = surfaces_in(labels, [0, 1], reach_nm(emissions))
+        for energy in (1, 2, 4):
+            tables = build_tables(media, energy)
+            made = make_secondary(emissions, tables, energy, 50.0, surfaces, VOXEL_NM)
+            times = []
+            for emission, detectors in ((None, signals[:1]), (made, signals)):
+                beam = make_beam(energy, detectors=detectors)
+                setting = (PER_PIXEL, lattice, tables, beam, emission)
+                tally, lanes = empty_tally(len(pixels), 0, len(detectors)), empty_lanes(np.float32)
+                image_pixels(KEY, pixels[:1], first[:1], *setting, tally, lanes)
+                taken = []
+                for _ in range(repeats):
+                    start = time.process_time()
+                    image_pixels(KEY, pixels, first, *setting, tally, lanes)
+                    taken.append(time.process_time() - start)
+                times.append(1e6 * statistics.median(taken) / (len(pixels) * PER_PIXEL))
+            figures = f"{times[0]:>8.2f}{times[1]:>10.2f}{times[1] / times[0]:>8.2f}"
+            print(f"{f'  in {filler.name}, {energy} kV':<44}{figures}")
+
+
 def row(prototype: float, plain: float, batch: float) -> str:
     ratios = f"{batch / prototype:>9.1f}{batch / plain:>9.1f}"
     return f"{prototype:>11.0f}{plain:>12.0f}{batch:>12.0f}{ratios}"
@@ -154,6 +198,7 @@ def main() -> None:
     print(f"{'one core':<40}{'prototype':>11}{'plain loop':>12}{'batches':>12}{'ratios':>9}")
     bulk(args.repeats)
     wave(args.repeats)
+    secondary(args.repeats)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "labels.npy"
         structure(path, args.edge)
