@@ -35,7 +35,6 @@ from .secondary import (
     escaping,
     fading,
     free_in,
-    in_sight,
     is_chosen,
     pairs_at,
     share_of_flight,
@@ -75,6 +74,7 @@ class Lanes(NamedTuple):
         start_z: position where the flight begins, like start_y and start_x.
         made: secondary electrons made on the last flight.
         pairs: its energy, in secondary electrons.
+        free: distance to the walls of its box, nm; see `secondary.free_in`.
         fade: share of the secondary electrons made here that reach the face.
         under_way: int32, whether its secondary electrons are still to be counted.
         face: secondary electrons that it has emitted at the face.
@@ -115,6 +115,7 @@ class Lanes(NamedTuple):
     start_x: np.ndarray
     made: np.ndarray
     pairs: np.ndarray
+    free: np.ndarray
     fade: np.ndarray
     under_way: np.ndarray
     face: np.ndarray
@@ -215,19 +216,22 @@ def _shine(lanes: Lanes, tables: Tables, secondary: Secondary) -> None:
 def _shine_into_pores(lanes: Lanes, secondary: Secondary) -> None:
     """Add the weight of every flight that has stayed within its box, and choose one; see `emit`."""
     for i in range(LANES):
-        medium, weights, made = lanes.medium[i], lanes.weights[i], lanes.made[i]
-        start = (lanes.start_z[i], lanes.start_y[i], lanes.start_x[i])
+        medium, weights, made, free = (
+            lanes.medium[i],
+            lanes.weights[i],
+            lanes.made[i],
+            lanes.free[i],
+        )
         end = (lanes.z[i], lanes.y[i], lanes.x[i])
-        walls = _walls(lanes, i)
-        zero = made - made
-        free = max(min(free_in(start, walls), free_in(end, walls)), zero)
-        weight = np.float32(0.5) * made * fading(free, medium, secondary)
-        weight *= in_sight(min(start[0], end[0]), secondary)
-        beside = (lanes.state[i] == HIT) & (free < secondary.seen_nm[medium])
-        after = weights + weight
-        chosen = beside & is_chosen(scramble_briefly(lanes.stream[i] ^ ON_WAY), weight, after)
-        lanes.weights[i] = after if beside else weights
-        lanes.weight[i] = weight if chosen else zero
+        hit = lanes.state[i] == HIT
+        after = free_in(end, _walls(lanes, i))
+        weight = weight_of(made, min(lanes.start_z[i], end[0]), min(free, after), medium, secondary)
+        weight = weight if hit else made - made
+        weights += weight
+        chosen = is_chosen(scramble_briefly(lanes.stream[i] ^ ON_WAY), weight, weights)
+        lanes.free[i] = after if hit else free
+        lanes.weights[i] = weights
+        lanes.weight[i] = weight if chosen else made - made
 
 
 @compiled(pipeline_class=_NoAlias, **PLAIN)
@@ -293,7 +297,6 @@ def _walk(
     end, place, box, into, energy = walk(
         lattice, tables, pixel, start, direction, start_box, medium, length, lanes.range_after[i]
     )
-    walls = _walls(lanes, i)
     _put(lanes, i, place, box, into, lattice, tables)
     lanes.deepest[i] = max(lanes.deepest[i], place[0])
     if secondary is not None and tables.depth_max[medium] > 0:
@@ -301,7 +304,7 @@ def _walk(
         if end != ARRIVED:
             made *= share_of_flight(start, place, length)
         _emit(
-            lanes, i, ON_WAY, made, start, start_box, walls, place, box, medium, end, lattice,
+            lanes, i, ON_WAY, made, start, start_box, place, box, medium, end, lattice,
             secondary,
         )  # fmt: skip
     if tables.depth_max[medium] == 0:
@@ -335,6 +338,7 @@ def _shines_from_here(
     """Note what the secondary electrons of the next flight depend on at its start."""
     lanes.pairs[i] = pairs_at(depth, medium, secondary, tables)
     lanes.fade[i] = fading(lanes.z[i], medium, secondary)
+    lanes.free[i] = free_in((lanes.z[i], lanes.y[i], lanes.x[i]), _walls(lanes, i))
 
 
 @inlined
@@ -389,7 +393,6 @@ def _emit(
     made: Real,
     start: tuple,
     start_box: tuple,
-    start_walls: tuple,
     end: tuple,
     end_box: tuple,
     medium: np.int32,
@@ -408,7 +411,10 @@ def _emit(
     lanes.face[i] += number
     lanes.face_depth[i] += number * deepest
     if secondary.closed_nm[0] < secondary.seen_nm[medium]:
-        weight = weight_of(made, start, start_walls, end, _walls(lanes, i), medium, how, secondary)
+        free = made - made
+        if how == ARRIVED:
+            free = min(lanes.free[i], free_in(end, _walls(lanes, i)))
+        weight = weight_of(made, min(start[0], end[0]), free, medium, secondary)
         lanes.weights[i] += weight
         if is_chosen(scramble_briefly(lanes.stream[i] ^ draw), weight, lanes.weights[i]):
             voxels = (voxel_of(start, start_box, lattice), voxel_of(end, end_box, lattice))
@@ -430,7 +436,7 @@ def _end(
     place = (lanes.z[i], lanes.y[i], lanes.x[i])
     box = (lanes.voxel[i, 0], lanes.voxel[i, 1], lanes.voxel[i, 2], lanes.voxel[i, 3])
     _emit(
-        lanes, i, AT_END, lanes.pairs[i], place, box, _walls(lanes, i), place, box,
+        lanes, i, AT_END, lanes.pairs[i], place, box, place, box,
         np.int32(lanes.medium[i]), ARRIVED, lattice, secondary,
     )  # fmt: skip
     _settle(lanes, i, pixels, lattice, tables, beam, secondary, tally)

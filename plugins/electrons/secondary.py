@@ -260,9 +260,11 @@ def emit(
     face += number
     face_depth += number * deepest
     if secondary.closed_nm[0] < secondary.seen_nm[medium]:
-        walls_1 = walls_of(start_box, lattice, tables)
-        walls_2 = walls_of(end_box, lattice, tables)
-        weight = weight_of(made, start, walls_1, end, walls_2, medium, how, secondary)
+        free = made - made
+        if how == ARRIVED:
+            free = free_in(start, walls_of(start_box, lattice, tables))
+            free = min(free, free_in(end, walls_of(end_box, lattice, tables)))
+        weight = weight_of(made, min(start[0], end[0]), free, medium, secondary)
         weights += weight
         if is_chosen(bits, weight, weights):
             voxel_1 = voxel_of(start, start_box, lattice)
@@ -279,27 +281,23 @@ def fading(distance_nm: Real, medium: Whole, secondary: Secondary) -> Real:
 
 @inlined
 def weight_of(
-    made: Real,
-    start: tuple,
-    start_walls: tuple,
-    end: tuple,
-    end_walls: tuple,
-    medium: Whole,
-    how: Whole,
-    secondary: Secondary,
+    made: Real, depth_nm: Real, free_nm: Real, medium: Whole, secondary: Secondary
 ) -> Real:
     """Return the weight by which a straight way beside pores is chosen; 0 far from all.
 
     An upper bound of what it emits there, times an estimate of what of that comes out.
+
+    Args:
+        made: secondary electrons made on the way.
+        depth_nm: its least depth.
+        free_nm: its least distance to walls of its box; 0 if it leads out of it.
+        medium: the medium.
+        secondary: see `Secondary`.
     """
     zero = made - made
-    free = zero
-    if how == ARRIVED:
-        free = max(min(free_in(start, start_walls), free_in(end, end_walls)), zero)
-    if free >= secondary.seen_nm[medium]:
-        return zero
-    out = in_sight(min(start[0], end[0]), secondary)
-    return np.float32(0.5) * made * fading(free, medium, secondary) * out
+    out = in_sight(depth_nm, secondary)
+    weight = np.float32(0.5) * made * fading(max(free_nm, zero), medium, secondary) * out
+    return weight if free_nm < secondary.seen_nm[medium] else zero
 
 
 @inlined
