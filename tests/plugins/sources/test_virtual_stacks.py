@@ -87,6 +87,16 @@ def test_the_specs_of_all_pairs_are_known_before_any_is_made() -> None:
         assert labels.spec == forecast.kept["labels"]
 
 
+def test_pairs_have_the_channels_of_all_detectors() -> None:
+    params = copy.deepcopy(PARAMS)
+    params["simulator"] = {
+        "plugin": "simulator/monte_carlo",
+        "params": {"energies_kev": [2], "detectors": ["bse", "se"], "electrons_per_pixel": 4},
+    }
+    forecast = VirtualStacks(**params).forecast("sample", {})
+    assert [str(channel) for channel in forecast.output.channels] == ["2 kV BSE", "2 kV SE"]
+
+
 def test_parameters_are_drawn_from_their_ranges_and_integers_stay_integers() -> None:
     waves, particles = VirtualStacks(**PARAMS).structures
     drawn: list[Any] = [waves.drawn(np.random.default_rng(n)) for n in range(200)]
