@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 
 def init(
-    template: Annotated[str, typer.Argument(help="quickstart, my-stack or plugin.")],
+    template: Annotated[str, typer.Argument(help="quickstart, my-stack, my-electrode or plugin.")],
     folder: Annotated[Path, typer.Argument(help="Folder to write to.")] = Path("."),
     kind: Annotated[
         str | None,

@@ -17,7 +17,11 @@ from fibcore.errors import UsageError, did_you_mean, listed
 from fibcore.files import write_whole
 from fibcore.pipeline.store import make_writable
 
-PIPELINES = {"quickstart": "quickstart.json", "my-stack": "my_stack.json"}
+PIPELINES = {
+    "quickstart": "quickstart.json",
+    "my-stack": "my_stack.json",
+    "my-electrode": "my_electrode.json",
+}
 TEMPLATES = (*PIPELINES, "plugin")
 PACKAGE = "example_plugins"
 

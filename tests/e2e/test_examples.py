@@ -19,7 +19,7 @@ def settings(*texts):
     return [word for text in texts for word in ("--set", text)]
 
 
-@pytest.mark.parametrize("name", ["quickstart.json", "my_stack.json"])
+@pytest.mark.parametrize("name", ["quickstart.json", "my_stack.json", "my_electrode.json"])
 def test_a_template_is_the_example(name):
     template = ROOT / "plugins" / "commands" / "templates" / name
     assert template.read_bytes() == (EXAMPLES / name).read_bytes()
@@ -29,6 +29,7 @@ def test_every_example_is_tested_here_or_in_the_docs():
     assert {path.name for path in EXAMPLES.glob("*.json")} == {
         "quickstart.json",
         "my_stack.json",
+        "my_electrode.json",  # test_example_electrode.py
         "real_structure.json",
         "monte_carlo.json",
         "endless.json",
@@ -36,6 +37,7 @@ def test_every_example_is_tested_here_or_in_the_docs():
         "physics.json",  # test_example_physics.py
         "ml_simulation.json",  # test_example_ml_simulation.py
         "domain_adaptation.json",  # test_example_domain_adaptation.py
+        "electrode.json",  # test_example_electrode.py
         "raw_stack.json",  # test_example_raw_stack.py
     }
 

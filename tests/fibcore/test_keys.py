@@ -48,7 +48,7 @@ LOADED = {
 
 def write_files(folder: Path) -> None:
     """Write what pipelines load, with the same bytes whatever is installed."""
-    for name in ("stack.tif", "reconstruction.tif"):
+    for name in ("stack.tif", "reconstruction.tif", "bse.tif", "se.tif"):
         (folder / name).write_bytes(tiff(np.arange(16 * 24 * 24).reshape(16, 24, 24) % 251))
     (folder / "stack.zarr").mkdir()
     array = {

@@ -18,8 +18,9 @@ from fib_plugins.simulators.surrogate.known import info_of, media_of
 from fib_plugins.simulators.surrogate.network import SurrogateNetwork, build_network
 from fib_plugins.simulators.surrogate.planes import Surroundings
 from fib_plugins.simulators.surrogate.reach import depth_scale_nm, geometry_of
+from fib_plugins.simulators.surrogate.signals import are_secondary, loss_of
 from fib_plugins.simulators.surrogate.teaching import steps_until, teach
-from fib_plugins.simulators.surrogate.training import Trainer, loss_of
+from fib_plugins.simulators.surrogate.training import Trainer
 from fib_plugins.training.checkpoint import Checkpoint
 from fib_plugins.training.runtime import cpu_threads
 from fib_plugins.training.weights import weights_of
@@ -60,6 +61,8 @@ def fitted(
         if labels is None or images is None:
             taught = teach(params, geometry, trainer, context)
             history, accuracy = taught.history, taught.accuracy
+            if taught.spread:
+                info = info | {"spread": taught.spread}
         else:
             history = _taught_by(params, network, trainer, info, labels, images, context)
             accuracy = []
@@ -118,7 +121,7 @@ def _taught_by(
             lambda done: context.progress(done, params.steps, "training steps"),
         )
         found = torch.from_numpy(trainer.predicted(seen))
-        validation = float(loss_of(found, seen.yields))
+        validation = float(loss_of(found, seen.yields, trainer.secondary))
         row = {
             "steps": stop,
             "train_loss": loss,
@@ -133,12 +136,16 @@ def _taught_by(
 def _checked(params: SurrogateParameters, images: Images) -> Images:
     """Return the images with the channels in the order of the parameters, or refuse them."""
     images = images.take([images.channels.index(channel) for channel in params.channels])
-    low, high = float(images.data.min()), float(images.data.max())
-    if not 0.0 <= low <= high <= 1.0:
-        raise FibError(
-            f"the images have values from {low:g} to {high:g}; a surrogate learns backscatter "
-            f"yields, which are 0 to 1: give images of simulator/monte_carlo"
-        )
+    for channel, secondary, data in zip(
+        images.channels, are_secondary(images.channels), images.data, strict=True
+    ):
+        low, high = float(data.min()), float(data.max())
+        if not 0.0 <= low <= high <= (math.inf if secondary else 1.0):
+            raise FibError(
+                f"the {channel} images have values from {low:g} to {high:g}; a surrogate learns "
+                f"backscatter yields, which are 0 to 1, and yields of secondary electrons, which "
+                f"are positive: give images of simulator/monte_carlo"
+            )
     return images
 
 

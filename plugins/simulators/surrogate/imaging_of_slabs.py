@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -14,6 +14,7 @@ from scipy.special import expit
 from fib_plugins.electrons.finished_slices import Deposits
 from fib_plugins.simulators.surrogate.imaging import Box, Imaging, slabs_between
 from fib_plugins.simulators.surrogate.planes import Surroundings
+from fib_plugins.simulators.surrogate.signals import are_secondary, counted
 from fib_plugins.threads import in_threads
 from fib_plugins.training.runtime import cpu_threads
 from fibcore import Context
@@ -64,6 +65,7 @@ class ImagingOfSlabs:
         pixels: those at which the referee wants expected yields, (pixel, 3): z, y, x.
         context: surroundings of the step.
         deposits: where slices are left that are imaged one slab at a time.
+        spread: of each channel that counts secondary electrons, else None.
     """
 
     params: SurrogateParameters
@@ -76,6 +78,7 @@ class ImagingOfSlabs:
     pixels: np.ndarray
     context: Context
     deposits: Deposits
+    spread: Sequence[float | None]
 
     def __post_init__(self) -> None:
         self._box: Box = self.params.box(self.around.shape)
@@ -137,7 +140,12 @@ class ImagingOfSlabs:
     def _finished(self, first: int, slab: np.ndarray) -> Slab:
         """Return the images that outputs of the network, axes (output, slice, y, x), give."""
         channels, count = len(self.channels), slab.shape[1]
-        yields = expit(slab[:channels], out=slab[:channels])
+        yields = slab[:channels]
+        for image, secondary in zip(yields, are_secondary(self.params.channels), strict=True):
+            if secondary:
+                np.logaddexp(np.float32(0.0), image, out=image)
+            else:
+                expit(image, out=image)
         _, (y0, _), (x0, _) = self._box
         own = self.pixels[self.pixels_in(first, count)] - [first, y0, x0]
         predicted = yields[:, own[:, 0], own[:, 1], own[:, 2]]
@@ -150,7 +158,7 @@ class ImagingOfSlabs:
         return Slab(first, count, predicted, yields, depths)
 
     def _count(self, yields: np.ndarray, z: int, place: tuple[int, int]) -> None:
-        """Replace an image of a slab by one with the counting noise of its electrons, a binomial.
+        """Replace an image of a slab by one with the counting noise of its electrons.
 
         Args:
             yields: the slab, (channel, slice, y, x).
@@ -163,5 +171,4 @@ class ImagingOfSlabs:
         channel, own = place
         energy = repr(self.params.kv[channel])
         rng = self.context.rng_for("counts", channel, energy, z + own, self.structure)
-        counts = rng.binomial(electrons, image.astype(np.float64))
-        yields[place] = counts / electrons
+        yields[place] = counted(image, electrons, self.spread[channel], rng)

@@ -11,12 +11,17 @@ from pydantic import Field
 from fib_plugins.simulators.surrogate.geometry import MOST_LEVELS, Geometry
 from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
 from fibcore import FibError, Labels, Material
+from fibcore.channels import Channel
 from fibcore.errors import listed
 from fibcore.models import ModelInfo
 
 SIZE_TOLERANCE = 0.02
 
 Edge = Annotated[float, Field(gt=0)]
+SECONDARY = ("se", "in_lens")
+"""Detectors that count secondary electrons."""
+USUAL_SPREAD = 2.0
+"""Variance of counts of secondary electrons over their mean, where it was not measured."""
 Scale = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=3, max_length=3)]
 
 
@@ -28,6 +33,7 @@ class SurrogateInfo(ModelInfo):
     kv: Annotated[list[float], Field(min_length=1)]
     scales: Annotated[list[Scale], Field(min_length=1)]
     depth_scale_nm: list[Edge]
+    spread: list[Annotated[float, Field(ge=0)]] = Field(default_factory=list)
 
 
 def info_of(
@@ -123,6 +129,24 @@ def media_of(info: Mapping[str, Any], labels: Labels, phases: Sequence[int]) -> 
             )
         media[phase] = number
     return media
+
+
+def spread_of(
+    info: Mapping[str, Any], channels: Sequence[Channel], outputs: Sequence[int]
+) -> list[float | None]:
+    """Return the variance of counts over their mean, of channels that count secondary electrons.
+
+    Args:
+        info: info of the model.
+        channels: the channels.
+        outputs: numbers of the outputs of the network that give them.
+
+    Returns:
+        One number for each channel; None where counts are binomial.
+    """
+    measured = info.get("spread") or [USUAL_SPREAD] * len(info["kv"])
+    secondary = [channel.detector in SECONDARY for channel in channels]
+    return [measured[n] if own else None for n, own in zip(outputs, secondary, strict=True)]
 
 
 def _sizes(edges: Sequence[float]) -> str:

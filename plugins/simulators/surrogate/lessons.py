@@ -9,19 +9,24 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fib_plugins.simulators.surrogate.counting import count_slices
+from fib_plugins.simulators.surrogate.counting import (
+    count_slices,
+    count_slices_in_halves,
+    variances_of,
+)
 from fib_plugins.simulators.surrogate.curriculum import FAMILIES, draw
 from fib_plugins.simulators.surrogate.geometry import Geometry
 from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
 from fib_plugins.simulators.surrogate.planes import Planes, Surroundings
 from fib_plugins.simulators.surrogate.saved import save_arrays, saved_arrays
 from fib_plugins.simulators.surrogate.shapes import Box
+from fib_plugins.simulators.surrogate.signals import are_secondary
 from fibcore import Context, Labels
 
 AROUND = {"lateral": "periodic", "below": "mirror"}
 """What is around teaching structures. The network sees it as labels, like the structure itself, so
 that it can be applied with other surroundings."""
-ARRAYS = ("structure", "slices", "yields", "depths_nm")
+ARRAYS = ("structure", "slices", "yields", "depths_nm", "variances")
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class Lesson:
         slices: numbers of the imaged slices.
         yields: float32 in axes (channel, slice, y, x).
         depths_nm: mean depth of the counted electrons, likewise.
+        variances: estimates of the variances of yields by counting, likewise; None: those of
+            binomial counts.
     """
 
     family: str
@@ -41,6 +48,7 @@ class Lesson:
     slices: np.ndarray
     yields: np.ndarray
     depths_nm: np.ndarray
+    variances: np.ndarray | None = None
 
     def planes(self, params: SurrogateParameters, geometry: Geometry) -> Planes:
         """Return the pyramids below its slices; a teaching structure repeats along y and x."""
@@ -105,8 +113,12 @@ class Teacher:
         )
         params = params.model_copy(update=AROUND)
         found = np.unique(structure).tolist()
-        counts = count_slices(params, labels, found, imaged.tolist(), electrons, around)
-        return dict(zip(ARRAYS, (structure, imaged, counts.yields, counts.depths_nm), strict=True))
+        halves = purpose == "examination" and params.counts_secondary
+        count = count_slices_in_halves if halves else count_slices
+        counts = count(params, labels, found, imaged.tolist(), electrons, around)
+        variances = variances_of(counts, are_secondary(params.channels), electrons)
+        arrays = (structure, imaged, counts.yields, counts.depths_nm, variances)
+        return dict(zip(ARRAYS, arrays, strict=True))
 
 
 BASE_WEIGHTS: Mapping[str, float] = {

@@ -25,6 +25,8 @@ IMAGING = frozenset(
         "referee_electrons",
         "referee_bias",
         "referee_rms",
+        "referee_secondary_bias",
+        "referee_secondary_rms",
         "on_failure",
     }
 )
@@ -125,6 +127,17 @@ class SurrogateParameters(ImagingParameters):
         description="largest accepted error of the yield, root mean square over pixels; the "
         "referee rejects what is larger beyond counting errors",
     )
+    referee_secondary_bias: float = Field(
+        default=0.04,
+        gt=0,
+        description="`referee_bias` of channels that count secondary electrons, whose yields are "
+        "larger",
+    )
+    referee_secondary_rms: float = Field(
+        default=0.15,
+        gt=0,
+        description="`referee_rms` of channels that count secondary electrons",
+    )
     on_failure: Literal["fail", "refine", "warn"] = Field(
         default="fail",
         description="fail: the step fails if the images do; refine: the network is trained further "
@@ -156,11 +169,6 @@ class SurrogateParameters(ImagingParameters):
 
     @model_validator(mode="after")
     def _channels_are_possible(self) -> Self:
-        if self.counts_secondary:
-            raise ValueError(
-                "detectors have se or in_lens, which a surrogate does not learn: use "
-                "simulator/monte_carlo for them"
-            )
         if self.electrons_per_pixel is not None and self.detector_weighting == "energy":
             raise ValueError(
                 "electrons_per_pixel is given with detector_weighting 'energy': counting noise is "

@@ -13,6 +13,7 @@ from fib_plugins.simulators.surrogate.known import (
     check_info,
     check_size,
     media_of,
+    spread_of,
 )
 from fib_plugins.simulators.surrogate.parameters import IMAGING, SurrogateParameters
 from fibcore import (
@@ -39,7 +40,8 @@ class Surrogate(Trainable, SurrogateParameters, Simulator):
     The network sees the labels below a pixel and predicts its backscatter yield. It is taught by
     `simulator/monte_carlo` with few electrons per pixel: the mean of the counts is what has the
     smallest squared error, so that expected yields, free of counting noise, come out. With
-    `electrons_per_pixel` the noise is drawn from a binomial, as in the simulation itself.
+    `electrons_per_pixel` the noise is drawn, too: from a binomial or, of secondary electrons, from
+    a law with the ratio of variance and mean that was measured on images of the teaching.
 
     **Models of the package**: gold in epoxy at 1, 2 and 4 kV, voxels of 3.26 nm or
     10 x 3.26 x 3.26 nm: `run` it without a fit. For other materials, voltages, voxel sizes,
@@ -150,7 +152,8 @@ class Surrogate(Trainable, SurrogateParameters, Simulator):
 
     @keeps(referee=Table, depth=Images)
     def simulate(self, labels: Labels, context: Context | None = None) -> Images:
-        """Return backscatter yields, float32 (channel, z, y, x), 0 to 1.
+        """Return yields of the detectors, float32 (channel, z, y, x), 0 to 1, of secondary
+        electrons also more.
 
         They are expected yields or, with `electrons_per_pixel`, the counted fraction of so many
         electrons. It keeps `referee`, the comparison with Monte Carlo counts: for each channel, all
@@ -193,6 +196,7 @@ class Surrogate(Trainable, SurrogateParameters, Simulator):
             count=len(trained.info["materials"]),
             depth_scale_nm=scale[channels] if self.mean_depth else scale[:0],
             context=context,
+            spread=spread_of(trained.info, self.channels, channels),
         )
         finished, comparison = simulation.run()
         if comparison is None:

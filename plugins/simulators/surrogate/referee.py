@@ -14,8 +14,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from fib_plugins.simulators.surrogate.counting import Counts
+from fib_plugins.simulators.surrogate.counting import Counts, variances_of
 from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
+from fib_plugins.simulators.surrogate.signals import are_secondary
 from fibcore import Labels, Table
 from fibcore.roles import Key, Role
 
@@ -110,9 +111,12 @@ def compare(
     """Compare the yields of pixels, (channel, pixel), with Monte Carlo counts.
 
     Counts of N electrons at the yield p have the variance N p (1 - p): chi-square is the mean of
-    their squared deviation over it, 1 for a perfect surrogate.
+    their squared deviation over it, 1 for a perfect surrogate. For secondary electrons the variance
+    is in proportion to the yield, by the ratio between two halves of the counts of all pixels.
     """
     electrons = params.referee_electrons
+    secondary = are_secondary(params.channels)
+    variances = variances_of(counts, secondary, electrons)
     phase = phases_at(labels, pixels)
     depth = first_other_nm(labels, pixels, DEPTHS_NM[-2])
     rows: list[Row] = []
@@ -120,16 +124,22 @@ def compare(
     wrong = np.zeros(len(pixels))
     for channel, name in enumerate(params.channel_names):
         found, counted = predicted[channel].astype(np.float64), counts.yields[channel]
+        bias, rms = params.referee_bias, params.referee_rms
+        if secondary[channel]:
+            bias, rms = params.referee_secondary_bias, params.referee_secondary_rms
+            total = max(float(counted.sum(dtype=np.float64)), 1e-9)
+            ratio = float(variances[channel].sum(dtype=np.float64)) / total
         for chosen, label, below in _groups(labels, phase, depth):
             here = np.flatnonzero(chosen)
-            row = _row(found[here], counted[here].astype(np.float64), electrons)
+            pair = found[here], counted[here].astype(np.float64)
+            row = _secondary_row(*pair, ratio) if secondary[channel] else _row(*pair, electrons)
             rows.append({"channel": name, "phase": label, "other_phase_below": below, **row})
-            place, accepted = f"{label} at {name}", params.referee_bias
+            place, accepted = f"{label} at {name}", bias
             if below != ANYWHERE:
                 wrong[here] = np.maximum(wrong[here], row["rms_error"])
                 place += f", another phase {below} below"
                 accepted *= CLASS_FACTOR
-            faults += [f"{place}: {fault}" for fault in _faults(row, accepted, params.referee_rms)]
+            faults += [f"{place}: {fault}" for fault in _faults(row, accepted, rms)]
     return Comparison(rows, faults, wrong)
 
 
@@ -160,11 +170,38 @@ def _row(found: np.ndarray, counted: np.ndarray, electrons: int) -> dict[str, fl
     deviation = found - counted
     expected = (found * (1.0 - found) / electrons).clip(1e-12)
     variance = counted * (1.0 - counted) / (electrons - 1)
-    squared = deviation**2 - variance
-    mean_square = float(squared.mean())
     # Of a few pixels the scatter is unknown: at least that of a perfect surrogate is assumed.
     noise = (expected / electrons * (1.0 / electrons + (2 * electrons - 6) * expected)).clip(0.0)
-    number = len(found)
+    return _figures(found, counted, expected, deviation**2 - variance, noise)
+
+
+def _secondary_row(found: np.ndarray, counted: np.ndarray, ratio: float) -> dict[str, float]:
+    """Return the figures of a group of pixels with secondary electrons.
+
+    Squared deviations are taken to scatter by twice as much as those of normal counts.
+    """
+    expected = (ratio * found).clip(1e-12)
+    squared = (found - counted) ** 2 - ratio * counted
+    return _figures(found, counted, expected, squared, 4.0 * expected**2)
+
+
+def _figures(
+    found: np.ndarray,
+    counted: np.ndarray,
+    expected: np.ndarray,
+    squared: np.ndarray,
+    noise: np.ndarray,
+) -> dict[str, float]:
+    """Return the figures of a group.
+
+    Args:
+        found: yields of the surrogate.
+        counted: those of the Monte Carlo.
+        expected: variances of these.
+        squared: estimates of the squared errors.
+        noise: variances of these for a perfect surrogate.
+    """
+    deviation, mean_square, number = found - counted, float(squared.mean()), len(found)
     return {
         "pixels": number,
         "yield_surrogate": float(found.mean()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +52,8 @@ class Simulation:
         count: number of media of the network.
         depth_scale_nm: typical depth of each wanted channel; empty if the network has no depths.
         context: surroundings of the step.
+        spread: variance of counts over their mean, of each wanted channel that counts secondary
+            electrons; None of others.
     """
 
     params: SurrogateParameters
@@ -62,6 +65,7 @@ class Simulation:
     count: int
     depth_scale_nm: np.ndarray
     context: Context
+    spread: Sequence[float | None]
 
     def __post_init__(self) -> None:
         self._box = self.params.box(self.labels.shape)
@@ -167,6 +171,7 @@ class Simulation:
             pixels,
             context,
             finished.deposits,
+            self.spread,
         )
 
         def note(slab: range, values: np.ndarray, until: int) -> None:

@@ -73,10 +73,18 @@ class Pool:
 
 @dataclass(frozen=True)
 class Taught:
-    """The result of teaching: the history of rounds, and the accuracy by family."""
+    """The result of teaching.
+
+    Attributes:
+        history: rows of the rounds.
+        accuracy: rows by family and channel.
+        spread: variance of the counts of each channel over their mean, where secondary electrons
+            are counted; empty if none are.
+    """
 
     history: list[dict[str, Any]]
     accuracy: list[dict[str, Any]]
+    spread: list[float]
 
 
 def teach(
@@ -147,7 +155,8 @@ def teach(
         progress.add(row, 1.0 / (number + 1), trainer.network)
         checkpoint.save(progress)
     rows = [{k: v for k, v in row.items() if k != "errors"} for row in progress.history]
-    return Taught(rows, examine(params, geometry, trainer, teacher, context))
+    accuracy, spread = examine(params, geometry, trainer, teacher, context)
+    return Taught(rows, accuracy, spread)
 
 
 def examine(
@@ -156,12 +165,13 @@ def examine(
     trainer: Trainer,
     teacher: Teacher,
     context: Context,
-) -> list[dict[str, Any]]:
-    """Return the errors on structures that the network has not learned from, by family.
+) -> tuple[list[dict[str, Any]], list[float]]:
+    """Return the errors on structures that the network has not learned from, and the spread.
 
     The variance of counting is subtracted, so that errors are those of the expected yields.
     """
     rows = []
+    noise, signal = np.zeros(len(params.kv)), np.full(len(params.kv), 1e-9)
     slices = min(EXAMINATION_SLICES, params.teaching_shape[0])
     for family in context.track(FAMILIES, "families examined"):
         electrons = EXAMINATION_ELECTRONS
@@ -171,6 +181,9 @@ def examine(
         predicted = trainer.predicted(pool.whole(0)).swapaxes(0, 1)
         squared = squared_error(predicted, lesson, electrons)
         solid = lesson.structure[lesson.slices]
+        if lesson.variances is not None:
+            noise += electrons * lesson.variances.mean(axis=(1, 2, 3))
+            signal += lesson.yields.mean(axis=(1, 2, 3))
         for channel, name in enumerate(params.channel_names):
             row: dict[str, Any] = {
                 "family": family,
@@ -182,7 +195,8 @@ def examine(
                 here = deviation[solid == number]
                 row[f"bias_{material.name}"] = float(here.mean()) if here.size else None
             rows.append(row)
-    return rows
+    spread = np.where(trainer.secondary, np.maximum(noise / signal, 1.0), 0.0)
+    return rows, spread.tolist() if trainer.secondary.any() else []
 
 
 def squared_error(predicted: np.ndarray, lesson: Lesson, electrons: int) -> np.ndarray:
@@ -196,8 +210,9 @@ def squared_error(predicted: np.ndarray, lesson: Lesson, electrons: int) -> np.n
         lesson: the lesson.
         electrons: electrons per pixel of the lesson.
     """
-    counted = lesson.yields
-    variance = counted * (1.0 - counted) / (electrons - 1)
+    counted, variance = lesson.yields, lesson.variances
+    if variance is None:
+        variance = counted * (1.0 - counted) / (electrons - 1)
     return np.asarray((predicted - counted) ** 2 - variance)
 
 

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from fib_plugins.simulators.surrogate.network import SurrogateNetwork
 from fib_plugins.simulators.surrogate.parameters import SurrogateParameters
+from fib_plugins.simulators.surrogate.signals import activated, are_secondary, loss_of
 from fib_plugins.training.optimizers import adam, on_device, rate_of
 from fib_plugins.training.ordered_work import in_order
 from fib_plugins.training.runtime import fabric_on
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 WARM_UP = 50
 LONGEST_GRADIENT = 1.0
 DEPTH_WEIGHT = 0.05
-TYPICAL_VARIANCE = 0.2
-"""Of the count of one electron; squared errors are in units of it."""
 BETAS = (0.9, 0.99)
 
 
@@ -63,6 +62,7 @@ class Trainer:
     Attributes:
         network: the network.
         optimizer: its optimiser.
+        secondary: for each channel, whether it counts secondary electrons.
 
     Args:
         params: the parameters.
@@ -81,6 +81,7 @@ class Trainer:
         context: Context,
     ) -> None:
         self.params, self.network, self._channels = params, network, list(channels)
+        self.secondary = are_secondary(params.channels)
         self._symmetries = symmetries_of(params)
         self._fabric = fabric_on(context.device, "auto")
         self.device = self._fabric.device
@@ -166,7 +167,8 @@ class Trainer:
         return loss
 
     def _loss(self, result: torch.Tensor, batch: Batch) -> torch.Tensor:
-        loss = loss_of(result[:, self._channels].sigmoid(), batch.yields)
+        yields = activated(result[:, self._channels], self.secondary)
+        loss = loss_of(yields, batch.yields, self.secondary)
         if len(self._scale):
             depths = result[:, result.shape[1] // 2 :][:, self._channels]
             deviation = functional.softplus(depths) - batch.depths_nm / self._scale[:, None, None]
@@ -193,18 +195,9 @@ class Trainer:
         self._module.eval()
         planes = [part.to(self.device) for part in batch.planes]
         result = self._module(planes, repeats=batch.repeats).float()
-        found: np.ndarray = result[:, self._channels].sigmoid().cpu().numpy()
+        yields = activated(result[:, self._channels], self.secondary)
+        found: np.ndarray = yields.cpu().numpy()
         return found
-
-
-def loss_of(predicted: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
-    """Return the loss of predicted yields: the mean squared deviation from counted fractions.
-
-    Its expectation is smallest at the expected yields, as that of the binomial likelihood is. The
-    likelihood would weight errors by one over the variance, most where few electrons return; a
-    network of limited size is more accurate if they weigh as they are judged.
-    """
-    return functional.mse_loss(predicted, counted) / TYPICAL_VARIANCE
 
 
 def turned(batch: Batch, symmetry: int, device: torch.device) -> Batch:
