@@ -71,6 +71,8 @@ BENCHMARKS = {
     "open_pores": "Open pores: yields of the weighted projection against Monte Carlo; misplaced "
     "pixels of networks on twins with binder and two detectors (at most 0.6 times the best way "
     "with backscattered electrons of two-phase structures)",
+    "shine_through": "Published methods against shine-through on twins of hidden truth, three "
+    "seeds, beside thresholds, a random forest and a U-Net",
     "ligament_diameter": "Mean ligament diameter requested from `generator/leveled_wave`, "
     "and the measured one",
 }
