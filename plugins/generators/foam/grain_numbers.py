@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from fib_plugins.cells.distances import FaceDistance
 from fib_plugins.generators.slabs import Slab, in_threads, slabs_of
 from fibcore.context import Context
+
+if TYPE_CHECKING:
+    from fib_plugins.cells.distances import FaceDistance
 
 
 def numbered(faces: FaceDistance, labels: np.ndarray, count: int, context: Context) -> np.ndarray:
