@@ -58,7 +58,8 @@ def test_two_detectors_are_simulated_learned_and_segmented(shell, recorded):
     assert read_table(recorded["errors_otsu"] / "table.csv")["mp_percent"][0] < 40
     for number, detector in enumerate(("bse", "se")):
         write_volume(stack[number : number + 1], shell.folder / f"{detector}.tif")
-    shell("run", str(EXAMPLES / "my_electrode.json"), *settings(SMALL))
+    shell("init", "my-electrode")
+    shell("run", "my_electrode.json", *settings(SMALL))
     own = steps_of(shell.folder, "my_electrode")
     assert read_volume(own["prepared"] / "images.tif").detectors == ("bse", "se")
     assert set(read_volume(own["by_unet"] / "labels.tif").phases) == {0, 1}
