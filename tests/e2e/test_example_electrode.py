@@ -44,7 +44,7 @@ def steps_of(folder, name):
 def recorded(shell):
     """Folders of the steps of the example."""
     done = shell("run", str(EXAMPLES / "electrode.json"), *settings(SMALL + TWIN))
-    for word in ("errors_unet", "errors_otsu", "errors_mode", "mp_percent"):
+    for word in ("errors_unet", "errors_otsu", "errors_mode", "errors_face", "mp_percent"):
         assert word in done.out
     return steps_of(shell.folder, "electrode")
 
