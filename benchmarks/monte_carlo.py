@@ -24,9 +24,10 @@ from pathlib import Path
 import numpy as np
 from numba import cuda
 
-from fib_plugins.electrons.batch import empty_lanes, image_pixels
+from fib_plugins.electrons.batch import image_pixels
 from fib_plugins.electrons.electron import Beam, Detector, make_beam
 from fib_plugins.electrons.imaging import Imager, make_lattice, surfaces_in
+from fib_plugins.electrons.lanes import empty_lanes
 from fib_plugins.electrons.lattice import Lattice
 from fib_plugins.electrons.medium import Tables, build_tables
 from fib_plugins.electrons.one_by_one import image_one_by_one

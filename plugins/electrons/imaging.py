@@ -220,7 +220,8 @@ class Imager:
             pixels: int64 (pixel, 3) in axes (z, y, x).
             per_pixel: electrons sent into each; default: those of the imager.
         """
-        from .batch import empty_lanes, image_pixels
+        from .batch import image_pixels
+        from .lanes import empty_lanes
 
         sent = per_pixel or self._per_pixel
         _, ny, nx = self._shape

@@ -95,7 +95,8 @@ def layered_yield(
             (`emission.emission_of`). None: no secondary electrons, which are then 0.
         dtype: float32 or float64.
     """
-    from .batch import empty_lanes, image_pixels
+    from .batch import image_pixels
+    from .lanes import empty_lanes
 
     media = (film, bulk) if thickness_nm > 0 and film != bulk else (bulk,)
     tables = build_tables(

@@ -1,4 +1,4 @@
-"""Segmentation by k-means on grey values, over all voltages together."""
+"""Segmentation by k-means on grey values, over all channels together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BYTES_PER_PIXEL = 9
 
 
 class KMeans(Segmenter):
-    """Groups voxels by grey value (k-means, Lloyd 1982), all voltages together.
+    """Groups voxels by grey value (k-means, Lloyd 1982), all channels together.
 
     A single channel is clustered exactly, on its whole histogram. Several channels are clustered on
     a random sample of voxels, each channel in units of its own standard deviation; then every voxel

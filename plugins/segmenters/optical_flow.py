@@ -27,7 +27,7 @@ FAR_PX = 3.0
 
 
 class OpticalFlow(ShineThroughSegmenter):
-    """Follows structures by optical flow from slice to slice: those that brighten are not in face.
+    """Follows structures from slice to slice by optical flow; those that brighten are pores.
 
     R. Moroni, S. Thiele, FIB/SEM tomography segmentation by optical flow estimation,
     Ultramicroscopy 219 (2020) 113090.

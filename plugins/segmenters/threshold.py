@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 from fib_plugins.image_statistics.histogram import Histogram
 from fib_plugins.image_statistics.levels import otsu_level, yen_level
 from fib_plugins.milled_face.mode import Mode, blurred, blurred_histogram
+from fib_plugins.segmenters.one_channel import OneChannel
 from fibcore import Context, Images, Labels, MaterialParam, Segmenter, Table, keeps
-from fibcore.channels import Channel, chosen
 from fibcore.context import held_bytes
 from fibcore.plugin import Forecast
 from fibcore.roles import Abscissa, Curve
@@ -20,7 +20,7 @@ BYTES_PER_PIXEL = 24
 """Memory for each pixel of a slice."""
 
 
-class Threshold(Segmenter):
+class Threshold(OneChannel, Segmenter):
     """Segments by a threshold of grey values (Otsu, Yen, mode, manual), per stack or per slice.
 
     A voxel is bright if its grey value is above the level. In porous stacks shine-through makes any
@@ -65,14 +65,6 @@ class Threshold(Segmenter):
         description="one level for the stack, or one for each slice (follows brightness drift, "
         "but is biased where a slice holds much more solid than its neighbours)",
     )
-    kv: float | None = Field(
-        default=None,
-        gt=0,
-        description="channel to segment, by its voltage in kV; default: the first",
-    )
-    detector: str | None = Field(
-        default=None, description="channel to segment, by its detector, e.g. se; default: the first"
-    )
     solid: Literal["bright", "dark"] = Field(
         default="bright", description="which side of the level is the solid"
     )
@@ -96,20 +88,10 @@ class Threshold(Segmenter):
         spec = inputs.get("images")
         if spec is None:
             return base
-        fitting = self._fitting(spec.channels)
-        warnings = []
-        if len(fitting) > 1:
-            warnings.append(
-                f"the images have {len(fitting)} such channels; only the first "
-                f"({spec.channels[fitting[0]]}) is segmented: set kv or detector to choose another"
-            )
+        warnings = self.warnings_of(spec.channels)
         depth, height, width = spec.shape
         memory = held_bytes(depth * height * width) + BYTES_PER_PIXEL * height * width
-        return Forecast(base.output, memory_bytes=memory, warnings=tuple(warnings))
-
-    def _fitting(self, channels: tuple[Channel, ...]) -> list[int]:
-        kv = None if self.kv is None else [self.kv]
-        return chosen(channels, kv, None if self.detector is None else [self.detector])
+        return Forecast(base.output, memory_bytes=memory, warnings=warnings)
 
     @keeps(levels=Table)
     def predict(self, images: Images, context: Context | None = None) -> Labels:
@@ -121,7 +103,7 @@ class Threshold(Segmenter):
             FibError: constant or non-finite images, or no channel at `kv` and of `detector`.
         """
         context = Context.of(context)
-        number = self._fitting(images.channels)[0]
+        number = self.fitting(images.channels)[0]
         channel, name = images.data[number], images.names[number]
         depth = len(channel)
         parts = [(z, z + 1) for z in range(depth)] if self.scope == "slice" else [(0, depth)]

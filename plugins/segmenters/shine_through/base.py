@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from fib_plugins.segmenters.one_channel import OneChannel
 from fib_plugins.segmenters.shine_through.despeckling import despeckle
 from fib_plugins.segmenters.shine_through.grey_stack import GreyStack
 from fibcore import Context, FibError, Images, Labels, MaterialParam, Segmenter, Table, keeps
-from fibcore.channels import Channel, chosen
 from fibcore.context import held_bytes
 from fibcore.plugin import Forecast
 
@@ -21,7 +21,7 @@ LEAST_PIXELS = 16
 """Smaller stacks have no profiles along z, or no room for the windows within a slice."""
 
 
-class ShineThroughSegmenter(Segmenter):
+class ShineThroughSegmenter(OneChannel, Segmenter):
     """Segments one channel of two phases by grey values of each voxel and of the slices after it.
 
     Slice 0 is imaged first. Solid that shines through a pore comes nearer from slice to slice and
@@ -29,14 +29,6 @@ class ShineThroughSegmenter(Segmenter):
     from one slice to the next.
     """
 
-    kv: float | None = Field(
-        default=None,
-        gt=0,
-        description="channel to segment, by its voltage in kV; default: the first",
-    )
-    detector: str | None = Field(
-        default=None, description="channel to segment, by its detector, e.g. se; default: the first"
-    )
     solid: Literal["bright", "dark"] = Field(
         default="bright", description="whether the solid is brighter or darker than deep pores"
     )
@@ -66,25 +58,15 @@ class ShineThroughSegmenter(Segmenter):
         if spec is None:
             return base
         _check_shape(spec.shape)
-        fitting = self._fitting(spec.channels)
-        warnings = []
-        if len(fitting) > 1:
-            warnings.append(
-                f"the images have {len(fitting)} such channels; only the first "
-                f"({spec.channels[fitting[0]]}) is segmented: set kv or detector to choose another"
-            )
+        warnings = self.warnings_of(spec.channels)
         depth, height, width = spec.shape
         memory = held_bytes(depth * height * width) + self.bytes_per_pixel * height * width
         memory += self._bytes_of_blocks(spec.shape)
-        return Forecast(base.output, memory_bytes=memory, warnings=tuple(warnings))
+        return Forecast(base.output, memory_bytes=memory, warnings=warnings)
 
     def _bytes_of_blocks(self, shape: tuple[int, int, int]) -> int:
         """Return the memory of threads and of arrays of the whole stack, beside the labels."""
         return 0
-
-    def _fitting(self, channels: tuple[Channel, ...]) -> list[int]:
-        kv = None if self.kv is None else [self.kv]
-        return chosen(channels, kv, None if self.detector is None else [self.detector])
 
     @keeps(estimates=Table)
     def predict(self, images: Images, context: Context | None = None) -> Labels:
@@ -100,7 +82,7 @@ class ShineThroughSegmenter(Segmenter):
         """
         context = Context.of(context)
         _check_shape(images.shape)
-        number = self._fitting(images.channels)[0]
+        number = self.fitting(images.channels)[0]
         stack = GreyStack.of(
             images.data[number],
             f"the {images.names[number]} images",

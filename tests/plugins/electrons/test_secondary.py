@@ -8,11 +8,12 @@ from electron_images import blobs
 from scipy import stats
 
 from fib_plugins.compiled import compiled
-from fib_plugins.electrons.batch import empty_lanes, image_pixels
+from fib_plugins.electrons.batch import image_pixels
 from fib_plugins.electrons.compiled import PLAIN
 from fib_plugins.electrons.electron import Detector, follow, make_beam
 from fib_plugins.electrons.emission import emission_of
 from fib_plugins.electrons.imaging import Imager, make_lattice, surfaces_in
+from fib_plugins.electrons.lanes import empty_lanes
 from fib_plugins.electrons.medium import build_tables
 from fib_plugins.electrons.one_by_one import image_one_by_one
 from fib_plugins.electrons.pores import into_pores

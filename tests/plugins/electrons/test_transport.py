@@ -7,9 +7,10 @@ import pytest
 from electron_images import blobs, error, expect_alike, image, prepared, uniform
 from scipy import stats
 
-from fib_plugins.electrons.batch import empty_lanes, image_pixels
+from fib_plugins.electrons.batch import image_pixels
 from fib_plugins.electrons.electron import follow, make_beam
 from fib_plugins.electrons.imaging import Imager, make_lattice
+from fib_plugins.electrons.lanes import empty_lanes
 from fib_plugins.electrons.medium import build_tables
 from fib_plugins.electrons.one_by_one import image_one_by_one
 from fib_plugins.electrons.random_stream import stream_of
