@@ -9,11 +9,7 @@ from typing import Annotated, Any, ClassVar, Self
 import numpy as np
 from pydantic import Field, PrivateAttr
 
-from fib_plugins.adapters.instrument.parameters import (
-    BITS,
-    PER_CHANNEL,
-    AcquisitionParameters,
-)
+from fib_plugins.adapters.instrument.parameters import BITS, AcquisitionParameters
 from fib_plugins.adapters.instrument_base.recording import check_labels, forecast_recording
 from fib_plugins.channels import are_same, info_of, selection, shown
 from fibcore import (
@@ -75,7 +71,8 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
     does not grow with their number.
 
     `preset` sets the parameters that are not given. Typical and bad are based on experience, not
-    measured:
+    measured. Their lengths are those for pixels of 3 nm; `preset_pixel_nm` makes them, and those by
+    default, proportional to the size of pixels, so that images of coarse pixels look alike:
 
     {presets}
 
@@ -130,11 +127,11 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         spec = inputs.get("images")
         if spec is None:
             return Forecast()
-        self._check_channels(len(spec.kv))
+        self.check_channels(len(spec.kv))
         labels = inputs.get("labels")
         check_labels(spec, labels)
         self._check_look("labels" in inputs, len(spec.kv))
-        warnings = []
+        warnings = [*self.warnings_of(spec.voxel_size_nm)]
         if self.thickness_variation and spec.shape[0] == 1:
             warnings.append("a single slice: thickness_variation has no effect")
         each = CLEAN_BYTES_PER_PIXEL if self.is_clean else BYTES_PER_PIXEL
@@ -168,7 +165,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         return Forecast(memory_bytes=memory, warnings=tuple(warnings), model=model)
 
     def _check_pair(self, target: VolumeSpec, source: VolumeSpec | None) -> None:
-        self._check_channels(len(target.kv))
+        self.check_channels(len(target.kv))
         for what, spec in (("target", target), ("source", source)):
             if spec is not None and min(spec.shape[1:]) < LEAST_PIXELS:
                 raise FibError(
@@ -188,15 +185,6 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
                 f"{shown(target.channels)}: choose the channels of both in one order, with "
                 f"{selection(target.channels)}"
             )
-
-    def _check_channels(self, channels: int) -> None:
-        for name in PER_CHANNEL:
-            given = self.channels_of(name)
-            if given not in (1, channels):
-                raise FibError(
-                    f"{name} is given for {given} channels, the images have {channels}: give one "
-                    f"number for all, or one for each channel"
-                )
 
     def _check_look(self, labels: bool, channels: int) -> None:
         if self.look is None:
@@ -239,7 +227,7 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
         context = Context.of(context)
         if self._fitted is not None:
             return self._fitted.transform(images, context, labels=labels)
-        self._check_channels(len(images.data))
+        self.check_channels(len(images.data))
         check_labels(images.spec, None if labels is None else labels.spec)
         self._check_look(labels is not None, len(images.data))
         if self.is_clean:

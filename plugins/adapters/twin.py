@@ -71,8 +71,12 @@ class Twin(TwinParameters, Adapter):
     on threads. Slices are made one by one; memory does not grow with their number. Ideal images
     should have little noise of their own.
 
+    Parameters of the detectors take one number, or one for each channel in the order of the ideal
+    images: `"curtain_depth": [0.05, 0.12]` for BSE and SE. Beam and sample are those of all.
+
     `preset` sets the parameters that are not given. Typical and bad are based on experience, not
-    measured:
+    measured. Their lengths are those for pixels of 3 nm; `preset_pixel_nm` makes them, and those by
+    default, proportional to the size of pixels, so that images of coarse pixels look alike:
 
     {presets}
 
@@ -88,14 +92,16 @@ class Twin(TwinParameters, Adapter):
         """Return the type of the result and the memory of the slices at work.
 
         Raises:
-            FibError: labels of another shape, or ideal slices that are too small for what moves.
+            FibError: parameters for another number of channels, labels of another shape, or ideal
+                slices that are too small for what moves.
         """
         spec, labels = inputs.get("images"), inputs.get("labels")
         if spec is None:
             return Forecast()
+        self.check_channels(len(spec.kv))
         check_labels(spec, labels)
         each = CLEAN_BYTES_PER_PIXEL if self.is_clean and not self.is_raw else BYTES_PER_PIXEL
-        forecast = forecast_recording(spec, self.bits, each)
+        forecast = forecast_recording(spec, self.bits, each, self.warnings_of(spec.voxel_size_nm))
         if not self.is_raw:
             return forecast if labels is None else replace(forecast, kept={"labels": labels})
         field = Field.of(self, spec)
@@ -128,12 +134,13 @@ class Twin(TwinParameters, Adapter):
 
         Raises:
             FibError: grey values that are not finite or far outside black and white level, constant
-                images whose contrast is to be set, labels of another shape, or ideal slices that
-                are too small for what moves.
+                images whose contrast is to be set, labels of another shape, ideal slices that are
+                too small for what moves, or parameters for another number of channels.
         """
         from fib_plugins.adapters.hidden_instrument.imaging import Recording
 
         context = Context.of(context)
+        self.check_channels(len(images.data))
         check_labels(images.spec, None if labels is None else labels.spec)
         if self.is_clean and not self.is_raw:
             context.log.warning(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fib_plugins.adapters.hidden_instrument.geometry import Geometry
@@ -17,13 +19,15 @@ class Face:
 
     Args:
         images: the ideal images.
-        scale: their grey values as signals.
+        scales: grey values of each channel as signals.
         geometry: place of each slice; None: slice by slice, unchanged.
     """
 
-    def __init__(self, images: Images, scale: SignalScale, geometry: Geometry | None) -> None:
+    def __init__(
+        self, images: Images, scales: Sequence[SignalScale], geometry: Geometry | None
+    ) -> None:
         self.images = images
-        self.scale = scale
+        self.scales = scales
         self.geometry = geometry
         self.shape = images.shape if geometry is None else geometry.field.shape
 
@@ -47,7 +51,7 @@ class Face:
             FibError: values that are not finite, or far outside black and white.
         """
         if self.geometry is None:
-            return self.scale.slice_of(self.images, channel, z)
+            return self.scales[channel].slice_of(self.images, channel, z)
         between = self._between(channel, self._place(z))
         return self._moved(between, z)
 
@@ -55,13 +59,13 @@ class Face:
         first = int(np.floor(place + NEAR))
         share = place - first
         if share < NEAR:
-            return self.scale.slice_of(self.images, channel, first)
+            return self.scales[channel].slice_of(self.images, channel, first)
         last = self.images.shape[0] - 1
         total = np.zeros(self.images.shape[1:], np.float32)
         low, high = np.float32(np.inf), np.float32(-np.inf)
         for offset, weight in zip((-1, 0, 1, 2), cubic_weights(share), strict=True):
             near = min(max(first + offset, 0), last)
-            plane = self.scale.slice_of(self.images, channel, near)
+            plane = self.scales[channel].slice_of(self.images, channel, near)
             total += np.float32(weight) * plane
             low, high = min(low, plane.min()), max(high, plane.max())
         return np.clip(total, low, high)

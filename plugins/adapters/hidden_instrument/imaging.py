@@ -39,10 +39,10 @@ class Recording:
         self.settings = settings
         self.images = images
         self.context = context
-        scale = SignalScale.of(settings, images.data.dtype)
+        scales = SignalScale.of(settings, images)
         self.pixel_nm = images.voxel_size_nm[1:]
         self.geometry = Geometry.draw(settings, images, context) if settings.is_raw else None
-        self.face = Face(images, scale, self.geometry)
+        self.face = Face(images, scales, self.geometry)
         self.shape = self.face.shape
         on_ideal = each_on(images, context)
         self.drawn = [on_ideal[self.face.nearest(z)] for z in range(self.shape[0])]
@@ -58,7 +58,8 @@ class Recording:
         Raises:
             FibError: the images are constant.
         """
-        mean_level, contrast_level = self.settings.mean_level, self.settings.contrast_level
+        mean_level = self.settings.of_channel("mean_level", channel)
+        contrast_level = self.settings.of_channel("contrast_level", channel)
         if mean_level is None or contrast_level is None:
             return 1.0, 0.0
         depth = self.shape[0]
@@ -112,11 +113,12 @@ class Recording:
             shown = self.context.empty("twin_labels", (depth, height + bar, width), np.uint8)
 
         def work(z: int) -> None:
-            transmission = self._transmission(z)
+            curtains = self._curtain_density(z)
             kernels = self._kernels(z)
             for channel in range(channels):
                 ideal = self.face.signal(channel, z)
-                signal = self._under_the_beam(ideal, transmission, kernels)
+                left = self._transmission(z, channel, curtains)
+                signal = self._under_the_beam(ideal, channel, left, kernels)
                 level = self._detected(signal, z, channel)
                 if bar:
                     below = data_bar(self.images, channel, z, bar, width)
@@ -138,16 +140,25 @@ class Recording:
     def _slices(self) -> Table:
         return self.variation.table(self.images, self.geometry)
 
-    def _transmission(self, z: int) -> np.ndarray | None:
+    def _curtain_density(self, z: int) -> np.ndarray | None:
+        """Return the optical density of a slice's curtains; None without any."""
+        if not self.settings.curtains_per_um:
+            return None
+        alive = [c for c in self.curtains if c.first_slice <= z < c.first_slice + c.slices]
+        alive = [self._moved(curtain, z) for curtain in alive]
+        return sample.curtain_density(self.settings, alive, z, self.shape[1:], self.pixel_nm)
+
+    def _transmission(self, z: int, channel: int, curtains: np.ndarray | None) -> np.ndarray | None:
         """Return the fraction of a slice's signal that curtains and the trench leave."""
-        settings, shape = self.settings, self.shape[1:]
+        settings = self.settings
         left = None
-        if settings.curtains_per_um:
-            alive = [c for c in self.curtains if c.first_slice <= z < c.first_slice + c.slices]
-            alive = [self._moved(curtain, z) for curtain in alive]
-            left = sample.curtain_transmission(settings, alive, z, shape, self.pixel_nm)
-        if settings.shadowing:
-            shade = sample.shadow(settings, z, self.variation.shadow_phases, shape)
+        if curtains is not None:
+            deepest = max(settings.curtain_depth) or 1.0
+            share = settings.of_channel("curtain_depth", channel) / deepest
+            left = np.exp(-share * curtains).astype(np.float32)
+        if settings.of_channel("shadowing", channel):
+            phases = self.variation.shadow_phases
+            shade = sample.shadow(settings, z, phases, self.shape[1:], channel)
             left = shade if left is None else left * shade
         return left
 
@@ -174,17 +185,18 @@ class Recording:
         return beam.core_kernels(covariances / np.outer(self.pixel_nm, self.pixel_nm))
 
     def _under_the_beam(
-        self, signal: np.ndarray, transmission: np.ndarray | None, kernels: np.ndarray
+        self,
+        signal: np.ndarray,
+        channel: int,
+        transmission: np.ndarray | None,
+        kernels: np.ndarray,
     ) -> np.ndarray:
         settings = self.settings
-        if settings.halo:
-            signal = sample.with_halo(
-                signal,
-                settings.halo,
-                settings.halo_length_nm,
-                settings.detector_deg,
-                self.pixel_nm,
-            )
+        halo = settings.of_channel("halo", channel)
+        if halo:
+            direction = settings.of_channel("detector_deg", channel)
+            length = settings.halo_length_nm
+            signal = sample.with_halo(signal, halo, length, direction, self.pixel_nm)
         if transmission is not None:
             signal = signal * transmission
         core = beam.convolved(signal, kernels) if kernels[0].size > 1 else signal
@@ -213,18 +225,19 @@ class Recording:
         if self.geometry is not None and self.geometry.lost_from[z] < 1:
             signal = signal.copy()
             signal[int(self.geometry.lost_from[z] * len(signal)) :] = 0.0
-        if settings.beam_electrons is not None:
+        electrons = settings.of_channel("beam_electrons", channel)
+        if electrons is not None:
             rng = context.rng_on(beneath, "twin electrons", z, channel)
-            signal = detector.counted(
-                signal, settings.beam_electrons, settings.electron_spread, rng
-            )
+            spread = settings.of_channel("electron_spread", channel)
+            signal = detector.counted(signal, electrons, spread, rng)
         if settings.response_pixels:
             signal = detector.band_limited(signal, settings.response_pixels)
         gain, offset = self.level[channel]
         level = signal * np.float32(gain * variation.contrast[channel, z])
         level += np.float32(offset + variation.brightness[channel, z])
-        if settings.amplifier_noise:
+        amplifier = settings.of_channel("amplifier_noise", channel)
+        if amplifier:
             rng = context.rng_on(beneath, "twin amplifier", z, channel)
             noise = rng.standard_normal(level.shape, np.float32)
-            level += np.float32(settings.amplifier_noise) * noise
+            level += np.float32(amplifier) * noise
         return detector.s_shaped(level, settings.s_curve)

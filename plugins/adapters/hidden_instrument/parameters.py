@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -9,6 +10,7 @@ from pydantic import Field, model_validator
 from fib_plugins.adapters.hidden_instrument.presets import PRESETS
 from fib_plugins.adapters.hidden_instrument.raw_parameters import RawParameters
 from fib_plugins.adapters.instrument_base.parameters import Presets
+from fib_plugins.adapters.instrument_base.per_channel import PerChannel
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -21,6 +23,31 @@ class TwinParameters(RawParameters):
     """
 
     presets: ClassVar[Presets] = PRESETS
+    lengths: ClassVar[Mapping[str, int]] = {
+        **RawParameters.lengths,
+        "halo_length_nm": 1,
+        "curtains_per_um": -1,
+        "curtain_width_nm": 1,
+        "curtain_reach_nm": 1,
+        "probe_nm": 1,
+        "defocus_nm": 1,
+        "astigmatism_nm": 1,
+        "defocus_step_nm": 1,
+        "skirt_length_nm": 1,
+        "bad_defocus_nm": 1,
+    }
+    per_channel: ClassVar[tuple[str, ...]] = (
+        *RawParameters.per_channel,
+        "halo",
+        "detector_deg",
+        "curtain_depth",
+        "shadowing",
+        "beam_electrons",
+        "electron_spread",
+        "amplifier_noise",
+        "mean_level",
+        "contrast_level",
+    )
     effects: ClassVar[tuple[str, ...]] = (
         "halo",
         "curtains_per_um",
@@ -42,30 +69,27 @@ class TwinParameters(RawParameters):
         "s_curve",
     )
 
-    halo: float = Field(
-        default=0.0,
-        ge=0,
-        le=3,
-        description="brightness of edges that face the detector, as a fraction of their step",
+    halo: PerChannel[Annotated[float, Field(ge=0, le=3)]] = Field(
+        default=(0.0,),
+        description="brightness of edges that face the detector, as a fraction of their step; one "
+        "number, or one for each channel",
     )
     halo_length_nm: Positive = Field(
         default=6.0, description="distance over which edges are rounded, nm"
     )
-    detector_deg: float = Field(
-        default=-70.0,
-        ge=-360,
-        le=360,
-        description="direction of the detector in the image: 0 is +x, 90 +y (down)",
+    detector_deg: PerChannel[Annotated[float, Field(ge=-360, le=360)]] = Field(
+        default=(-70.0,),
+        description="direction of the detector in the image: 0 is +x, 90 +y (down); one number, "
+        "or one for each channel",
     )
     curtains_per_um: float = Field(
         default=0.0, ge=0, le=1000, description="curtains per micrometre of the width of a slice"
     )
-    curtain_depth: float = Field(
-        default=0.05,
-        ge=0,
-        le=2,
-        description="least darkening by a curtain (optical density, natural units); that of each "
-        "is Pareto distributed above it",
+    curtain_depth: PerChannel[Annotated[float, Field(ge=0, le=2)]] = Field(
+        default=(0.05,),
+        description="least darkening by a curtain (optical density, natural units), one number or "
+        "one for each channel: secondary electrons show them more; that of each is Pareto "
+        "distributed above it",
     )
     curtain_tail: float = Field(
         default=2.0,
@@ -88,11 +112,10 @@ class TwinParameters(RawParameters):
     curtain_slices: int = Field(
         default=4, ge=1, le=200, description="mean number of slices that a curtain lasts"
     )
-    shadowing: float = Field(
-        default=0.0,
-        ge=0,
-        le=0.7,
-        description="fraction of the signal lost at the bottom of the face, in the trench",
+    shadowing: PerChannel[Annotated[float, Field(ge=0, le=0.7)]] = Field(
+        default=(0.0,),
+        description="fraction of the signal lost at the bottom of the face, in the trench; one "
+        "number, or one for each channel",
     )
     shadow_slices: float = Field(
         default=150.0, gt=1, description="period of the change of the shadow, slices"
@@ -140,14 +163,15 @@ class TwinParameters(RawParameters):
         description="random walk of the beam current during a slice: standard deviation from its "
         "first to its last line, as a fraction of the current",
     )
-    beam_electrons: Positive | None = Field(
-        default=None, description="mean number of electrons per pixel; none: no counting noise"
+    beam_electrons: PerChannel[Positive] | None = Field(
+        default=None,
+        description="mean number of electrons per pixel that signal 1 is counted with, one number "
+        "or one for each channel; none: no counting noise",
     )
-    electron_spread: float = Field(
-        default=0.0,
-        ge=0,
-        le=10,
-        description="variance of the detector's response to a single electron, over its square",
+    electron_spread: PerChannel[Annotated[float, Field(ge=0, le=10)]] = Field(
+        default=(0.0,),
+        description="variance of the detector's response to a single electron, over its square; "
+        "one number, or one for each channel",
     )
     response_pixels: float = Field(
         default=0.0,
@@ -155,24 +179,20 @@ class TwinParameters(RawParameters):
         le=20,
         description="time constant of the detector, in dwell times of a pixel",
     )
-    amplifier_noise: float = Field(
-        default=0.0,
-        ge=0,
-        le=0.5,
-        description="standard deviation of amplifier noise, as a fraction of full scale",
+    amplifier_noise: PerChannel[Annotated[float, Field(ge=0, le=0.5)]] = Field(
+        default=(0.0,),
+        description="standard deviation of amplifier noise, as a fraction of full scale; one "
+        "number, or one for each channel",
     )
-    mean_level: float | None = Field(
+    mean_level: PerChannel[Annotated[float, Field(ge=0, le=1)]] | None = Field(
         default=None,
-        ge=0,
-        le=1,
         description="level that the operator brings the mean of the ideal images to, as a "
-        "fraction of full scale; none: signals are levels",
+        "fraction of full scale, one number or one for each channel; none: signals are levels",
     )
-    contrast_level: float | None = Field(
+    contrast_level: PerChannel[Annotated[float, Field(gt=0, le=1)]] | None = Field(
         default=None,
-        gt=0,
-        le=1,
-        description="level that the operator brings their standard deviation to; with mean_level",
+        description="level that the operator brings their standard deviation to, one number or "
+        "one for each channel; with mean_level",
     )
     brightness_step: float = Field(
         default=0.0,

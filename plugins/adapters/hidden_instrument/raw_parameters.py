@@ -39,6 +39,13 @@ class RawParameters(InstrumentParameters):
     )
     """Parameters of which one that is not its default makes the recording a raw one."""
 
+    lengths: ClassVar[Mapping[str, int]] = {
+        "drift_nm": 1,
+        "jitter_nm": 1,
+        "jump_nm": 1,
+        "streak_length_nm": 1,
+    }
+
     raw: bool = Field(
         default=False,
         description="record as a microscope stores a stack, before any correction: parameters "

@@ -14,8 +14,9 @@ import numpy as np
 from fib_plugins.adapters.hidden_instrument.beam import exponentially_spread
 from fib_plugins.adapters.hidden_instrument.parameters import TwinParameters
 
-EDGE_NM = 6.0
-"""Scale on which the edges where curtains begin are detected: counting noise has none."""
+EDGE_PIXELS = 2.0
+"""Scale on which the edges where curtains begin are detected, in pixels of the preset: counting
+noise has none."""
 FROM_ABOVE = 0.3
 """Share of curtains that begin above the face."""
 PROFILE_REACH = 8.0
@@ -57,7 +58,7 @@ class Curtain:
         first_slice: slice in which it appears.
         slices: number of slices it lasts for.
         y_nm, x_nm: where it begins.
-        depth: optical density where it is deepest.
+        depth: optical density where it is deepest, in the channel that shows it most.
         width_nm: half width at half depth.
     """
 
@@ -91,14 +92,14 @@ def new_curtains(
     number = int(rng.poisson(mean))
     if number == 0:
         return []
-    spread = exponentially_spread(signal, EDGE_NM, pixel_nm)
+    spread = exponentially_spread(signal, EDGE_PIXELS * settings.preset_pixel_nm, pixel_nm)
     rise = np.maximum(np.diff(spread, axis=0, prepend=spread[:1]), 0.0).ravel()
     chance = np.cumsum(rise, dtype=np.float64)
     found = []
     for _ in range(number):
         place, above, across = rng.random(3)
         slices = int(rng.integers(1, 2 * settings.curtain_slices))
-        depth = settings.curtain_depth * (1.0 + rng.pareto(settings.curtain_tail))
+        depth = max(settings.curtain_depth) * (1.0 + rng.pareto(settings.curtain_tail))
         half_width = settings.curtain_width_nm * rng.lognormal(0.0, 0.4)
         if above < FROM_ABOVE or chance[-1] == 0:
             y, x = -above * settings.curtain_reach_nm, across * width
@@ -109,14 +110,14 @@ def new_curtains(
     return found
 
 
-def curtain_transmission(
+def curtain_density(
     settings: TwinParameters,
     curtains: Sequence[Curtain],
     z: int,
     shape: tuple[int, int],
     pixel_nm: tuple[float, float],
 ) -> np.ndarray:
-    """Return the transmission of a slice's curtains: exp(-sum of their densities).
+    """Return the optical density of a slice's curtains, in the channel that shows them most.
 
     Across, the density of each is depth / (1 + (d / w)^2) at distance d from its middle; down, it
     fades exponentially.
@@ -139,11 +140,15 @@ def curtain_transmission(
         away = np.arange(left, right) * pixel_nm[1] - middle[:, None]
         fading = np.exp(-down / settings.curtain_reach_nm)[:, None]
         density[first:, left:right] += depth * fading / (1.0 + (away / curtain.width_nm) ** 2)
-    return np.exp(-density).astype(np.float32)
+    return density
 
 
 def shadow(
-    settings: TwinParameters, z: int, phases: tuple[float, float], shape: tuple[int, int]
+    settings: TwinParameters,
+    z: int,
+    phases: tuple[float, float],
+    shape: tuple[int, int],
+    channel: int = 0,
 ) -> np.ndarray:
     """Return the factor by which the trench reduces the signal: most at the bottom of the face.
 
@@ -151,9 +156,10 @@ def shadow(
     vary slowly with z. The effect is described by Fager et al., Microsc. Microanal. 26 (2020), on
     optimising FIB-SEM tomography of porous materials.
     """
+    strength = settings.of_channel("shadowing", channel)
     turn = 2.0 * math.pi * z / settings.shadow_slices
-    deep = settings.shadowing * (1.0 + SWING * math.sin(turn + phases[0]))
-    lean = settings.shadowing * SWING * math.sin(turn + phases[1])
+    deep = strength * (1.0 + SWING * math.sin(turn + phases[0]))
+    lean = strength * SWING * math.sin(turn + phases[1])
     down = ((np.arange(shape[0]) + 0.5) / shape[0])[:, None]
     across = (np.arange(shape[1]) + 0.5) / shape[1] - 0.5
     lost = deep * ((1.0 - QUADRATIC) * down + QUADRATIC * down**2) + lean * across

@@ -12,7 +12,7 @@ from fib_plugins.adapters.instrument.estimate_drift import lateral_drift
 from fib_plugins.adapters.instrument.estimate_recording import Recording, require_contrast
 from fib_plugins.adapters.instrument.estimate_stripes import Curtains
 from fib_plugins.adapters.instrument.look_values import look_values, noise_values, numbers_of_look
-from fib_plugins.adapters.instrument.parameters import BITS, PER_CHANNEL, AcquisitionParameters
+from fib_plugins.adapters.instrument.parameters import BITS, AcquisitionParameters
 from fib_plugins.adapters.instrument_base.signal_scale import SignalScale
 from fibcore import Context, Images, Table
 
@@ -26,11 +26,13 @@ def estimate_parameters(
         FibError: constant images, values that are not finite or far outside black and white.
     """
     found, recordings = [], []
+    recorded = _full_scale(settings, target)
+    scales = None if source is None else SignalScale.of(settings, source)
     for channel in context.track(range(len(target.data)), "channels estimated"):
-        recording = Recording.of(target, channel, _full_scale(settings, target), settings.gamma)
+        recording = Recording.of(target, channel, recorded[channel], settings.gamma)
         ideal = None
-        if source is not None:
-            ideal = Recording.of(source, channel, SignalScale.of(settings, source.data.dtype), 1.0)
+        if source is not None and scales is not None:
+            ideal = Recording.of(source, channel, scales[channel], 1.0)
             require_contrast(ideal, "source")
         found.append(estimate_channel(settings, recording, ideal, context))
         recordings.append(recording)
@@ -72,7 +74,7 @@ def _numbers(
         return numbers_of_look(found)
     if name == "exposure_range" and before is not None:
         return [(f"{name}_low", -1, None, before[0]), (f"{name}_high", -1, None, before[1])]
-    if name in PER_CHANNEL and (found is not None or given.channels_of(name) > 1):
+    if name in given.per_channel and (found is not None or given.channels_of(name) > 1):
         channels = range(given.channels_of(name)) if found is None else range(len(found))
         return [
             (
@@ -86,11 +88,11 @@ def _numbers(
     return [(name, -1, found, before[0] if isinstance(before, tuple) else before)]
 
 
-def _full_scale(settings: AcquisitionParameters, target: Images) -> SignalScale:
-    """Return the grey values of a recorded stack at 0 and at full scale."""
+def _full_scale(settings: AcquisitionParameters, target: Images) -> tuple[SignalScale, ...]:
+    """Return the grey values of each channel of a recorded stack at 0 and at full scale."""
     if target.data.dtype.kind == "f":
-        return SignalScale.of(settings, target.data.dtype)
-    return SignalScale(0.0, float(np.iinfo(target.data.dtype).max))
+        return SignalScale.of(settings, target)
+    return (SignalScale(0.0, float(np.iinfo(target.data.dtype).max)),) * len(target.data)
 
 
 def _gathered(

@@ -24,7 +24,9 @@ class Exposure:
     offset: Sequence[float]
 
     @classmethod
-    def of(cls, settings: AcquisitionParameters, images: Images, scale: SignalScale) -> Exposure:
+    def of(
+        cls, settings: AcquisitionParameters, images: Images, scales: Sequence[SignalScale]
+    ) -> Exposure:
         """Return gain and offset as set, or as an operator would set them for this stack.
 
         Raises:
@@ -39,7 +41,7 @@ class Exposure:
         for channel in channels:
             histogram = Histogram.of(images.data[channel], f"the {images.names[channel]} images")
             shares = np.cumsum(histogram.counts) / histogram.counts.sum()
-            found = scale.signal(histogram.values[np.searchsorted(shares, EXPOSED)])
+            found = scales[channel].signal(histogram.values[np.searchsorted(shares, EXPOSED)])
             if found[0] == found[1]:
                 raise FibError(
                     f"98 % of the {images.names[channel]} images have one grey value, so that "

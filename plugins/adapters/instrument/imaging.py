@@ -33,14 +33,14 @@ def acquire(
     With a look, the images show it, and the labels are needed.
     """
     depth, channels = images.shape[0], len(images.data)
-    scale = SignalScale.of(settings, images.data.dtype)
-    exposure = Exposure.of(settings, images, scale)
+    scales = SignalScale.of(settings, images)
+    exposure = Exposure.of(settings, images, scales)
     clean = settings.is_clean
     drawn = each_on(images, context)
     variation = SliceVariation.draw(settings, channels, drawn)
     renderer = None
     if settings.look is not None and labels is not None:
-        renderer = LookRenderer.of(settings, images, labels, scale, drawn)
+        renderer = LookRenderer.of(settings, images, labels, scales, drawn)
     recorded = context.empty("acquisition", images.data.shape, recorded_dtype(settings.bits))
 
     def work(z: int) -> None:
@@ -48,7 +48,7 @@ def acquire(
             if clean:  # conversion to a signal and back would change the last bit
                 recorded[channel, z] = images.data[channel, z]
                 continue
-            ideal = _ideal(images, channel, float(variation.position[z]), scale)
+            ideal = _ideal(images, channel, float(variation.position[z]), scales[channel])
             ideal = _moved(ideal, images, variation, z)
             if renderer is None or labels is None:
                 signal = _of_sample(settings, ideal, images, z, drawn)
@@ -63,7 +63,7 @@ def acquire(
                 signal = ((level - offset) / gain).astype(np.float32)
             level = _detector(settings, signal, exposure, variation, z, channel, context)
             if settings.bits is None:
-                recorded[channel, z] = scale.grey(level)
+                recorded[channel, z] = scales[channel].grey(level)
             else:
                 recorded[channel, z] = effects.quantised(level, settings.bits)
 

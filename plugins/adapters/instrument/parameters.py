@@ -10,12 +10,9 @@ from pydantic import Field, model_validator
 from fib_plugins.adapters.instrument.look import Look
 from fib_plugins.adapters.instrument.parameter_types import (
     USUAL_ESTIMATES,
-    Amounts,
-    Electrons,
     EstimateName,
-    Gains,
     NotNegative,
-    Offsets,
+    NumberOfElectrons,
     Positive,
     RemovedName,
 )
@@ -25,12 +22,10 @@ from fib_plugins.adapters.instrument_base.parameters import (
     PresetName,
     Presets,
 )
+from fib_plugins.adapters.instrument_base.per_channel import PerChannel
 
 BITS: dict[str, Literal[8, 16] | None] = {"uint8": 8, "uint16": 16, "float32": None}
 """The parameter `bits` by the element type of recorded images."""
-
-PER_CHANNEL = ("blur_fwhm_nm", "electrons_per_pixel", "gain", "offset", "read_noise")
-"""Parameters that take one number for all channels, or one for each."""
 
 
 class AcquisitionParameters(InstrumentParameters):
@@ -41,6 +36,22 @@ class AcquisitionParameters(InstrumentParameters):
     """
 
     presets: ClassVar[Presets] = PRESETS
+    lengths: ClassVar[Mapping[str, int]] = {
+        "drift_nm": 1,
+        "edge_width_nm": 1,
+        "charging_length_nm": 1,
+        "charging_height_nm": 1,
+        "curtain_width_nm": 1,
+        "blur_fwhm_nm": 1,
+    }
+    per_channel: ClassVar[tuple[str, ...]] = (
+        *InstrumentParameters.per_channel,
+        "blur_fwhm_nm",
+        "electrons_per_pixel",
+        "gain",
+        "offset",
+        "read_noise",
+    )
     effects: ClassVar[tuple[str, ...]] = (
         "thickness_variation",
         "drift_nm",
@@ -135,12 +146,12 @@ class AcquisitionParameters(InstrumentParameters):
     milling_axis: Literal["y", "x"] = Field(
         default="y", description="axis of the images that stripes run along: that of the ion beam"
     )
-    blur_fwhm_nm: Amounts = Field(
+    blur_fwhm_nm: PerChannel[NotNegative] = Field(
         default=(0.0,),
         description="diameter of the electron beam (FWHM of a Gaussian), nm; one number, or one "
         "for each channel",
     )
-    electrons_per_pixel: Electrons | None = Field(
+    electrons_per_pixel: PerChannel[NumberOfElectrons] | None = Field(
         default=None,
         description="electrons per pixel for counting noise, one number or one for each channel; "
         "none: no counting noise",
@@ -155,11 +166,11 @@ class AcquisitionParameters(InstrumentParameters):
         description="set gain and offset as an operator does, for each channel: the levels of the "
         "darkest and brightest percent of the ideal stack, as fractions of the full scale",
     )
-    gain: Gains = Field(
+    gain: PerChannel[Positive] = Field(
         default=(1.0,),
         description="factor on the signal; one number, or one for each channel",
     )
-    offset: Offsets = Field(
+    offset: PerChannel[float] = Field(
         default=(0.0,),
         description="added after the gain, as a fraction of the full scale; one number, or one for "
         "each channel",
@@ -184,7 +195,7 @@ class AcquisitionParameters(InstrumentParameters):
         description="number of slices over which the correlation of brightness and contrast falls "
         "to 1/e; 0: independent slices",
     )
-    read_noise: Amounts = Field(
+    read_noise: PerChannel[NotNegative] = Field(
         default=(0.0,),
         description="standard deviation of electronic noise in each pixel, as a fraction of the "
         "full scale; one number, or one for each channel",
@@ -261,36 +272,12 @@ class AcquisitionParameters(InstrumentParameters):
         return self
 
     @model_validator(mode="after")
-    def _channels_agree(self) -> Self:
-        counts = {name: self.channels_of(name) for name in PER_CHANNEL}
-        several = {name: count for name, count in counts.items() if count > 1}
-        if len(set(several.values())) > 1:
-            given = ", ".join(f"{name} for {count}" for name, count in several.items())
-            raise ValueError(
-                f"parameters are given for different numbers of channels ({given}): give one "
-                f"number for all, or one for each channel"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _look_fits(self) -> Self:
         if self.look is not None:
-            for name in PER_CHANNEL:
+            for name in self.per_channel:
                 if self.channels_of(name) not in (1, len(self.look.channels)):
                     raise ValueError(
                         f"look is given for {len(self.look.channels)} channels, {name} for "
                         f"{self.channels_of(name)}: give both for the same channels"
                     )
         return self
-
-    def channels_of(self, name: str) -> int:
-        """Return how many channels a parameter is given for; 1 means any number."""
-        value = getattr(self, name)
-        return 1 if value is None else len(value)
-
-    def of_channel(self, name: str, channel: int) -> Any:
-        """Return a parameter's value for a channel; None where it has none."""
-        value = getattr(self, name)
-        if value is None:
-            return None
-        return value[0] if len(value) == 1 else value[channel]

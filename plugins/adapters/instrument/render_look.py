@@ -97,7 +97,7 @@ class LookRenderer:
         settings: AcquisitionParameters,
         images: Images,
         labels: Labels,
-        scale: SignalScale,
+        scales: Sequence[SignalScale],
         drawn: Sequence[Context],
     ) -> LookRenderer:
         """Prepare it: measure the ideal signal in pores."""
@@ -105,7 +105,7 @@ class LookRenderer:
         chosen = np.unique(np.linspace(0, depth - 1, min(depth, MOST_SLICES)).round().astype(int))
         is_face = _face_phases(settings, labels)
         ranks = []
-        for channel in range(len(images.data)):
+        for channel, scale in enumerate(scales):
             values = [
                 scale.slice_of(images, channel, int(z))[~is_face[np.asarray(labels.data[z])]]
                 for z in chosen

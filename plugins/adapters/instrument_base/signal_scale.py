@@ -23,21 +23,26 @@ class SignalScale:
     white: float
 
     @classmethod
-    def of(cls, settings: InstrumentParameters, dtype: np.dtype) -> SignalScale:
-        """Return the scale of ideal images: as set, or from black to white of their type.
+    def of(cls, settings: InstrumentParameters, images: Images) -> tuple[SignalScale, ...]:
+        """Return the scale of each channel: as set, or from black to white of the images' type.
 
         Raises:
             FibError: black is not below white.
         """
+        dtype = images.data.dtype
         full = 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)
-        black = 0.0 if settings.black_level is None else settings.black_level
-        white = full if settings.white_level is None else settings.white_level
-        if white <= black:
-            raise FibError(
-                f"black_level {black:g} is not below white, {white:g} in {dtype.name} images; "
-                f"set white_level to the grey value of full signal"
-            )
-        return cls(black, white)
+        scales = []
+        for channel in range(len(images.data)):
+            black = settings.of_channel("black_level", channel) or 0.0
+            white = settings.of_channel("white_level", channel)
+            white = full if white is None else white
+            if white <= black:
+                raise FibError(
+                    f"black_level {black:g} is not below white, {white:g} in {dtype.name} images; "
+                    f"set white_level to the grey value of full signal"
+                )
+            scales.append(cls(black, white))
+        return tuple(scales)
 
     def signal(self, grey: np.ndarray) -> np.ndarray:
         """Return grey values as float32 signals."""

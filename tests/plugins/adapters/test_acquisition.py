@@ -321,6 +321,15 @@ def test_a_wrong_grey_scale_is_noticed():
         acquired(flat(40, dtype=np.uint8), read_noise=0.01, black_level=300)
 
 
+def test_black_and_white_are_those_of_each_channel():
+    grey = np.full((2, 1, 40, 40), 3.0, np.float32)
+    images = Images(grey, VOXEL_NM, kv=(2.0, 2.0), detectors=("bse", "se"))
+    found = acquired(images, black_level=[2.0, 0.0], white_level=[4.0, 12.0], bits=16)
+    np.testing.assert_allclose(found.data[:, 0, 0, 0] / 65535, [0.5, 0.25], atol=1e-4)
+    back = acquired(images, black_level=[2.0, 0.0], white_level=[4.0, 12.0], gain=2.0)
+    np.testing.assert_allclose(back.data[:, 0, 0, 0], [4.0, 6.0])
+
+
 def test_parameters_of_another_number_of_channels_are_refused_before_the_run():
     instrument = Acquisition(gain=(1.0, 2.0, 3.0))
     with pytest.raises(FibError, match="gain is given for 3 channels, the images have 2"):

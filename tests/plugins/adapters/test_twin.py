@@ -246,6 +246,11 @@ def test_a_black_level_above_the_white_of_the_type_is_refused():
     [
         ({"mean_level": 0.4}, "give both"),
         ({"black_level": 3.0, "white_level": 1.0}, "not above black_level"),
+        ({"black_level": 3.0, "white_level": [5.0, 2.0]}, "white_level 2 is not above"),
+        ({"halo": [0.1, 0.2], "white_level": [1.0, 2.0, 3.0]}, "white_level for 3, halo for 2"),
+        ({"halo": []}, "one number for all channels, or a list"),
+        ({"halo": {"se": 0.4}}, "one number for all channels, or a list"),
+        ({"halo": [0.1, 5.0]}, "less than or equal to 3"),
         ({"haloo": 1.0}, "haloo"),
         ({"preset": "awful"}, "typical"),
     ],
@@ -257,8 +262,8 @@ def test_parameters_that_cannot_work_are_refused(params, message):
 
 def test_what_is_given_has_precedence_over_the_preset():
     twin = Twin(preset="bad", halo=0.01)
-    assert twin.halo == 0.01
-    assert twin.shadowing == PRESETS["bad"]["shadowing"]
+    assert twin.halo == (0.01,)
+    assert twin.shadowing == (PRESETS["bad"]["shadowing"],)
     assert Twin(**twin.model_dump(mode="json")) == twin
 
 
@@ -272,6 +277,7 @@ def test_the_documentation_has_the_values_of_the_presets():
     for name in set(told) - heads:
         for preset, value in zip(presets, told[name], strict=True):
             expected = presets[preset].get(name, fields[name].default)
+            (expected,) = expected if isinstance(expected, tuple) else (expected,)
             assert value == ("none" if expected is None else f"{expected:g}"), (name, preset)
 
 

@@ -109,14 +109,14 @@ def test_a_curtain_runs_down_from_where_it_begins_and_fades_at_a_slant():
         curtains_per_um=1.0, curtain_reach_nm=200.0, curtain_slant_deg=10.0, curtain_slices=3
     )
     curtain = sample.Curtain(5, 3, y_nm=100.0, x_nm=150.0, depth=0.4, width_nm=10.0)
-    left = sample.curtain_transmission(settings, [curtain], 6, (100, 150), (4.0, 2.0))
-    assert (left[:25] == 1.0).all()
+    found = sample.curtain_density(settings, [curtain], 6, (100, 150), (4.0, 2.0))
+    assert (found[:25] == 0.0).all()
     for y in (25, 50, 80):
         down = 4.0 * y - 100.0
         away = np.arange(150) * 2.0 - 150.0 - np.tan(np.radians(10.0)) * down
         density = 0.4 * np.exp(-down / 200.0) / (1 + (away / 10.0) ** 2)
         near = np.abs(away) < 60
-        np.testing.assert_allclose(left[y, near], np.exp(-density)[near], rtol=1e-5)
+        np.testing.assert_allclose(found[y, near], density[near], rtol=1e-9)
     strengths = [curtain.strength(z) for z in range(4, 10)]
     np.testing.assert_allclose(strengths, [0, 0.2, 0.4, 0.2, 0, 0], atol=1e-12)
 
@@ -135,7 +135,10 @@ def test_curtains_begin_where_solid_lies_below_a_pore_and_are_as_many_as_asked()
     assert alive == pytest.approx(80, rel=0.05)
     starts = np.array([curtain.y_nm for curtain in found])
     assert np.mean(starts < 0) == pytest.approx(sample.FROM_ABOVE, abs=0.02)
-    assert np.abs(starts[starts >= 0] - 120.0).mean() < 2 * sample.EDGE_NM
+    assert (
+        np.abs(starts[starts >= 0] - 120.0).mean()
+        < 2 * sample.EDGE_PIXELS * settings.preset_pixel_nm
+    )
     depths = np.array([curtain.depth for curtain in found])
     tail = settings.curtain_tail
     assert stats.kstest(depths, stats.pareto(tail, scale=0.1).cdf).pvalue > 0.01

@@ -254,7 +254,7 @@ def test_raw_takes_what_is_not_given_from_the_preset():
     twin = Twin(preset="bad", raw=True, jumps=5, tilt_deg=0.0)
     assert (twin.jumps, twin.tilt_deg) == (5, 0.0)
     assert twin.drift_nm == RAW_PRESETS["bad"]["drift_nm"]
-    assert twin.halo == PRESETS["bad"]["halo"]
+    assert twin.halo == (PRESETS["bad"]["halo"],)
     assert Twin(**twin.model_dump(mode="json")) == twin
     assert not Twin(preset="bad").is_raw
     with pytest.raises(ValidationError, match="set preset to typical or bad"):
