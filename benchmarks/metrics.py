@@ -20,14 +20,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from scipy import ndimage
 
-from fib_plugins.metrics.connectivity import connectivity
-from fib_plugins.metrics.lineal_path import SEGMENTS
 from fib_plugins.metrics.overlap import Overlap
-from fib_plugins.metrics.packed_bits import pack_bits
 from fib_plugins.metrics.plane_diameters import NORMAL, mean_diameter_in_planes
-from fib_plugins.metrics.surface import specific_surface
-from fib_plugins.metrics.thickness import mean_thickness
-from fib_plugins.metrics.two_point import PAIRS, Counters, count_in_slabs
+from fib_plugins.structure_statistics.connectivity import connectivity
+from fib_plugins.structure_statistics.lineal_path import SEGMENTS
+from fib_plugins.structure_statistics.packed_bits import pack_bits
+from fib_plugins.structure_statistics.surface import specific_surface
+from fib_plugins.structure_statistics.thickness import mean_thickness
+from fib_plugins.structure_statistics.two_point import PAIRS, Counters, count_in_slabs
 from fibcore import Labels
 
 from .peak_memory import PeakMemory

@@ -14,7 +14,7 @@ from fibcore.roles import Curve, Role
 from fibcore.volumes import Labels, VolumeSpec
 
 if TYPE_CHECKING:
-    from fib_plugins.metrics.packed_bits import Phase
+    from fib_plugins.structure_statistics.packed_bits import Phase
 
 Statistic = Literal["s2", "lineal_path"]
 
@@ -94,9 +94,9 @@ def curves_along_axes(
     Returns:
         ``s2`` and ``lineal_path`` -> axis (``x``, ``y``, ``z``) -> probabilities.
     """
-    from fib_plugins.metrics.lineal_path import SEGMENTS
-    from fib_plugins.metrics.packed_bits import pack_bits
-    from fib_plugins.metrics.two_point import PAIRS, Counters, count_in_slabs, pairs
+    from fib_plugins.structure_statistics.lineal_path import SEGMENTS
+    from fib_plugins.structure_statistics.packed_bits import pack_bits
+    from fib_plugins.structure_statistics.two_point import PAIRS, Counters, count_in_slabs, pairs
 
     shape, sizes_nm = labels.shape, labels.voxel_size_nm
     lags = [

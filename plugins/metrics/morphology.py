@@ -1,7 +1,8 @@
 """Morphology of a two-phase structure: amount, fineness and connectivity of the phases.
 
-Definition, source and limits of each figure are in its own module: `surface`, `thickness`,
-`connectivity`, `two_point`, `lineal_path`.
+Definition, source and limits of each figure are in its own module of
+`fib_plugins.structure_statistics`: `surface`, `thickness`, `connectivity`, `two_point`,
+`lineal_path`.
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from fib_plugins.metrics.connectivity import SLAB_VOXELS
 from fib_plugins.metrics.curves import (
     PART_VOXELS,
     common_distances,
     curves_along_axes,
     roles_along_axes,
 )
-from fib_plugins.metrics.tiles import thickness_bytes
+from fib_plugins.structure_statistics.connectivity import SLAB_VOXELS
+from fib_plugins.structure_statistics.tiles import thickness_bytes
 from fibcore import Context, Forecast, LabelMetric, Labels, Table, keeps
 from fibcore.roles import Abscissa, Curve, Figure, Role
 
 if TYPE_CHECKING:
-    from fib_plugins.metrics.packed_bits import Phase
+    from fib_plugins.structure_statistics.packed_bits import Phase
 
 PHASES: dict[Phase, str] = {"solid": "ligament", "pore": "pore"}
 """Phase -> name of its local thickness."""
@@ -150,9 +151,9 @@ def _measure_one(
     advance: Callable[[str], None],
 ) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return figures, curves by column and thickness distributions by column of one structure."""
-    from fib_plugins.metrics.connectivity import connectivity
     from fib_plugins.metrics.shared_thickness import mean_thicknesses
-    from fib_plugins.metrics.surface import specific_surface
+    from fib_plugins.structure_statistics.connectivity import connectivity
+    from fib_plugins.structure_statistics.surface import specific_surface
 
     size_nm, threads = labels.voxel_size_nm, context.threads
     solid = curves_along_axes(labels, "solid", distances_nm, threads)

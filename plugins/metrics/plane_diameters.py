@@ -1,6 +1,6 @@
 """Mean diameters of a phase in the planes of a volume: local thickness in 2-D.
 
-See `fib_plugins.metrics.thickness` for its definition and its error.
+See `fib_plugins.structure_statistics.thickness` for its definition and its error.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from typing import Literal
 
 import numpy as np
 
-from fib_plugins.metrics.distance_transform import squared_distances_in_slice, squared_weights
-from fib_plugins.metrics.inscribed_balls import needed_balls, paint
-from fib_plugins.metrics.packed_bits import Phase
 from fib_plugins.metrics.planes import blocks_of_planes, planes_between
-from fib_plugins.metrics.tiles import SHARED_ABOVE_VOXELS
+from fib_plugins.structure_statistics.distance_transform import (
+    squared_distances_in_slice,
+    squared_weights,
+)
+from fib_plugins.structure_statistics.inscribed_balls import needed_balls, paint
+from fib_plugins.structure_statistics.packed_bits import Phase
+from fib_plugins.structure_statistics.tiles import SHARED_ABOVE_VOXELS
 from fib_plugins.threads import in_threads
 from fibcore import Context
 from fibcore.errors import FibError

@@ -7,9 +7,15 @@ from typing import get_args
 
 import numpy as np
 
-from fib_plugins.metrics.packed_bits import Phase
-from fib_plugins.metrics.thickness import Tally, Thickness, mean_of, mean_thickness, tally
-from fib_plugins.metrics.tiles import (
+from fib_plugins.structure_statistics.packed_bits import Phase
+from fib_plugins.structure_statistics.thickness import (
+    Tally,
+    Thickness,
+    mean_of,
+    mean_thickness,
+    tally,
+)
+from fib_plugins.structure_statistics.tiles import (
     SHARED_ABOVE_VOXELS,
     SHARED_TILES,
     TILE_VOXELS,

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from fib_plugins.metrics.anisotropy import Anisotropy, curve_error, diameter_error
-from fib_plugins.metrics.lineal_path import lineal_path
-from fib_plugins.metrics.two_point import two_point_correlation
+from fib_plugins.structure_statistics.lineal_path import lineal_path
+from fib_plugins.structure_statistics.two_point import two_point_correlation
 from fib_plugins.testing import check_plugin
 from fibcore import Context, FibError, Labels
 

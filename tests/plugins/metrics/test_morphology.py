@@ -3,12 +3,12 @@ import logging
 import numpy as np
 import pytest
 
-from fib_plugins.metrics.connectivity import connectivity
-from fib_plugins.metrics.lineal_path import lineal_path
 from fib_plugins.metrics.morphology import Morphology
-from fib_plugins.metrics.surface import specific_surface
-from fib_plugins.metrics.thickness import local_thickness
-from fib_plugins.metrics.two_point import two_point_correlation
+from fib_plugins.structure_statistics.connectivity import connectivity
+from fib_plugins.structure_statistics.lineal_path import lineal_path
+from fib_plugins.structure_statistics.surface import specific_surface
+from fib_plugins.structure_statistics.thickness import local_thickness
+from fib_plugins.structure_statistics.two_point import two_point_correlation
 from fib_plugins.testing import check_plugin
 from fibcore import Context, FibError, Labels
 

@@ -19,8 +19,8 @@ from fib_plugins.metrics.plane_diameters import (
     mean_diameters,
 )
 from fib_plugins.metrics.shared_thickness import ThicknessOfTiles, mean_thicknesses
-from fib_plugins.metrics.thickness import mean_of, mean_thickness
-from fib_plugins.metrics.tiles import SHARED_ABOVE_VOXELS, tiles
+from fib_plugins.structure_statistics.thickness import mean_of, mean_thickness
+from fib_plugins.structure_statistics.tiles import SHARED_ABOVE_VOXELS, tiles
 from fibcore import Context, Images
 
 SIZE_NM = (12.0, 10.0, 10.0)

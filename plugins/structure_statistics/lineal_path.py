@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from fib_plugins.compiled import compiled
-from fib_plugins.metrics.packed_bits import Phase, pack_bits, popcount
-from fib_plugins.metrics.two_point import Counters, check_lag, count_in_slabs, pairs
+from fib_plugins.structure_statistics.packed_bits import Phase, pack_bits, popcount
+from fib_plugins.structure_statistics.two_point import Counters, check_lag, count_in_slabs, pairs
 
 
 def lineal_path(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from fib_plugins.metrics.packed_bits import Phase
+    from fib_plugins.structure_statistics.packed_bits import Phase
 
 SLAB_VOXELS = 2**26
 """Voxels of a slab; a slab of one slice may have more."""

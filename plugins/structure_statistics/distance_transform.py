@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from fib_plugins.compiled import compiled
-from fib_plugins.metrics.packed_bits import Phase
+from fib_plugins.structure_statistics.packed_bits import Phase
 from fib_plugins.threads import in_threads
 
 COLUMNS = 16

@@ -21,7 +21,7 @@ from itertools import product
 import numpy as np
 
 from fib_plugins.compiled import compiled
-from fib_plugins.metrics.packed_bits import SLAB, as_uint8
+from fib_plugins.structure_statistics.packed_bits import SLAB, as_uint8
 from fib_plugins.threads import in_threads
 from fibcore.errors import FibError
 

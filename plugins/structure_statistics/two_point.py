@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fib_plugins.compiled import compiled
-from fib_plugins.metrics.packed_bits import SLAB, Phase, pack_bits, popcount
+from fib_plugins.structure_statistics.packed_bits import SLAB, Phase, pack_bits, popcount
 from fib_plugins.threads import in_threads
 from fibcore.errors import FibError
 

@@ -17,10 +17,10 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from fib_plugins.metrics.distance_transform import squared_distances, squared_weights
-from fib_plugins.metrics.inscribed_balls import needed_balls, paint
-from fib_plugins.metrics.packed_bits import Phase
-from fib_plugins.metrics.tiles import (
+from fib_plugins.structure_statistics.distance_transform import squared_distances, squared_weights
+from fib_plugins.structure_statistics.inscribed_balls import needed_balls, paint
+from fib_plugins.structure_statistics.packed_bits import Phase
+from fib_plugins.structure_statistics.tiles import (
     FIRST_HALO,
     TILE_VOXELS,
     WIDER,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from fib_plugins.metrics.connectivity import connectivity
+from fib_plugins.structure_statistics.connectivity import connectivity
 
 
 def test_the_largest_component_and_the_faces_that_it_joins_are_found():

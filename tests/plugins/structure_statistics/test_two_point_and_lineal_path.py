@@ -3,9 +3,9 @@ from itertools import groupby
 import numpy as np
 import pytest
 
-from fib_plugins.metrics.lineal_path import lineal_path
-from fib_plugins.metrics.packed_bits import pack_bits
-from fib_plugins.metrics.two_point import two_point_correlation
+from fib_plugins.structure_statistics.lineal_path import lineal_path
+from fib_plugins.structure_statistics.packed_bits import pack_bits
+from fib_plugins.structure_statistics.two_point import two_point_correlation
 from fibcore import FibError
 
 SHAPES = [(5, 67, 130), (64, 3, 64), (9, 130, 1), (66, 9, 31), (1, 1, 200)]

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt
 
-from fib_plugins.metrics.distance_transform import squared_distances, squared_weights
 from fib_plugins.metrics.plane_diameters import NORMAL, mean_diameter_in_planes
-from fib_plugins.metrics.thickness import (
+from fib_plugins.structure_statistics.distance_transform import squared_distances, squared_weights
+from fib_plugins.structure_statistics.thickness import (
     local_thickness,
     mean_thickness,
 )

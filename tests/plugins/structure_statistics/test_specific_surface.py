@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fib_plugins.metrics.surface import DIRECTIONS, line_weights, specific_surface
+from fib_plugins.structure_statistics.surface import DIRECTIONS, line_weights, specific_surface
 from fibcore import FibError
 
 

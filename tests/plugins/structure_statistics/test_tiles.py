@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from fib_plugins.metrics.tiles import slices_of, tiles, whole, widened
+from fib_plugins.structure_statistics.tiles import slices_of, tiles, whole, widened
 
 
 @pytest.mark.parametrize("shape", [(7, 5, 9), (1, 1, 30), (64, 64, 64)])

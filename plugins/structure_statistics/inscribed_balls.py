@@ -1,9 +1,9 @@
 """Painting with inscribed balls: the core of local thickness, in 2-D and 3-D.
 
 Around each voxel there is a largest ball without outside voxels; its squared radius is the
-squared distance of `fib_plugins.metrics.distance_transform`. The local thickness at a voxel is the
-diameter of the largest of these balls that covers it (Hildebrand and Ruegsegger, J. Microsc. 185,
-67 (1997)). The computation is exact, and fast for two reasons:
+squared distance of `distance_transform`. The local thickness at a voxel is the diameter of the
+largest of these balls that covers it (Hildebrand and Ruegsegger, J. Microsc. 185, 67 (1997)). The
+computation is exact, and fast for two reasons:
 
 - Balls inside the ball of a neighbouring voxel paint nothing new and are left out. Whether they are
   inside is looked up in a table over the squared radius (Remy and Thiel, Image and Vision Computing
@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from fib_plugins.compiled import compiled
-from fib_plugins.metrics.packed_bits import lowest_bit
+from fib_plugins.structure_statistics.packed_bits import lowest_bit
 from fib_plugins.threads import in_threads
 
 ONES = np.uint64(2**64 - 1)

@@ -1,0 +1,1 @@
+"""What structures are like: amount, fineness, connectivity, correlations of their phases."""
