@@ -95,9 +95,11 @@ class Figure(Role):
 
     Attributes:
         of_truth: the column with the same figure of the prediction, if this is that of the truth.
+        limits: the columns with the lower and the upper end of its interval, if it has one.
     """
 
     of_truth: str = field(default="", kw_only=True)
+    limits: tuple[str, ...] = field(default=(), kw_only=True)
     role: Literal["figure"] = field(default="figure", kw_only=True)
 
 

@@ -9,9 +9,10 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from fib_plugins.report import flow, grids, wording
+from fib_plugins.report.answer import Answer, answer
 from fib_plugins.report.cards import card_face
 from fib_plugins.report.collect import Run
-from fib_plugins.report.sections import Section, SectionMaker
+from fib_plugins.report.sections import SectionMaker, VolumeView
 from fib_plugins.report.slices import Pictures
 from fib_plugins.report.viewer import ViewerMaker
 from fibcore.errors import sized
@@ -45,7 +46,8 @@ def render(run: Run) -> str:
     pictures = Pictures()
     maker = SectionMaker(run, ViewerMaker(pictures, _grey_channels(run)))
     sections = [maker.section(step) for step in run.steps]
-    inline = _shown_first(sections)
+    opening = _opening(run, maker)
+    inline = _shown_first([view for section in sections for view in section.views], opening)
     parents = {step.id: [i for i in step.parents if i in run.by_id] for step in run.steps}
     return environment.get_template("page.html").render(
         run=run,
@@ -55,6 +57,7 @@ def render(run: Run) -> str:
         counts=_counts(run),
         files=[name for name in RUN_FILES if (run.folder / name).is_file()],
         failed=[step for step in run.steps if step.outcome in ("failed", "interrupted")],
+        answer=opening,
         metrics=grids.metric_grids(run),
         diagram=flow.diagram(parents),
         card_size=flow.CARD,
@@ -80,12 +83,21 @@ def _counts(run: Run) -> str:
     return ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
 
 
-def _shown_first(sections: Sequence[Section]) -> set[str]:
+def _opening(run: Run, maker: SectionMaker) -> Answer | None:
+    """Return the answer of the run; None if there is none, or if it cannot be shown."""
+    try:
+        return answer(run, maker.maker, maker.relations)
+    except Exception:  # damaged content may raise any error; the step's section reports it
+        return None
+
+
+def _shown_first(views: Sequence[VolumeView], opening: Answer | None) -> set[str]:
     """Return the pictures embedded in the page, which are shown even if scripts are disabled."""
-    return {
+    if opening is not None and opening.view is not None:
+        views = [opening.view, *views]
+    return ({opening.picture} if opening is not None else set()) | {
         key
-        for section in sections
-        for view in section.views
+        for view in views
         for layer in (view.viewer.bases[0], *view.viewer.overlays)
         if layer is view.viewer.bases[0] or layer.shown
         for key in view.viewer.first(layer).values()

@@ -49,6 +49,17 @@ class Pictures:
             )
         return key
 
+    def add_picture(self, picture: np.ndarray) -> str:
+        """Store a picture in colour and return its key.
+
+        Args:
+            picture: uint8 (row, column, red green blue alpha).
+        """
+        key = _hash(picture.tobytes(), picture.shape)
+        if key not in self.uris:
+            self.uris[key] = _uri(Image.fromarray(picture), "PNG", compress_level=PNG_LEVEL)
+        return key
+
     def add_colours(self, picture: np.ndarray, palette: list[tuple[int, int, int, int]]) -> str:
         """Store a picture of palette numbers (PNG) and return its key.
 
