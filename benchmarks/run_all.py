@@ -64,6 +64,9 @@ BENCHMARKS = {
     "cells), CPU time of 128 x 128 x 128 voxels",
     "structures.grains": "Grains of a twin of gold in epoxy: misplaced pixels of forests that have "
     "and have not seen grains",
+    "batch_norm": "Normalisation of networks where a stack holds more or less solid than the "
+    "images of training: which of `grey_shares` and `batch_norm` should be the default, by wrong "
+    "pixels on twins of 30 to 70 percent solid",
     "structures.effective_medium": "Pores finer than a voxel: yield of resolved pores over that of "
     "the mixture (within 3 % for pores up to 10 nm)",
     "look": "The look of stacks with open pores, without labels: share of solid (within 3 points), "

@@ -3,8 +3,9 @@
 ``python -m benchmarks.open_pores``. The first table has errors of yields. The second one compares
 ways to segment a twin whose truth no step has seen: ellipsoids with binder strands between them,
 imaged by Monte Carlo and recorded by `adapter/twin`. Misplaced pixels (MP) count active material
-against all else. All networks have the same budget, and an instrument that is estimated from the
-twin's images.
+against all else, in the slices that the random forest has no labels of. All networks have the same
+budget, and an instrument that is estimated from the twin's images. Other segmenters have their
+defaults; published methods against shine-through take one detector.
 
 Ways with backscattered electrons of two-phase structures are what fib could do before it knew
 secondary electrons, binder and shaded pores; "first solid" is its projection of that time, which

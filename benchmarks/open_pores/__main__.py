@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..pages import spread, table
-from .ways import THRESHOLDS, WAYS, measured
+from .untrained import UNTRAINED, Untrained
+from .ways import WAYS, Way, measured
 from .yields import yield_errors
 
 TARGET = 0.6
@@ -16,16 +17,20 @@ TARGET = 0.6
 
 
 def report(results: Mapping[int, Mapping[str, float]]) -> str:
-    """Return the table of the ways: MP, and its ratio to the best old way of each seed."""
-    old = [name for name, way in WAYS.items() if way.old] + ["otsu"]
+    """Return the table of the ways: MP, and its ratio to the best old way of each seed.
+
+    A way that refuses the twins of some seeds says how many it segments.
+    """
+    rows_of: dict[str, Untrained | Way] = {**UNTRAINED, **WAYS}
+    old = [name for name, way in rows_of.items() if way.old]
     best = {seed: min(found[name] for name in old) for seed, found in results.items()}
     rows = []
-    for name in [*THRESHOLDS, *WAYS]:
+    for name, way in rows_of.items():
         values = [found[name] for found in results.values() if name in found]
         ratios = [found[name] / best[seed] for seed, found in results.items() if name in found]
-        caption = THRESHOLDS.get(name) or WAYS[name].caption
         target = f"at most {TARGET}" if name == "electrode" else ""
-        rows.append([caption, spread(values), spread(ratios), target])
+        part = f", {len(values)} of {len(results)}" if 0 < len(values) < len(results) else ""
+        rows.append([way.caption + part, spread(values), spread(ratios), target])
     return table(["way", "MP (%)", "to the best old way", "target"], rows)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -10,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
-from fibcore import Context, FibError, Images, Labels
+from fibcore import Context, Images, Labels
 
 from .images import SHOWN_NM, first_solid, images_of, monte_carlo
 from .structures import (
@@ -24,6 +22,7 @@ from .structures import (
     plugin,
     twin_structure,
 )
+from .untrained import misplaced, untrained_errors
 
 TWIN_ELECTRONS, TEACHING_ELECTRONS = 120, 60
 UNET: dict[str, Any] = {
@@ -66,9 +65,6 @@ WAYS = {
         "electrodes, Monte Carlo, BSE and SE", electrodes, "monte_carlo", ("bse", "se"), False
     ),
 }
-
-
-THRESHOLDS = {"otsu": "Otsu on blurred BSE", "mode": "below the mode of the milled face, BSE"}
 
 
 class Work:
@@ -123,25 +119,11 @@ class Work:
         return np.asarray(network.predict(stack).data == 1)
 
 
-def misplaced(found: np.ndarray, truth: np.ndarray) -> float:
-    """Return misplaced pixels in percent."""
-    return 100.0 * float(np.mean(found != truth))
-
-
 def measured(seed: int, folder: Path, ways: Mapping[str, Way]) -> dict[str, float]:
-    """Return MP in percent of each way, and of a threshold."""
+    """Return MP in percent of each way, and of segmenters without a network."""
     work = Work(seed, folder)
     stack, truth = work.twin()
-    bse = stack.select(detectors=("bse",))
-    blurred = gaussian_filter(bse.data.astype(np.float32), (0, 0, 1.5, 1.5))
-    found = {
-        "otsu": misplaced(
-            plugin("segmenter/threshold").predict(bse.with_data(blurred)).data, truth
-        ),
-    }
-    with contextlib.suppress(FibError):  # no narrow mode stands out
-        by_mode = plugin("segmenter/threshold", method="mode").predict(bse)
-        found["mode"] = misplaced(by_mode.data, truth)
+    found = dict(untrained_errors(stack, truth, seed))
     for name, way in ways.items():
         found[name] = misplaced(work.labels(way, stack), truth)
         print(f"seed {seed}: {way.caption}: MP {found[name]:.2f} %", flush=True)
