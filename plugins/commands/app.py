@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fib_plugins.commands.reconstruct import reconstruct
 from fib_plugins.commands.running import check, run
 from fibcore.cli import CacheOption, DebugOption, JsonOption, OutOption
 
@@ -24,7 +25,7 @@ cache_app = typer.Typer(
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (run, check, init, schema, materials):
+    for command in (run, reconstruct, check, init, schema, materials):
         app.command()(command)
     app.add_typer(plugins_app, name="plugins")
     app.add_typer(cache_app, name="cache")

@@ -1,0 +1,1 @@
+"""What ``fib reconstruct`` does: it looks at a stack and writes a pipeline for it."""
