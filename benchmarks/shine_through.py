@@ -205,8 +205,8 @@ def shown_channels(detectors: Sequence[str]) -> str:
 def report(title: str, results: dict[str, list[Figures | None]]) -> str:
     """Return the table of one kind of twin: a row for each method, mean and deviation of seeds.
 
-    Figures are those of the seeds whose twin a method does not refuse; if there are others, the row
-    says how many.
+    Figures are those of the seeds whose twin a method does not refuse; where there are others, the
+    name is followed by their numbers.
     """
     head = f"{title:36}" + "".join(f"{caption:>18}" for caption in FIGURES.values())
     lines = [f"{head}{'CPU (s)':>10}"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fibcore import Images
+from fibcore import Context, Images
 from fibcore.channels import Channel, channels_from
 
 
@@ -46,6 +46,30 @@ def are_same(one: Sequence[Channel], other: Sequence[Channel]) -> bool:
     """Return whether two stacks have the same channels, each once, in any order."""
     known = all(channel.kv is not None for channel in other)
     return known and len(one) == len(other) == len(set(other)) and set(one) == set(other)
+
+
+def order_of_fit(
+    info: Mapping[str, Any], channels: Sequence[Channel], what: str, context: Context
+) -> list[int]:
+    """Return which of the channels that a plugin was fitted to belongs to each channel of images.
+
+    The numbers are those of the places of channels where the fit was to others, which is warned of,
+    or to one channel; also of older models, which do not know their channels.
+
+    Args:
+        info: of the model, as `info_of` returns it, and more.
+        channels: of the images.
+        what: the plugin, in the warning.
+        context: takes the warning.
+    """
+    fitted = channels_of(info) if info.get("kv") else tuple(channels)
+    if are_same(channels, fitted):
+        return [fitted.index(channel) for channel in channels]
+    if tuple(channels) != fitted:
+        context.log.warning(
+            "%s was fitted to images of %s, these show %s", what, shown(fitted), shown(channels)
+        )
+    return list(range(len(channels)))
 
 
 def in_order(

@@ -19,7 +19,7 @@ TARGET = 0.6
 def report(results: Mapping[int, Mapping[str, float]]) -> str:
     """Return the table of the ways: MP, and its ratio to the best old way of each seed.
 
-    A way that refuses the twins of some seeds says how many it segments.
+    The caption of a way that refuses some twins has the number of those that it segments.
     """
     rows_of: dict[str, Untrained | Way] = {**UNTRAINED, **WAYS}
     old = [name for name, way in rows_of.items() if way.old]

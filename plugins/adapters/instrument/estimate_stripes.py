@@ -145,7 +145,8 @@ def _slopes(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _biweight(distance: np.ndarray) -> np.ndarray:
-    return np.where(np.abs(distance) < 1.0, (1.0 - distance**2) ** 2, 0.0)
+    within = np.minimum(np.abs(distance), 1.0)  # the square of large ones would overflow
+    return (1.0 - within**2) ** 2
 
 
 def _covariance(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from fib_plugins.channels import info_of, order_of_fit
 from fib_plugins.correctors.destripe.parameters import DestripeParameters
 from fib_plugins.threads import bytes_in_threads
 from fibcore import (
@@ -21,6 +22,7 @@ from fibcore import (
     VolumeSpec,
     keeps,
 )
+from fibcore.channels import Channel
 from fibcore.context import held_bytes
 from fibcore.models import ModelInfo, Shape
 
@@ -33,6 +35,8 @@ Numbers = Annotated[list[float], Field(min_length=1)]
 class DestripeInfo(ModelInfo):
     """The info of a model of `corrector/destripe`: one number for each channel."""
 
+    kv: list[float | None] | None = None
+    detectors: list[str | None] = Field(default_factory=list)
     deviation: Numbers
     gain: Numbers
     noise_across: Numbers
@@ -57,6 +61,9 @@ class DestripeInfo(ModelInfo):
         if any(len(numbers) != len(self.deviation) for numbers in lists):
             raise ValueError("the lists have different lengths")
         return self
+
+
+NUMBERS = tuple(name for name in DestripeInfo.model_fields if name not in ("kv", "detectors"))
 
 
 class Destripe(Trainable, DestripeParameters, Corrector):
@@ -94,6 +101,7 @@ class Destripe(Trainable, DestripeParameters, Corrector):
     """
 
     name: ClassVar[str] = "destripe"
+    result_version: ClassVar[int] = 2
     works_unfitted: ClassVar[bool] = True
     info_type: ClassVar[type[DestripeInfo]] = DestripeInfo
 
@@ -137,7 +145,7 @@ class Destripe(Trainable, DestripeParameters, Corrector):
         """Find the strength and the slant of curtains in each channel; return the plugin.
 
         Applied to other images, it expects curtains as strong as in these, in units of the
-        standard deviation of the slices.
+        standard deviation of the slices, for each channel those of the same detector and voltage.
 
         Args:
             images: the stack.
@@ -148,7 +156,7 @@ class Destripe(Trainable, DestripeParameters, Corrector):
         """
         context = Context.of(context)
         self._check(images.spec)
-        info = self._found(images, context)
+        info = {**info_of(images.channels), **self._found(images, context)}
         self._model = Model(self.identifier(), self.model_dump(mode="json"), info=info)
         return self
 
@@ -180,8 +188,23 @@ class Destripe(Trainable, DestripeParameters, Corrector):
 
         context = Context.of(context)
         self._check(images.spec)
-        info = self.model.info if self.fitted else self._found(images, context)
+        if self.fitted:
+            info = _in_order(self.model.info, images.channels, context)
+        else:
+            info = self._found(images, context)
         return remove_curtains(self, images, info, context)
+
+
+def _in_order(
+    info: Mapping[str, Any], channels: Sequence[Channel], context: Context
+) -> dict[str, Any]:
+    """Return the numbers of a fit in the order of the channels of images."""
+    order = order_of_fit(info, channels, "corrector/destripe", context)
+    found = {name: info.get(name, []) for name in NUMBERS}
+    return {
+        name: [numbers[place] for place in order] if len(numbers) > 1 else list(numbers)
+        for name, numbers in found.items()
+    }
 
 
 _SINGLE = (

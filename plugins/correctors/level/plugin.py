@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field
 
+from fib_plugins.channels import info_of, order_of_fit
 from fib_plugins.correctors.labels import check_labels
 from fib_plugins.correctors.level.sizes import SAMPLED, blocks_of, reduced_shape
 from fib_plugins.correctors.streaming import corrections
@@ -44,6 +45,8 @@ class LevelInfo(ModelInfo):
     """The info of a model of `corrector/level`."""
 
     shape: Annotated[list[int], Field(min_length=4, max_length=4)]
+    kv: list[float | None] | None = None
+    detectors: list[str | None] = Field(default_factory=list)
 
 
 class Level(Trainable, Corrector):
@@ -75,10 +78,12 @@ class Level(Trainable, Corrector):
     than 5 slices are searched for copies only, those of fewer than 4 keep their brightness.
 
     All channels of a bad slice are treated as bad. Levels are those of each channel. A fit stores
-    brightness, contrast, shading and flags, and applies them to a stack of the same shape.
+    brightness, contrast, shading and flags, and applies them to a stack of the same shape, to each
+    channel those of the same detector and voltage.
     """
 
     name: ClassVar[str] = "level"
+    result_version: ClassVar[int] = 2
     works_unfitted: ClassVar[bool] = True
     info_type: ClassVar[type[LevelInfo]] = LevelInfo
     apply_params: ClassVar[frozenset[str]] = frozenset({"repair", "streaks"})
@@ -158,7 +163,7 @@ class Level(Trainable, Corrector):
         context = Context.of(context)
         self.forecast("fit", {"images": images.spec})
         findings, _ = self._findings(images, context)
-        info = {"shape": list(images.data.shape)}
+        info = {"shape": list(images.data.shape), **info_of(images.channels)}
         self._model = Model(
             self.identifier(),
             self.model_dump(mode="json"),
@@ -225,7 +230,10 @@ class Level(Trainable, Corrector):
         from fib_plugins.correctors.level.findings import Findings, streaks_of
 
         if self.fitted:
-            findings = Findings.from_weights(self.model.weights)
+            order = order_of_fit(self.model.info, images.channels, "corrector/level", context)
+            findings = Findings.from_weights(
+                {name: w if name == "flags" else w[order] for name, w in self.model.weights.items()}
+            )
             if not self.streaks:
                 return findings, ()
             return findings, streaks_of(images, findings.outliers, context)

@@ -11,6 +11,7 @@ from scipy import ndimage
 from fib_plugins.adapters.acquisition import Acquisition
 from fib_plugins.adapters.instrument.estimate_drift import displacement
 from fib_plugins.adapters.instrument.estimate_noise import NoiseCurve
+from fib_plugins.adapters.instrument.estimate_stripes import curtains
 from fibcore import Context, FibError, Images, Table
 from fibcore.formats import read_model, write_model
 
@@ -158,6 +159,13 @@ def test_curtains_are_found_along_the_axis_they_run_along(axis):
     assert found.curtaining == pytest.approx(0.08, rel=0.3)
     assert found.curtain_width_nm == pytest.approx(30.0, rel=0.25)
     assert crossed.curtaining < 0.01
+
+
+@pytest.mark.filterwarnings("error")
+def test_steep_edges_in_a_black_stack_are_no_curtains():
+    planes = np.zeros((3, 48, 48), np.float32)
+    planes[:, 20:24, 20:24] = 1.0
+    assert curtains(list(planes), 0.0, 3.0, 4.0).deviation == 0.0
 
 
 def test_the_step_between_slices_is_measured_to_a_tenth_of_a_pixel():
