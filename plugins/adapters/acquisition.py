@@ -32,10 +32,12 @@ BYTES_PER_PIXEL, CLEAN_BYTES_PER_PIXEL = 34, 5
 every effect off."""
 LOOK_BYTES_PER_PIXEL = 110
 """The same for images with a look: random fields, ranks, distances."""
-FIT_BYTES = 500 * 2**20
-"""Memory for the slices of target and source in use: at most 48 of 768 x 768 pixels of each."""
+FIT_BASE_BYTES, FIT_BYTES, FIT_SHAPE = 150 * 2**20, 350 * 2**20, (48, 768, 768)
+"""Memory to estimate: of libraries, and of the slices of target and source in use, at most these
+of each."""
 LOOK_FIT_BYTES, LOOK_FIT_CHANNEL_BYTES = 150 * 2**20, 150 * 2**20
-"""More memory to estimate a look from: outlines of 12 slices, and their levels in each channel."""
+"""More memory to estimate a look from: outlines of 12 slices of this size, and their levels in each
+channel."""
 LEAST_PIXELS = 32
 """Shortest edge of slices that parameters are estimated from."""
 
@@ -159,9 +161,10 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
                 f"estimated and stay as given"
             )
         model = Model(self.identifier(), known)
-        memory = FIT_BYTES
+        memory = FIT_BASE_BYTES + round(FIT_BYTES * _share_in_use(target.shape, FIT_SHAPE))
         if "look" in self.estimate:
-            memory += LOOK_FIT_BYTES + LOOK_FIT_CHANNEL_BYTES * len(target.kv)
+            share = _share_in_use(target.shape[1:], FIT_SHAPE[1:])
+            memory += round((LOOK_FIT_BYTES + LOOK_FIT_CHANNEL_BYTES * len(target.kv)) * share)
         return Forecast(memory_bytes=memory, warnings=tuple(warnings), model=model)
 
     def _check_pair(self, target: VolumeSpec, source: VolumeSpec | None) -> None:
@@ -315,3 +318,9 @@ class Acquisition(Trainable, AcquisitionParameters, Adapter):
             raise FibError(f"spread {spread:g} is negative; 0 changes nothing, 0.5 is usual")
         detectors = self.model.info.get("detectors", ()) if self.fitted else ()
         return type(self)(**randomised_values(self.estimated, rng, spread, detectors))
+
+
+def _share_in_use(shape: tuple[int, ...], most: tuple[int, ...]) -> float:
+    """Return the voxels of a stack that estimates use, over the most that they use of any."""
+    used = (min(size, limit) for size, limit in zip(shape, most, strict=True))
+    return float(np.prod(list(used)) / np.prod(most))
