@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from fib_plugins.generators.layered import Layered as Layered
     from fib_plugins.generators.leveled_wave import LeveledWave as LeveledWave
     from fib_plugins.generators.particles import Particles as Particles
+    from fib_plugins.generators.resembling.plugin import Resembling as Resembling
     from fib_plugins.generators.spinodal import Spinodal as Spinodal
     from fib_plugins.metrics.anisotropy import Anisotropy as Anisotropy
     from fib_plugins.metrics.correction_harm import CorrectionHarm as CorrectionHarm
@@ -111,6 +112,7 @@ _HOMES = {
     "Layered": "generators.layered",
     "LeveledWave": "generators.leveled_wave",
     "Particles": "generators.particles",
+    "Resembling": "generators.resembling.plugin",
     "Spinodal": "generators.spinodal",
     "Anisotropy": "metrics.anisotropy",
     "CorrectionHarm": "metrics.correction_harm",

@@ -19,6 +19,7 @@ from fibcore import (
     Context,
     FibError,
     Forecast,
+    Generator,
     Images,
     Labels,
     Model,
@@ -74,16 +75,17 @@ class VirtualStacks(Source):
     Segmenters trained on the pairs find the phases of their labels. `count_phase_as` lets them look
     for fewer than the structures have.
 
-    The simulator and the instrument are given as parameters, or as inputs by steps that fit them.
-    The input `physics` is passed on to a simulator that takes one. Inputs are kept in the model of
-    the source.
+    Structures, simulator and instrument are given as parameters, or as inputs by steps that fit
+    them: `structure` takes a fitted generator, such as `generator/resembling`. The input `physics`
+    is passed on to a simulator that takes one. Inputs are kept in the model of the source.
     """
 
     name: ClassVar[str] = "virtual_stacks"
 
-    structures: Annotated[tuple[VariedStructure, ...], Field(min_length=1)] = Field(
-        description="generators of the structures, with ranges in place of parameters; each pair "
-        "has one of them"
+    structures: tuple[VariedStructure, ...] = Field(
+        default=(),
+        description="generators with ranges in place of parameters, one of them for each pair; "
+        "none: the input `structure`",
     )
     simulator: VariedSimulator | None = Field(
         default=None, description="simulator of the images; none: the input `simulator`"
@@ -151,7 +153,9 @@ class VirtualStacks(Source):
         held = self._held | {name: plugin for name, plugin in inputs.items() if plugin is not None}
         self._check(held)
         found = forecast_pair(
-            [_forecasts(structure) for structure in self.structures],
+            [[held["structure"].forecast("generate", {})]]
+            if "structure" in held
+            else [_forecasts(structure) for structure in self.structures],
             [held["simulator"]] if "simulator" in held else _examples(self.simulator),
             [held["instrument"]] if "instrument" in held else _examples(self.instrument),
             held.get("physics"),
@@ -162,17 +166,18 @@ class VirtualStacks(Source):
 
     def _check(self, held: Mapping[str, Plugin]) -> None:
         """Refuse inputs that are missing, or given twice."""
-        for name in ("simulator", "instrument"):
-            if name in held and getattr(self, name) is not None:
+        for name in ("structure", "simulator", "instrument"):
+            parameter = "structures" if name == "structure" else name
+            given = bool(getattr(self, parameter))
+            if name in held and given:
                 raise FibError(
                     f"the {name} is given as a parameter and as an input; give one of them"
                 )
-        if self.simulator is None and "simulator" not in held:
-            raise FibError(
-                "there is no simulator: give the parameter simulator, such as "
-                '{"plugin": "simulator/weighted_projection", "params": {"energies_kev": [2]}}, or '
-                "a step that fits one as the input simulator"
-            )
+            if name not in held and not given and name in EXAMPLES:
+                raise FibError(
+                    f"there is no {name}: give the parameter {parameter}, such as "
+                    f"{EXAMPLES[name]}, or a step that fits one as the input {name}"
+                )
 
     # -- work ----------------------------------------------------------------------------------
 
@@ -181,6 +186,7 @@ class VirtualStacks(Source):
         self,
         context: Context | None = None,
         *,
+        structure: Generator | None = None,
         simulator: Simulator | None = None,
         instrument: Adapter | None = None,
         physics: Physics | None = None,
@@ -191,6 +197,7 @@ class VirtualStacks(Source):
 
         Args:
             context: surroundings of the step.
+            structure: generator of the structures, in place of the parameter `structures`.
             simulator: simulator of the images, in place of the parameter.
             instrument: adapter that records the images, in place of the parameter.
             physics: backscatter coefficients for a simulator that takes them.
@@ -198,9 +205,10 @@ class VirtualStacks(Source):
         Raises:
             FibError: plugins that do not fit together.
         """
-        given = {"simulator": simulator, "instrument": instrument, "physics": physics}
-        if any(plugin is not None for plugin in given.values()):
-            self._held = {name: plugin for name, plugin in given.items() if plugin is not None}
+        found = zip(INPUTS, (structure, simulator, instrument, physics), strict=True)
+        given: dict[str, Plugin] = {name: each for name, each in found if each is not None}
+        if given:
+            self._held = given
         self.forecast("sample", {})
         return super().sample(context)
 
@@ -216,9 +224,7 @@ class VirtualStacks(Source):
         self._check(self._held)
         rng = context.rng_for("pair", purpose, number)
         seeds = rng.integers(2**63, size=3)
-        weights = np.array([structure.weight for structure in self.structures])
-        structure = self.structures[rng.choice(len(weights), p=weights / weights.sum())]
-        generator: Any = structure.drawn(rng)
+        generator: Any = self._held.get("structure") or self._drawn_structure(rng)
         # What the steps warn of is much the same for all pairs: it is logged for the example.
         log = context.log if (purpose, number) == EXAMPLE else QUIET
         making = _inner(context, seeds[0], "structure", log)
@@ -244,6 +250,11 @@ class VirtualStacks(Source):
         check_same_volume(images.shape, labels.shape)
         return images, counted
 
+    def _drawn_structure(self, rng: np.random.Generator) -> Plugin:
+        """Return one of the generators, with parameters drawn from their ranges."""
+        weights = np.array([structure.weight for structure in self.structures])
+        return self.structures[rng.choice(len(weights), p=weights / weights.sum())].drawn(rng)
+
     def _drawn(self, name: str, rng: np.random.Generator) -> Plugin | None:
         """Return the simulator or the instrument of a pair; None if there is none."""
         varied = getattr(self, name)
@@ -251,11 +262,17 @@ class VirtualStacks(Source):
 
 
 INPUTS: Mapping[str, type[Plugin]] = {
+    "structure": Generator,
     "simulator": Simulator,
     "instrument": Adapter,
     "physics": Physics,
 }
 """The inputs of a step, which the source holds from then on: name -> kind of plugin."""
+EXAMPLES = {
+    "structure": '[{"plugin": "generator/leveled_wave", "params": {...}}]',
+    "simulator": '{"plugin": "simulator/weighted_projection", "params": {"energies_kev": [2]}}',
+}
+"""What there must be, as a parameter or as an input."""
 EXAMPLE = ("training", 0)
 """Purpose and number of the pair that `sample` returns."""
 QUIET = logging.Logger("fib.pairs", logging.ERROR)

@@ -13,6 +13,7 @@ import pytest
 
 from fib_plugins.adapters.acquisition import Acquisition
 from fib_plugins.generators.leveled_wave import LeveledWave
+from fib_plugins.generators.resembling.plugin import Resembling
 from fib_plugins.simulators.weighted_projection import WeightedProjection
 from fib_plugins.sources.virtual_stacks import VirtualStacks
 from fibcore import Context, FibError, check_pipeline, read_model, run_pipeline, write_model
@@ -166,7 +167,7 @@ def test_recordings_are_by_variants_of_the_instrument_unless_its_spread_is_none(
          r"structures\[0\]: the structures differ in shape .*\(8, 32, 32\) and \(16, 32, 32\)"),
         ("structures.1.params.voxel_size_nm", 4, r"structures\[1\]: .* differ in voxel size in nm"),
         ("structures.1.params.materials", ["epoxy", "Ag"], r"differ in materials: .*'Au'.*'Ag'"),
-        ("structures", [], "at least 1 item"),
+        ("structures", [], "there is no structure: give the parameter structures"),
         ("simulator.params.energies_kev", [{"between": [1, 2]}], "simulator differ in channels"),
         ("simulator.params.electrons_per_pixel", {"between": [0, 9]}, "greater than or equal to 1"),
         ("simulator", None, "there is no simulator: give the parameter simulator"),
@@ -340,3 +341,63 @@ def test_a_phase_that_counts_as_another_is_in_the_images_and_not_in_the_labels()
 def test_phases_that_cannot_be_counted_are_refused(counted, message):
     with pytest.raises(FibError, match=message):
         electrodes(count_phase_as=counted).forecast("sample", {})
+
+
+# -- a fitted structure --------------------------------------------------------------------------
+
+
+def resembling(shape: tuple[int, int, int] = (16, 24, 24)) -> Resembling:
+    """Return a generator fitted to a small leveled wave."""
+    labels = LeveledWave(
+        shape=32, voxel_size_nm=5, solid_fraction=0.4, ligament_diameter_nm=25
+    ).generate(seed=1)
+    fitted = Resembling(families=("leveled_wave",), candidates=10).fit(labels)
+    return Resembling.from_model(fitted.as_model(), shape=shape)
+
+
+def test_structures_come_from_a_fitted_generator_which_the_source_keeps() -> None:
+    params = {name: value for name, value in PARAMS.items() if name != "structures"}
+    source = VirtualStacks(**params)
+    structure = resembling()
+    forecast = source.forecast("sample", {"structure": structure})
+    images = source.sample(Context(3), structure=structure)
+    assert forecast.output is not None
+    assert images.shape == forecast.output.shape == (16, 24, 24)
+    pairs = [source.pair("training", number, Context(3)) for number in range(2)]
+    assert (pairs[0][1].data != pairs[1][1].data).any()
+    assert abs(np.mean([labels.data.mean() for _, labels in pairs]) - 0.4) < 0.05
+    again = VirtualStacks.from_model(source.as_model())
+    assert again.pair("training", 1, Context(3))[1].data.tobytes() == pairs[1][1].data.tobytes()
+
+
+def test_structures_are_given_once() -> None:
+    structure = resembling()
+    with pytest.raises(FibError, match="the structure is given as a parameter and as an input"):
+        VirtualStacks(**PARAMS).forecast("sample", {"structure": structure})
+    params = {name: value for name, value in PARAMS.items() if name != "structures"}
+    with pytest.raises(FibError, match="there is no structure: give the parameter structures"):
+        VirtualStacks(**params).sample()
+
+
+def test_a_pipeline_fits_a_structure_and_makes_pairs_of_it(tmp_path: Path) -> None:
+    params = {name: value for name, value in PARAMS.items() if name != "structures"}
+    wave = {"shape": 32, "voxel_size_nm": 5, "solid_fraction": 0.4, "ligament_diameter_nm": 25}
+    fit = {"families": ["leveled_wave"], "candidates": 10, "shape": SHAPE}
+    steps = [
+        {"id": "gold", "run": "generator/leveled_wave", "params": wave},
+        {"id": "like", "fit": "generator/resembling", "params": fit, "inputs": {"labels": "gold"}},
+        {
+            "id": "world",
+            "run": "source/virtual_stacks",
+            "params": params,
+            "inputs": {"structure": "like"},
+        },
+    ]
+    document = {"version": 1, "name": "x", "seed": 2, "steps": steps}
+    plan = check_pipeline(document)
+    expected = plan.steps[2].expected.specs["images"]
+    run_pipeline(plan, out=tmp_path / "runs", cache=tmp_path / "cache")
+    folder = next((tmp_path / "runs").rglob("03-world"))
+    source = VirtualStacks.from_model(read_model(folder / "model.safetensors"))
+    images, _ = source.pair("training", 0, Context(1))
+    assert images.shape == expected.shape == tuple(SHAPE)

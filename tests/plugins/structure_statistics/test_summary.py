@@ -19,7 +19,7 @@ def found(boolean_sample) -> dict[str, float]:
 
 
 def voxels_of_chords(boolean_model) -> float:
-    """Return the mean number of voxels of pore chords, whose lengths are exponential: of voxels geometric."""
+    """Return the mean number of voxels of pore chords: of exponential lengths, it is geometric."""
     ends = boolean_model.density * math.pi * boolean_model.radius**2
     return 1 / (1 - math.exp(-ends))
 

@@ -1,0 +1,1 @@
+"""A generator of structures that resemble given labels."""
