@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from fib_plugins.metrics.correction_harm import CorrectionHarm as CorrectionHarm
     from fib_plugins.metrics.disagreement import Disagreement as Disagreement
     from fib_plugins.metrics.domain_gap import DomainGap as DomainGap
+    from fib_plugins.metrics.error_bars.plugin import ErrorBars as ErrorBars
     from fib_plugins.metrics.label_consistency import LabelConsistency as LabelConsistency
     from fib_plugins.metrics.morphology import Morphology as Morphology
     from fib_plugins.metrics.overlap import Overlap as Overlap
@@ -118,6 +119,7 @@ _HOMES = {
     "CorrectionHarm": "metrics.correction_harm",
     "Disagreement": "metrics.disagreement",
     "DomainGap": "metrics.domain_gap",
+    "ErrorBars": "metrics.error_bars.plugin",
     "LabelConsistency": "metrics.label_consistency",
     "Morphology": "metrics.morphology",
     "Overlap": "metrics.overlap",

@@ -1,0 +1,1 @@
+"""Error bars of the figures of a segmentation, from virtual stacks whose truth is known."""
