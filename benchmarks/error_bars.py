@@ -112,13 +112,9 @@ def measured(number: int, twins: int) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def show(found: list[dict[str, Any]]) -> None:
     """Print coverage, errors and half-widths of each quantity."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--stacks", type=int, default=12)
-    parser.add_argument("--twins", type=int, default=24)
-    chosen = parser.parse_args()
-    found = [measured(number, chosen.twins) for number in range(chosen.stacks)]
+    print(f"{len(found)} stacks\n")
     print("| quantity | covered | error as measured | corrected | half-width | for the material |")
     print("|---|---|---|---|---|---|")
     for name in (*TRUE_NAMES, *SCORES):
@@ -150,6 +146,15 @@ def main() -> None:
     print("Rank correlation of indicators with MP on the twins, mean over the worlds: ", end="")
     means = np.nanmean(ranks, axis=0)
     print(", ".join(f"{name} {mean:.2f}" for name, mean in zip(names, means, strict=True)))
+
+
+def main() -> None:
+    """Measure the stacks and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--stacks", type=int, default=12)
+    parser.add_argument("--twins", type=int, default=24)
+    chosen = parser.parse_args()
+    show([measured(number, chosen.twins) for number in range(chosen.stacks)])
 
 
 if __name__ == "__main__":

@@ -123,7 +123,7 @@ class ErrorBars(Metric):
         """
         from fib_plugins.metrics.error_bars.evidence import Evidence
         from fib_plugins.metrics.error_bars.features import separation
-        from fib_plugins.metrics.error_bars.stack_parts import part_shape, part_starts
+        from fib_plugins.metrics.error_bars.stack_parts import part_shape
         from fib_plugins.metrics.error_bars.tables import (
             all_rows,
             curves_table,
@@ -143,18 +143,15 @@ class ErrorBars(Metric):
                 f"return it"
             )
         shape = part_shape(prediction.shape, pair.shape)
-        starts = part_starts(prediction.shape, shape)
         distances = _distances(prediction, shape)
         shop = Workshop(world, with_probability(segmenter), simulator, distances, context)
-        steps = self.twins + len(starts) + 1
+        steps = self.twins + 2
         twins = []
         for number in range(self.twins):
             twins.append(shop.twin(number))
             context.progress(number + 1, steps, "twins segmented and measured")
-        parts = []
-        for start in starts:
-            parts.append(shop.part(images, prediction, start, shape))
-            context.progress(self.twins + len(parts), steps, "parts of the stack segmented")
+        parts = list(shop.parts(images, prediction, shape))
+        context.progress(self.twins + 1, steps, "parts of the stack segmented")
         stack = shop.stack(prediction)
         context.progress(steps, steps, "stack measured")
         evidence = Evidence.of(twins, stack, separation(images, prediction), parts)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from fib_plugins.metrics.anisotropy import Anisotropy
 from fib_plugins.metrics.error_bars.features import doubt, excess, separation
+from fib_plugins.metrics.error_bars.fingerprint import of_plugins, of_volumes
 from fib_plugins.metrics.error_bars.measured import (
     Part,
     Structure,
@@ -21,7 +23,7 @@ from fib_plugins.metrics.error_bars.measured import (
 )
 from fib_plugins.metrics.error_bars.quantities import SCORES
 from fib_plugins.metrics.error_bars.sampling import STACK_BLOCKS
-from fib_plugins.metrics.error_bars.stack_parts import cut
+from fib_plugins.metrics.error_bars.stack_parts import cut, part_starts
 from fib_plugins.metrics.overlap import Overlap
 from fib_plugins.metrics.reprojection import Reprojection
 from fib_plugins.structure_statistics.summary import statistics_of
@@ -60,30 +62,30 @@ class Workshop:
     distances_nm: np.ndarray
     context: Context
 
+    @cached_property
+    def _name(self) -> str:
+        plugins = self.world, self.segmenter, self.simulator
+        return of_plugins(*plugins, self.distances_nm, self.context.seed)
+
     def twin(self, number: int) -> Twin:
         """Return a twin."""
-        return self._kept(f"twin-{number}", Twin.read, lambda inner: self._twin(number, inner))
+        return self._kept(f"twin-{number}", Twin.read, partial(self._twin, number))
 
-    def part(
-        self,
-        images: Images,
-        prediction: Labels,
-        start: tuple[int, ...],
-        shape: tuple[int, ...],
-    ) -> Part:
-        """Return a part of the stack, segmented by itself."""
-        name = "part-" + "-".join(map(str, start))
-        shown, known = cut(images, start, shape), cut(prediction, start, shape)
-        return self._kept(name, Part.read, lambda inner: self._part(shown, known, inner))
+    def parts(self, images: Images, prediction: Labels, shape: tuple[int, ...]) -> Iterator[Part]:
+        """Yield parts of the stack with this shape, segmented by themselves."""
+        name = of_volumes(prediction, images)
+        for number, start in enumerate(part_starts(prediction.shape, shape)):
+            shown, known = cut(images, start, shape), cut(prediction, start, shape)
+            make = partial(self._part, shown, known)
+            yield self._kept(f"part-{number}-{name}", Part.read, make)
 
     def stack(self, prediction: Labels) -> Structure:
         """Return the structure of the stack as it was segmented."""
-        return self._kept(
-            "stack", Structure.read, lambda inner: self._structure(prediction, STACK_BLOCKS)
-        )
+        name = f"stack-{of_volumes(prediction)}"
+        return self._kept(name, Structure.read, partial(self._stack, prediction))
 
     def _kept(self, name: str, read: Callable[[Path], T], make: Callable[[Context], T]) -> T:
-        folder = self.context.scratch / "measured"
+        folder = self.context.scratch / f"measured-{self._name}"
         folder.mkdir(exist_ok=True)
         path = folder / f"{name}.json"
         if not path.exists():
@@ -126,6 +128,9 @@ class Workshop:
             differing,
             self._indicators(images, found, inner),
         )
+
+    def _stack(self, prediction: Labels, inner: Context) -> Structure:
+        return self._structure(prediction, STACK_BLOCKS)
 
     def _segmented(self, images: Images, inner: Context) -> tuple[Labels, Images | None]:
         inner.kept.clear()

@@ -60,8 +60,6 @@ def test_a_known_bias_is_removed_and_the_interval_holds_the_truth(world, too_low
     covered, of = 0, 0
     for images, truth, prediction in stacks:
         rows, _ = measured(world, images, prediction, too_low, twins=24, scratch=tmp_path)
-        for path in tmp_path.glob("measured/[ps]*.json"):  # of the stack; twins are used again
-            path.unlink()
         figures = Morphology().measure(truth).rows()[0]
         for name in ("solid_fraction", "specific_surface", "ligament_diameter", "pore_diameter"):
             row, true = rows[name], figures[TRUE_NAMES[name]]
@@ -173,6 +171,20 @@ def test_finished_twins_are_not_made_again(world, too_low, tmp_path, monkeypatch
     assert found == wanted
     for name in ("twins", "curves", "indicators"):
         assert again[name].to_csv() == kept[name].to_csv()
+
+
+def test_what_is_kept_of_another_segmenter_or_stack_is_not_used(world, too_low, tmp_path):
+    images, _ = world.pair("hidden", 0, Context(77))
+    prediction = too_low.predict(images)
+    measured(world, images, prediction, too_low, twins=8, scratch=tmp_path)
+    other = type(too_low)(level=0.5)
+    first = measured(world, images, other.predict(images), other, twins=8, scratch=tmp_path)[0]
+    assert first == measured(world, images, other.predict(images), other, twins=8)[0]
+    files = set(tmp_path.rglob("*.json"))
+    further, _ = world.pair("hidden", 1, Context(77))
+    measured(world, further, too_low.predict(further), too_low, twins=8, scratch=tmp_path)
+    new = {path.name.split("-")[0] for path in set(tmp_path.rglob("*.json")) - files}
+    assert new == {"part", "stack"}
 
 
 def test_results_do_not_depend_on_threads(world, too_low):
