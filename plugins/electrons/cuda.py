@@ -46,7 +46,7 @@ from .lattice import (
     walls_of,
 )
 from .medium import Tables
-from .pores import away_from, comes_out, goes_up, into_pores
+from .pores import into_pores
 from .random_stream import GOLDEN, scramble, scramble_briefly, stream_of
 from .secondary import (
     AFTER_END,
@@ -62,6 +62,7 @@ from .secondary import (
     share_of_flight,
 )
 from .tally import Tally, depth_units, share_units
+from .way_out import away_from, comes_out, share_upwards, upwards_from
 
 vars(np).setdefault("row_stack", np.vstack)
 """numba-cuda up to 0.30 uses this name when it compiles; NumPy 2.5 has removed it."""
@@ -290,6 +291,7 @@ def _settle(
     if weights <= real(0):
         return
     left, place, normal, voxel = into_pores(emitted, pixel, lattice, secondary)
+    left *= share_upwards(normal)
     while left > real(0):
         few = poisson(scramble(stream), min(left, real(MOST_AT_A_TIME)))
         left -= real(MOST_AT_A_TIME)
@@ -297,9 +299,7 @@ def _settle(
         for _ in range(few):
             bits = scramble(stream)
             stream += GOLDEN
-            if not goes_up(normal, bits, tables):
-                continue
-            direction = away_from(normal, bits, tables)
+            direction = upwards_from(normal, bits, tables)
             if comes_out(place, direction, voxel, pixel, lattice, tables):
                 cosine = back_along(direction, beam)
                 for detector in range(tally.counts.shape[1]):

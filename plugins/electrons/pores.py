@@ -1,4 +1,4 @@
-"""Secondary electrons at the walls of pores: the nearest wall, and the way out."""
+"""Secondary electrons at the walls of pores: how many an electron emits there, and where."""
 
 from __future__ import annotations
 
@@ -8,20 +8,8 @@ import numpy as np
 
 from .collision import decay
 from .compiled import Real, inlined
-from .lattice import (
-    BELOW_FILL,
-    BELOW_REPEAT,
-    CROSSED,
-    ESCAPED,
-    MAX_CROSSINGS,
-    MIRROR,
-    Lattice,
-    inside_and_flip,
-    inverse_of,
-    look_up,
-    step,
-)
-from .medium import BEYOND_ALL_NM, Tables
+from .lattice import BELOW_FILL, BELOW_REPEAT, MIRROR, Lattice, inside_and_flip
+from .medium import BEYOND_ALL_NM
 from .open_surfaces import OF_VACUUM
 from .secondary import Secondary, escaping
 
@@ -174,59 +162,3 @@ def _look_up_code(lattice: Lattice, secondary: Secondary, pixel: tuple, voxel: t
     if code == OF_VACUUM:
         code = np.int32(-1)
     return code, flip_z, flip_y, flip_x
-
-
-@inlined
-def comes_out(
-    place: tuple, direction: tuple, voxel: tuple, pixel: tuple, lattice: Lattice, tables: Tables
-) -> bool:
-    """Return whether the straight way from a wall through vacuum ends beyond the face.
-
-    Args:
-        place: (z, y, x) on the wall, nm.
-        direction: (z, y, x) of the way.
-        voxel: voxel of vacuum before the wall.
-        pixel: voxel of the pixel.
-        lattice: the voxels.
-        tables: see `Tables`.
-    """
-    real = tables.angles.dtype.type
-    inverse = inverse_of(direction)
-    medium, half = look_up(lattice, pixel, voxel[0], voxel[1], voxel[2])
-    if tables.depth_max[medium] > real(0):
-        return False
-    box, length = (voxel[0], voxel[1], voxel[2], half), real(BEYOND_ALL_NM)
-    for _ in range(MAX_CROSSINGS):
-        end, place, box, _, length = step(
-            lattice, tables, pixel, place, direction, inverse, box, medium, length
-        )
-        if end != CROSSED:
-            return end == ESCAPED
-    return False
-
-
-@inlined
-def goes_up(normal: tuple, bits: np.uint64, tables: Tables) -> bool:
-    """Return whether the direction that `away_from` draws leads towards the face."""
-    real = tables.angles.dtype.type
-    chance = (real(bits >> np.uint64(40)) + real(0.5)) * real(2.0**-24)
-    return normal[0] + (real(1) - chance - chance) < real(0)
-
-
-@inlined
-def away_from(normal: tuple, bits: np.uint64, tables: Tables) -> tuple:
-    """Return a direction (z, y, x) drawn from Lambert's cosine law about a normal.
-
-    The sum of the normal and of a direction drawn from all has it.
-    """
-    real = tables.angles.dtype.type
-    one = real(1)
-    chance = (real(bits >> np.uint64(40)) + real(0.5)) * real(2.0**-24)
-    around = real((bits >> np.uint64(16)) & np.uint64(0xFFFFFF)) * real(math.pi * 2.0**-23)
-    along = one - chance - chance
-    radius = real(math.sqrt(max(one - along * along, real(0))))
-    z = normal[0] + along
-    y = normal[1] + radius * real(math.cos(around))
-    x = normal[2] + radius * real(math.sin(around))
-    per_length = one / real(math.sqrt(z * z + y * y + x * x))
-    return z * per_length, y * per_length, x * per_length

@@ -8,10 +8,11 @@ from .compiled import Whole, inlined
 from .electron import Beam, back_along, is_secondary_counted
 from .lattice import Lattice
 from .medium import Tables
-from .pores import away_from, comes_out, goes_up, into_pores
+from .pores import into_pores
 from .random_stream import GOLDEN, scramble
 from .secondary import MOST_AT_A_TIME, Secondary, poisson
 from .tally import Tally, count
+from .way_out import away_from, comes_out, share_upwards, upwards_from
 
 
 @inlined
@@ -57,6 +58,7 @@ def settle(
     if weights <= real(0):
         return
     left, place, normal, voxel = into_pores(emitted, pixel, lattice, secondary)
+    left *= share_upwards(normal)
     while left > real(0):
         few = poisson(scramble(stream), min(left, real(MOST_AT_A_TIME)))
         left -= real(MOST_AT_A_TIME)
@@ -64,9 +66,7 @@ def settle(
         for _ in range(few):
             bits = scramble(stream)
             stream += GOLDEN
-            if not goes_up(normal, bits, tables):
-                continue
-            direction = away_from(normal, bits, tables)
+            direction = upwards_from(normal, bits, tables)
             if comes_out(place, direction, voxel, pixel, lattice, tables):
                 cosine = back_along(direction, beam)
                 for detector in range(tally.counts.shape[1]):

@@ -57,7 +57,7 @@ class MonteCarlo(MonteCarloParameters, Simulator):
     """
 
     name: ClassVar[str] = "monte_carlo"
-    result_version: ClassVar[int] = 2
+    result_version: ClassVar[int] = 3
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
         """Return the spec of the images; warn if they take long."""
