@@ -155,7 +155,7 @@ class SpinodalFamily(Family):
     """Spinodal structures, up to moderate coarsening; size: ligament diameter."""
 
     name = "spinodal"
-    ranges: ClassVar[Ranges] = {"coarsening": (1.6, 2.4)}
+    ranges: ClassVar[Ranges] = {"coarsening": (1.6, 2.2)}
     fractions = (0.2, 0.8)
 
     def first_size(self, fraction: float, surface: float, variant: str) -> float:
