@@ -72,6 +72,7 @@ def cases(shape: tuple[int, ...]) -> dict[str, list[Step]]:
             "generator/electrode", {}, shape=list(shape), voxel_size_nm=50, diameter_nm=1500,
             diameter_std_nm=700,
         ),
+        "resembling_fit": _fitted("generator/resembling", {"labels": "labels"}, candidates=20),
         "weighted_projection": _run(
             "simulator/weighted_projection", {"labels": "labels"}, energies_kev=[2]
         ),

@@ -38,6 +38,8 @@ INDEPENDENT = 10.0
 """Number of independent ones among the statistics, about: exponent of the weights."""
 NARROWEST, WIDEST = 0.08, 0.3
 """Bandwidths of draws around candidates, as shares of the ranges."""
+SLOPES = 0.3
+"""Standard deviation of slopes of the logarithm of diameter over size that is expected: ridge."""
 FEWEST = 3
 """The distance of a family is the mean over so many of its nearest candidates."""
 MOST_FAMILIES = 3
@@ -152,8 +154,10 @@ class Search:
             inside = np.array([c.place.variant == variant for c in own])
             shares[inside] -= shares[inside].mean(axis=0)
             values[inside] -= values[inside].mean()
-        ridge = 0.05 * np.eye(count)
-        return np.linalg.solve(shares.T @ shares + ridge, shares.T @ values)
+        squares, products = shares.T @ shares, shares.T @ values
+        first = np.linalg.solve(squares + 0.01 * np.eye(count), products)
+        noise = float(np.var(values - shares @ first))
+        return np.linalg.solve(squares + (noise / SLOPES**2 + 0.01) * np.eye(count), products)
 
 
 def searched(
