@@ -33,7 +33,7 @@ from fib_plugins.generators.resembling.families import FAMILIES
 from fibcore import Context, Labels, read_volume
 
 METAL = Path("bicontinuous_metal/reconstruction.tif")
-DRAWS = 6
+DRAWS = 16
 """Structures that are made of each posterior."""
 CUBE: dict[str, Any] = {"shape": 80, "voxel_size_nm": 5.0}
 
