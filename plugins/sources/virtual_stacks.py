@@ -10,8 +10,8 @@ from typing import Annotated, Any, ClassVar, Self
 import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
+from fib_plugins.held_plugins import held_in, with_held
 from fib_plugins.sources.counted_phases import counted_labels, counted_spec
-from fib_plugins.sources.held_plugins import held_in, with_held
 from fib_plugins.sources.pair_spec import check_same_volume, forecast_pair, same, taken
 from fib_plugins.sources.varied_plugin import VariedPlugin, reject
 from fibcore import (

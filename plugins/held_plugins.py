@@ -1,4 +1,4 @@
-"""Plugins that a source was given as inputs, as a part of the source's own model."""
+"""Plugins that a plugin was given as inputs, as a part of its own model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from fibcore import FibError, Model, Plugin, Trainable
 from fibcore.errors import faults
@@ -16,29 +16,35 @@ from fibcore.registry import registry
 
 
 class HeldInfo(ModelInfo):
-    """What the info of the source's model has about one plugin; its weights are named by role."""
+    """What the info of a model has about a plugin that it keeps; its weights are named by role."""
 
     plugin: str
     params: dict[str, Any]
     info: dict[str, Any]
     fitted: bool
+    changes: dict[str, Any] = Field(default_factory=dict)
 
 
 def with_held(model: Model, held: Mapping[str, Plugin]) -> Model:
     """Return a model that also keeps some plugins.
 
     Args:
-        model: the model of the source.
+        model: the model of the plugin that holds them.
         held: role (name of the input) -> plugin.
     """
     weights, info = dict(model.weights), dict(model.info)
     for role, plugin in held.items():
         own = plugin.as_model()
         fitted = isinstance(plugin, Trainable) and plugin.fitted
+        now = plugin.model_dump(mode="json")
         facts = HeldInfo(
-            plugin=own.plugin, params=dict(own.params), info=dict(own.info), fitted=fitted
+            plugin=own.plugin,
+            params=dict(own.params),
+            info=dict(own.info),
+            fitted=fitted,
+            changes={name: now[name] for name in now if now[name] != own.params.get(name)},
         )
-        info[role] = facts.model_dump(mode="json")
+        info[role] = facts.model_dump(mode="json", exclude_defaults=True)
         weights |= {f"{role}.{name}": array for name, array in own.weights.items()}
     return replace(model, weights=weights, info=info)
 
@@ -47,7 +53,7 @@ def held_in(model: Model, roles: Mapping[str, type[Plugin]]) -> dict[str, Plugin
     """Return the plugins that a model keeps: role -> plugin.
 
     Args:
-        model: the model of the source.
+        model: the model of the plugin that holds them.
         roles: role -> kind of plugin that it may be.
 
     Raises:
@@ -76,5 +82,8 @@ def held_in(model: Model, roles: Mapping[str, type[Plugin]]) -> dict[str, Plugin
                 f"the model of {model.plugin} has {facts.plugin} as its {role}: it is damaged; "
                 f"restore its files"
             )
-        held[role] = plugin_class.from_model(own) if facts.fitted else restored(plugin_class, own)
+        if facts.fitted:
+            held[role] = plugin_class.from_model(own, **facts.changes)
+        else:
+            held[role] = restored(plugin_class, own)
     return held
