@@ -30,6 +30,8 @@ BENCHMARKS = {
     "training for three voltages (at most 5 min), 512 x 512 x 512 voxels at 2 kV (at most 2 min, "
     "600 MB), distance of power spectra to Monte Carlo (at most 0.020; a trained translation: "
     "0.048)",
+    "adequacy": "Adequacy of a virtual world: stacks of the world itself that are refused (5 %), "
+    "and stacks with other noise, blur, contrast, structure or curtains",
     "inference": "Inference of the U-Net: CPU time per voxel of slices of 2048 x 3072 (with "
     "bfloat16 at most 0.35 us), labels in bfloat16 against 32 bits",
     "translation": "Image translation: training step (at least three times the reference "

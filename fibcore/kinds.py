@@ -225,7 +225,7 @@ class Source(Plugin):
         order, perhaps in another process, for which the source is pickled.
 
         Args:
-            purpose: ``training`` or ``validation``.
+            purpose: ``training``, ``validation``, or what else it is for, such as ``calibration``.
             number: number of the pair, from 0.
             context: context of the step that uses the pair.
         """

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from fib_plugins.generators.particles import Particles as Particles
     from fib_plugins.generators.resembling.plugin import Resembling as Resembling
     from fib_plugins.generators.spinodal import Spinodal as Spinodal
+    from fib_plugins.metrics.adequacy.plugin import Adequacy as Adequacy
     from fib_plugins.metrics.anisotropy import Anisotropy as Anisotropy
     from fib_plugins.metrics.correction_harm import CorrectionHarm as CorrectionHarm
     from fib_plugins.metrics.disagreement import Disagreement as Disagreement
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from fib_plugins.readers.tables.reader import Csv as Csv
     from fib_plugins.readers.tiff.reader import Tiff as Tiff
     from fib_plugins.readers.zarr.reader import Zarr as Zarr
+    from fib_plugins.segmenters.calibrated.plugin import Calibrated as Calibrated
     from fib_plugins.segmenters.kmeans import KMeans as KMeans
     from fib_plugins.segmenters.local_threshold_backpropagation import (
         LocalThresholdBackpropagation as LocalThresholdBackpropagation,
@@ -115,6 +117,7 @@ _HOMES = {
     "Particles": "generators.particles",
     "Resembling": "generators.resembling.plugin",
     "Spinodal": "generators.spinodal",
+    "Adequacy": "metrics.adequacy.plugin",
     "Anisotropy": "metrics.anisotropy",
     "CorrectionHarm": "metrics.correction_harm",
     "Disagreement": "metrics.disagreement",
@@ -135,6 +138,7 @@ _HOMES = {
     "SavedModel": "readers.model",
     "Tiff": "readers.tiff.reader",
     "Zarr": "readers.zarr.reader",
+    "Calibrated": "segmenters.calibrated.plugin",
     "KMeans": "segmenters.kmeans",
     "LocalThresholdBackpropagation": "segmenters.local_threshold_backpropagation",
     "MilledFace": "segmenters.milled_face",

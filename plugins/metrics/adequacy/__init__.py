@@ -1,0 +1,1 @@
+"""Whether a stack could be one of the stacks of a virtual world."""

@@ -1,0 +1,1 @@
+"""A segmenter whose probabilities are calibrated on virtual stacks."""
