@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from fib_plugins.channels import channels_of, counted, in_order, info_of, selection, shown
 from fib_plugins.image_statistics.grey_scale import GreyScale
+from fib_plugins.unlabelled import UNLABELLED, counts_of_slices
 from fibcore import Context, FibError, Images, Labels, Material, VolumeSpec
 from fibcore.channels import Channel
 from fibcore.models import ModelInfo
@@ -61,13 +62,12 @@ def check_same_volume(images: tuple[int, ...], labels: tuple[int, ...]) -> None:
 def class_of_phase(labels: Labels) -> np.ndarray:
     """Return a table from phase number (0 to 255) to class number (0, 1, ...), uint8.
 
+    The class of voxels without a label is `UNLABELLED`.
+
     Raises:
-        FibError: phases in the labels without a material, or only one phase.
+        FibError: phases in the labels without a material, or fewer than two phases.
     """
-    counts = np.zeros(256, np.int64)
-    for plane in labels.data:
-        counts += np.bincount(plane.ravel(), minlength=256)
-    found = np.flatnonzero(counts).tolist()
+    found = np.flatnonzero(counts_of_slices(labels).sum(axis=0)).tolist()
     named = sorted(labels.phases)
     if not set(found) <= set(named):
         raise FibError(
@@ -75,8 +75,9 @@ def class_of_phase(labels: Labels) -> np.ndarray:
             f"give a material for each phase"
         )
     if len(found) < 2:
+        only = f"phase {found[0]} only" if found else f"no label, {UNLABELLED} everywhere"
         raise FibError(
-            f"the labels hold phase {found[0]} only; to learn to distinguish phases, a "
+            f"the labels hold {only}; to learn to distinguish phases, a "
             f"segmenter needs a structure with at least two"
         )
     return classes_of(labels.phases)
@@ -85,6 +86,7 @@ def class_of_phase(labels: Labels) -> np.ndarray:
 def classes_of(phases: Iterable[int]) -> np.ndarray:
     """Return a table from phase number (0 to 255) to class number, uint8, for some phases."""
     table = np.zeros(256, np.uint8)
+    table[UNLABELLED] = UNLABELLED
     for number, phase in enumerate(sorted(phases)):
         table[phase] = number
     return table

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from fib_plugins.readers.stacks.stack import Stack
+from fib_plugins.unlabelled import UNLABELLED
 from fibcore.context import Context
 from fibcore.errors import FibError, listed
 
@@ -65,7 +66,8 @@ def checked_labels(
 ) -> np.ndarray:
     """Return labels in axes (z, y, x) whose values are phases.
 
-    A mask of 0 and 255, or another highest number, becomes 0 and 1.
+    A mask of 0 and 255, or another highest number, becomes 0 and 1. Beside two phases or more, or
+    named by `phase_of_value`, 255 marks voxels without a label.
 
     Args:
         data: phases returned by `Numbers.phases`, or a mapped file.
@@ -92,6 +94,9 @@ def checked_labels(
             context.log.warning("%s: %s", name, _without_pore(range(lowest, highest + 1), stack))
         return data
     values = _values(data, context)
+    if _is_partial(values, phases, stack, numbers):
+        context.log.info("%s: voxels of %d are read as voxels without a label", name, UNLABELLED)
+        return data
     if set(values) <= {0, MASK} and phases > 1 and len(numbers.mask_values) <= 1:
         high = next(iter(numbers.mask_values), MASK)
         context.log.info("%s: a mask of 0 and %d, read as phases 0 and 1", name, high)
@@ -107,6 +112,16 @@ def checked_labels(
         f" Give a material for each phase, or load grey values as images and segment them"
         f"{_as_parameter(values)}"
     )
+
+
+def _is_partial(values: Sequence[int], phases: int, stack: Stack, numbers: Numbers) -> bool:
+    """Return whether `UNLABELLED` among the values marks voxels without a label."""
+    known = [value for value in values if value != UNLABELLED]
+    if UNLABELLED not in values or not known or max(known) >= phases:
+        return False
+    if stack.phase_of_value is not None and UNLABELLED in stack.phase_of_value.values():
+        return True
+    return 0 in known and len(known) > 1 and numbers.mask_values <= {UNLABELLED}
 
 
 def _values(data: np.ndarray, context: Context) -> list[int]:

@@ -67,7 +67,7 @@ class StackParams(Reader):
         max_length=256,
         description="number in the files -> phase, for labels with other numbers, e.g. "
         '{"1": 0, "2": 1} for exports of ilastik, {"0": 1, "255": 0} for an inverted mask; '
-        "default: numbers are phases",
+        "phase 255 marks voxels without a label; default: numbers are phases",
     )
     region: dict[Literal["z", "y", "x"], VoxelRange] | None = Field(
         default=None,

@@ -19,6 +19,7 @@ from fib_plugins.readers.stacks.header import Header
 from fib_plugins.readers.stacks.metadata import VolumeMetadata
 from fib_plugins.readers.stacks.named import warn_of_named_detector, warn_of_named_voltage
 from fib_plugins.readers.stacks.params import StackParams
+from fib_plugins.unlabelled import unlabelled_in
 from fibcore.channels import channels_from
 from fibcore.errors import FibError
 from fibcore.materials import EPOXY, GOLD, Material
@@ -235,7 +236,8 @@ def _check_labels(
 
 
 def _check_phases(source: str | Path, params: StackParams, materials: dict[int, Material]) -> None:
-    highest = max((params.phase_of_value or {0: 0}).values())
+    named = set((params.phase_of_value or {}).values()) - {unlabelled_in(materials)}
+    highest = max(named, default=0)
     if materials and highest > max(materials):
         raise FibError(
             f"{source}: phase_of_value makes phase {highest}, but there are {len(materials)} "

@@ -156,6 +156,7 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
         Args:
             images: one channel per voltage.
             labels: the structure that was imaged; there is one class for each phase it names.
+                Voxels without a label (255) are left out.
             context: surroundings of the step.
 
         Raises:
@@ -179,7 +180,7 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
 
         def of_drawn(z: range) -> tuple[np.ndarray, np.ndarray]:
             seen = [np.empty((len(drawn[k]), len(names)), np.float32) for k in z]
-            for rows in self._rows(images.shape):
+            for rows in self._rows(images.shape) if any(len(drawn[k]) for k in z) else ():
                 of_tile = features.of(images, grey_scale, z, rows)
                 for i, k in enumerate(z):
                     y, x = np.divmod(drawn[k], images.shape[2])
@@ -233,6 +234,23 @@ class RandomForest(Trainable, RandomForestParameters, Segmenter):
 
         self._in_slabs(segment, images, context, "slices segmented")
         return result.finish()
+
+    def probability_of_slice(self, images: Images, z: int) -> np.ndarray:
+        """Return the probability of each phase in a slice, float32 in axes (phase, y, x).
+
+        Args:
+            images: a stack with the channels of training, in their order.
+            z: number of the slice.
+        """
+        from fib_plugins.segmenters.random_forest.forest import Forest
+
+        forest, features = Forest.of_weights(*self._forest_parts), self._features()
+        grey_scale = self._training_data.grey_scale(images, self.normalization)
+        parts = [
+            forest.probability(features.of(images, grey_scale, range(z, z + 1), rows))[:, 0]
+            for rows in self._rows(images.shape)
+        ]
+        return np.concatenate(parts, axis=1)
 
     def weight_shapes(self) -> Mapping[str, Shape]:
         """Return the shapes of the arrays of a forest of any size."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fib_plugins.unlabelled import UNLABELLED
 from fibcore import Context, Labels
 
 
@@ -17,20 +18,21 @@ def draw_voxels(
 
     Args:
         labels: the labels to draw from, read slice by slice.
-        classes: table from phase number to class number.
+        classes: table from phase number to class number; of class `UNLABELLED` none are drawn.
         number: how many to draw; all voxels if there are fewer.
         balanced: whether each phase contributes the same number of voxels (or all it has), instead
             of all voxels being one group.
         context: gives the random generator.
     """
     depth = labels.shape[0]
-    groups = int(classes.max()) + 1 if balanced else 1
+    groups = int(classes[classes != UNLABELLED].max()) + 1 if balanced else 1
 
     def groups_of(z: int) -> np.ndarray:
-        plane = labels.data[z].ravel()
-        return classes[plane] if balanced else np.zeros_like(plane)
+        found = classes[labels.data[z].ravel()]
+        return found if balanced else np.where(found == UNLABELLED, found, np.uint8(0))
 
-    counts = np.stack([np.bincount(groups_of(z), minlength=groups) for z in range(depth)], axis=1)
+    counts = np.stack([np.bincount(groups_of(z), minlength=256) for z in range(depth)], axis=1)
+    counts = counts[:groups]
     share = number // int(np.count_nonzero(counts.sum(axis=1)))
     rng = context.rng_for("sample")
     wanted = [_shares(each, share, rng) for each in counts]

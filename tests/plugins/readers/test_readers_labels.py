@@ -182,3 +182,49 @@ def test_the_advice_on_a_mask_with_white_as_zero_is_of_its_type(tmp_path: Path) 
     write(tmp_path, mask, photometric="miniswhite")
     warnings = probe("s.tif", params(), base=tmp_path).warnings
     assert any('{"0": 1, "65535": 0}' in warning for warning in warnings)
+
+
+def partial(grey: Callable) -> np.ndarray:
+    data = grey() % 2
+    data[1:] = 255
+    return data
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_255_beside_phases_marks_voxels_without_a_label(
+    tmp_path: Path, grey: Callable, compression: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = partial(grey)
+    write(tmp_path, data, compression=compression)
+    with caplog.at_level(logging.INFO):
+        np.testing.assert_array_equal(read(tmp_path, params()), data)
+    assert "voxels of 255 are read as voxels without a label" in caplog.text
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_another_number_may_mark_voxels_without_a_label(
+    tmp_path: Path, grey: Callable, compression: Any
+) -> None:
+    """Programs such as ilastik and Labkit write 0 where there is no label."""
+    data = partial(grey)
+    written = np.where(data == 255, 0, data + 1).astype(np.uint8)
+    write(tmp_path, written, compression=compression)
+    given = params(phase_of_value={"0": 255, "1": 0, "2": 1})
+    np.testing.assert_array_equal(read(tmp_path, given), data)
+    only_pore = np.where(written == 2, 0, written)
+    write(tmp_path, only_pore, compression=compression)
+    expected = np.where(only_pore == 0, 255, 0)
+    np.testing.assert_array_equal(read(tmp_path, given), expected)
+
+
+def test_two_marks_for_no_label_and_unknown_phases_are_refused(
+    tmp_path: Path, grey: Callable
+) -> None:
+    data = partial(grey).astype(np.uint16)
+    data[2] = (grey()[2] % 2).astype(np.uint16) * 65535
+    write(tmp_path, data)
+    with pytest.raises(FibError, match="labels are phases"):
+        read(tmp_path, params())
+    write(tmp_path, np.array([0, 2, 255], np.uint8)[grey() % 3])
+    with pytest.raises(FibError, match="labels are phases"):
+        read(tmp_path, params())
