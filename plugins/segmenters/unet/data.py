@@ -1,8 +1,9 @@
 """The data of a training: stacks to train on, stacks to validate on, their grey scale.
 
 Training and validation share no voxel. Of a given stack, validation uses the end along z, and the
-first `slices_above` of its slices serve as neighbours only. With an instrument, both parts are
-recorded by it and its random variants. Of a source, validation uses pairs of its own.
+first `slices_above` of its slices serve as neighbours only; of labels on a part of a stack it uses
+the last labelled slices. With an instrument, both parts are recorded by it and its random variants.
+Of a source, validation uses pairs of its own.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from fib_plugins.image_statistics.grey_scale import GreyScale
 from fib_plugins.segmenters.training_data import class_of_phase, classes_of
 from fib_plugins.segmenters.unet.instruments import Instruments
 from fib_plugins.segmenters.unet.stacks import Endless, Given, HeldStacks, Recordings, Stack, Supply
+from fib_plugins.segmenters.unet.start import digest_of, grey_scale_of
 from fib_plugins.training.pairs import Pairs, pairs_of
 from fib_plugins.training.team import Team
-from fibcore import Adapter, Context, Images, Labels, Source
+from fib_plugins.unlabelled import UNLABELLED, counts_of_slices, is_partial
+from fibcore import Adapter, Context, FibError, Images, Labels, Model, Source
 
 if TYPE_CHECKING:
     from fib_plugins.segmenters.unet.parameters import UNetParameters
@@ -38,6 +41,7 @@ class Data:
         skip: first slices of the validation stacks that serve as neighbours only.
         facts: what identifies the data, as JSON values.
         shares: share of each phase in the labels, ascending by number.
+        partial: whether some voxels have no label.
     """
 
     example: tuple[Images, Labels]
@@ -47,6 +51,7 @@ class Data:
     skip: int
     facts: Mapping[str, Any]
     shares: list[float]
+    partial: bool = False
 
 
 @contextmanager
@@ -55,6 +60,7 @@ def data_of(
     images: Images | Source,
     labels: Labels | None,
     instrument: Adapter | None,
+    start: Model | None,
     context: Context,
     team: Team,
 ) -> Iterator[Data]:
@@ -65,21 +71,27 @@ def data_of(
     """
     if isinstance(images, Source):
         with pairs_of(images, context, team) as pairs:
-            yield _endless(unet, pairs, context, team)
+            yield _endless(unet, pairs, start, context, team)
     else:
         assert labels is not None
-        yield _given(unet, images, labels, instrument, context, team)
+        if is_partial(labels):
+            yield _partial(unet, images, labels, instrument, start, context, team)
+        else:
+            yield _given(unet, images, labels, instrument, start, context, team)
 
 
-def _endless(unet: UNetParameters, pairs: Pairs, context: Context, team: Team) -> Data:
+def _endless(
+    unet: UNetParameters, pairs: Pairs, start: Model | None, context: Context, team: Team
+) -> Data:
     """Return the data of a training on a source."""
     source = pairs.source
     number = unet.validation_pairs(source.pairs_per_epoch)
     fixed = pairs.fixed(number)
-    scale = _grey_scale(unet, _joined([images for images, _ in fixed]))
+    scale = _grey_scale(unet, start, _joined([images for images, _ in fixed]))
     facts = {
         "source": dict(source.as_model().params),
         "solid": [_solid(labels) for _, labels in fixed],
+        **_facts_of(start),
     }
     return _data(
         fixed[0],
@@ -100,6 +112,7 @@ def _given(
     images: Images,
     labels: Labels,
     instrument: Adapter | None,
+    start: Model | None,
     context: Context,
     team: Team,
 ) -> Data:
@@ -111,16 +124,17 @@ def _given(
     facts: dict[str, Any] = {
         "solid": _solid(labels),
         "instrument": None if instrument is None else instrument.model_dump(mode="json"),
+        **_facts_of(start),
     }
     supplies: list[Supply]
     if instrument is None:
-        scale = _grey_scale(unet, images)
+        scale = _grey_scale(unet, start, images)
         supplies = [Given([Stack(images, labels, scale, part)]) for part in parts.values()]
     else:
         instruments = Instruments(instrument, unet.instrument_spread, context)
         first = labels.with_data(labels.data[:split])
         recorded = instruments.record(images.with_data(images.data[:, :split]), first)
-        scale = _grey_scale(unet, recorded)
+        scale = _grey_scale(unet, start, recorded)
         supplies = [
             Recordings(unet, Stack(images, labels, scale, part), instruments, purpose, context)
             for purpose, part in parts.items()
@@ -130,6 +144,69 @@ def _given(
     shares = _shares([labels])
     above = unet.reach_above
     return _data(example, scale, training, validation, above, classes, facts, shares, context, team)
+
+
+def _partial(
+    unet: UNetParameters,
+    images: Images,
+    labels: Labels,
+    instrument: Adapter | None,
+    start: Model | None,
+    context: Context,
+    team: Team,
+) -> Data:
+    """Return the data of a training on labels of a part of a stack.
+
+    Both stacks reach as far beyond their labelled slices as the network sees.
+
+    Raises:
+        FibError: an instrument, or labels of a single slice.
+    """
+    if instrument is not None:
+        raise FibError(
+            "some voxels have no label (255), but an instrument records whole structures: leave "
+            "the instrument out, or give labels of all voxels"
+        )
+    classes = class_of_phase(labels)
+    counts = counts_of_slices(labels)
+    labelled = np.flatnonzero(counts.sum(axis=1))
+    if len(labelled) < 2:
+        raise FibError(
+            f"only slice {labelled[0]} has labels, but training needs others for validation: label "
+            f"a second slice, or use segmenter/tuned, which validates within slices"
+        )
+    held_back = max(1, min(len(labelled) - 1, round(unet.validation_fraction * len(labelled))))
+    scale = _grey_scale(unet, start, images)
+
+    def supply(purpose: str, own: np.ndarray) -> Supply:
+        data = context.empty(f"{purpose}-labels", labels.shape, np.uint8)
+        for z, plane in enumerate(labels.data):
+            data[z] = plane if z in own else UNLABELLED
+        return Given([Stack(images, labels.with_data(data), scale, around(unet, own, len(data)))])
+
+    facts = {"solid": _solid(labels), "labelled": counts.tolist(), **_facts_of(start)}
+    return _data(
+        (images, labels),
+        scale,
+        supply("training", labelled[:-held_back]),
+        supply("validation", labelled[-held_back:]),
+        0,
+        classes,
+        facts,
+        _shares([labels]),
+        context,
+        team,
+        partial=True,
+    )
+
+
+def around(unet: UNetParameters, slices: np.ndarray, depth: int) -> range:
+    """Return the slices that a network must see to learn from some, of `depth`."""
+    if unet.flat:
+        first, end = slices[0] + unet.slice_offsets[0], slices[-1] + unet.slice_offsets[-1] + 1
+    else:
+        first, end = slices[0] - unet.patch_depth + 1, slices[-1] + unet.patch_depth
+    return range(max(0, int(first)), min(depth, int(end)))
 
 
 def _data(
@@ -143,6 +220,7 @@ def _data(
     shares: list[float],
     context: Context,
     team: Team,
+    partial: bool = False,
 ) -> Data:
     channels, device = len(example[0].kv), team.fabric.device
 
@@ -159,10 +237,16 @@ def _data(
         "grey_values": [grey_scale.centre.tolist(), grey_scale.scale.tolist()],
     }
     of_training, of_validation = held(training, "training"), held(validation, "validation")
-    return Data(example, grey_scale, of_training, of_validation, skip, facts, shares)
+    return Data(example, grey_scale, of_training, of_validation, skip, facts, shares, partial)
 
 
-def _grey_scale(unet: UNetParameters, images: Images) -> GreyScale:
+def _facts_of(start: Model | None) -> dict[str, Any]:
+    return {} if start is None else {"start": digest_of(start)}
+
+
+def _grey_scale(unet: UNetParameters, start: Model | None, images: Images) -> GreyScale:
+    if start is not None and unet.normalization == "training":
+        return grey_scale_of(start)
     return GreyScale.of(images, per_slice=unet.normalization == "slice")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from fib_plugins.training.prefetch import to_device
+from fib_plugins.unlabelled import UNLABELLED
 
 if TYPE_CHECKING:
     from fib_plugins.segmenters.unet.parameters import UNetParameters
@@ -152,6 +153,17 @@ class Patches:
             z = [low + start for start in starts(self.depth - low, unet.patch_depth, step_z)]
         y, x = (starts(length, unet.patch, step) for length in self.target.shape[2:])
         return np.stack(np.meshgrid(z, y, x, indexing="ij"), axis=-1).reshape(-1, 3)
+
+    def labelled(self, corners: np.ndarray) -> np.ndarray:
+        """Return those of some corners (z, y, x) whose patches have a label in the first stack."""
+        known = self.target[0] != UNLABELLED
+        edge = self.unet.patch
+        depth = 1 if self.unet.flat else self.unet.patch_depth
+        inside = [
+            bool(known[z : z + depth, y : y + edge, x : x + edge].any())
+            for z, y, x in corners.tolist()
+        ]
+        return corners[np.array(inside, bool)]
 
     def at_random(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """Return the corners (z, y, x) of `count` patches at random places."""

@@ -6,19 +6,14 @@ surface from depth, but a network that sees the neighbouring slices can (paper, 
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
 from fib_plugins.segmenters.segmentation import Segmentation, specs
-from fib_plugins.segmenters.training_data import TrainingData, TrainingInfo, check_same_volume
-from fib_plugins.segmenters.unet.parameters import INFERENCE_BYTES, TRAINING_BYTES, UNetParameters
-from fib_plugins.segmenters.unet.tiles import SLICES, memory
+from fib_plugins.segmenters.training_data import TrainingData, TrainingInfo
+from fib_plugins.segmenters.unet.forecasts import forecast_fit, inference_memory
+from fib_plugins.segmenters.unet.parameters import UNetParameters
 from fib_plugins.training.history import LOSSES, history_table
-from fib_plugins.training.pairs import memory_to_make
 from fibcore import (
     Adapter,
     Context,
@@ -33,8 +28,6 @@ from fibcore import (
     VolumeSpec,
     keeps,
 )
-from fibcore.context import held_bytes
-from fibcore.contracts import slots
 from fibcore.models import Shape
 from fibcore.plugin import Forecast
 from fibcore.roles import Curve
@@ -77,72 +70,12 @@ class UNet(Trainable, UNetParameters, Segmenter):
     )
 
     def forecast(self, method: str, inputs: Mapping[str, Any]) -> Forecast:
-        """Refuse stacks too small for the patch, and instruments for other channels."""
+        """Refuse stacks too small for the patch, and what does not fit the images."""
         if inputs.get("images") is None:
             return super().forecast(method, inputs)
         if method == "fit":
-            return self._forecast_fit(inputs)
+            return forecast_fit(self, inputs)
         return self._forecast_prediction(inputs["images"])
-
-    def _forecast_fit(self, inputs: Mapping[str, Any]) -> Forecast:
-        images, labels = inputs["images"], inputs.get("labels")
-        instrument = inputs.get("instrument")
-        activations = TRAINING_BYTES * self.base_channels * self.voxels_per_batch
-        if isinstance(images, Source):
-            return self._forecast_endless(images, inputs, activations)
-        if "labels" not in inputs:
-            raise FibError(
-                "images need labels: give the structure that they show as the input labels, or a "
-                "source in place of the images"
-            )
-        if labels is not None:
-            check_same_volume(images.shape, labels.shape)
-        self._check_size(images.shape)
-        recordings, recording = 1, 0
-        if instrument is not None:
-            recordings = self.instrument_variants
-            taken = slots(type(instrument), instrument.main_method)
-            recorded = {"images": images, "labels": labels}
-            recorded = {name: spec for name, spec in recorded.items() if name in taken}
-            forecast = instrument.forecast(instrument.main_method, recorded)
-            recording = forecast.memory_bytes
-        voxels = int(np.prod(images.shape))  # those of large stacks are in files
-        stack = held_bytes(4 * voxels * len(images.kv) * recordings) + held_bytes(voxels)
-        # Each process has a stack and records it, but no more than its share of a batch.
-        memory = max(activations, self.devices * recording) + self.devices * stack
-        return Forecast(memory_bytes=memory, model=self._forecast_model(images, labels))
-
-    def _forecast_endless(
-        self, source: Source, inputs: Mapping[str, Any], activations: int
-    ) -> Forecast:
-        """Return the forecast of a training on a source."""
-        for name, advice in (
-            ("labels", "its pairs have labels of their own"),
-            ("instrument", "give the instrument to the source, which records its pairs"),
-        ):
-            if name in inputs:
-                raise FibError(
-                    f"the images come from {source.identifier()}: leave the input {name} out; "
-                    f"{advice}"
-                )
-        forecast = source.forecast(source.main_method, {})
-        images, labels = forecast.output, forecast.kept.get("labels")
-        making = memory_to_make(forecast)
-        if images is None:
-            return Forecast(memory_bytes=activations + making)
-        self._check_size(images.shape, held_back=0)
-        held = source.pairs_per_epoch + self.validation_pairs(source.pairs_per_epoch)
-        pair = int(np.prod(images.shape)) * (4 * len(images.kv) + 1)
-        # The next pairs are made while the network learns.
-        memory = activations + making + self.devices * held * pair
-        return Forecast(memory_bytes=memory, model=self._forecast_model(images, labels))
-
-    def _forecast_model(self, images: VolumeSpec, labels: VolumeSpec | None) -> Model | None:
-        """Return a model for forecasts, if the phases are known before the run."""
-        info = TrainingData.known_before_run(images, labels)
-        if info is None:
-            return None
-        return Model(self.identifier(), self.model_dump(mode="json"), info=info)
 
     def _forecast_prediction(self, images: VolumeSpec) -> Forecast:
         phases: dict[int, str] = {}
@@ -157,41 +90,7 @@ class UNet(Trainable, UNetParameters, Segmenter):
                 f"single one, to which norm 'instance' cannot be applied: use slices of more than "
                 f"{self.halvings} pixels, or a network with norm 'batch'"
             )
-        return Forecast(labels, kept, memory_bytes=self._inference_memory(images))
-
-    def _inference_memory(self, images: VolumeSpec) -> int:
-        """Return the bytes that inference needs on a CPU."""
-        depth, *shape = images.shape
-        cores = os.cpu_count() or 1
-        if self.exact:
-            features = (self.base_channels, 2 if self.precision == "bf16" else 4)
-            shown = len(self.slice_offsets) * len(images.kv)
-            each = memory((shape[0], shape[1]), self.depth, features, shown)
-            return each * min(cores, math.ceil(depth / SLICES))
-        height, width = (min(self.window, n) for n in shape)
-        window = height * width * (1 if self.flat else self.patch_depth)
-        activations = INFERENCE_BYTES * self.base_channels * max(window, self.voxels_per_batch)
-        return activations * (max(1, cores // self.cpu_threads) if self.flat else 1)
-
-    def _check_size(self, shape: tuple[int, int, int], held_back: int | None = None) -> None:
-        """Refuse a structure too small for a patch beside the slices held back for validation."""
-        depth, height, width = shape
-        if min(height, width) < self.patch:
-            raise FibError(
-                f"the structure has {height} x {width} pixels (y, x), too small for a patch of "
-                f"{self.patch}: use a patch of at most {min(height, width)} that can be halved "
-                f"{self.depth} times, or a larger structure"
-            )
-        if held_back is None:
-            held_back = self.validation_slices(depth)
-        needed = 1 if self.flat else self.patch_depth
-        if depth - held_back < needed:
-            advice = "fewer slices_above" if self.dimensions == "2.5d" else "a smaller patch_depth"
-            raise FibError(
-                f"the structure has {depth} slices, of which validation takes {held_back}; "
-                f"training needs {needed} more: use a structure with at least "
-                f"{held_back + needed} slices, a smaller validation_fraction, or {advice}"
-            )
+        return Forecast(labels, kept, memory_bytes=inference_memory(self, images))
 
     @property
     def _training_data(self) -> TrainingData:
@@ -216,6 +115,7 @@ class UNet(Trainable, UNetParameters, Segmenter):
         context: Context | None = None,
         *,
         instrument: Adapter | None = None,
+        start: Segmenter | None = None,
     ) -> Self:
         """Train on images of a known structure; keeps the training history.
 
@@ -226,25 +126,31 @@ class UNet(Trainable, UNetParameters, Segmenter):
         Args:
             images: one channel per voltage; or a source, whose pairs have images and labels: each
                 epoch trains on new ones, and validation uses others.
-            labels: the structure that was imaged; there is one class for each phase it names.
+            labels: the structure that was imaged; there is one class for each phase it names. Where
+                it is known in part, other voxels are 255: they are left out of loss, validation and
+                shares of phases, and the last labelled slices validate.
             context: surroundings of the step.
             instrument: model of a microscope that records the images, which are ideal ones then:
                 training uses recordings by `instrument_variants` random variants of it, validation
                 by itself and by other variants. Variants move nothing (see `Adapter.randomised`).
+            start: another U-Net, from whose weights and running statistics training starts, such
+                as one trained on a first virtual world. Channels, phases and the parameters of the
+                network must be the same.
 
         Raises:
             FibError: shapes differ or are too small for the patch, images that are constant or
-                not finite, labels with one phase only.
+                not finite, labels with one phase only, a start that does not fit.
         """
         from fib_plugins.segmenters.unet.training import train
         from fib_plugins.training.runtime import cpu_threads
         from fib_plugins.training.team import in_team
 
         context = Context.of(context)
-        specs = {"images": images, "labels": labels, "instrument": instrument}
+        specs = {"images": images, "labels": labels, "instrument": instrument, "start": start}
         self.forecast("fit", {n: getattr(v, "spec", v) for n, v in specs.items() if v is not None})
         with cpu_threads(self.cpu_threads):
-            trained = in_team(train, self, context, images, labels, instrument)
+            weights = None if start is None else start.as_model()
+            trained = in_team(train, self, context, images, labels, instrument, weights)
         curves = {"validation_dice": Curve("dice", of="validation"), **LOSSES}
         context.keep("history", history_table(trained.history, trained.best_epoch, curves))
         self._model = Model(

@@ -19,6 +19,7 @@ from torch import nn
 
 from fib_plugins.segmenters.training_data import TrainingData
 from fib_plugins.segmenters.unet.data import Data, data_of
+from fib_plugins.segmenters.unet.labelled_loss import LabelledLoss
 from fib_plugins.segmenters.unet.network import build_network
 from fib_plugins.segmenters.unet.patches import Patches, Variation
 from fib_plugins.training.checkpoint import Checkpoint
@@ -26,8 +27,9 @@ from fib_plugins.training.cuda_graphs import Replayed, Tensors
 from fib_plugins.training.optimizers import adam, on_device, rate_of
 from fib_plugins.training.progress import Progress, plateau
 from fib_plugins.training.team import Team
-from fib_plugins.training.weights import set_tensors, weights_of
-from fibcore import Adapter, Context, FibError, Images, Labels, Source
+from fib_plugins.training.weights import set_tensors, set_weights, weights_of
+from fib_plugins.unlabelled import UNLABELLED
+from fibcore import Adapter, Context, FibError, Images, Labels, Model, Source
 
 if TYPE_CHECKING:
     from fib_plugins.segmenters.unet.parameters import UNetParameters
@@ -50,32 +52,40 @@ def train(
     images: Images | Source,
     labels: Labels | None,
     instrument: Adapter | None,
+    start: Model | None,
     context: Context,
     team: Team,
 ) -> Trained:
     """Train a network to find the phases of `labels` in `images`; return the best one.
 
     With an `instrument`, the images are recorded by it and its random variants. A source has the
-    labels of its images. Each process of the team calls it.
+    labels of its images. Training begins with the weights of `start`, if there is one. Each process
+    of the team calls it.
 
     Raises:
         FibError: constant or non-finite images, labels that cannot be learned from, or a training
             that diverges.
     """
-    with data_of(unet, images, labels, instrument, context, team) as data:
-        return _train(unet, data, context, team)
+    with data_of(unet, images, labels, instrument, start, context, team) as data:
+        return _train(unet, data, start, context, team)
 
 
-def _train(unet: UNetParameters, data: Data, context: Context, team: Team) -> Trained:
+def _train(
+    unet: UNetParameters, data: Data, start: Model | None, context: Context, team: Team
+) -> Trained:
     trained_on, validated_on = data.training, data.validation
     channels = len(trained_on.volume)
     phases = data.example[1].phases
     device = team.fabric.device
     training = Patches(unet, trained_on.volume, trained_on.target)
     validation = Patches(unet, validated_on.volume, validated_on.target, skip=data.skip)
-    places = training.grid(unet.stride)
+    places, grid = training.grid(unet.stride), validation.grid(1.0)
+    if data.partial:
+        trained_on.hold(1)
+        validated_on.hold(1)
+        places, grid = training.labelled(places), validation.labelled(grid)
     per_epoch = unet.patches_per_epoch or len(places) * len(trained_on.target)
-    seen = _thinned(validation.grid(1.0), per_epoch)
+    seen = _thinned(grid, per_epoch)
     unvaried = Variation.none(unet, len(seen), channels)
     by = context.rng_for("validation").integers(0, len(validated_on), len(seen))
     unvaried = replace(unvaried, stack=by)
@@ -84,10 +94,12 @@ def _train(unet: UNetParameters, data: Data, context: Context, team: Team) -> Tr
         **unet.network_params(channels, len(phases)),
         seed=int(context.rng_for("network").integers(2**63)),
     )
+    if start is not None:
+        set_weights(network, start.weights)
     optimizer = adam(network.parameters(), unet.learning_rate, device)
     lowering = plateau(optimizer, unet)
     module, fabric_optimizer = team.fabric.setup(network, optimizer)
-    loss_of = loss_function(unet)
+    loss_of = loss_function(unet, data.partial)
     learn = learning_step(module, loss_of, fabric_optimizer, team)
     if team.size == 1:
         learn = Replayed(learn, device, context.log)
@@ -110,7 +122,7 @@ def _train(unet: UNetParameters, data: Data, context: Context, team: Team) -> Tr
         epoch = progress.epoch + 1
         trained_on.hold(epoch)
         rng = context.rng_for("epoch", epoch)
-        corners = _corners(unet, training, places, per_epoch, rng)
+        corners = _corners(unet, training, places, per_epoch, data.partial, rng)
         variation = Variation.draw(unet, rng, per_epoch, channels, len(trained_on))
         rate = rate_of(optimizer)
         tick = _ticker(context, progress, ticks, unet.epochs)
@@ -149,8 +161,15 @@ def _thinned(places: np.ndarray, most: int) -> np.ndarray:
     return places[np.linspace(0, len(places) - 1, most).round().astype(int)]
 
 
-def loss_function(unet: UNetParameters) -> nn.Module:
-    """Return the loss function of the scores and the true classes of a batch."""
+def loss_function(unet: UNetParameters, partial: bool = False) -> nn.Module:
+    """Return the loss function of the scores and the true classes of a batch.
+
+    Args:
+        unet: the parameters.
+        partial: whether some voxels have no label.
+    """
+    if partial:
+        return LabelledLoss(1.0, 0.0 if unet.loss == "dice" else 1.0)
     from monai.losses import DiceCELoss, DiceLoss
 
     # Dice over the whole batch: a patch without solid has no Dice score.
@@ -165,9 +184,14 @@ def _fingerprint(unet: UNetParameters, data: Data, seed: int) -> str:
 
 
 def _corners(
-    unet: UNetParameters, patches: Patches, places: np.ndarray, count: int, rng: np.random.Generator
+    unet: UNetParameters,
+    patches: Patches,
+    places: np.ndarray,
+    count: int,
+    partial: bool,
+    rng: np.random.Generator,
 ) -> np.ndarray:
-    if unet.sampling == "random":
+    if unet.sampling == "random" and not partial:
         return patches.at_random(rng, count)
     rounds = [rng.permutation(places) for _ in range(-(-count // len(places)))]
     return np.concatenate(rounds)[:count]
@@ -225,6 +249,7 @@ def validate(
             scores = module(inputs).float()
             predicted = scores.argmax(dim=1, keepdim=True)
             classes = range(scores.shape[1])
+            predicted = torch.where(own == UNLABELLED, own, predicted)
             hits = [((predicted == c) & (own == c)).sum() for c in classes]
             both = [(predicted == c).sum() + (own == c).sum() for c in classes]
             of_batch = [
