@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from fib_plugins.readers.tables.reader import Csv as Csv
     from fib_plugins.readers.tiff.reader import Tiff as Tiff
     from fib_plugins.readers.zarr.reader import Zarr as Zarr
+    from fib_plugins.segmenters.by_hand import ByHand as ByHand
     from fib_plugins.segmenters.calibrated.plugin import Calibrated as Calibrated
     from fib_plugins.segmenters.kmeans import KMeans as KMeans
     from fib_plugins.segmenters.local_threshold_backpropagation import (
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from fib_plugins.segmenters.pore_back import PoreBack as PoreBack
     from fib_plugins.segmenters.random_forest.plugin import RandomForest as RandomForest
     from fib_plugins.segmenters.threshold import Threshold as Threshold
+    from fib_plugins.segmenters.tuned.plugin import Tuned as Tuned
     from fib_plugins.segmenters.unet.plugin import UNet as UNet
     from fib_plugins.simulators.monte_carlo import MonteCarlo as MonteCarlo
     from fib_plugins.simulators.surrogate.plugin import Surrogate as Surrogate
@@ -138,6 +140,7 @@ _HOMES = {
     "SavedModel": "readers.model",
     "Tiff": "readers.tiff.reader",
     "Zarr": "readers.zarr.reader",
+    "ByHand": "segmenters.by_hand",
     "Calibrated": "segmenters.calibrated.plugin",
     "KMeans": "segmenters.kmeans",
     "LocalThresholdBackpropagation": "segmenters.local_threshold_backpropagation",
@@ -146,6 +149,7 @@ _HOMES = {
     "PoreBack": "segmenters.pore_back",
     "RandomForest": "segmenters.random_forest.plugin",
     "Threshold": "segmenters.threshold",
+    "Tuned": "segmenters.tuned.plugin",
     "UNet": "segmenters.unet.plugin",
     "MonteCarlo": "simulators.monte_carlo",
     "VirtualStacks": "sources.virtual_stacks",
