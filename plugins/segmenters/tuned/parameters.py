@@ -26,12 +26,12 @@ class TunedParameters(BaseModel):
         "groups of slices, or strips if fewer slices have labels",
     )
     steps: int = Field(
-        default=160,
+        default=80,
         ge=4,
         description="most training steps of a tuning; a quarter and half of them are compared, too",
     )
     steps_alone: int = Field(
-        default=480, ge=4, description="the same for a network trained on the labels alone"
+        default=240, ge=4, description="the same for a network trained on the labels alone"
     )
     batch_size: int = Field(default=16, ge=1, description="patches in a training step")
     learning_rate: float = Field(
