@@ -26,13 +26,12 @@ class TunedParameters(BaseModel):
         "groups of slices, or strips if fewer slices have labels",
     )
     steps: int = Field(
-        default=80,
+        default=320,
         ge=4,
-        description="most training steps of a tuning; a quarter and half of them are compared, too",
+        description="most training steps where all weights learn (full, alone); a quarter and half "
+        "of them are compared, too",
     )
-    steps_alone: int = Field(
-        default=240, ge=4, description="the same for a network trained on the labels alone"
-    )
+    steps_cautious: int = Field(default=80, ge=4, description="the same where few weights learn")
     batch_size: int = Field(default=16, ge=1, description="patches in a training step")
     learning_rate: float = Field(
         default=3e-3,
@@ -42,7 +41,7 @@ class TunedParameters(BaseModel):
         "labels alone; it falls to 0",
     )
     learning_rate_full: float = Field(
-        default=1e-3, gt=0, le=1, description="the same where all weights are tuned"
+        default=2e-3, gt=0, le=1, description="the same where all weights are tuned"
     )
     pull_to_start: float = Field(
         default=0.01,

@@ -53,9 +53,9 @@ class Way:
 def ways(params: TunedParameters) -> dict[str, Way]:
     """Return the ways of a tuning to train a network, by candidate."""
     return {
-        "cautious": Way(params.steps, params.learning_rate, few=True),
+        "cautious": Way(params.steps_cautious, params.learning_rate, few=True),
         "full": Way(params.steps, params.learning_rate_full, params.pull_to_start),
-        "alone": Way(params.steps_alone, params.learning_rate, renews=True),
+        "alone": Way(params.steps, params.learning_rate, renews=True),
     }
 
 
