@@ -12,10 +12,10 @@ world. Intervals of the imaged volume are compared with the hidden truth.
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr, t
 
 from fib_plugins import (
     Acquisition,
@@ -29,7 +29,10 @@ from fib_plugins import (
     VirtualStacks,
     WeightedProjection,
 )
-from fibcore import Context, Images, Labels
+from fib_plugins.metrics.error_bars.quantities import QUANTITIES
+from fib_plugins.metrics.error_bars.quantities import SCORES as SCORES_OF_TWINS
+from fib_plugins.metrics.error_bars.scales import LOGIT
+from fibcore import Context, Images, Labels, Table
 
 STACK, TWIN, VOXEL_NM = (48, 128, 128), (24, 80, 80), 5.0
 TRAINING_PAIRS = 4
@@ -46,6 +49,11 @@ SCORES = {"mp": "mp_percent", "mgp": "mgp_percent", "mds": "mds"}
 RELATIVE = ("specific_surface", "ligament_diameter", "pore_diameter")
 
 
+def preset_of(number: int) -> Literal["typical", "bad"]:
+    """Return the preset of the instrument that records a stack."""
+    return "bad" if number // 2 % 2 else "typical"
+
+
 def hidden_stack(number: int) -> tuple[Images, Labels, float, float]:
     """Return images and truth of a stack, its solid fraction and its ligament diameter in nm."""
     rng = np.random.default_rng([19, number])
@@ -58,8 +66,12 @@ def hidden_stack(number: int) -> tuple[Images, Labels, float, float]:
         energies_kev=(ENERGY,), electrons_per_pixel=int(rng.integers(60, 201))
     )
     images = simulator.simulate(truth, context=Context(number))
-    preset = ("typical", "bad")[number // 2 % 2]
-    return Twin(preset=preset).transform(images, Context(number)), truth, fraction, diameter
+    return (
+        Twin(preset=preset_of(number)).transform(images, Context(number)),
+        truth,
+        fraction,
+        diameter,
+    )
 
 
 def world_of(images: Images, fraction: float, diameter: float, number: int) -> VirtualStacks:
@@ -109,21 +121,47 @@ def measured(number: int, twins: int) -> dict[str, Any]:
         "truth": known,
         "bars": {row["quantity"]: row for row in table.rows()},
         "indicators": context.kept["indicators"],
+        "twins": context.kept["twins"],
     }
+
+
+def held_of_twins(table: Table, name: str) -> np.ndarray:
+    """Return whether an interval from the other twins of a world holds the truth of each.
+
+    These are stacks that the world resembles: it is the world from which they were drawn.
+    """
+    truth, corrected = (
+        np.array([row[column] for row in table if row["quantity"] == name])
+        for column in ("truth", "corrected")
+    )
+    score = next((each for each in SCORES_OF_TWINS if each.name == name), None)
+    if score is not None:
+        truth, corrected = (np.array([score.error(v) for v in each]) for each in (truth, corrected))
+    scale = next((each.scale for each in QUANTITIES if each.name == name), LOGIT)
+    squares = (scale.to(truth) - scale.to(corrected)) ** 2
+    count = len(squares)
+    others = (squares.sum() - squares) / (count - 1) * (1 + 1 / count)
+    return np.sqrt(squares) <= t.ppf(0.95, count - 3) * np.sqrt(others)
 
 
 def show(found: list[dict[str, Any]]) -> None:
     """Print coverage, errors and half-widths of each quantity."""
-    print(f"{len(found)} stacks\n")
-    print("| quantity | covered | error as measured | corrected | half-width | for the material |")
+    print(f"{len(found)} stacks, recorded by a typical and a bad instrument\n")
+    print(
+        "| quantity | covered: twins, typical, bad | error as measured | corrected "
+        "| half-width | for the material |"
+    )
     print("|---|---|---|---|---|---|")
+    bad = np.array([preset_of(number) == "bad" for number in range(len(found))])
     for name in (*TRUE_NAMES, *SCORES):
         truth = np.array([one["truth"][name] for one in found])
         column = {
             key: np.array([one["bars"][name][key] for one in found])
             for key in ("value", "corrected", "volume_low", "volume_high", "low", "high")
         }
-        covered = np.mean((column["volume_low"] <= truth) & (truth <= column["volume_high"]))
+        held = (column["volume_low"] <= truth) & (truth <= column["volume_high"])
+        twins = np.concatenate([held_of_twins(one["twins"], name) for one in found])
+        shares = [f"{100 * np.mean(each):.0f} %" for each in (twins, held[~bad], held[bad])]
         unit = 100 / column["corrected"] if name in RELATIVE else 100.0
         if name in ("mp", "mgp"):
             unit = 1.0
@@ -133,17 +171,16 @@ def show(found: list[dict[str, Any]]) -> None:
         whole = np.median(unit * (column["high"] - column["low"]) / 2)
         end = " %" if name in RELATIVE else " points"
         print(
-            f"| {name} | {100 * covered:.0f} % | {before:.2f}{end} | {after:.2f}{end} | "
+            f"| {name} | {', '.join(shares)} | {before:.2f}{end} | {after:.2f}{end} | "
             f"{half:.2f}{end} | {whole:.2f}{end} |"
         )
     expected = [one["bars"]["mp"]["value"] for one in found]
     true = [one["truth"]["mp"] for one in found]
-    print(
-        f"\nExpected and true MP of the stacks: rank correlation {spearmanr(expected, true)[0]:.2f}"
-    )
+    correlation = spearmanr(expected, true)[0]
+    print(f"\nExpected and true MP of the stacks: rank correlation {correlation:.2f}")
     names = found[0]["indicators"]["indicator"]
     ranks = [one["indicators"]["rank_correlation_with_mp"] for one in found]
-    print("Rank correlation of indicators with MP on the twins, mean over the worlds: ", end="")
+    print("Rank correlation of indicators with MP on the twins, mean over the worlds:")
     means = np.nanmean(ranks, axis=0)
     print(", ".join(f"{name} {mean:.2f}" for name, mean in zip(names, means, strict=True)))
 

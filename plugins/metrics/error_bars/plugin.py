@@ -69,6 +69,7 @@ class ErrorBars(Metric):
     """
 
     name: ClassVar[str] = "error_bars"
+    result_version: ClassVar[int] = 2
     headline: ClassVar[tuple[str, ...]] = ("value", "corrected", "low", "high")
 
     twins: int = Field(

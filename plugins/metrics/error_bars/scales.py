@@ -40,6 +40,13 @@ def _logit(shares: ArrayLike) -> np.ndarray:
     return np.log(clipped / (1.0 - clipped))
 
 
+def _share(logits: ArrayLike) -> np.ndarray:
+    shares = 1.0 / (1.0 + np.exp(-np.asarray(logits, float)))
+    # Nothing is known within the smallest share of 0 and 1: limits there include them.
+    rounded = np.where(shares >= 1.0 - SMALLEST_SHARE, 1.0, shares)
+    return np.where(shares <= SMALLEST_SHARE, 0.0, rounded)
+
+
 LOG = Scale(
     _log,
     lambda values: np.exp(np.asarray(values, float)),
@@ -48,7 +55,7 @@ LOG = Scale(
 """Natural logarithm, for lengths and surfaces: errors are ratios."""
 LOGIT = Scale(
     _logit,
-    lambda values: 1.0 / (1.0 + np.exp(-np.asarray(values, float))),
+    _share,
     lambda shares: 1.0 / (_clipped(shares) * (1.0 - _clipped(shares))),
 )
 """log(p / (1 - p)), for shares from 0 to 1: limits stay within 0 and 1."""

@@ -99,7 +99,12 @@ def test_limits_of_shares_stay_within_0_and_1():
     truth = rng.uniform(0.97, 1.0, 12)
     case = Case(truth, np.ones(12), np.zeros((12, 1)), 1.0, np.zeros(1), sampling=4.0)
     bar = bar_of(case, LOGIT, 0.9)
-    assert 0 < bar.low < bar.volume_low < bar.corrected < bar.high < 1
+    assert 0 < bar.low < bar.volume_low < bar.corrected < bar.high <= 1
+
+
+def test_limits_next_to_0_and_1_include_them():
+    np.testing.assert_array_equal(LOGIT.back(LOGIT.to([0.0, 0.5, 1.0])), [0.0, 0.5, 1.0])
+    assert 0.9998 < LOGIT.back(LOGIT.to(0.99985)) < 1
 
 
 @pytest.mark.parametrize("scale", [LOG, LOGIT])
