@@ -24,7 +24,7 @@ FEWEST_TWINS = 8
 
 @dataclass(frozen=True)
 class Case:
-    """What the twins say of a figure.
+    """What the twins show of a figure.
 
     Attributes:
         truth: of each twin.

@@ -55,8 +55,8 @@ class Evidence:
         ]
         if len(usable) < FEWEST_TWINS:
             raise FibError(
-                f"only {len(usable)} of {len(twins)} twins have solid and pore, both in truth and "
-                f"as segmented; error bars need {FEWEST_TWINS}. Look at the pairs of the world: "
+                f"only {len(usable)} of {len(twins)} twins have solid and pore, both true and as "
+                f"segmented; error bars need {FEWEST_TWINS}. Look at the pairs of the world: "
                 f"its images may not resemble those that the segmenter was trained on"
             )
         return cls(usable, [twins[number] for number in usable], stack, separation, parts)

@@ -1,4 +1,4 @@
-"""Names that tell what was measured from what was not, in a folder that several calls share."""
+"""Names of what was measured, in a folder that several calls share."""
 
 from __future__ import annotations
 

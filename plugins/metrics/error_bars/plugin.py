@@ -55,17 +55,17 @@ class ErrorBars(Metric):
     - Half-widths of the parts, whose squares add up, nearly: ``segmentation``, errors that
       differ from place to place and average out over a large volume;
       ``structure_and_instrument``, those that a whole stack has in common, and the error of the
-      correction; ``sampling``, due to the size of the volume (nan: too small to say).
+      correction; ``sampling``, due to the size of the volume (nan: too small to estimate).
     - ``outside_twins``: whether the twins hardly show such a value; the bar is then a guess.
 
     Kept: ``twins`` (truth, measured, and corrected from the other twins, of every twin and
     quantity, with the statistics that describe a structure), ``curves`` (two-point correlation and
     lineal paths, mean over x, y and z, corrected, with limits for the imaged volume), and
-    ``indicators``: what may tell good segmentations from bad ones without a truth, its rank
+    ``indicators``: what may distinguish good segmentations from bad ones without a truth, its rank
     correlation with mp over the twins, its value on parts of the stack of the twins' shape.
-    Correlations near 0, or of the wrong sign, mean that it says nothing here.
+    Correlations near 0, or of the wrong sign, mean that it is worth nothing here.
 
-    Twins that are finished are not made again when an interrupted step goes on.
+    Twins that are finished are not made again when an interrupted step is resumed.
     """
 
     name: ClassVar[str] = "error_bars"
@@ -92,7 +92,7 @@ class ErrorBars(Metric):
             if smaller.any():
                 warnings.append(
                     f"twins have {pair.shape} voxels (z, y, x), the prediction {prediction.shape}: "
-                    f"smaller twins say more of its errors"
+                    f"smaller twins would represent it better"
                 )
         return Forecast(memory_bytes=memory_bytes(inputs), warnings=tuple(warnings))
 

@@ -4,7 +4,7 @@ The shift from measured to true is regressed on features by ridge regression (Ho
 Technometrics 12, 55 (1970)). Its penalty runs up to infinity, where the mean shift of all twins is
 left; it is chosen by leave-one-out residuals, for which no regression is repeated (Hastie,
 Tibshirani and Friedman, The Elements of Statistical Learning, 2009, equation 7.64). Each twin is
-then predicted by a regression on the others, which chooses its penalty anew: the scatter of these
+then predicted by a regression on the others, which chooses its own penalty: the scatter of these
 residuals is that of the prediction of a stack that no twin shows (jackknife: Barber, Candes, Ramdas
 and Tibshirani, Ann. Statist. 49, 486 (2021), whose intervals take quantiles of the residuals in
 place of their mean square).

@@ -5,7 +5,7 @@ variance of a point), once V is large against what is correlated (Lantuejoul, J.
 (1991)); of what is correlated over long distances it falls more slowly, as a power of V (Kanit,
 Forest, Galliet, Mounoury and Jeulin, Int. J. Solids Struct. 40, 3647 (2003), section 4.3). The
 scatter of blocks of the volume, and of these joined two by two along each axis, give level and
-power; a few large blocks say little of the power, which is therefore drawn to 1.
+power; a few large blocks leave the power uncertain, which is therefore drawn to 1.
 """
 
 from __future__ import annotations

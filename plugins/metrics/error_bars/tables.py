@@ -149,14 +149,14 @@ def twins_table(rows: list[Row], evidence: Evidence) -> Table:
                     "corrected": float(row.bar.left_out[place]),
                 }
             )
-        truth, measured = twin.statistics["truth"], twin.statistics["measured"]
-        for name in truth:
+        true, measured = twin.statistics["truth"], twin.statistics["measured"]
+        for name in true:
             if name not in own:
                 found.append(
                     {
                         "twin": number,
                         "quantity": name,
-                        "truth": truth[name],
+                        "truth": true[name],
                         "measured": measured[name],
                         "corrected": float("nan"),
                     }
@@ -198,7 +198,7 @@ def curves_table(distances_nm: np.ndarray, evidence: Evidence, confidence: float
 
 
 def indicators_table(rows: list[Row], evidence: Evidence) -> Table:
-    """Return what may tell a good segmentation from a bad one, and what it is worth on twins."""
+    """Return what may distinguish good segmentations from bad ones, and its worth on twins."""
     from scipy.stats import rankdata
 
     (misplaced,) = (row for row in rows if row.name == SCORES[0].name)

@@ -39,7 +39,7 @@ ANISOTROPY = ("e_tpcf", "e_lpf", "e_diameter")
 REPROJECTION = "unexplained_percent"
 """That of `metric/reprojection`."""
 QUIET = logging.Logger("fib.twins", logging.ERROR)
-"""What warns of single twins is known: they are as uncertain as the error bars say."""
+"""What warns of single twins is known: it is part of the error bars."""
 
 T = TypeVar("T", Twin, Part, Structure)
 

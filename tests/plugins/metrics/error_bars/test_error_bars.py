@@ -86,7 +86,7 @@ def test_intervals_of_the_material_hold_those_of_the_volume(bars):
     assert bars[0]["solid_fraction"]["sampling"] > 0
 
 
-def test_twins_are_told_with_truth_measurement_and_statistics(bars):
+def test_twins_are_listed_with_truth_measurement_and_statistics(bars):
     table = bars[1]["twins"]
     rows = [row for row in table if row["quantity"] == "solid_fraction"]
     assert [row["twin"] for row in rows] == list(range(12))
@@ -112,7 +112,7 @@ def test_curves_begin_with_the_solid_fraction_and_have_limits(bars):
         assert np.all(curves[f"{name}_corrected"] < curves[f"{name}_high"])
 
 
-def test_probabilities_tell_how_many_voxels_are_wrong(bars):
+def test_probabilities_show_how_many_voxels_are_wrong(bars):
     indicators = {row["indicator"]: row for row in bars[1]["indicators"]}
     assert indicators["expected_mp"]["rank_correlation_with_mp"] > 0.7
     assert indicators["expected_mp"]["value"] == bars[0]["mp"]["value"]
@@ -196,7 +196,7 @@ def test_results_do_not_depend_on_threads(world, too_low):
     assert kept["twins"].to_csv() == same["twins"].to_csv()
 
 
-def test_a_stack_unlike_the_twins_is_told(world, too_low, caplog):
+def test_a_stack_unlike_the_twins_is_reported(world, too_low, caplog):
     sparse = type(world)(shape=(16, 32, 32), fractions=(0.12, 0.13), widest=1.9)
     images, _ = sparse.pair("hidden", 0, Context(77))
     with caplog.at_level(logging.WARNING):
@@ -205,7 +205,7 @@ def test_a_stack_unlike_the_twins_is_told(world, too_low, caplog):
     assert "the twins hardly show values like those of the stack (solid_fraction" in caplog.text
 
 
-def test_the_prediction_of_another_segmenter_is_told(world, too_low, caplog):
+def test_the_prediction_of_another_segmenter_is_reported(world, too_low, caplog):
     images, _ = world.pair("hidden", 0, Context(77))
     other = type(too_low)(level=0.6)
     with caplog.at_level(logging.WARNING):
@@ -250,7 +250,7 @@ def test_the_forecast_holds_what_is_needed_to_make_segment_and_measure(world, to
     assert with_world.memory_bytes >= world.forecast("sample", {}).memory_bytes
     small = prediction.with_data(prediction.data[:8]).spec
     warned = ErrorBars().forecast("measure", {"prediction": small, "world": world})
-    assert "smaller twins say more of its errors" in warned.warnings[0]
+    assert "smaller twins would represent it better" in warned.warnings[0]
 
 
 def test_a_pipeline_gives_a_world_and_a_fitted_segmenter(tmp_path):
