@@ -1,7 +1,7 @@
 """The answer of a run, which opens its page: the reconstruction, and numbers with their intervals.
 
 It is that of the last metric whose table has figures with limits (`fibcore.roles.Figure`). What
-other metrics decide (a flag in a table of one row) stands beside it.
+other metrics decide (a flag in a table of one row) is shown beside it.
 """
 
 from __future__ import annotations
