@@ -15,8 +15,12 @@ from fib_plugins.metrics.error_bars.quantities import QUANTITIES, SCORES, Quanti
 from fib_plugins.metrics.error_bars.sampling import sampling_variance
 from fib_plugins.metrics.error_bars.scales import LOGIT
 from fibcore import Table
-from fibcore.roles import Abscissa, Curve, Role
+from fibcore.roles import Abscissa, Curve, Figure, Key, Role
 
+MAIN_ROLES: Mapping[str, Role] = {
+    "quantity": Key(),
+    "corrected": Figure(limits=("low", "high")),
+}
 BEYOND = 0.25
 """By so much of the range of the twins a figure may lie outside it."""
 
@@ -113,7 +117,7 @@ def is_outside(value: Any, of_twins: np.ndarray) -> bool:
 
 def main_table(rows: list[Row]) -> Table:
     """Return the table with one row for each quantity and score."""
-    return Table.from_rows(
+    found: list[dict[str, Any]] = [
         {
             "quantity": row.name,
             "unit": row.unit,
@@ -130,7 +134,8 @@ def main_table(rows: list[Row]) -> Table:
             "outside_twins": row.outside,
         }
         for row in rows
-    )
+    ]
+    return Table.from_rows(found, MAIN_ROLES)
 
 
 def twins_table(rows: list[Row], evidence: Evidence) -> Table:

@@ -281,3 +281,4 @@ def test_a_pipeline_gives_a_world_and_a_fitted_segmenter(tmp_path):
     true = result["gold"].solid.mean()
     assert rows["solid_fraction"]["volume_low"] < true < rows["solid_fraction"]["volume_high"]
     assert len(result["bars.twins"]) % 8 == 0
+    assert result["bars"].roles["corrected"].limits == ("low", "high")
