@@ -17,7 +17,7 @@ PHASES: dict[int, Material] = {
     2: registry().material("carbon binder"),
 }
 TWIN_SHAPE, TWIN_SLICES = (48, 128, 128), (8, 24)
-TEACHING_SHAPE, TEACHING_SLICES, TEACHERS = (48, 96, 96), (4, 24), 2
+TEACHING_SHAPE, TEACHING_SLICES, TEACHERS = (48, 96, 96), (4, 24), 6
 
 
 def plugin(name: str, **params: Any) -> Any:

@@ -28,7 +28,7 @@ class Judgement:
     Attributes:
         step: id of its step.
         good: whether the flag is set.
-        words: the texts of its row, or the caption of the flag with yes or no.
+        words: the flag with the texts of its row, and what the step warned of.
     """
 
     step: str
@@ -76,10 +76,14 @@ def answer(run: Run, maker: ViewerMaker, relations: Relations) -> Answer | None:
 
 
 def numbers(table: Table) -> grids.Grid:
-    """Return a table of figures with limits as a grid; figure and limits share a cell."""
+    """Return a table of figures with limits as a grid; figure and limits share a cell.
+
+    Columns behind the last figure with limits are left to the section of the step.
+    """
     limited = {name: _limits(table, name) for name in table.names if _limits(table, name)}
     ends = {end for pair in limited.values() for end in pair}
-    names = [name for name in table.names if name not in ends]
+    shown = table.names[: 1 + max(map(table.names.index, limited))]
+    names = [name for name in shown if name not in ends]
     rows = []
     for row in table.rows()[: grids.MOST_ROWS]:
         cells = []
@@ -113,10 +117,11 @@ def _judgements(run: Run) -> Iterator[Judgement]:
         if table is None or len(table) != 1:
             continue
         row = table.rows()[0]
+        texts = [name for name in table.names if isinstance(row[name], str) and row[name]]
         for name in named(table, Flag):
-            words = tuple(text for text in row.values() if isinstance(text, str) and text)
-            caption = f"{table.caption(name)}: {'yes' if row[name] else 'no'}"
-            yield Judgement(step.id, bool(row[name]), words or (caption,))
+            decided = f"{table.caption(name)}: {'yes' if row[name] else 'no'}"
+            rest = [f"{table.caption(text)}: {row[text]}" for text in texts]
+            yield Judgement(step.id, bool(row[name]), ("; ".join([decided, *rest]), *step.warnings))
 
 
 def _view(labels: Labels, images: Images | None, maker: ViewerMaker) -> VolumeView:
