@@ -18,26 +18,64 @@ COSTS = {
     "projection": 0.05,
     "open_projection": 0.5,
     "monte_carlo": 12.0,
-    "generate": 0.3,
+    "generate": 0.5,
     "record": 0.6,
-    "measure": 3.0,
+    "measure": 6.0,
 }
 """Seconds of a core for a million voxels, on the machine of `machine.REFERENCE_S`."""
 TRAIN_COST, APPLY_COST = 0.22, 0.13
 """The same of a network, for each of its feature channels."""
 START_S = 40.0
 """Seconds of a core to load libraries and to compile, in all steps together."""
+CANDIDATE_S = 0.6
+"""Seconds of a core for a structure that is compared with the labels."""
+PATCH_S, LOOKED_AT = 20.0, 1.0
+"""Seconds of a core to compare patches with those of virtual stacks, and for each of these."""
 RESERVE = 0.85
 """Part of the budget that is planned; the rest is for what costs do not cover."""
-TWINS_SHARE, FIRST_SHARE = 0.2, 0.6
-"""Part of what is left for learning that twins take; part of the training in the first round."""
+FIRST_SHARE = 0.6
+"""Part of the training in the first round."""
 LEAST_TRAINING_S = 40.0
 """Seconds of a core, of the reference, below which a training is not worth its time."""
-PATCHES, BATCH = 512, 16
-LEAST_TWINS, MOST_TWINS = 8, 48
+PATCHES, BATCH, PAIRS = 512, 16, 2
 MOST_EPOCHS = 120
 TRAINING_BYTES, BASE_BYTES = 160, 700 * 2**20
 """Memory per feature channel and pixel of a batch; of libraries and of what else is held."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How thorough everything but the training is.
+
+    Attributes:
+        from_s: seconds of a core of the reference from which it is chosen.
+        base_channels: feature channels of the network.
+        candidates: structures that are compared with labels, in each round.
+        twins_first: twins of the first round.
+        twins: twins of the second round.
+        pairs: virtual stacks for the calibration of probabilities.
+        stacks: virtual stacks that the stack is compared with.
+        tuning: training steps on labels of the user, for each candidate.
+        alone: the same of a network that learns from these labels alone; 0: it is left out.
+    """
+
+    from_s: float
+    base_channels: int
+    candidates: int
+    twins_first: int
+    twins: int
+    pairs: int
+    stacks: int
+    tuning: int
+    alone: int
+
+
+EFFORTS = (
+    Effort(12_000, 16, 160, 16, 48, 12, 39, 320, 960),
+    Effort(3_000, 12, 80, 12, 24, 8, 24, 160, 480),
+    Effort(800, 8, 40, 8, 16, 6, 19, 80, 0),
+    Effort(0, 8, 24, 8, 8, 4, 19, 40, 0),
+)
 
 
 @dataclass(frozen=True)
@@ -45,28 +83,22 @@ class Sizes:
     """Parameters that depend on the time there is.
 
     Attributes:
-        base_channels: feature channels of the network.
-        patch: edge of its patches, pixels.
+        effort: of all but the training.
+        patch: edge of the network's patches, pixels.
         epochs: of the first round.
         epochs_again: of the second round.
-        patches: in an epoch.
-        pairs: of virtual stacks in an epoch.
         pair_shape: voxels of a virtual stack, (z, y, x).
-        twins: virtual stacks for error bars.
         threads: CPU threads of the training.
         seconds: part of the pipeline -> its time.
         memory_bytes: of the step that needs most.
         disk_bytes: of all results.
     """
 
-    base_channels: int
+    effort: Effort
     patch: int
     epochs: int
     epochs_again: int
-    patches: int
-    pairs: int
     pair_shape: tuple[int, int, int]
-    twins: int
     threads: int
     seconds: Mapping[str, float]
     memory_bytes: int
@@ -78,8 +110,65 @@ class Sizes:
         return sum(self.seconds.values())
 
 
+@dataclass(frozen=True)
+class _Costs:
+    """Costs in seconds of a core of the reference, and what they are for."""
+
+    spec: VolumeSpec
+    simulation: Simulation
+    shape: tuple[int, int, int]
+    patch: int
+    labelled: bool
+    network: float
+
+    @property
+    def million(self) -> float:
+        return math.prod(self.spec.shape) * len(self.spec.kv) / 1e6
+
+    @property
+    def pair(self) -> float:
+        return math.prod(self.shape) * len(self.spec.kv) / 1e6
+
+    @property
+    def made(self) -> float:
+        """Of a virtual stack."""
+        each = COSTS[self.simulation.cost] + COSTS["generate"] + COSTS["record"]
+        return self.pair * each
+
+    def step(self, effort: Effort) -> float:
+        """Of a training step on patches."""
+        pixels = BATCH * self.patch**2 / 1e6
+        return pixels * TRAIN_COST * effort.base_channels * self.network
+
+    def epoch(self, effort: Effort) -> float:
+        """Of an epoch, with validation."""
+        return 1.2 * PATCHES / BATCH * self.step(effort) + PAIRS * self.made
+
+    def fixed(self, effort: Effort) -> dict[str, float]:
+        """Return part -> cost of all but the training."""
+        applied = APPLY_COST * effort.base_channels * self.network
+        twin = self.made + self.pair * (applied + 2 * COSTS["measure"])
+        found = {
+            "prepare": START_S + self.million * (COSTS["prepare"] + COSTS["first"]),
+            "structure and instrument": 2 * CANDIDATE_S * effort.candidates + 4 * self.made,
+            "labels": 2 * applied * self.million + effort.pairs * (self.made + applied * self.pair),
+            "error bars": (effort.twins_first + effort.twins + 8) * twin
+            + 2 * self.million * COSTS["measure"],
+            "comparison with the world": PATCH_S + effort.stacks * (self.made + LOOKED_AT),
+        }
+        if self.labelled:
+            found["tuning"] = 4 * (2 * effort.tuning + effort.alone) * self.step(effort)
+        return found
+
+
 def sizes_for(
-    spec: VolumeSpec, simulation: Simulation, ligament_nm: float, budget_s: float, machine: Machine
+    spec: VolumeSpec,
+    simulation: Simulation,
+    ligament_nm: float,
+    budget_s: float,
+    machine: Machine,
+    *,
+    labelled: bool = False,
 ) -> Sizes:
     """Return sizes for which the run takes about the time that there is.
 
@@ -89,54 +178,45 @@ def sizes_for(
         ligament_nm: mean ligament diameter.
         budget_s: the time.
         machine: what it will run on.
+        labelled: whether there are labels of the user.
 
     Raises:
-        UsageError: not even a short training fits into the time or the memory;
-            the message has what to change.
+        UsageError: not even a short training fits into the time or the memory; the message has
+            what to change.
     """
-    core_s = budget_s * RESERVE * machine.cores / machine.slowness
-    base = 8 if core_s < 2500 else 12 if core_s < 12000 else 16
-    million = math.prod(spec.shape) * len(spec.kv) / 1e6
+    factor = machine.slowness / machine.cores
+    core_s = budget_s * RESERVE / factor
     patch, shape = _shapes(spec, ligament_nm)
-    pair = math.prod(shape) * len(spec.kv) / 1e6
-    network = machine.network_slowness * machine.cores / machine.slowness
-    made = pair * (COSTS[simulation.cost] + COSTS["generate"] + COSTS["record"])
-    applied = APPLY_COST * base * network
-    fixed = {
-        "prepare": START_S + million * (COSTS["prepare"] + COSTS["first"]),
-        "look and structure": million * COSTS["first"] + 40.0 + 4 * made,
-        "labels": 2 * applied * million + million * COSTS["measure"] * min(1.0, 10 / million),
-    }
-    left = core_s - sum(fixed.values())
-    twin = made + pair * (applied + COSTS["measure"])
-    twins = max(LEAST_TWINS, min(MOST_TWINS, int(TWINS_SHARE * left / twin)))
-    left -= 1.5 * twins * twin
-    pixels = PATCHES * patch**2 / 1e6
-    pairs = 2
-    epoch = 1.2 * pixels * TRAIN_COST * base * network + pairs * made
-    if left < LEAST_TRAINING_S + 2 * epoch:
-        least = sum(fixed.values()) + 1.5 * LEAST_TWINS * twin + LEAST_TRAINING_S + 3 * epoch
-        minutes = least / RESERVE * machine.slowness / machine.cores / 60
+    network = machine.network_slowness / factor
+    costs = _Costs(spec, simulation, shape, patch, labelled, network)
+    least = 0.0
+    for effort in EFFORTS:
+        fixed, epoch = costs.fixed(effort), costs.epoch(effort)
+        left = core_s - sum(fixed.values())
+        least = sum(fixed.values()) + LEAST_TRAINING_S + 3 * epoch
+        if core_s >= max(effort.from_s, least) and (left > 0.3 * core_s or not effort.from_s):
+            break
+    else:
+        minutes = math.ceil(least / RESERVE * factor / 60)
         raise UsageError(
-            f"too little time: this stack takes at least {minutes:.0f} minutes on {machine} "
-            f"(--budget {math.ceil(minutes)}m). Or leave out a part of the stack (fewer slices, a "
-            f"smaller field) or a detector, or use a GPU (--device cuda)"
+            f"too little time: this stack takes at least {minutes} minutes on {machine} "
+            f"(--budget {minutes}m). Or leave out a part of the stack (fewer slices, a smaller "
+            f"field) or a detector, or use a GPU (--device cuda)"
         )
-    epochs = max(2, min(MOST_EPOCHS, round(FIRST_SHARE * left / epoch)))
-    again = max(1, min(MOST_EPOCHS, round((1 - FIRST_SHARE) * left / epoch)))
-    memory = BASE_BYTES + TRAINING_BYTES * base * BATCH * patch**2 + 24 * math.prod(shape)
-    disk = int(6 * spec.nbytes + 3 * math.prod(spec.shape))
-    sizes = {
+    epochs = max(2, min(MOST_EPOCHS, int(FIRST_SHARE * left / epoch)))
+    again = max(1, min(MOST_EPOCHS, int((1 - FIRST_SHARE) * left / epoch)))
+    memory = BASE_BYTES + TRAINING_BYTES * effort.base_channels * BATCH * patch**2
+    memory += 24 * math.prod(shape)
+    disk = int(6 * spec.nbytes + 12 * math.prod(spec.shape))
+    _check_room(memory, disk, machine)
+    seconds = {
         **fixed,
         "training, first round": epochs * epoch,
         "training, second round": again * epoch,
-        "error bars": 1.5 * twins * twin,
     }
-    factor = machine.slowness / machine.cores
-    _check_room(memory, disk, machine)
     return Sizes(
-        base, patch, epochs, again, PATCHES, pairs, shape, twins, min(machine.cores, 8),
-        {name: seconds * factor for name, seconds in sizes.items()}, memory, disk,
+        effort, patch, epochs, again, shape, min(machine.cores, 8),
+        {name: cost * factor for name, cost in seconds.items()}, memory, disk,
     )  # fmt: skip
 
 

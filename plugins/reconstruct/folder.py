@@ -10,8 +10,9 @@ from typing import Any
 
 from fib_plugins.reconstruct.labels import write_labels
 from fib_plugins.reconstruct.plan import Plan
+from fib_plugins.reconstruct.preparation import LABELS_FILE
 from fib_plugins.reconstruct.request import Request, changed
-from fib_plugins.reconstruct.steps import LABELS_FILE, document
+from fib_plugins.reconstruct.steps import document
 from fibcore.errors import UsageError, listed
 from fibcore.files import write_whole
 from fibcore.pipeline.check import document_text

@@ -92,7 +92,7 @@ def plan_for(request: Request, machine: Machine) -> Plan:
     ligament = request.ligament_nm or found.ligament_nm
     spec = replace(stack.spec, voxel_size_nm=defects.images.voxel_size_nm)
     simulation = simulation_for(spec, request)
-    sizes = sizes_for(spec, simulation, ligament, request.budget_s, machine)
+    sizes = sizes_for(spec, simulation, ligament, request.budget_s, machine, labelled=bool(labels))
     findings = [
         *_about_files(stack),
         *defects.findings,
