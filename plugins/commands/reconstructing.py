@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from fib_plugins.commands.answer import show_answer
 from fib_plugins.commands.run import plan_of, run_command
 from fib_plugins.reconstruct.budget import in_words
 from fib_plugins.reconstruct.folder import Folder
@@ -50,10 +51,12 @@ def reconstruct_command(
     if dry_run:
         echo(f"next: the same command without --dry-run, or {command}")
         return
-    run_command(
+    result = run_command(
         folder.pipeline, [], options, False, None, None, [], None, folder.path / "runs",
         folder.path / ".fib-cache", device, None, "jobs:auto", True,
     )  # fmt: skip
+    if result is not None:
+        show_answer(result)
 
 
 def _places(folder: Folder) -> list[str]:

@@ -53,15 +53,15 @@ def run_command(
     workers: str,
     resource_check: bool,
     format: str = "auto",
-) -> None:
-    """Run a pipeline, or show what a run would do."""
+) -> RunResult | None:
+    """Run a pipeline and return its results, or show what a run would do and return None."""
     if device != "auto":
         resolve_device(device)
     plan = plan_of(path, files, options, seed)
     if dry_run:
         planned = statuses(plan, Store(cache), start=start, stop=stop, force=force)
         _show_statuses(plan, planned, previous_run(out / plan.pipeline.name))
-        return
+        return None
     command = ["fib", *sys.argv[1:]]
     terminal = console()
     warnings = WarningLines(terminal if terminal.is_terminal else console(err=True))
@@ -91,6 +91,7 @@ def run_command(
     echo(f"results  {result.folder}")
     for path in result.files:
         echo(f"{path.stem:<8} {path}")
+    return result
 
 
 def check_command(
