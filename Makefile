@@ -20,7 +20,7 @@ BUDGET ?= 1
 	simulations backscatter-table gpu gpu-dry gpu-wheels dist clean
 
 help:
-	@echo "make demo    environment, install, quickstart pipeline, report"
+	@echo "make demo    environment, install; a raw stack is reconstructed, beside its hidden truth"
 	@echo "make test    environment, install, lint, types, tests with coverage, docs build"
 	@echo "make lint    ruff and mypy only"
 	@echo "make fuzz    5000 damaged files, changed pipelines and models (two minutes)"
@@ -54,7 +54,7 @@ $(STAMP): $(BIN)/python pyproject.toml setup.py constraints.txt
 install: $(STAMP)
 
 demo: $(STAMP)
-	$(BIN)/fib run examples/quickstart.json
+	$(BIN)/python tools/demo.py
 
 test: lint $(STAMP)
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --cov --cov-report=term:skip-covered

@@ -20,16 +20,16 @@ COSTS = {
     "monte_carlo": 12.0,
     "generate": 0.5,
     "record": 0.6,
-    "measure": 6.0,
+    "measure": 3.0,
 }
 """Seconds of a core for a million voxels, on the machine of `machine.REFERENCE_S`."""
 TRAIN_COST, APPLY_COST = 0.22, 0.13
 """The same of a network, for each of its feature channels."""
-START_S = 40.0
+START_S = 60.0
 """Seconds of a core to load libraries and to compile, in all steps together."""
-CANDIDATE_S = 0.6
+CANDIDATE_S = 0.8
 """Seconds of a core for a structure that is compared with the labels."""
-PATCH_S, LOOKED_AT = 20.0, 1.0
+PATCH_S, LOOKED_AT = 10.0, 0.5
 """Seconds of a core to compare patches with those of virtual stacks, and for each of these."""
 RESERVE = 0.85
 """Part of the budget that is planned; the rest is for what costs do not cover."""
@@ -38,7 +38,9 @@ FIRST_SHARE = 0.6
 LEAST_TRAINING_S = 40.0
 """Seconds of a core, of the reference, below which a training is not worth its time."""
 PATCHES, BATCH, PAIRS = 512, 16, 2
-MOST_EPOCHS = 120
+MOST_EPOCHS = 300
+MOST_OVER = 1.5
+"""A run that would take so many times the budget is refused."""
 TRAINING_BYTES, BASE_BYTES = 160, 700 * 2**20
 """Memory per feature channel and pixel of a batch; of libraries and of what else is held."""
 
@@ -57,6 +59,7 @@ class Effort:
         stacks: virtual stacks that the stack is compared with.
         tuning: training steps on labels of the user, for each candidate.
         alone: the same of a network that learns from these labels alone; 0: it is left out.
+        ligaments: edge of virtual stacks, in ligament diameters.
     """
 
     from_s: float
@@ -68,13 +71,14 @@ class Effort:
     stacks: int
     tuning: int
     alone: int
+    ligaments: float
 
 
 EFFORTS = (
-    Effort(12_000, 16, 160, 16, 48, 12, 39, 320, 960),
-    Effort(3_000, 12, 80, 12, 24, 8, 24, 160, 480),
-    Effort(800, 8, 40, 8, 16, 6, 19, 80, 0),
-    Effort(0, 8, 24, 8, 8, 4, 19, 40, 0),
+    Effort(12_000, 16, 160, 16, 48, 12, 39, 320, 960, 9.0),
+    Effort(3_000, 12, 80, 12, 24, 8, 24, 160, 480, 8.0),
+    Effort(800, 8, 40, 8, 16, 6, 19, 80, 0, 7.0),
+    Effort(0, 8, 24, 8, 8, 4, 19, 40, 0, 5.0),
 )
 
 
@@ -186,23 +190,24 @@ def sizes_for(
     """
     factor = machine.slowness / machine.cores
     core_s = budget_s * RESERVE / factor
-    patch, shape = _shapes(spec, ligament_nm)
     network = machine.network_slowness / factor
-    costs = _Costs(spec, simulation, shape, patch, labelled, network)
     least = 0.0
     for effort in EFFORTS:
+        patch, shape = _shapes(spec, ligament_nm, effort.ligaments)
+        costs = _Costs(spec, simulation, shape, patch, labelled, network)
         fixed, epoch = costs.fixed(effort), costs.epoch(effort)
         left = core_s - sum(fixed.values())
         least = sum(fixed.values()) + LEAST_TRAINING_S + 3 * epoch
-        if core_s >= max(effort.from_s, least) and (left > 0.3 * core_s or not effort.from_s):
+        if core_s >= max(effort.from_s, least) and (left > 0.25 * core_s or not effort.from_s):
             break
-    else:
+    if least > MOST_OVER * core_s:
         minutes = math.ceil(least / RESERVE * factor / 60)
         raise UsageError(
             f"too little time: this stack takes at least {minutes} minutes on {machine} "
             f"(--budget {minutes}m). Or leave out a part of the stack (fewer slices, a smaller "
             f"field) or a detector, or use a GPU (--device cuda)"
         )
+    left = max(left, LEAST_TRAINING_S + 3 * epoch)
     epochs = max(2, min(MOST_EPOCHS, int(FIRST_SHARE * left / epoch)))
     again = max(1, min(MOST_EPOCHS, int((1 - FIRST_SHARE) * left / epoch)))
     memory = BASE_BYTES + TRAINING_BYTES * effort.base_channels * BATCH * patch**2
@@ -220,13 +225,15 @@ def sizes_for(
     )  # fmt: skip
 
 
-def _shapes(spec: VolumeSpec, ligament_nm: float) -> tuple[int, tuple[int, int, int]]:
+def _shapes(
+    spec: VolumeSpec, ligament_nm: float, ligaments: float
+) -> tuple[int, tuple[int, int, int]]:
     """Return the edge of patches, and the shape of virtual stacks that hold several ligaments."""
     depth_nm, _, pixel_nm = spec.voxel_size_nm
     across = ligament_nm / pixel_nm
     patch = 64 if across < 24 else 96 if across < 40 else 128
-    edge = 16 * math.ceil(min(max(8 * across, 1.5 * patch, 96), 224) / 16)
-    depth = 8 * math.ceil(min(max(6 * ligament_nm / depth_nm, 24), 64) / 8)
+    edge = 16 * math.ceil(min(max(ligaments * across, 1.25 * patch), 224) / 16)
+    depth = 8 * math.ceil(min(max(0.75 * ligaments * ligament_nm / depth_nm, 24), 64) / 8)
     return patch, (depth, edge, edge)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fib_plugins.reconstruct.budget import Sizes, sizes_for
+from fib_plugins.reconstruct.budget import Sizes, in_words, sizes_for
 from fib_plugins.reconstruct.defects import Defects, defects_of
 from fib_plugins.reconstruct.finding import Finding, quiet_context
 from fib_plugins.reconstruct.first_structure import first_structure
@@ -100,6 +100,11 @@ def plan_for(request: Request, machine: Machine) -> Plan:
         _about_structure(found.solid_fraction, found.ligament_nm, request),
     ]
     warnings = [*stack.warnings, *_warnings(stack, levels, request)]
+    if sizes.total_s > request.budget_s:
+        warnings.append(
+            f"the run takes about {in_words(sizes.total_s)}, more than the "
+            f"{in_words(request.budget_s)} that were given: it is as short as it can be"
+        )
     return Plan(
         request, stack, defects, simulation, first, spec.voxel_size_nm, share, ligament, sizes,
         labels, tuple(findings), tuple(warnings),

@@ -39,6 +39,7 @@ def test_every_example_is_tested_here_or_in_the_docs():
         "domain_adaptation.json",  # test_example_domain_adaptation.py
         "electrode.json",  # test_example_electrode.py
         "raw_stack.json",  # test_example_raw_stack.py
+        "demo_stack.json",  # test_example_demo.py
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fib_plugins.reconstruct.folder import Folder
 from fib_plugins.reconstruct.machine import Machine
 from fib_plugins.reconstruct.plan import Plan, plan_for
 from fib_plugins.reconstruct.request import Request
@@ -67,6 +68,8 @@ def test_what_the_user_knows_replaces_estimates(written: Write) -> None:
     seen = plan(written(grey(solid())), solid_fraction=0.3, ligament_nm=55.0)
     assert (seen.solid_fraction, seen.ligament_nm) == (0.3, 55.0)
     assert "30 % solid, ligaments of 55 nm, as given" in seen.findings[-1].done
+    (structure,) = steps(seen)["world"]["params"]["structures"]
+    assert structure["params"]["ligament_diameter_nm"] == {"between": [46.8, 63.2]}
 
 
 def test_a_solid_of_lower_atomic_number_is_dark(written: Write) -> None:
@@ -194,4 +197,37 @@ def test_more_time_is_more_training(written: Write) -> None:
     short, long = (plan(name, budget_s=s).sizes for s in (180.0, 480.0))
     assert short.total_s < 180
     assert long.total_s < 480
-    assert long.epochs * long.base_channels > 1.5 * short.epochs * short.base_channels
+    assert long.epochs * long.effort.base_channels > 1.5 * short.epochs * short.effort.base_channels
+    assert long.effort.twins > short.effort.twins
+
+
+def test_a_run_that_takes_a_little_longer_than_it_may_is_a_warning(written: Write) -> None:
+    request = Request((written(grey(solid())),), "Au", budget_s=145)
+    seen = plan_for(request, replace(MACHINE, slowness=1.6, network_slowness=0.8))
+    assert any("as short as it can be" in text for text in seen.warnings)
+
+
+def test_labels_of_the_user_move_with_the_stack_and_tune_the_network(
+    written: Write, tmp_path: Path
+) -> None:
+    import tifffile
+
+    phase = solid(shape=(12, 140, 140))
+    moved = np.stack([np.roll(plane, 2 * z, 1) for z, plane in enumerate(phase)])
+    name = written(grey(moved)[:, :, 22:-22])
+    tifffile.imwrite(tmp_path / "drawn.tif", moved[[3, 8], :, 22:-22].astype(np.uint8))
+    seen = plan(name, labels="drawn.tif", label_slices=(3, 8))
+    Folder(tmp_path).write(seen)
+    made = steps(seen, tmp_path)
+    assert made["face"]["inputs"]["labels"] == "drawn"
+    assert made["field"]["inputs"]["labels"] == {"from": "aligned", "artefact": "labels"}
+    assert made["tuned"]["inputs"]["labels"] == {"from": "levelled", "artefact": "labels"}
+    assert made["calibrated"]["inputs"]["segmenter"] == "tuned"
+
+
+def test_the_second_round_starts_from_what_the_first_has_shown(written: Write) -> None:
+    made = steps(plan(written(grey(solid()))))
+    again = made["structure_2"]["inputs"]
+    assert again == {"labels": "by_unet", "twins": {"from": "bars_1", "artefact": "twins"}}
+    assert made["unet_2"]["inputs"] == {"images": "world_2", "start": "unet"}
+    assert made["bars"]["inputs"]["world"] == made["adequacy"]["inputs"]["world"] == "world_2"
