@@ -13,7 +13,12 @@ from fib_plugins.segmenters.tuned.parameters import TunedParameters
 from fib_plugins.segmenters.unet.forecasts import check_size
 from fib_plugins.segmenters.unet.parameters import TRAINING_BYTES
 from fib_plugins.segmenters.unet.plugin import UNet
-from fib_plugins.segmenters.unet.start import check_channels, check_is_unet, check_phases
+from fib_plugins.segmenters.unet.start import (
+    check_channels,
+    check_is_fitted,
+    check_is_unet,
+    check_phases,
+)
 from fibcore import (
     Context,
     Images,
@@ -72,6 +77,8 @@ class Tuned(Trainable, TunedParameters, Segmenter):
         if start is None:
             return Forecast()
         check_is_unet(start)
+        if not start.fitted:
+            return Forecast()
         check_channels(start.model, images.channels)
         if labels is not None and labels.phases:
             check_phases(start.model, labels.phases)
@@ -133,6 +140,7 @@ class Tuned(Trainable, TunedParameters, Segmenter):
 
         context = Context.of(context)
         self.forecast("fit", {"images": images.spec, "labels": labels.spec, "start": start})
+        check_is_fitted(start)
         assert isinstance(start, UNet)
         with cpu_threads(start.cpu_threads):
             model = Comparison(self, start, images, labels, context).best()

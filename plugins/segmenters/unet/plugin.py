@@ -141,6 +141,7 @@ class UNet(Trainable, UNetParameters, Segmenter):
             FibError: shapes differ or are too small for the patch, images that are constant or
                 not finite, labels with one phase only, a start that does not fit.
         """
+        from fib_plugins.segmenters.unet.start import check_is_fitted
         from fib_plugins.segmenters.unet.training import train
         from fib_plugins.training.runtime import cpu_threads
         from fib_plugins.training.team import in_team
@@ -148,6 +149,8 @@ class UNet(Trainable, UNetParameters, Segmenter):
         context = Context.of(context)
         specs = {"images": images, "labels": labels, "instrument": instrument, "start": start}
         self.forecast("fit", {n: getattr(v, "spec", v) for n, v in specs.items() if v is not None})
+        if start is not None:
+            check_is_fitted(start)
         with cpu_threads(self.cpu_threads):
             weights = None if start is None else start.as_model()
             trained = in_team(train, self, context, images, labels, instrument, weights)

@@ -24,16 +24,24 @@ NEIGHBOURS = ("slices_above", "slices_below")
 
 
 def check_is_unet(start: Plugin) -> None:
-    """Refuse what is no trained U-Net.
+    """Refuse what is no U-Net; before a run, its model need not be known.
 
     Raises:
-        FibError: another plugin, or one that is not fitted.
+        FibError: another plugin.
     """
     if start.identifier() != UNET:
         raise FibError(
             f"start is {start.identifier()}; training starts from the weights of another "
             f"segmenter/unet: give a step that fits one"
         )
+
+
+def check_is_fitted(start: Plugin) -> None:
+    """Refuse a U-Net without weights.
+
+    Raises:
+        FibError: it is not fitted.
+    """
     if not isinstance(start, Trainable) or not start.fitted:
         raise FibError(
             "start is a segmenter/unet that is not fitted, and has no weights: give a step that "
@@ -99,6 +107,8 @@ def check_start(
             f"start is a network with {there}, the one to be trained has {here}: give both the "
             f"same parameters"
         )
+    if not own.fitted:
+        return
     model = own.model
     if images is not None:
         check_channels(model, images.channels)

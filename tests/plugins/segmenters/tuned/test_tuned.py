@@ -230,8 +230,9 @@ def test_what_does_not_fit_is_refused_before_a_run(
     other_phases = Labels(structure.data, structure.voxel_size_nm, carbon)
     with pytest.raises(FibError, match="start is segmenter/threshold"):
         forecast(Threshold())
+    assert forecast(small()).model is None  # a network that is known only when it runs
     with pytest.raises(FibError, match="not fitted"):
-        forecast(small())
+        segmenter.fit(images, structure, small())
     with pytest.raises(FibError, match="5 kV"):
         forecast(fitted, other_voltage)
     with pytest.raises(FibError, match="the same materials under the same numbers"):
