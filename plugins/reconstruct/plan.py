@@ -96,7 +96,11 @@ def plan_for(request: Request, machine: Machine) -> Plan:
     findings = [
         *_about_files(stack),
         *defects.findings,
-        *(line for level in levels for line in _about_channel(level, len(levels) > 1)),
+        *(
+            line
+            for level in levels
+            for line in _about_channel(level, spec.voxel_size_nm[2], len(levels) > 1)
+        ),
         _about_structure(found.solid_fraction, found.ligament_nm, request),
     ]
     warnings = [*stack.warnings, *_warnings(stack, levels, request)]
@@ -155,14 +159,14 @@ def _about_files(stack: Stack) -> list[Finding]:
     ]
 
 
-def _about_channel(level: GreyLevels, several: bool) -> list[Finding]:
+def _about_channel(level: GreyLevels, pixel_nm: float, several: bool) -> list[Finding]:
     prefix = f"{level.name}: " if several else ""
     ratio = level.contrast / level.noise if level.noise else float("inf")
     lines = [
         Finding(f"{prefix}contrast", f"{ratio:.2g} times the noise", "imitated in training"),
         Finding(
             f"{prefix}blur",
-            f"{level.blur_nm:.2g} nm (FWHM)" if np.isfinite(level.blur_nm) else "not measurable",
+            f"{level.blur_nm:.2g} nm (FWHM)" if level.blur_nm > pixel_nm / 10 else "not visible",
             "imitated in training",
         ),
         Finding(
