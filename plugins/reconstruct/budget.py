@@ -38,6 +38,8 @@ FIRST_SHARE = 0.6
 LEAST_TRAINING_S = 40.0
 """Seconds of a core, of the reference, below which a training is not worth its time."""
 PATCHES, BATCH, PAIRS = 512, 16, 2
+FITS = 4
+"""Trainings of a candidate for tuning: without each of three parts of the labels, and with all."""
 MOST_EPOCHS = 300
 MOST_OVER = 1.5
 """A run that would take so many times the budget is refused."""
@@ -57,8 +59,8 @@ class Effort:
         twins: twins of the second round.
         pairs: virtual stacks for the calibration of probabilities.
         stacks: virtual stacks that the stack is compared with.
-        tuning: training steps on labels of the user, for each candidate.
-        alone: the same of a network that learns from these labels alone; 0: it is left out.
+        tuning: training steps on labels of the user.
+        learns_alone: whether a network learns from these labels alone, to compare with.
         ligaments: edge of virtual stacks, in ligament diameters.
     """
 
@@ -70,15 +72,15 @@ class Effort:
     pairs: int
     stacks: int
     tuning: int
-    alone: int
+    learns_alone: bool
     ligaments: float
 
 
 EFFORTS = (
-    Effort(12_000, 16, 160, 16, 48, 12, 39, 320, 960, 9.0),
-    Effort(3_000, 12, 80, 12, 24, 8, 24, 160, 480, 8.0),
-    Effort(800, 8, 40, 8, 16, 6, 19, 80, 0, 7.0),
-    Effort(0, 8, 24, 8, 8, 4, 19, 40, 0, 5.0),
+    Effort(12_000, 16, 160, 16, 48, 12, 39, 480, True, 9.0),
+    Effort(3_000, 12, 80, 12, 24, 8, 24, 240, True, 8.0),
+    Effort(800, 8, 40, 8, 16, 6, 19, 120, False, 7.0),
+    Effort(0, 8, 24, 8, 8, 4, 19, 60, False, 5.0),
 )
 
 
@@ -161,7 +163,8 @@ class _Costs:
             "comparison with the world": PATCH_S + effort.stacks * (self.made + LOOKED_AT),
         }
         if self.labelled:
-            found["tuning"] = 4 * (2 * effort.tuning + effort.alone) * self.step(effort)
+            steps = effort.tuning * (7 if effort.learns_alone else 4) / 3
+            found["tuning"] = FITS * steps * self.step(effort)
         return found
 
 

@@ -79,7 +79,13 @@ def _results(plan: Plan, drawn: Input | None) -> list[Step]:
     world, network = f"world{AGAIN}", f"unet{AGAIN}"
     tuned: list[Step] = []
     if drawn is not None:
-        candidates = ["start", "cautious", "full", "forest", *(["alone"] if effort.alone else [])]
+        candidates = [
+            "start",
+            "cautious",
+            "full",
+            "forest",
+            *(["alone"] if effort.learns_alone else []),
+        ]
         tuned.append(
             {
                 "id": "tuned",
@@ -90,7 +96,7 @@ def _results(plan: Plan, drawn: Input | None) -> list[Step]:
                 "params": {
                     "candidates": candidates,
                     "steps": effort.tuning,
-                    **({"steps_alone": effort.alone} if effort.alone else {}),
+                    "steps_cautious": effort.tuning // 3,
                 },
             }
         )
