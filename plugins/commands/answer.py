@@ -24,17 +24,7 @@ def show_answer(result: RunResult) -> None:
         return
     echo()
     if adequacy is not None:
-        row = adequacy.rows()[0]
-        if row["adequate"]:
-            echo(
-                f"the stack looks like the virtual world (p = {row['p_value']:.2g}): error bars "
-                f"may be believed"
-            )
-        else:
-            echo(
-                f"the stack does not look like the virtual world (p = {row['p_value']:.2g}), most "
-                f"in {row['differs_most']}: error bars may be too narrow"
-            )
+        echo(_worth(adequacy.rows()[0], any(row.get("outside_twins") for row in bars.rows())))
     print_table(
         [
             Column("figure"),
@@ -46,6 +36,27 @@ def show_answer(result: RunResult) -> None:
         ],
         [_cells(row) for row in bars.rows()],
     )
+
+
+def _worth(row: dict[str, Any], outside: bool) -> str:
+    """Return what error bars are worth.
+
+    Args:
+        row: of the adequacy.
+        outside: whether figures of the stack lie outside those of the twins.
+    """
+    p = f"(p = {row['p_value']:.2g})"
+    if not row["adequate"]:
+        return (
+            f"the stack does not look like the virtual world {p}, most in {row['differs_most']}: "
+            f"error bars may be too narrow"
+        )
+    if outside:
+        return (
+            f"the stack looks like the virtual world {p}, but some of its figures do not: error "
+            f"bars may be too narrow"
+        )
+    return f"the stack looks like the virtual world {p}: error bars may be believed"
 
 
 def _last(result: RunResult, identifier: str) -> Table | None:

@@ -15,6 +15,9 @@ FRACTIONS, LIGAMENTS = (0.55, 1.1), (0.7, 1.3)
 """Range of structures around estimates; first labels take shine-through for solid."""
 GIVEN = (0.85, 1.15)
 """The same around values that the user has given."""
+SPREAD = 3.0
+"""Virtual worlds are so much wider than what the fit of structures takes for likely: networks learn
+from more than that, and figures of the stack lie among those of the twins, not beyond them."""
 RATE, RATE_AGAIN = 3e-3, 1e-3
 """Learning rates of a network from nothing, and of one that has learned before."""
 
@@ -92,6 +95,7 @@ def _structure(
             "shape": list(sizes.pair_shape),
             "materials": request.materials,
             "candidates": sizes.effort.candidates,
+            "spread": SPREAD,
         },
     }
     example = {
