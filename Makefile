@@ -16,12 +16,13 @@ OUT ?= docs
 PARTS ?=
 BUDGET ?= 1
 
-.PHONY: help install demo test lint format fuzz crash docs docs-serve bench bench-large validation adaptation study \
+.PHONY: help install demo test test-long lint format fuzz crash docs docs-serve bench bench-large validation adaptation study \
 	simulations backscatter-table gpu gpu-dry gpu-wheels dist clean
 
 help:
 	@echo "make demo    environment, install; a raw stack is reconstructed, beside its hidden truth"
 	@echo "make test    environment, install, lint, types, tests with coverage, docs build"
+	@echo "make test-long  long tests that make test leaves out (minutes)"
 	@echo "make lint    ruff and mypy only"
 	@echo "make fuzz    5000 damaged files, changed pipelines and models (two minutes)"
 	@echo "make crash   100 kills at random moments, and the same bytes in the end (half an hour)"
@@ -57,8 +58,12 @@ demo: $(STAMP)
 	$(BIN)/python tools/demo.py
 
 test: lint $(STAMP)
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal -m "not long" \
+		--cov --cov-report=term:skip-covered
 	$(BIN)/python -m coverage report --include='fibcore/*' --fail-under=90 --format=total
+
+test-long: $(STAMP)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m long
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -86,6 +86,7 @@ def test_it_keeps_the_contract() -> None:
     assert check_plugin(Adequacy) == []
 
 
+@pytest.mark.long
 def test_stacks_of_the_world_itself_are_adequate_but_for_their_share() -> None:
     rows = [row_of(stack_of(Blobs(), n), Blobs(), Context(n)) for n in range(12)]
     refused = sum(not row["adequate"] for row in rows)
@@ -146,6 +147,7 @@ def test_the_gap_is_in_the_measures_of_the_domain_gap() -> None:
 # -- sizes, types, threads -----------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_larger_and_smaller_stacks_are_compared_too() -> None:
     for shape in ((10, 80, 96), (4, 48, 48), (1, 48, 64)):
         assert row_of(stack_of(Blobs(shape=shape)), Blobs())["adequate"], shape

@@ -65,6 +65,7 @@ def test_the_posterior_has_parameters_of_generators_and_weights_that_sum_to_one(
     assert again.ligament_diameter_nm == pytest.approx(35, rel=0.12)
 
 
+@pytest.mark.long
 def test_the_result_does_not_depend_on_threads(fitted):
     other = Resembling(families=QUICK, candidates=20, shape=48).fit(
         wave(), context=Context(3, threads=3)
@@ -111,6 +112,7 @@ def test_labels_like_no_family_are_told_and_all_families_are_generated(caplog):
     assert np.mean(made) == pytest.approx(data.mean(), abs=0.12)
 
 
+@pytest.mark.long
 def test_particles_are_found_with_slices_thicker_than_pixels():
     labels = Particles(
         shape=(32, 64, 64),
@@ -124,6 +126,7 @@ def test_particles_are_found_with_slices_thicker_than_pixels():
     assert context.kept["families"].rows()[0]["family"] == "particles"
 
 
+@pytest.mark.long
 def test_three_materials_give_electrodes_with_binder_and_two_without():
     context = Context(2)
     whole = Electrode(

@@ -20,6 +20,7 @@ def drawn(rng, twins, slope, skewed):
     return case, float(true[-1])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("skewed", [False, True])
 @pytest.mark.parametrize("slope", [0.0, 0.1])
 def test_intervals_of_few_twins_hold_the_truth_as_often_as_they_say(slope, skewed):

@@ -123,6 +123,7 @@ def test_probabilities_show_how_many_voxels_are_wrong(bars):
         assert -1 <= row["rank_correlation_with_mp"] <= 1
 
 
+@pytest.mark.long
 def test_a_simulator_adds_what_reprojection_is_worth(world, too_low):
     images, _ = world.pair("hidden", 0, Context(77))
     _, kept = measured(
@@ -173,6 +174,7 @@ def test_finished_twins_are_not_made_again(world, too_low, tmp_path, monkeypatch
         assert again[name].to_csv() == kept[name].to_csv()
 
 
+@pytest.mark.long
 def test_what_is_kept_of_another_segmenter_or_stack_is_not_used(world, too_low, tmp_path):
     images, _ = world.pair("hidden", 0, Context(77))
     prediction = too_low.predict(images)
@@ -187,6 +189,7 @@ def test_what_is_kept_of_another_segmenter_or_stack_is_not_used(world, too_low, 
     assert new == {"part", "stack"}
 
 
+@pytest.mark.long
 def test_results_do_not_depend_on_threads(world, too_low):
     images, _ = world.pair("hidden", 2, Context(77))
     prediction = too_low.predict(images)

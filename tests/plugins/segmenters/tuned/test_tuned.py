@@ -65,6 +65,7 @@ def test_what_the_world_taught_wrong_is_corrected_by_two_slices(
     )
 
 
+@pytest.mark.long
 def test_the_candidate_with_the_lowest_loss_is_chosen_and_all_are_in_the_table(
     fitted: UNet, other_images: Images, other_structure: Labels
 ) -> None:
@@ -112,6 +113,7 @@ def test_cautious_tuning_changes_normalization_and_the_last_layer_only(
     assert not any(name.endswith(STATISTICS) for name in names)
 
 
+@pytest.mark.long
 def test_the_pull_keeps_all_weights_near_the_start(
     fitted: UNet, other_images: Images, other_structure: Labels
 ) -> None:
