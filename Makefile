@@ -16,11 +16,12 @@ OUT ?= docs
 PARTS ?=
 BUDGET ?= 1
 
-.PHONY: help install demo test test-long lint format fuzz crash docs docs-serve bench bench-large validation adaptation study \
+.PHONY: help install demo reconstruct test test-long lint format fuzz crash docs docs-serve bench bench-large validation adaptation study \
 	simulations backscatter-table gpu gpu-dry gpu-wheels dist clean
 
 help:
-	@echo "make demo    environment, install; a raw stack is reconstructed, beside its hidden truth"
+	@echo "make demo    environment, install, quickstart pipeline, report"
+	@echo "make reconstruct   a raw stack is reconstructed, beside its hidden truth (five minutes)"
 	@echo "make test    environment, install, lint, types, tests with coverage, docs build"
 	@echo "make test-long  long tests that make test leaves out (minutes)"
 	@echo "make lint    ruff and mypy only"
@@ -55,6 +56,9 @@ $(STAMP): $(BIN)/python pyproject.toml setup.py constraints.txt
 install: $(STAMP)
 
 demo: $(STAMP)
+	$(BIN)/fib run examples/quickstart.json
+
+reconstruct: $(STAMP)
 	$(BIN)/python tools/demo.py
 
 test: lint $(STAMP)

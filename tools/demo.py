@@ -1,4 +1,4 @@
-"""``make demo``: a raw stack is reconstructed, and compared with its hidden truth.
+"""``make reconstruct``: a raw stack is reconstructed, and compared with its hidden truth.
 
 ``python tools/demo.py [--out build/demo] [--budget 3m]`` makes the stack of
 ``examples/demo_stack.json``, gives it to ``fib reconstruct``, which sees nothing of the truth, and

@@ -1,4 +1,4 @@
-"""``make demo`` in parts: the stack, the pipeline that treats the truth alike, the comparison."""
+"""``make reconstruct`` in parts: the stack, the pipeline that treats the truth alike, the comparison."""
 
 from __future__ import annotations
 
