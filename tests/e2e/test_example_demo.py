@@ -1,4 +1,4 @@
-"""``make reconstruct`` in parts: the stack, the pipeline that treats the truth alike, the comparison."""
+"""``make reconstruct`` in parts: stack, pipeline that treats the truth alike, comparison."""
 
 from __future__ import annotations
 
