@@ -11,11 +11,11 @@ import numpy as np
 from fib_plugins.reconstruct.finding import quiet_context
 from fib_plugins.reconstruct.request import Request
 from fib_plugins.reconstruct.stack import Stack, opened
+from fib_plugins.unlabelled import UNLABELLED
 from fibcore import FibError, Images, Labels
 from fibcore.errors import UsageError, listed
 from fibcore.formats import reader_of, write_volume
 
-UNLABELLED = 255
 LEAST_LABELS = 200
 """Voxels of each phase that must be labelled."""
 ALIKE = 0.2

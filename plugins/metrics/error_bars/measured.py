@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from fib_plugins.metrics.curves import curves_along_axes
 from fib_plugins.metrics.error_bars.blocks import Blocks, measured_blocks
 from fib_plugins.metrics.error_bars.quantities import QUANTITIES
 from fibcore import Labels
+from fibcore.files import write_whole
 
 CURVES = ("s2_solid", "lineal_path_solid", "lineal_path_pore")
 
@@ -151,10 +151,8 @@ class Part:
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write JSON under another name and rename it."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(values), encoding="utf-8")
-    os.replace(partial, path)
+    """Write values, among which may be NaN, as a whole file."""
+    write_whole(path, json.dumps(values), lasting=False)
 
 
 def read_json(path: Path) -> dict[str, Any]:
