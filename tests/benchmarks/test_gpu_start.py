@@ -44,6 +44,7 @@ def found(tmp_path):
     return lambda: json.loads((tmp_path / "out" / "gpu.json").read_text())
 
 
+@pytest.mark.long
 def test_a_dry_run_measures_everything_and_every_check_passes(start, found, tmp_path):
     wheels = tmp_path / "wheels"
     wheels.mkdir()

@@ -74,6 +74,7 @@ def test_the_share_of_solid_follows_from_the_papers_three_figures():
     assert found == pytest.approx(solid / 1000)
 
 
+@pytest.mark.long
 def test_the_smallest_study_leaves_pages_with_all_tables_and_figures(tmp_path):
     command = [sys.executable, "-m", "benchmarks.study", "--size", "smoke", "--seeds", "1"]
     command += ["--voltages", "2", "--out", str(tmp_path / "study")]
